@@ -1,0 +1,124 @@
+"""Which database, and a connection to it as a deploy needs it.
+
+``DATABASE_URL`` names it, in any form that Render gives. Without one, on a developer's machine, it
+is a local Postgres of its own in ``.postgres/``. A deploy must never migrate a throwaway database:
+on Render a missing ``DATABASE_URL`` is an error.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from migrations import embedded
+from migrations.importer.errors import DatabaseRefused, TryAgain
+
+__all__ = ["connect", "database", "read_url"]
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[1]
+
+SESSION_SETTINGS = {
+    "TimeZone": "UTC",
+    "client_encoding": "UTF8",
+    # The site never waits longer for us, nor we for it; then we let go, and try again.
+    "lock_timeout": "2s",
+    # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
+    "statement_timeout": "0",
+    # A dead client leaves nothing behind: the server asks for it while a statement runs (from
+    # Postgres 14 on), and while the line is silent.
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+CONNECT_ARGS: dict[str, Any] = {
+    "application_name": "lead-import",
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 50_000,
+}
+
+
+@contextmanager
+def database(environ: Mapping[str, str] = os.environ) -> Iterator[URL]:
+    """The URL of the database to work on; the embedded one runs as long as the block."""
+    if given := environ.get("DATABASE_URL", "").strip():
+        yield read_url(given)
+    elif environ.get("RENDER"):
+        raise DatabaseRefused(
+            "DATABASE_URL is not set, and this is a deploy on Render: nothing was started. Give the service "
+            "DATABASE_URL from the database's connectionString (see render.yaml), then deploy again."
+        )
+    else:
+        log.info("DATABASE_URL is not set: using a local Postgres in .postgres/")
+        try:
+            server = embedded.running(ROOT / ".postgres")
+            url = server.__enter__()
+        except embedded.EmbeddedPostgresError as error:
+            raise DatabaseRefused(str(error)) from None
+        try:
+            yield url
+        finally:
+            server.__exit__(None, None, None)
+
+
+def read_url(given: str) -> URL:
+    """A Postgres URL in any usual form, for psycopg2. Raises ``DatabaseRefused``, never showing it."""
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise DatabaseRefused(
+            "DATABASE_URL is not a URL. Expected postgresql://user:password@host/database; special characters "
+            "in the password are written as %XX."
+        ) from None
+    if url.drivername.split("+")[0] not in ("postgres", "postgresql"):
+        raise DatabaseRefused("DATABASE_URL does not name a Postgres database. Expected postgresql://…")
+    return url.set(drivername="postgresql+psycopg2")
+
+
+@contextmanager
+def connect(url: URL) -> Iterator[Connection]:
+    """A connection of its own, with the session's settings. Raises ``DatabaseRefused`` or ``TryAgain``."""
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
+    event.listen(engine, "connect", _settle)
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise TryAgain(f"No connection to the database: {reason}. Check DATABASE_URL.", lost=True) from None
+    with connection:
+        _refuse_pooler(connection)
+        yield connection
+
+
+def _settle(driver_connection: Any, _: object) -> None:
+    """Set what this server knows of ``SESSION_SETTINGS``."""
+    with driver_connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config(name, wanted.value, false) "
+            "FROM unnest(%s::text[], %s::text[]) AS wanted (setting, value) "
+            "JOIN pg_catalog.pg_settings ON lower(name) = lower(wanted.setting)",
+            (list(SESSION_SETTINGS), list(SESSION_SETTINGS.values())),
+        )
+    driver_connection.commit()
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    """A pooler in transaction mode gives each transaction another session: locks would mean nothing."""
+    told = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+    found = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    connection.rollback()
+    if told != found:
+        raise DatabaseRefused(
+            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock does not hold there. "
+            "Nothing was written. Use the database's direct connection string."
+        )

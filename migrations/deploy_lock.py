@@ -1,0 +1,85 @@
+"""One deploy at a time: a session advisory lock, which ends with its connection, however that ends.
+
+It is polled, never waited for inside the server: a waiting statement would keep a snapshot, and
+CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wait for each other.
+"""
+
+import logging
+import time
+
+from sqlalchemy import Connection, Row, text
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
+
+from migrations.importer.errors import DatabaseRefused
+
+__all__ = ["take_deploy_lock"]
+
+log = logging.getLogger(__name__)
+
+KEY = int.from_bytes(b"leads-im")
+"""Any fixed 64-bit number; locks are counted by database."""
+
+SECONDS_BETWEEN_LINES = 5.0
+
+_TRY = "SELECT pg_try_advisory_lock(:key)"
+_HOLDER = """
+    SELECT a.pid, a.application_name, date_trunc('second', a.backend_start) AS since
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32) + l.objid::bigint = :key
+"""
+_PROGRESS = """
+    SELECT export, next_record, records FROM lead_imports
+    WHERE finished_at IS NULL ORDER BY id DESC LIMIT 1
+"""
+
+
+def take_deploy_lock(connection: Connection, seconds: float) -> None:
+    """Take the lock for as long as the connection lives.
+
+    seconds: how long to wait for another holder. Raises ``DatabaseRefused`` when they are over.
+    """
+    said = 0.0
+    attempts = Retrying(
+        retry=retry_if_result(lambda taken: not taken),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        stop=stop_after_delay(seconds),
+        retry_error_callback=lambda _: False,
+    )
+
+    def attempt() -> bool:
+        nonlocal said
+        taken = bool(connection.execute(text(_TRY), {"key": KEY}).scalar_one())
+        connection.rollback()
+        if not taken and time.monotonic() - said >= SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            log.info("waiting for another deploy: %s", _describe_holder(connection))
+        return taken
+
+    if not attempts(attempt):
+        raise DatabaseRefused(
+            f"Another deploy has held the deploy lock for {seconds:.0f} seconds: {_describe_holder(connection)}. "
+            "Nothing was written; deploy again when it is through."
+        )
+
+
+def _describe_holder(connection: Connection) -> str:
+    holder = connection.execute(text(_HOLDER), {"key": KEY}).first()
+    if holder is None:
+        connection.rollback()
+        return "it has just ended"
+    progress = _progress(connection)
+    connection.rollback()
+    name = holder.application_name or "an unnamed program"
+    said = f"{name} (server process {holder.pid}, connected since {holder.since:%Y-%m-%d %H:%M:%S} UTC)"
+    if progress is None:
+        return said
+    return f"{said}, {progress.export} at record {progress.next_record} of {progress.records}"
+
+
+def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
+    if not connection.execute(text("SELECT to_regclass('lead_imports')")).scalar():
+        return None
+    return connection.execute(text(_PROGRESS)).first()

@@ -1,0 +1,118 @@
+"""What Alembic runs for each command: connect, lock, run, check."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from logging.config import fileConfig
+from typing import Any
+
+from alembic import context
+from alembic.util import CommandError, to_tuple
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+
+from migrations.aftercheck import Steps, check_steps, log_nothing_pending, stamped_heads
+from migrations.database import connect, database
+from migrations.deploy_lock import take_deploy_lock
+from migrations.importer.errors import ImportStopped, TryAgain, from_database
+from migrations.importer.phone import KEY_INDEX
+from migrations.options import Settings, read_settings
+from migrations.retries import reconnecting
+from models import Base
+
+log = logging.getLogger("importer")
+
+
+def main() -> None:
+    if context.config.config_file_name and context.config.attributes.get("configure_logger", True):
+        fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    try:
+        settings = read_settings(context.get_x_argument(as_dictionary=True))
+        if context.is_offline_mode():
+            write_script(settings)
+        else:
+            run(settings)
+    except ImportStopped as error:
+        raise CommandError(str(error)) from None
+
+
+def write_script(settings: Settings) -> None:
+    configure(settings, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run(settings: Settings) -> None:
+    with database() as url:
+        for attempt in reconnecting():
+            with attempt:
+                steps = Steps()
+                with connect(url) as connection, named_errors(connection):
+                    migrate(connection, settings, steps)
+                if not settings.importer.dry_run:
+                    check_steps(url, steps, context.script)
+
+
+def migrate(connection: Connection, settings: Settings, steps: Steps) -> None:
+    found, wanted = stamped_heads(connection), destination()
+    connection.rollback()
+    if wanted is not None and wanted != set(found):
+        take_deploy_lock(connection, settings.lock_wait)
+    with rolled_back(connection) if settings.importer.dry_run else nullcontext():
+        configure(settings, connection=connection, on_version_apply=steps)
+        with context.begin_transaction():
+            context.run_migrations()
+    if wanted is not None and steps.heads is None:
+        log_nothing_pending(connection, context.script)
+
+
+def destination() -> set[str] | None:
+    """The revisions that this command goes to; None where it only looks (current, check, history)."""
+    try:
+        return set(to_tuple(context.get_revision_argument(), default=()))
+    except KeyError:
+        return None
+
+
+def configure(settings: Settings, **more: Any) -> None:
+    context.configure(
+        target_metadata=Base.metadata,
+        include_object=is_described_by_the_models,
+        # Each revision commits for itself: what is done stays done when a later one fails.
+        transaction_per_migration=True,
+        importer=settings.importer,
+        **more,
+    )
+
+
+def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
+    """For ``alembic check``: the phone key's index needs its function, and both are the revisions'."""
+    return not (kind == "index" and name == KEY_INDEX)
+
+
+@contextmanager
+def named_errors(connection: Connection) -> Iterator[None]:
+    """Say what the server refused without the values that its own text may carry."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise from_database(error, "the upgrade") from None
+    except (ImportStopped, PendingRollbackError) as error:
+        # Where the connection is gone, so is the lock: whatever came of it, begin again.
+        if connection.invalidated and not isinstance(error, TryAgain):
+            raise TryAgain("The connection to the server was lost. Run the same command again.", lost=True) from None
+        raise
+
+
+@contextmanager
+def rolled_back(connection: Connection) -> Iterator[None]:
+    """For a dry run: one transaction around everything, undone at its end."""
+    transaction = connection.begin()
+    try:
+        yield
+    finally:
+        transaction.rollback()
+    log.info("Dry run: everything was rolled back.")
+
+
+main()

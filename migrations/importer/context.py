@@ -1,0 +1,57 @@
+"""What the importer needs of the revision that calls it, so that it needs no Alembic.
+
+Alembic's ``MigrationContext`` (``op.get_context()``) fits.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+__all__ = ["Options", "RevisionContext", "connection_of", "options_of"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an upgrade runs; ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
+
+    batch_size: records a transaction.
+    dry_run: everything happens in one transaction, which the caller rolls back.
+    ran_by, release: who runs it and which release of the code it is, for the ledger.
+    """
+
+    batch_size: int = 1000
+    dry_run: bool = False
+    ran_by: str = ""
+    release: str = ""
+
+
+class RevisionContext(Protocol):
+    """A revision at work: online on a connection, or writing a script (``as_sql``)."""
+
+    as_sql: bool
+    opts: dict[str, Any]
+    output_buffer: Any
+
+    @property
+    def bind(self) -> Connection | None:
+        """The connection of the upgrade."""
+
+    def autocommit_block(self) -> AbstractContextManager[None]:
+        """Commit what the revision has done, and let it open its own transactions."""
+
+    def execute(self, sql: str) -> None:
+        """Run a statement, or write it into the script."""
+
+
+def options_of(context: RevisionContext) -> Options:
+    """What ``env.py`` has handed over, or the defaults."""
+    options: Options = context.opts.get("importer", Options())
+    return options
+
+
+def connection_of(context: RevisionContext) -> Connection:
+    """The connection of an upgrade that is no script."""
+    assert context.bind is not None
+    return context.bind

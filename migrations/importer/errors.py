@@ -1,0 +1,159 @@
+"""What can stop an import. Each message is a fact with its values, then the next action.
+
+No message carries a value of a record, nor text that a server or a parser composed around one:
+a problem is named by the record's position and the field, a server's refusal by its SQLSTATE.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from psycopg2 import Error as DriverError
+from psycopg2 import errorcodes
+from sqlalchemy.exc import DBAPIError
+
+__all__ = [
+    "WROTE_ELSEWHERE",
+    "DatabaseFailed",
+    "DatabaseRefused",
+    "ExportChanged",
+    "ExportRefused",
+    "ImportStopped",
+    "OvertakenByAnother",
+    "Problem",
+    "TryAgain",
+    "from_database",
+]
+
+SHOWN_PROBLEMS = 100
+"""How many problems a message lists; a file that is wrong throughout would fill the deploy log."""
+
+WROTE_ELSEWHERE = "LI001"
+"""The SQLSTATE of our own assertion (``statements.py``); its message names tables, no values."""
+
+RETRYABLE = {
+    errorcodes.LOCK_NOT_AVAILABLE,
+    errorcodes.DEADLOCK_DETECTED,
+    errorcodes.SERIALIZATION_FAILURE,
+}
+
+
+class ImportStopped(Exception):
+    """The import is not complete. What was committed stays; the message says what to do."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in an export.
+
+    record: position in the export, from 1; 0 where the file as a whole is meant.
+    field: the field's name, "" where the whole record is meant.
+    reason: what is wrong, without the value.
+    """
+
+    record: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"record {self.record}" if self.record else "file"
+        return f"{where}, {self.field}: {self.reason}" if self.field else f"{where}: {self.reason}"
+
+
+class ExportRefused(ImportStopped):
+    """The export does not pass; nothing was written.
+
+    problems: the first ones found, in the order of the records; total: how many there are.
+    """
+
+    def __init__(self, export: str, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.problems = list(problems)
+        self.total = len(self.problems) if total is None else total
+        shown = self.problems[:SHOWN_PROBLEMS]
+        count = "1 problem" if self.total == 1 else f"{self.total} problems"
+        lines = [f"{export}: {count}, nothing was written.", *(f"  {problem}" for problem in shown)]
+        if self.total > len(shown):
+            lines.append(f"  … and {self.total - len(shown)} more")
+        lines.append("Correct the export at its source, then run again.")
+        super().__init__("\n".join(lines))
+
+
+class ExportChanged(ImportStopped):
+    """The file is not the one that was checked a moment ago."""
+
+
+class DatabaseRefused(ImportStopped):
+    """The database is not one that this import can work on; nothing was written."""
+
+
+class OvertakenByAnother(ImportStopped):
+    """The checkpoint is not where this process left it: somebody else is at the same import."""
+
+
+class DatabaseFailed(ImportStopped):
+    """The server refused a statement or went away. ``sqlstate`` is "" where there is none."""
+
+    def __init__(self, message: str, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class TryAgain(DatabaseFailed):
+    """The same statements may succeed in a moment: a lock, a deadlock, a lost connection.
+
+    lost: the connection is gone, and with it the deploy lock.
+    """
+
+    def __init__(self, message: str, sqlstate: str = "", *, lost: bool = False) -> None:
+        super().__init__(message, sqlstate)
+        self.lost = lost
+
+
+def from_database(error: DBAPIError | DriverError, doing: str) -> DatabaseFailed:
+    """Say what a server's refusal was without its text, which may carry values of a record.
+
+    doing: what was going on, such as "batch of records 201 to 400".
+    """
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    sqlstate = getattr(driver, "pgcode", None) or ""
+    if lost or (not sqlstate and getattr(driver, "cursor", None) is not None and _is_closed(driver)):
+        return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
+    diagnostics = getattr(driver, "diag", None)
+    if sqlstate == WROTE_ELSEWHERE:
+        return DatabaseFailed(
+            f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger or rule on leads "
+            "does that: let it return where current_setting('app.skip_audit', true) = 'on', then run again.",
+            sqlstate,
+        )
+    about = [
+        f"{noun} {name}"
+        for noun in ("table", "column", "constraint")
+        if (name := getattr(diagnostics, f"{noun}_name", None))
+    ]
+    name = errorcodes.lookup(sqlstate).lower().replace("_", " ") if sqlstate in _KNOWN else type(driver).__name__
+    fact = f"{doing}: the server answered {' '.join([sqlstate, name]).strip()}" + (
+        f" ({', '.join(about)})" if about else ""
+    )
+    if sqlstate in RETRYABLE:
+        return TryAgain(f"{fact}. Run the same command again.", sqlstate)
+    return DatabaseFailed(f"{fact}. {_next_action(sqlstate)}", sqlstate)
+
+
+def _is_closed(driver: BaseException | None) -> bool:
+    connection = getattr(getattr(driver, "cursor", None), "connection", None)
+    return bool(getattr(connection, "closed", 0))
+
+
+def _next_action(sqlstate: str) -> str:
+    return _ACTIONS.get(sqlstate) or _ACTIONS.get(
+        sqlstate[:2], "What was committed stays. Find the reason in the server's log, then run again."
+    )
+
+
+_KNOWN = {value for name, value in vars(errorcodes).items() if name.isupper() and isinstance(value, str)}
+_ACTIONS = {
+    errorcodes.QUERY_CANCELED: "A statement ran out of time or was cancelled. What was committed stays; run again.",
+    errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run again.",
+    errorcodes.INSUFFICIENT_PRIVILEGE: "Grant what is missing to the role of DATABASE_URL, then run again.",
+    errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run again.",
+    "23": "What was committed stays. Another lead stands in the way: look at that constraint, then run again.",
+}

@@ -1,0 +1,230 @@
+"""An export: a JSON array of records under ``data/``, read in pieces, so any size will do.
+
+    with open_export(path, sha256, records) as export:   # everything is checked here
+        for position, record in export.records():
+            ...
+
+It is read twice: once to check every record and take the digest, once to import. The second time
+each block must be what it was the first time: what is imported is what was checked.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from migrations.importer.errors import ExportChanged, ExportRefused, Problem
+from migrations.importer.phone import is_phone
+from migrations.importer.problems import find_problems
+from migrations.importer.record import COLUMNS, EARLIEST, LATEST, Record
+
+__all__ = ["Export", "open_export"]
+
+BLOCK = 1 << 20
+"""Bytes read at a time: large enough for the decoder's speed, small beside the process."""
+
+LONGEST_RECORD = 4 << 20
+"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX``, stay below it."""
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_OTHER_ENCODINGS = {
+    b"\xef\xbb\xbf": "starts with a byte order mark: save it as UTF-8 without one",
+    b"\xff\xfe": "is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16: save it as UTF-8",
+}
+_QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
+"""Around each key, and around each value but ``id``."""
+_decode_records = msgspec.json.Decoder(list[Record]).decode
+_decode_anything = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Export:
+    """An open, checked export.
+
+    name: the file's name; sha256: of its bytes, in hex; count: its number of records.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.name = name
+        self._file = file
+        self._block_digests: list[bytes] = []
+        self.sha256, self.count = self._check()
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Every record with its position, from 0.
+
+        Raises ``ExportChanged`` where the file is no longer the one that was checked.
+        """
+        position = 0
+        for piece in _pieces(self._blocks_as_checked()):
+            for record in _decode_records(piece):
+                yield position, record
+                position += 1
+
+    def _check(self) -> tuple[str, int]:
+        digest = hashlib.sha256()
+        count = 0
+        try:
+            for piece in _pieces(self._blocks(digest)):
+                records = _decode_records(piece)
+                _reject_what_types_let_through(piece, records)
+                count += len(records)
+        except (ValueError, msgspec.MsgspecError):
+            problems, total = find_problems(self._file)
+            raise ExportRefused(self.name, problems, total) from None
+        if not count:
+            raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
+        return digest.hexdigest(), count
+
+    def _blocks(self, digest: "hashlib._Hash") -> Iterator[bytes]:
+        self._file.seek(0)
+        while block := self._file.read(BLOCK):
+            digest.update(block)
+            self._block_digests.append(hashlib.blake2b(block, digest_size=16).digest())
+            yield block
+
+    def _blocks_as_checked(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        for expected in self._block_digests:
+            block = self._file.read(BLOCK)
+            if hashlib.blake2b(block, digest_size=16).digest() != expected:
+                raise ExportChanged(
+                    f"{self.name}: the file changed while it was being imported. What was committed "
+                    "stays; put the checked file back and run the same command again."
+                )
+            yield block
+
+
+@contextmanager
+def open_export(path: Path, sha256: str | None = None, records: int | None = None) -> Iterator[Export]:
+    """Open an export and check all of it.
+
+    path: a regular file; sha256, records: what the revision has pinned, None to accept any.
+    Raises ``ExportRefused`` with every problem found.
+    """
+    with _open_regular_file(path) as file:
+        _refuse_other_formats(file, path.name, sha256)
+        export = Export(file, path.name)
+        _compare_with_pinned(export, sha256, records)
+        yield export
+
+
+def _open_regular_file(path: Path) -> BinaryIO:
+    try:
+        # Not following a link, not waiting for a FIFO's writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "is a symbolic link: put the file itself there" if path.is_symlink() else error.strerror or "?"
+        raise ExportRefused(path.name, [Problem(0, "", f"cannot be opened: {reason}")]) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _refuse_other_formats(file: BinaryIO, name: str, sha256: str | None) -> None:
+    start = file.read(len(_LFS_POINTER))
+    reason = next((why for mark, why in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
+    if not start:
+        reason = "is empty"
+    elif start == _LFS_POINTER:
+        reason = "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
+    elif b"\0" in start:
+        reason = "is not UTF-8 text (UTF-16 or binary): save it as UTF-8"
+    if reason:
+        raise ExportRefused(name, [Problem(0, "", reason)])
+
+
+def _compare_with_pinned(export: Export, sha256: str | None, records: int | None) -> None:
+    problems = []
+    if sha256 is not None and sha256 != export.sha256:
+        problems.append(Problem(0, "", f"sha256 is {export.sha256}, expected {sha256}"))
+    if records is not None and records != export.count:
+        problems.append(Problem(0, "", f"holds {export.count} records, expected {records}"))
+    if problems:
+        raise ExportRefused(export.name, problems)
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut the array into smaller ones of whole records: ``[…]`` and ``[…]`` and ``[…]``."""
+    buffer = b""
+    opened = False
+    for block in blocks:
+        buffer += block
+        if not opened:
+            buffer = buffer.lstrip(b" \t\r\n")
+            if not buffer:
+                continue
+            if buffer[:1] != b"[":
+                raise ValueError("not an array")
+            buffer, opened = buffer[1:], True
+        cut = _end_of_last_record(buffer)
+        if cut:
+            yield b"[" + buffer[:cut] + b"]"
+            buffer = _after_comma(buffer[cut:])
+        elif len(buffer) > LONGEST_RECORD:
+            raise ValueError("a record without an end")
+    # What is left ends with the array's own bracket; an empty array shows up as no records.
+    yield b"[" + buffer
+
+
+def _end_of_last_record(buffer: bytes) -> int:
+    """Where the last whole record ends that another one follows; 0 if there is none."""
+    end = len(buffer)
+    for _ in range(64):
+        end = buffer.rfind(b"}", 0, end)
+        if end < 0:
+            return 0
+        if buffer[end + 1 :].lstrip(b" \t\r\n")[:1] == b",":
+            try:
+                _decode_anything(b"[" + buffer[: end + 1] + b"]")
+            except msgspec.DecodeError:
+                continue  # that brace stood inside a text
+            return end + 1
+    return 0
+
+
+def _after_comma(rest: bytes) -> bytes:
+    return rest.lstrip(b" \t\r\n")[1:]
+
+
+def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
+    """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
+    if b"\\u0000" in piece:
+        raise ValueError("perhaps a NUL")
+    if _may_repeat_a_field(piece, records):
+        raise ValueError("perhaps a field twice in one object")
+    for record in records:
+        if not EARLIEST <= record.created_at <= LATEST or not is_phone(record.phone):
+            raise ValueError("a date far away, or no phone")
+
+
+def _may_repeat_a_field(piece: bytes, records: list[Record]) -> bool:
+    """Whether the piece holds more quotes than its fields and their values account for.
+
+    The decoder takes the last of two equal keys in silence, and a look at each key would cost more
+    than the decoding. A quote written as an escape could hide one, so it counts as a doubt.
+    """
+    if b"\\u0022" in piece:
+        return True
+    in_values = sum("".join(_texts(record)).count('"') for record in records)
+    return piece.count(b'"') != _QUOTES_A_RECORD * len(records) + in_values
+
+
+def _texts(record: Record) -> tuple[str, ...]:
+    return (
+        record.lead_number,
+        record.full_name,
+        record.phone,
+        record.email,
+        record.status,
+        record.address1,
+        record.postal_code,
+        record.notes,
+        record.assigned_agent,
+    )

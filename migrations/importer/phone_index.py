@@ -1,0 +1,103 @@
+"""One current lead for each phone: the key's function, ``duplicate_of`` and the unique index.
+
+Leads that share a phone already are all kept: the oldest stays current, the others are marked with
+``duplicate_of``. The index is built CONCURRENTLY, so the site goes on; one that an earlier attempt
+left behind INVALID is dropped and built again.
+"""
+
+import logging
+from contextlib import nullcontext
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from migrations.importer.context import RevisionContext, connection_of, options_of
+from migrations.importer.errors import DatabaseRefused, from_database
+from migrations.importer.phone import CREATE_KEY_FUNCTION, KEY_FUNCTION, KEY_INDEX
+
+__all__ = ["create_phone_key", "drop_phone_key"]
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""The site may add another lead with a phone that is there between the marking and the index."""
+
+_FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regprocedure(:function)"
+_FIND_INDEX = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)"
+_ADD_COLUMN = "ALTER TABLE leads ADD COLUMN IF NOT EXISTS duplicate_of bigint REFERENCES leads (id)"
+_INDEX_COLUMN = """
+    CREATE INDEX {concurrently} IF NOT EXISTS leads_duplicate_of ON leads (duplicate_of)
+    WHERE duplicate_of IS NOT NULL
+"""
+_INDEX_KEY = f"""
+    CREATE UNIQUE INDEX {{concurrently}} {KEY_INDEX} ON leads ({KEY_FUNCTION}(phone))
+    WHERE duplicate_of IS NULL
+"""
+_MARK_DUPLICATES = f"""
+    UPDATE leads AS l
+    SET duplicate_of = same.oldest
+    FROM (
+        SELECT
+            id,
+            first_value(id) OVER (PARTITION BY {KEY_FUNCTION}(phone) ORDER BY created_at, id) AS oldest
+        FROM leads
+        WHERE duplicate_of IS NULL AND {KEY_FUNCTION}(phone) IS NOT NULL
+    ) AS same
+    WHERE l.id = same.id AND same.id <> same.oldest
+        AND set_config('app.skip_audit', 'on', true) = 'on'
+"""
+
+
+def create_phone_key(context: RevisionContext) -> None:
+    """Make the function, the column and the index, or what of them is missing."""
+    if context.as_sql or not _function_is_there(connection_of(context)):
+        context.execute(CREATE_KEY_FUNCTION)
+    context.execute(_ADD_COLUMN)
+    # A dry run is one transaction, in which nothing can be built concurrently.
+    one_transaction = options_of(context).dry_run
+    concurrently = "" if one_transaction else "CONCURRENTLY"
+    with nullcontext() if one_transaction else context.autocommit_block():
+        context.execute(_INDEX_COLUMN.format(concurrently=concurrently))
+        if context.as_sql:
+            context.execute(_MARK_DUPLICATES)
+            context.execute(_INDEX_KEY.format(concurrently=concurrently))
+        else:
+            _build_index(connection_of(context), concurrently)
+
+
+def drop_phone_key(context: RevisionContext) -> None:
+    """Drop the index and the function; marked duplicates keep their marks."""
+    with nullcontext() if options_of(context).dry_run else context.autocommit_block():
+        concurrently = "" if options_of(context).dry_run else "CONCURRENTLY"
+        context.execute(f"DROP INDEX {concurrently} IF EXISTS {KEY_INDEX}")
+    context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
+    log.info("kept the column leads.duplicate_of and its marks")
+
+
+def _function_is_there(connection: Connection) -> bool:
+    found = connection.execute(text(_FIND_FUNCTION), {"function": f"{KEY_FUNCTION}(text)"}).scalar_one_or_none()
+    if found is not None and found.strip() not in CREATE_KEY_FUNCTION:
+        raise DatabaseRefused(
+            f"A function {KEY_FUNCTION}(text) is there and is not ours; nothing was written. Rename it, then run again."
+        )
+    return found is not None
+
+
+def _build_index(connection: Connection, concurrently: str) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        valid = connection.execute(text(_FIND_INDEX), {"index": KEY_INDEX}).scalar_one_or_none()
+        if valid:
+            return
+        if valid is False:
+            log.info("dropping the index %s, which an earlier attempt left unfinished", KEY_INDEX)
+            connection.execute(text(f"DROP INDEX {concurrently} {KEY_INDEX}"))
+        if marked := connection.execute(text(_MARK_DUPLICATES)).rowcount:
+            log.info("marked %d leads as duplicates of an older lead with the same phone", marked)
+        try:
+            connection.execute(text(_INDEX_KEY.format(concurrently=concurrently)))
+        except DBAPIError as error:
+            failed = from_database(error, f"building the index {KEY_INDEX}")
+            if failed.sqlstate != "23505" or attempt == ATTEMPTS:
+                raise failed from None
+        else:
+            return

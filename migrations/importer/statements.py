@@ -1,0 +1,309 @@
+"""Every statement of an import and of its way back, in the order in which they run.
+
+An upgrade, a dry run and ``--sql`` share them. Values reach the server by COPY alone; what stands
+after a colon is a position, a count or the revision's name. The temporary tables live as long as
+the connection and are empty whenever a batch begins.
+
+A lead and a record belong together where their phones have one key (``phone.py``); a blank in a
+record never erases a value.
+"""
+
+from migrations.importer.errors import WROTE_ELSEWHERE
+from migrations.importer.record import COLUMNS
+
+__all__ = [
+    "ADD_LEADS",
+    "ASSERT_EVERY_RECORD_HAS_ITS_LEAD",
+    "ASSERT_ONLY_LEADS_WERE_WRITTEN",
+    "BATCH_SETTINGS",
+    "FIND_REPEATS",
+    "FOLD",
+    "KEEP_BEFORE_IMAGES",
+    "LOCK_IMPORTED_LEADS",
+    "LOCK_LEADS",
+    "MATCH",
+    "MOVE_CHECKPOINT",
+    "MOVE_REVERT_CHECKPOINT",
+    "PHONES",
+    "RECORD_BATCH",
+    "RESTORE_LEADS",
+    "STAGE",
+    "TEMPORARY_TABLES",
+    "UPDATE_LEADS",
+]
+
+_MAY_BE_WRITTEN = ("leads", "lead_imports", "lead_import_batches", "lead_before_images")
+
+
+def _each(template: str, columns: tuple[str, ...] = COLUMNS, between: str = ", ") -> str:
+    return between.join(template.format(c=column) for column in columns)
+
+
+# What a record changes in a lead that has its phone.
+_DIFFERS = "(" + _each("s.{c} <> '' AND l.{c} IS DISTINCT FROM s.{c}", between="\n        OR ") + ")"
+_NEW_VALUE = "{c} = CASE WHEN s.{c} = '' THEN l.{c} ELSE s.{c} END"
+_IMPORT_ID = "(SELECT id FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL)"
+
+PHONES = "lead_import_phones (record, phone)"
+STAGE = f"lead_import_stage (record, {', '.join(COLUMNS)}, created_at)"
+
+TEMPORARY_TABLES = (
+    f"""
+    CREATE TEMPORARY TABLE IF NOT EXISTS lead_import_stage (
+        record integer NOT NULL,
+        {_each("{c} text NOT NULL")},
+        created_at timestamptz NOT NULL,
+        phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED
+    ) ON COMMIT DELETE ROWS
+    """,
+    # Where each record goes: to a lead that is there (differs: it will be updated), or, without a
+    # record, a lead that this batch has added.
+    """
+    CREATE TEMPORARY TABLE IF NOT EXISTS lead_import_place (
+        record integer,
+        lead_id bigint NOT NULL,
+        differs boolean NOT NULL
+    ) ON COMMIT DELETE ROWS
+    """,
+    """
+    CREATE TEMPORARY TABLE IF NOT EXISTS lead_import_phones (
+        record integer NOT NULL,
+        phone text NOT NULL
+    ) ON COMMIT DELETE ROWS
+    """,
+)
+
+# Records whose phone comes again in a later record, and records whose phone has no key.
+FIND_REPEATS = """
+    SELECT record, last_record, phone_key IS NULL AS no_key
+    FROM (
+        SELECT record, phone_key, max(record) OVER (PARTITION BY phone_key) AS last_record
+        FROM (SELECT record, lead_phone_key_v1(phone) AS phone_key FROM lead_import_phones) AS keyed
+    ) AS grouped
+    WHERE record < last_record OR phone_key IS NULL
+    ORDER BY record
+"""
+
+BATCH_SETTINGS = (
+    "SET LOCAL app.skip_audit = 'on'",
+    # A new snapshot for each statement: what the site commits meanwhile is seen, not overwritten.
+    "SET LOCAL default_transaction_isolation = 'read committed'",
+)
+
+# Records of one phone become the last of them, with the earlier ones' values where it is blank,
+# as if they had been imported one by one.
+FOLD = (
+    f"""
+    UPDATE lead_import_stage AS s
+    SET {_each("{c} = folded.{c}")}, created_at = folded.created_at
+    FROM (
+        SELECT
+            max(record) AS record,
+            (array_agg(created_at ORDER BY record))[1] AS created_at,
+            {_each("coalesce((array_agg({c} ORDER BY record DESC) FILTER (WHERE {c} <> ''))[1], '') AS {c}")}
+        FROM lead_import_stage
+        GROUP BY phone_key
+        HAVING count(*) > 1
+    ) AS folded
+    WHERE s.record = folded.record
+    """,
+    """
+    DELETE FROM lead_import_stage AS s
+    USING lead_import_stage AS later
+    WHERE later.phone_key = s.phone_key AND later.record > s.record
+    """,
+)
+
+# A compare-and-swap: of two processes that are at the same batch, one moves on.
+MOVE_CHECKPOINT = """
+    UPDATE lead_imports SET next_record = :next
+    WHERE revision = :revision AND reverted_at IS NULL AND next_record = :here
+"""
+
+# LIMIT keeps the planner from reading the whole table, whatever it believes about its size.
+MATCH = f"""
+    INSERT INTO lead_import_place (record, lead_id, differs)
+    SELECT s.record, l.id, {_DIFFERS}
+    FROM lead_import_stage AS s
+    CROSS JOIN LATERAL (
+        SELECT id, {", ".join(COLUMNS)}
+        FROM leads
+        WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
+        LIMIT 1
+    ) AS l
+"""
+
+ADD_LEADS = f"""
+    WITH added AS (
+        INSERT INTO leads ({", ".join(COLUMNS)}, created_at, updated_at)
+        SELECT {_each("s.{c}")}, s.created_at, s.created_at
+        FROM lead_import_stage AS s
+        WHERE NOT EXISTS (SELECT FROM lead_import_place AS p WHERE p.record = s.record)
+        ORDER BY s.phone_key
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO lead_import_place (record, lead_id, differs)
+    SELECT NULL, id, false FROM added
+"""
+
+# In one order, so that two of us never wait for each other in a circle; not FOR UPDATE, so that
+# rows that refer to a lead can be added meanwhile.
+LOCK_LEADS = """
+    SELECT l.id
+    FROM leads AS l
+    WHERE l.id IN (SELECT lead_id FROM lead_import_place WHERE differs)
+    ORDER BY l.id
+    FOR NO KEY UPDATE
+"""
+
+# The site may have taken a lead away, or given it another phone, since MATCH; or have added one.
+ASSERT_EVERY_RECORD_HAS_ITS_LEAD = """
+    DO $$
+    BEGIN
+        IF (SELECT count(*) FROM lead_import_stage) <> (SELECT count(*) FROM lead_import_place)
+            OR EXISTS (
+                SELECT FROM lead_import_place AS p
+                JOIN lead_import_stage AS s ON s.record = p.record
+                LEFT JOIN leads AS l
+                    ON l.id = p.lead_id AND l.duplicate_of IS NULL
+                    AND lead_phone_key_v1(l.phone) = s.phone_key
+                WHERE p.differs AND l.id IS NULL
+            )
+        THEN
+            RAISE EXCEPTION 'leads changed while the batch looked at them'
+                USING ERRCODE = 'serialization_failure';
+        END IF;
+    END
+    $$
+"""
+
+KEEP_BEFORE_IMAGES = f"""
+    INSERT INTO lead_before_images
+        (import_id, record, lead_id, {", ".join(COLUMNS)}, updated_at, imported_at)
+    SELECT {_IMPORT_ID}, p.record, l.id, {_each("l.{c}")}, l.updated_at, now()
+    FROM lead_import_place AS p
+    JOIN lead_import_stage AS s ON s.record = p.record
+    JOIN leads AS l ON l.id = p.lead_id
+    WHERE p.differs AND {_DIFFERS}
+    ON CONFLICT DO NOTHING
+"""
+
+
+def _update_leads(*, number_changes: bool) -> str:
+    columns = COLUMNS if number_changes else tuple(c for c in COLUMNS if c != "lead_number")
+    changes = "s.lead_number <> '' AND l.lead_number IS DISTINCT FROM s.lead_number"
+    return f"""
+        UPDATE leads AS l
+        SET {_each(_NEW_VALUE, columns)}, updated_at = now()
+        FROM lead_import_place AS p
+        JOIN lead_import_stage AS s ON s.record = p.record
+        WHERE l.id = p.lead_id AND p.differs AND {_DIFFERS}
+            AND {changes if number_changes else f"NOT ({changes})"}
+    """
+
+
+# A column that may be unique is left out where it stays as it is: naming it takes a stronger lock.
+UPDATE_LEADS = (_update_leads(number_changes=False), _update_leads(number_changes=True))
+
+RECORD_BATCH = f"""
+    WITH batch AS (
+        INSERT INTO lead_import_batches
+            (import_id, first_record, next_record, created, updated, unchanged, rejected, folded, created_ids)
+        SELECT
+            {_IMPORT_ID}, :here, :next, added.leads, changed.leads,
+            staged.records - added.leads - changed.leads, 0, :next - :here - staged.records, added.ids
+        FROM
+            (SELECT count(*) AS records FROM lead_import_stage) AS staged,
+            (
+                SELECT count(*) AS leads, coalesce(array_agg(lead_id ORDER BY lead_id), '{{}}') AS ids
+                FROM lead_import_place WHERE record IS NULL
+            ) AS added,
+            (
+                SELECT count(*) AS leads FROM lead_before_images
+                WHERE import_id = {_IMPORT_ID} AND record >= :here AND record < :next
+            ) AS changed
+        RETURNING *
+    )
+    UPDATE lead_imports AS i
+    SET created = i.created + batch.created,
+        updated = i.updated + batch.updated,
+        unchanged = i.unchanged + batch.unchanged,
+        folded = i.folded + batch.folded,
+        finished_at = CASE WHEN batch.next_record = i.records THEN clock_timestamp() END
+    FROM batch
+    WHERE i.id = batch.import_id
+"""
+
+# Counts of this session's own writes: traffic beside it does not show, a trigger's writes do.
+ASSERT_ONLY_LEADS_WERE_WRITTEN = f"""
+    DO $$
+    DECLARE
+        wrong text;
+    BEGIN
+        SELECT string_agg(
+            format('%s (%s inserted, %s updated, %s deleted)', relname, n_tup_ins, n_tup_upd, n_tup_del), ', ')
+        INTO wrong
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+            AND relname <> 'alembic_version'
+            AND (
+                n_tup_del > 0
+                OR n_tup_ins + n_tup_upd > 0
+                AND relname NOT IN ({", ".join(f"'{table}'" for table in _MAY_BE_WRITTEN)})
+            );
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'the import would have written %', wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
+        END IF;
+    END
+    $$
+"""
+
+# The way back. A column goes back where the lead still holds what the import wrote.
+
+MOVE_REVERT_CHECKPOINT = """
+    UPDATE lead_imports SET revert_next_record = :next
+    WHERE revision = :revision AND reverted_at IS NULL AND revert_next_record = :here
+"""
+
+_LEADS_OF_BATCH = f"""
+        FROM lead_before_images AS i
+        JOIN lead_import_stage AS s ON s.record = i.record
+        JOIN leads AS l ON l.id = i.lead_id
+        WHERE i.import_id = {_IMPORT_ID} AND i.record >= :here AND i.record < :next
+"""
+_OURS = "s.{c} <> '' AND i.{c} IS DISTINCT FROM s.{c} AND "
+_TO_RESTORE = "(" + _each("(" + _OURS + "l.{c} = s.{c})", between="\n            OR ") + ")"
+_EDITED_SINCE = "(" + _each("(" + _OURS + "l.{c} IS DISTINCT FROM s.{c})", between="\n            OR ") + ")"
+
+LOCK_IMPORTED_LEADS = f"""
+    SELECT l.id
+    {_LEADS_OF_BATCH}
+    ORDER BY l.id
+    FOR NO KEY UPDATE OF l
+"""
+
+# Both parts see the leads as they were before the statement, locked by the one before it.
+RESTORE_LEADS = f"""
+    WITH edited AS (
+        SELECT l.id {_LEADS_OF_BATCH} AND {_EDITED_SINCE}
+    ),
+    restored AS (
+        UPDATE leads
+        SET {_each("{c} = before.{c}")}, updated_at = before.updated_at
+        FROM (
+            SELECT
+                l.id,
+                {_each("CASE WHEN s.{c} <> '' AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END AS {c}")},
+                CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END AS updated_at
+            {_LEADS_OF_BATCH} AND {_TO_RESTORE}
+        ) AS before
+        WHERE leads.id = before.id
+        RETURNING leads.id
+    )
+    UPDATE lead_imports
+    SET restored = restored + (SELECT count(*) FROM restored),
+        kept = kept + (SELECT count(*) FROM edited),
+        reverted_at = CASE WHEN :next = records THEN clock_timestamp() END
+    WHERE revision = :revision AND reverted_at IS NULL
+"""

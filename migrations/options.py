@@ -1,0 +1,71 @@
+"""What ``alembic -x name=value`` understands.
+
+alembic -x batch-size=200 upgrade head
+alembic -x dry-run upgrade head
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from migrations.importer.errors import ImportStopped
+from migrations.importer.v1 import Options
+
+__all__ = ["BadOption", "Settings", "read_settings"]
+
+
+class BadOption(ImportStopped):
+    """An option is unknown, or its value does not fit."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """importer: what the importer is told; lock_wait: seconds to wait for the deploy lock."""
+
+    importer: Options
+    lock_wait: float
+
+
+def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
+    unknown = given.keys() - _KNOWN.keys()
+    if unknown:
+        known = ", ".join(f"-x {name}" + ("" if name == "dry-run" else "=…") for name in _KNOWN)
+        raise BadOption(f"-x {min(unknown)} is not known. Known are: {known}.")
+    values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
+    return Settings(
+        importer=Options(
+            batch_size=int(values.get("batch-size", Options.batch_size)),
+            dry_run=bool(values.get("dry-run", False)),
+            ran_by=environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
+            release=environ.get("RENDER_GIT_COMMIT", ""),
+        ),
+        lock_wait=values.get("lock-wait", LOCK_WAIT),
+    )
+
+
+LOCK_WAIT = 15 * 60.0
+"""Seconds. Half of what Render gives a pre-deploy command (30 minutes), so that ours still has the rest."""
+
+
+def _whole_number(low: int, high: int) -> Callable[[str, str], float]:
+    def read(name: str, value: str) -> float:
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise BadOption(f"-x {name}={value}: expected a whole number from {low} to {high}.")
+        return int(value)
+
+    return read
+
+
+def _switch(name: str, value: str) -> float:
+    if value:
+        raise BadOption(f"-x {name} takes no value.")
+    return True
+
+
+_KNOWN: dict[str, Callable[[str, str], float]] = {
+    "batch-size": _whole_number(1, 100_000),
+    "dry-run": _switch,
+    "lock-wait": _whole_number(0, 86_400),
+}

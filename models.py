@@ -1,0 +1,163 @@
+"""The schema as it is today: what the application reads, and what ``alembic check`` compares.
+
+    from models import Base, Lead
+
+Revisions never import this module: they must do for ever what they did when they were released,
+while the models move on. The rules that live in the database beside the tables (the phone key's
+function, the audit trigger) are made by the revisions alone.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Every table of the CRM. Texts are ``text``, times carry their zone."""
+
+    type_annotation_map = {
+        str: Text(),
+        int: BigInteger(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[int]: ARRAY(BigInteger()),
+    }
+
+
+class User(Base):
+    """Somebody who logs in. Never written by an import."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    username: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Setting(Base):
+    """One setting of the application. Never written by an import."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class Lead(Base):
+    """A person to call.
+
+    Two leads with one phone cannot both be current: the younger ones carry ``duplicate_of``. The
+    unique index that says so is made by a revision, after the function that it is built on.
+    """
+
+    __tablename__ = "leads"
+    __table_args__ = (Index("leads_duplicate_of", "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    lead_number: Mapped[str] = mapped_column(server_default="")
+    full_name: Mapped[str] = mapped_column(server_default="")
+    phone: Mapped[str] = mapped_column(server_default="")
+    email: Mapped[str] = mapped_column(server_default="")
+    status: Mapped[str] = mapped_column(server_default="")
+    address1: Mapped[str] = mapped_column(server_default="")
+    postal_code: Mapped[str] = mapped_column(server_default="")
+    notes: Mapped[str] = mapped_column(server_default="")
+    assigned_agent: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("leads.id"))
+
+
+class LeadAudit(Base):
+    """One change of one lead by people or programs; filled by a row trigger on ``leads``."""
+
+    __tablename__ = "lead_audit"
+    __table_args__ = (Index("lead_audit_lead_id", "lead_id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    lead_id: Mapped[int]
+    action: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    changed_by: Mapped[str] = mapped_column(server_default=text("SESSION_USER"))
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+
+
+class LeadImport(Base):
+    """The ledger: one row an import. ``next_record`` is the checkpoint."""
+
+    __tablename__ = "lead_imports"
+    __table_args__ = (
+        Index(
+            "lead_imports_live",
+            "revision",
+            unique=True,
+            postgresql_where=text("reverted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    revision: Mapped[str]
+    export: Mapped[str]
+    sha256: Mapped[str]
+    records: Mapped[int]
+    next_record: Mapped[int] = mapped_column(server_default="0")
+    created: Mapped[int] = mapped_column(server_default="0")
+    updated: Mapped[int] = mapped_column(server_default="0")
+    unchanged: Mapped[int] = mapped_column(server_default="0")
+    rejected: Mapped[int] = mapped_column(server_default="0")
+    folded: Mapped[int] = mapped_column(server_default="0")
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+    ran_by: Mapped[str]
+    release: Mapped[str]
+    revert_next_record: Mapped[int] = mapped_column(server_default="0")
+    restored: Mapped[int] = mapped_column(server_default="0")
+    kept: Mapped[int] = mapped_column(server_default="0")
+    reverted_at: Mapped[datetime | None]
+
+
+class LeadImportBatch(Base):
+    """The ledger: one row a batch, written in the batch's own transaction."""
+
+    __tablename__ = "lead_import_batches"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    first_record: Mapped[int] = mapped_column(primary_key=True)
+    next_record: Mapped[int]
+    created: Mapped[int]
+    updated: Mapped[int]
+    unchanged: Mapped[int]
+    rejected: Mapped[int]
+    folded: Mapped[int]
+    created_ids: Mapped[list[int]]
+
+
+class LeadBeforeImage(Base):
+    """The ledger: an updated lead as it was before the import, column by column.
+
+    ``record`` is the position in the export of the record that updated it, ``imported_at`` the
+    ``updated_at`` that the import gave the lead.
+    """
+
+    __tablename__ = "lead_before_images"
+    __table_args__ = (UniqueConstraint("import_id", "lead_id"),)
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    record: Mapped[int] = mapped_column(primary_key=True)
+    lead_id: Mapped[int]
+    lead_number: Mapped[str | None]
+    full_name: Mapped[str | None]
+    phone: Mapped[str | None]
+    email: Mapped[str | None]
+    status: Mapped[str | None]
+    address1: Mapped[str | None]
+    postal_code: Mapped[str | None]
+    notes: Mapped[str | None]
+    assigned_agent: Mapped[str | None]
+    updated_at: Mapped[datetime | None]
+    imported_at: Mapped[datetime]
