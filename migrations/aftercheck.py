@@ -51,7 +51,7 @@ def check_steps(url: URL, steps: Steps, script: ScriptDirectory) -> None:
     """Raise ``DatabaseFailed`` unless version and ledger say what the run has done."""
     if steps.heads is None:
         return
-    with connect(url) as connection:
+    with connect(url, again=True) as connection:
         stamped = set(stamped_heads(connection))
         if stamped != steps.heads:
             raise DatabaseFailed(
@@ -72,8 +72,16 @@ def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None
     heads = stamped_heads(connection)
     applied = [step.revision for step in script.iterate_revisions(heads, "base")] if heads else []
     imports = imports_of(script, applied)
-    receipt = find_receipt(connection, imports[0].revision) if imports else None
-    if receipt is not None and receipt.finished_at is not None:
+    if not imports:
+        return
+    receipt = find_receipt(connection, imports[0].revision)
+    if receipt is None or receipt.finished_at is None:
+        log.warning(
+            "The database is stamped %s, but its ledger has no complete import of %s: it was stamped by hand, "
+            "or the ledger was emptied.",
+            *(imports[0].revision, imports[0].export),
+        )
+    else:
         leads = count_leads(connection)
         log.info(
             "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %d before, %d after.",

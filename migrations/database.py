@@ -86,15 +86,23 @@ def read_url(given: str) -> URL:
 
 
 @contextmanager
-def connect(url: URL) -> Iterator[Connection]:
-    """A connection of its own, with the session's settings. Raises ``DatabaseRefused`` or ``TryAgain``."""
+def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
+    """A connection of its own, with the session's settings.
+
+    again: there was one before, so the server is there, or will be: raises ``TryAgain`` where it does
+    not answer. Otherwise the URL may be wrong, and it is ``DatabaseRefused``.
+    """
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
     event.listen(engine, "connect", _settle)
     try:
         connection = engine.connect()
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise TryAgain(f"No connection to the database: {reason}. Check DATABASE_URL.", lost=True) from None
+        if again:
+            raise TryAgain(f"The server does not answer: {reason}. Run the same command again.", lost=True) from None
+        raise DatabaseRefused(
+            f"No connection to the database: {reason}. Nothing was written. Check DATABASE_URL and the server."
+        ) from None
     with connection:
         _refuse_pooler(connection)
         yield connection

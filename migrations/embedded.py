@@ -85,7 +85,7 @@ def running(
 
 
 def _keeper(server: Server, users: IO[str]) -> subprocess.Popen[str]:
-    """Start the child that starts and stops the server. It shares our lock, but not the terminal's signals."""
+    """Start the child that starts and stops the server. It shares our lock, not our terminal's signals."""
     command = [sys.executable, "-IS", __file__, str(users.fileno()), json.dumps(asdict(server))]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -16,8 +16,8 @@ from migrations.database import connect, database
 from migrations.deploy_lock import take_deploy_lock
 from migrations.importer.errors import ImportStopped, TryAgain, from_database
 from migrations.importer.phone import KEY_INDEX
+from migrations.importer.retries import reconnecting
 from migrations.options import Settings, read_settings
-from migrations.retries import reconnecting
 from models import Base
 
 log = logging.getLogger("importer")
@@ -47,7 +47,8 @@ def run(settings: Settings) -> None:
         for attempt in reconnecting():
             with attempt:
                 steps = Steps()
-                with connect(url) as connection, named_errors(connection):
+                again = attempt.retry_state.attempt_number > 1
+                with connect(url, again=again) as connection, named_errors(connection):
                     migrate(connection, settings, steps)
                 if not settings.importer.dry_run:
                     check_steps(url, steps, context.script)

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from migrations.embedded import EmbeddedPostgresError
 from tests import postgres
+from tests.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
 
 CHOSEN = pytest.StashKey[str]()
 
@@ -87,4 +88,39 @@ def database(new_database: NewDatabase) -> URL:
     return new_database()
 
 
-# Further fixtures, such as template databases at a revision, go here.
+@pytest.fixture
+def crm(new_database: NewDatabase, template: Template) -> URL:
+    """A CRM without leads, right before the import: users and settings are there."""
+    return new_database(template("crm", build_crm))
+
+
+@pytest.fixture
+def crm_with_leads(new_database: NewDatabase, template: Template) -> URL:
+    """The mission's CRM, right before the import: 50 leads, 10 of whose phones stand in the export."""
+    return new_database(template("crm_with_leads", build_crm_with_leads))
+
+
+def build_crm(url: URL) -> None:
+    upgrade(url, BEFORE_IMPORT)
+    run(url, "INSERT INTO users (username) SELECT 'agent' || g FROM generate_series(1, 3) AS g")
+    run(url, "INSERT INTO settings (key, value) VALUES ('theme', 'dark'), ('quota', '250')")
+
+
+def build_crm_with_leads(url: URL) -> None:
+    build_crm(url)
+    export = records()
+    for n in range(40):
+        add_lead(url, full_name=f"Kept {n}", phone=f"0600000{n:04d}", status="new", notes="Only here.", email="")
+    for n, record in enumerate(export[:: len(export) // 10][:10]):
+        digits = keys_of(url, [record["phone"]])[record["phone"]] or ""
+        spellings = [record["phone"], f"+{digits}", f"00 {digits[:2]} (0){digits[2:]}", f"0{digits[2:6]}-{digits[6:]}"]
+        add_lead(
+            url,
+            full_name=f"Known {n}",
+            phone=spellings[n % 4],
+            email="known@example.org",
+            notes="Said to call back.",
+            created_at="2024-03-01T09:00:00+00:00",
+            updated_at="2024-03-02T09:00:00+00:00",
+        )
+    run(url, "TRUNCATE lead_audit")

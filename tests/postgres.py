@@ -11,14 +11,16 @@ server that was started here never waits for a disk, and is gone when the run is
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ from migrations.embedded import running
 
 if TYPE_CHECKING:  # not needed where the tests run on another Postgres
     from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.docker_client import DockerClient
 
 DEFAULT_IMAGE = "postgres:18-alpine"
 ANSWER_SECONDS, PULL_SECONDS, START_SECONDS = 3, 30, 30
@@ -91,28 +94,36 @@ def why_no_container() -> str | None:
     """Why there can be no container, or None where there can be one. Pulls the image where it is missing."""
     try:
         import testcontainers.community.postgres  # noqa: F401  # only to know that it is there
-        from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]  # has no types
-        from testcontainers.core.docker_client import DockerClient
+        from docker.errors import ImageNotFound  # type: ignore[import-untyped]  # it has no types
     except ImportError as error:
         return f"the package {error.name} is not installed"
-    try:
-        client = DockerClient(timeout=ANSWER_SECONDS).client
-    except DockerException as error:
-        return f"Docker does not answer in {ANSWER_SECONDS} s ({type(error).__name__})"
-    try:
-        client.images.get(image())
-    except ImageNotFound:
-        client.api.timeout = PULL_SECONDS
-        return _why_not_pulled(client.images.pull)
-    finally:
-        client.close()
+    if not (docker := _docker()):
+        return f"Docker does not answer within {ANSWER_SECONDS} s"
+    with closing(docker.client) as client:
+        try:
+            client.images.get(image())
+        except ImageNotFound:
+            client.api.timeout = PULL_SECONDS
+            return _why_not_pulled(client.images.pull)
+    return None
+
+
+def _docker() -> DockerClient | None:
+    """Docker, if it answers."""
+    from testcontainers.core.docker_client import DockerClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a client that fails leaves its socket open
+        with suppress(Exception):  # Docker's errors, and those of requests below it
+            return DockerClient(timeout=ANSWER_SECONDS)
+        gc.collect()
     return None
 
 
 def _why_not_pulled(pull: Callable[[str], object]) -> str | None:
     try:
         pull(image())
-    except Exception as error:  # Docker's errors and those of requests below it
+    except Exception as error:  # as above
         return f"the image {image()} is not there and cannot be pulled ({type(error).__name__})"
     return None
 

@@ -4,12 +4,17 @@ An import says so with ``SET LOCAL app.skip_audit = 'on'`` in its transaction. S
 instead would need rights that a deploy has not, or would block the site.
 """
 
+import logging
+
 from sqlalchemy import text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.tables import Table, drop_tables
 
-__all__ = ["create_audit_trigger", "drop_audit_function"]
+__all__ = ["create_audit_trigger", "drop_audit_trail"]
+
+log = logging.getLogger(__name__)
 
 # Compared with = 'on': after a transaction that has set it, the setting reads '', not NULL.
 _FUNCTION = """
@@ -59,7 +64,10 @@ def create_audit_trigger(context: RevisionContext) -> None:
         context.execute(_TRIGGER)
 
 
-def drop_audit_function(context: RevisionContext) -> None:
-    """Drop the trigger's function once no table uses it."""
-    if not connection_of(context).execute(text("SELECT to_regclass('leads')")).scalar():
-        context.execute("DROP FUNCTION IF EXISTS audit_lead()")
+def drop_audit_trail(context: RevisionContext, lead_audit: Table) -> None:
+    """Drop the trail as ``drop_tables`` does; kept while ``leads`` is there, whose trigger fills it."""
+    if connection_of(context).execute(text("SELECT to_regclass('leads')")).scalar():
+        log.warning("kept the table lead_audit: the trigger on leads fills it")
+        return
+    drop_tables(context, lead_audit)
+    context.execute("DROP FUNCTION IF EXISTS audit_lead()")

@@ -58,12 +58,13 @@ class Receipt:
         return f"{self.export}: {self.records} records: {', '.join([counts, *rare])}."
 
 
-def start_import(session: Session, revision: str, export: str, sha256: str, records: int, **by: str) -> None:
+def start_import(session: Session, **row: object) -> None:
     """Open the ledger's row of an import, unless it is open since an earlier run.
 
-    by: ``ran_by`` and ``release``, who runs it and which release of the code it is.
+    row: ``revision``, ``export``, ``sha256``, ``records``; ``ran_by`` and ``release``, who runs it
+    and which release of the code it is.
     """
-    session.execute(_START, revision=revision, export=export, sha256=sha256, records=records, **by)
+    session.execute(_START, **row)
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:

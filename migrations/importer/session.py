@@ -5,7 +5,7 @@ transactions, and never look at a statement's result to decide on the next one.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import StringIO
 from typing import Any, Protocol, TextIO
 
@@ -74,8 +74,8 @@ class Server:
         if data == "\n":
             return
         try:
-            with self._connection.connection.cursor() as cursor:
-                cursor.copy_expert(f"COPY {table} FROM STDIN", StringIO(data), size=len(data) + 1)
+            cursor: Any = self._connection.connection.cursor()
+            cursor.copy_expert(f"COPY {table} FROM STDIN", StringIO(data), size=len(data) + 1)
         except DriverError as error:
             raise from_database(error, self._doing) from None
 
@@ -99,10 +99,9 @@ class Server:
             raise
 
     def _roll_back(self, rollback: str) -> None:
-        try:
+        # Where the connection is gone, so is the transaction; the first error says so.
+        with suppress(DBAPIError):
             self._connection.execute(text(rollback))
-        except DBAPIError:
-            pass  # The connection is gone, and the transaction with it; the first error says so.
 
 
 class Script:

@@ -16,6 +16,7 @@ __all__ = [
     "ASSERT_EVERY_RECORD_HAS_ITS_LEAD",
     "ASSERT_ONLY_LEADS_WERE_WRITTEN",
     "BATCH_SETTINGS",
+    "DROP_TEMPORARY_TABLES",
     "FIND_REPEATS",
     "FOLD",
     "KEEP_BEFORE_IMAGES",
@@ -72,6 +73,9 @@ TEMPORARY_TABLES = (
     ) ON COMMIT DELETE ROWS
     """,
 )
+
+# They hang on the phone key's function, which a downgrade may drop next.
+DROP_TEMPORARY_TABLES = "DROP TABLE pg_temp.lead_import_stage, pg_temp.lead_import_place, pg_temp.lead_import_phones"
 
 # Records whose phone comes again in a later record, and records whose phone has no key.
 FIND_REPEATS = """

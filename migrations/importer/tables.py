@@ -149,7 +149,7 @@ def _misfits(connection: Connection, table: Table) -> Iterator[str]:
             yield f"{table.name}.{column}: not there, expected {expected}"
     for column, (_, needed) in found.items():
         if needed and column not in table.columns:
-            yield f"{table.name}.{column}: found NOT NULL without a default, expected a default: the import does not know it"
+            yield f"{table.name}.{column}: found NOT NULL without a default, expected a default"
 
 
 def _missing_columns(connection: Connection, table: Table) -> list[str]:

@@ -25,20 +25,22 @@ behind this door may be rewritten as long as that holds; a rule that must change
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from sqlalchemy import Connection
 
 from migrations.importer import statements as sql
-from migrations.importer.audit import create_audit_trigger, drop_audit_function
+from migrations.importer.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.batch import Batch, apply_batch, batches, find_repeats, revert_batch
 from migrations.importer.context import Options, RevisionContext, connection_of, options_of
-from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem, TryAgain
+from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
 from migrations.importer.export import Export, open_export
 from migrations.importer.ledger import check_receipt, count_leads, get_receipt, start_import
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
 from migrations.importer.progress import Progress, log
+from migrations.importer.retries import until_the_site_lets_us
 from migrations.importer.session import Script, Server, Session
 from migrations.importer.tables import Table, create_tables, drop_tables
 
@@ -50,16 +52,13 @@ __all__ = [
     "create_audit_trigger",
     "create_phone_key",
     "create_tables",
-    "drop_audit_function",
+    "drop_audit_trail",
     "drop_phone_key",
     "drop_tables",
     "revert",
 ]
 
 DATA = Path(__file__).parents[2] / "data"
-
-ATTEMPTS = 8
-"""Of a batch that the site is in the way of; with the waits between them about a minute."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,16 @@ def apply(import_: Import, context: RevisionContext) -> None:
         if context.as_sql:
             _write_script(import_, export, context)
             return
-        with _session(context) as session:
-            connection = connection_of(context)
-            last_of = _compare_phones(session, export)
-            leads_before = count_leads(connection)
-            _start(session, import_, context)
-            receipt = get_receipt(connection, import_.revision)
+        with _run(import_, export, context) as run:
+            leads_before = count_leads(run.connection)
+            start_import(run.session, **_ledger_row(import_, context))
+            receipt = get_receipt(run.connection, import_.revision)
             check_receipt(receipt, import_.sha256, import_.records)
             if receipt.next_record:
                 log.info("%s: resumed at record %d of %d", export.name, receipt.next_record + 1, export.count)
-            _in_batches(apply_batch, session, import_, export, receipt.next_record, last_of, options_of(context))
-            receipt = get_receipt(connection, import_.revision)
-            log.info("%s Leads: %d before, %d after.", receipt, leads_before, count_leads(connection))
+            run.in_batches(apply_batch, receipt.next_record)
+            receipt = get_receipt(run.connection, import_.revision)
+            log.info("%s Leads: %d before, %d after.", receipt, leads_before, count_leads(run.connection))
 
 
 def revert(import_: Import, context: RevisionContext) -> None:
@@ -111,13 +108,14 @@ def revert(import_: Import, context: RevisionContext) -> None:
     Leads that it created stay. Raises ``ImportStopped``; the batches that are reverted stay so.
     """
     if context.as_sql:
-        raise DatabaseRefused("A downgrade of an import depends on the leads: it cannot be a script. Run it online.")
-    with import_.open() as export, _session(context) as session:
-        receipt = get_receipt(connection_of(context), import_.revision)
+        raise DatabaseRefused(
+            "The downgrade of an import depends on the leads: it cannot be a script. Run it without --sql."
+        )
+    with import_.open() as export, _run(import_, export, context) as run:
+        receipt = get_receipt(run.connection, import_.revision)
         check_receipt(receipt, import_.sha256, import_.records)
-        last_of = _compare_phones(session, export)
-        _in_batches(revert_batch, session, import_, export, receipt.revert_next_record, last_of, options_of(context))
-        receipt = get_receipt(connection_of(context), import_.revision, id=receipt.id)
+        run.in_batches(revert_batch, receipt.revert_next_record)
+        receipt = get_receipt(run.connection, import_.revision, id=receipt.id)
         log.info(
             "%s: reverted. Of %d updated leads %d were restored; %d keep what people have edited since. "
             "The %d leads that it created stay.",
@@ -125,70 +123,52 @@ def revert(import_: Import, context: RevisionContext) -> None:
         )
 
 
-def _in_batches(
-    work: Callable[[Session, Batch, str], None],
-    session: Session,
-    import_: Import,
-    export: Export,
-    start: int,
-    last_of: dict[int, int],
-    options: Options,
-) -> None:
-    progress = Progress(export.name, export.count)
-    for batch in batches(export, options.batch_size, start, last_of):
-        for attempt in _until_the_site_lets_us():
-            with attempt:
-                work(session, batch, import_.revision)
-        progress.done(batch.next)
+@dataclass(frozen=True)
+class _Run:
+    """One run of an import, or of its way back, on a server."""
 
+    connection: Connection
+    session: Session
+    import_: Import
+    export: Export
+    batch_size: int
 
-def _until_the_site_lets_us() -> Retrying:
-    """Attempts at one batch, with growing pauses of random length. A lost connection is not ours to mend."""
-    return Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, TryAgain) and not error.lost),
-        wait=wait_random_exponential(multiplier=0.1, max=15),
-        stop=stop_after_attempt(ATTEMPTS),
-        reraise=True,
-    )
+    def in_batches(self, work: Callable[[Session, Batch, str], None], start: int) -> None:
+        """Do the ``work`` batch by batch, from the checkpoint ``start`` on."""
+        last_of, without_key = find_repeats(self.session, self.export)
+        if without_key:
+            problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
+            raise ExportRefused(self.export.name, problems)
+        progress = Progress(self.export.name, self.export.count)
+        for batch in batches(self.export, self.batch_size, start, last_of):
+            for attempt in until_the_site_lets_us():
+                with attempt:
+                    work(self.session, batch, self.import_.revision)
+            progress.done(batch.next)
 
 
 @contextmanager
-def _session(context: RevisionContext) -> Iterator[Server]:
-    dry_run = options_of(context).dry_run
-    with nullcontext() if dry_run else context.autocommit_block():
-        session = Server(connection_of(context), one_transaction=dry_run)
+def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[_Run]:
+    options = options_of(context)
+    with nullcontext() if options.dry_run else context.autocommit_block():
+        connection = connection_of(context)
+        session = Server(connection, one_transaction=options.dry_run)
         for table in sql.TEMPORARY_TABLES:
             session.execute(table)
-        yield session
+        yield _Run(connection, session, import_, export, options.batch_size)
+        session.execute(sql.DROP_TEMPORARY_TABLES)
 
 
-def _compare_phones(session: Session, export: Export) -> dict[int, int]:
-    last_of, without_key = find_repeats(session, export)
-    if without_key:
-        problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
-        raise ExportRefused(export.name, problems)
-    return last_of
-
-
-def _start(session: Session, import_: Import, context: RevisionContext) -> None:
+def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
     options = options_of(context)
-    start_import(
-        session,
-        import_.revision,
-        import_.export,
-        import_.sha256,
-        import_.records,
-        ran_by=options.ran_by,
-        release=options.release,
-    )
+    return asdict(import_) | {"ran_by": options.ran_by, "release": options.release}
 
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
     """The import as one batch of a script that psql can run."""
-    assert context.output_buffer is not None
     context.output_buffer.write("-- This script holds personal data: keep it as carefully as the database.\n")
     script = Script(context.output_buffer)
     for table in sql.TEMPORARY_TABLES:
         script.execute(table)
-    _start(script, import_, context)
+    start_import(script, **_ledger_row(import_, context))
     apply_batch(script, Batch(0, export.count, list(export.records()), repeats=True), import_.revision)

@@ -5,7 +5,7 @@ Made where they are missing, adopted as they are where they fit.
 
 from alembic import op
 
-from migrations.importer.v1 import Table, create_audit_trigger, create_tables, drop_audit_function, drop_tables
+from migrations.importer.v1 import Table, create_audit_trigger, create_tables, drop_audit_trail, drop_tables
 
 revision = "0001_baseline"
 down_revision = None
@@ -32,21 +32,21 @@ TABLES = (
         created_at=NOW,
         updated_at=NOW,
     ),
-    Table(
-        "lead_audit",
-        id=ID,
-        lead_id="bigint NOT NULL",
-        action="text NOT NULL",
-        changed_at=NOW,
-        changed_by="text NOT NULL DEFAULT SESSION_USER",
-        before="jsonb",
-        after="jsonb",
-    ),
+)
+LEAD_AUDIT = Table(
+    "lead_audit",
+    id=ID,
+    lead_id="bigint NOT NULL",
+    action="text NOT NULL",
+    changed_at=NOW,
+    changed_by="text NOT NULL DEFAULT SESSION_USER",
+    before="jsonb",
+    after="jsonb",
 )
 
 
 def upgrade() -> None:
-    made = create_tables(op.get_context(), *TABLES)
+    made = create_tables(op.get_context(), *TABLES, LEAD_AUDIT)
     if "lead_audit" in made:
         op.execute("CREATE INDEX lead_audit_lead_id ON lead_audit (lead_id)")
     create_audit_trigger(op.get_context())
@@ -54,4 +54,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     drop_tables(op.get_context(), *TABLES)
-    drop_audit_function(op.get_context())
+    drop_audit_trail(op.get_context(), LEAD_AUDIT)

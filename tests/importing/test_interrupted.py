@@ -1,0 +1,73 @@
+"""An import that is cut off, or that is not alone."""
+
+import signal
+
+from sqlalchemy import URL
+
+from tests.crm import (
+    alembic,
+    assert_imported,
+    connected,
+    picture,
+    records,
+    run,
+    slow_down,
+    speed_up,
+    start_alembic,
+    text,
+    value,
+    wait_until,
+)
+
+
+def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
+    """SIGKILL in a batch: what was committed stays, the next upgrade goes on there, nothing comes twice."""
+    before = picture(crm_with_leads)
+    slow_down(crm_with_leads, 0.01)
+    upgrade = start_alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
+    wait_until(crm_with_leads, "SELECT max(next_record) >= 60 FROM lead_imports")
+    upgrade.send_signal(signal.SIGKILL)
+    upgrade.communicate()
+    checkpoint = value(crm_with_leads, "SELECT next_record FROM lead_imports")
+    assert 60 <= checkpoint < len(records())
+    speed_up(crm_with_leads)
+    again = alembic(crm_with_leads, "upgrade", "head")
+    assert again.returncode == 0, again.stdout
+    assert f"resumed at record {checkpoint + 1} of" in again.stdout
+    assert_imported(crm_with_leads, before)
+
+
+def test_two_upgrades_at_once_on_an_empty_database(database: URL) -> None:
+    """Both end well; one works, the other waits and finds nothing to do."""
+    both = [start_alembic(database, "upgrade", "head") for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert value(database, "SELECT count(*) FROM leads") == len(records())
+    assert value(database, "SELECT count(*) FROM lead_imports") == 1
+
+
+def test_a_lead_that_the_site_is_editing_is_waited_for(crm_with_leads: URL) -> None:
+    """A held row makes the batch let go and try again; the edit that was committed meanwhile is imported over."""
+    before = picture(crm_with_leads)
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text("UPDATE leads SET notes = 'being edited' WHERE full_name = 'Known 0'"))
+        upgrade = start_alembic(crm_with_leads, "upgrade", "head")
+        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(crm_with_leads, "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        site.execute(text("ROLLBACK"))
+    output, _ = upgrade.communicate(timeout=60)
+    assert upgrade.returncode == 0, output
+    assert "55P03 lock not available" in output
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
+    """The wait is bounded, says who holds the lock, and ends with an error."""
+    with connected(database) as other:
+        other.execute(text("SET application_name = 'another deploy'"))
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
+        waiting = alembic(database, "-x", "lock-wait=1", "upgrade", "head")
+    assert waiting.returncode != 0
+    assert "another deploy (server process" in waiting.stdout
+    assert run(database, "SELECT to_regclass('leads')")[0][0] is None

@@ -1,0 +1,146 @@
+"""What the owner was promised, each on the bundled export."""
+
+from sqlalchemy import URL
+
+from tests.conftest import NewDatabase, Template, build_crm
+from tests.crm import (
+    FIELDS,
+    add_lead,
+    assert_imported,
+    downgrade,
+    picture,
+    records,
+    run,
+    upgrade,
+    value,
+)
+
+
+def test_an_empty_database_gets_every_lead(database: URL) -> None:
+    """From no tables at all, the chain makes them and the import fills them."""
+    upgrade(database)
+    assert value(database, "SELECT count(*) FROM leads") == len(records())
+    assert value(database, "SELECT count(*) FROM lead_audit") == 0
+
+
+def test_fifty_leads_of_which_ten_are_known_become_257(crm_with_leads: URL) -> None:
+    """Ten are updated, forty stay as they were, the rest of the export is added."""
+    before = picture(crm_with_leads)
+    upgrade(crm_with_leads)
+    assert value(crm_with_leads, "SELECT count(*) FROM leads") == 50 + len(records()) - 10
+    assert_imported(crm_with_leads, before)
+
+
+def test_known_leads_keep_their_id_and_created_at(crm_with_leads: URL) -> None:
+    """An updated lead is the same lead, with the export's values and a new updated_at."""
+    known = "SELECT id, created_at, updated_at FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
+    before = run(crm_with_leads, known)
+    upgrade(crm_with_leads)
+    after = run(
+        crm_with_leads,
+        "SELECT id, created_at, updated_at FROM leads WHERE id = ANY(:ids) ORDER BY id",
+        ids=[row.id for row in before],
+    )
+    assert [row[:2] for row in after] == [row[:2] for row in before]
+    assert all(now.updated_at > then.updated_at for now, then in zip(after, before, strict=True))
+
+
+def test_leads_whose_phones_are_all_in_the_export_add_none(crm: URL) -> None:
+    """Five leads that the export knows: as many leads afterwards as it has records."""
+    for record in records()[5:10]:
+        add_lead(crm, phone=record["phone"])
+    before = picture(crm)
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads") == len(records())
+    assert_imported(crm, before)
+
+
+def test_a_blank_in_the_export_never_erases_a_value(crm: URL) -> None:
+    """A field that is empty in the record keeps what the lead has."""
+    record = next(record for record in records() if "" in (record["email"], record["notes"], record["assigned_agent"]))
+    lead_id = add_lead(crm, **dict.fromkeys(FIELDS, "kept") | {"phone": record["phone"]})
+    before = picture(crm)
+    upgrade(crm)
+    lead = picture(crm).leads[lead_id]
+    assert {field: lead[field] for field in FIELDS} == {field: record[field] or "kept" for field in FIELDS}
+    assert_imported(crm, before)
+
+
+def test_an_ordinary_edit_still_writes_the_audit_trail(crm_with_leads: URL) -> None:
+    """The import skips the trail for itself alone."""
+    upgrade(crm_with_leads)
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_audit") == 0
+    run(crm_with_leads, "UPDATE leads SET status = 'booked' WHERE full_name = 'Kept 1'")
+    assert value(crm_with_leads, "SELECT after ->> 'status' FROM lead_audit") == "booked"
+
+
+def test_a_second_upgrade_writes_no_row_version(crm_with_leads: URL) -> None:
+    """Nothing is pending, so nothing is written: no tuple of leads is inserted, updated or deleted."""
+    upgrade(crm_with_leads)
+    written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
+    before = run(crm_with_leads, written)
+    upgrade(crm_with_leads)
+    assert run(crm_with_leads, written) == before
+
+
+def test_importing_the_same_leads_again_writes_no_row_version(crm_with_leads: URL) -> None:
+    """The import itself, run anew over leads that already hold its values, leaves each as it is."""
+    upgrade(crm_with_leads)
+    written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
+    before = run(crm_with_leads, written)
+    run(crm_with_leads, "TRUNCATE lead_imports, lead_import_batches, lead_before_images")
+    run(crm_with_leads, "UPDATE alembic_version SET version_num = '0003_ledger'")
+    upgrade(crm_with_leads)
+    assert run(crm_with_leads, written) == before
+    counts = run(crm_with_leads, "SELECT created, updated, unchanged FROM lead_imports")[0]
+    assert tuple(counts) == (0, 0, len(records()))
+
+
+def test_two_databases_hold_the_same_leads(new_database: NewDatabase) -> None:
+    """From empty, two environments end with the same rows, times and all."""
+    one, other = new_database(), new_database()
+    upgrade(one)
+    upgrade(other)
+    assert picture(one).leads == picture(other).leads
+
+
+def test_the_size_of_batches_makes_no_difference(new_database: NewDatabase, template: Template) -> None:
+    """Leads and counts are the same for batches of 1, of 20, and for one batch."""
+    found = []
+    for size in (1, 20, 1000):
+        url = new_database(template("crm", build_crm))
+        before = picture(url)
+        upgrade(url, "0004_import_production_leads", f"batch-size={size}")
+        assert_imported(url, before)
+        leads = run(url, f"SELECT {', '.join(FIELDS)}, created_at, updated_at FROM leads ORDER BY phone")
+        counts = run(url, "SELECT created, updated, unchanged, folded FROM lead_imports")
+        found.append((leads, counts))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) -> None:
+    """The edited field stays, the lead's other fields go back, no lead is gone, and the import can come back."""
+    before = picture(crm_with_leads)
+    upgrade(crm_with_leads)
+    leads_after = value(crm_with_leads, "SELECT count(*) FROM leads")
+    known = next(lead_id for lead_id, lead in before.leads.items() if lead["full_name"] == "Known 3")
+    run(crm_with_leads, "UPDATE leads SET status = 'booked', updated_at = now() WHERE id = :id", id=known)
+    downgrade(crm_with_leads)
+    after = picture(crm_with_leads)
+    assert len(after.leads) == leads_after
+    for lead_id, lead in before.leads.items():
+        expected = lead | ({"status": "booked"} if lead_id == known else {})
+        assert {f: after.leads[lead_id][f] for f in FIELDS} == {f: expected[f] for f in FIELDS}
+        if lead_id != known:
+            assert after.leads[lead_id] == lead
+    upgrade(crm_with_leads)
+    assert_imported(crm_with_leads, after)
+
+
+def test_the_downgrade_leaves_a_receipt(crm_with_leads: URL) -> None:
+    """Restored and kept are counted, and the row of the ledger stays."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, "UPDATE leads SET status = 'edited' WHERE created_at = '2024-03-01T09:00:00+00:00'")
+    downgrade(crm_with_leads)
+    receipt = run(crm_with_leads, "SELECT updated, restored, kept, reverted_at IS NOT NULL FROM lead_imports")
+    assert [tuple(row) for row in receipt] == [(10, 10, 10, True)]
