@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from migrations.importer.errors import DatabaseRefused
+from migrations.stopping import Stop
 
 __all__ = ["take_deploy_lock"]
 
@@ -36,16 +37,18 @@ _PROGRESS = """
 """
 
 
-def take_deploy_lock(connection: Connection, seconds: float) -> None:
+def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None:
     """Take the lock for as long as the connection lives.
 
-    seconds: how long to wait for another holder. Raises ``DatabaseRefused`` when they are over.
+    seconds: how long to wait for another holder; ``stop`` may end the wait earlier.
+    Raises ``DatabaseRefused`` when it is over.
     """
     said = 0.0
+    time_is_over = stop_after_delay(seconds)
     attempts = Retrying(
         retry=retry_if_result(lambda taken: not taken),
         wait=wait_random_exponential(multiplier=0.05, max=1),
-        stop=stop_after_delay(seconds),
+        stop=lambda state: time_is_over(state) or stop() is not None,
         retry_error_callback=lambda _: False,
     )
 
@@ -59,8 +62,9 @@ def take_deploy_lock(connection: Connection, seconds: float) -> None:
         return taken
 
     if not attempts(attempt):
+        reason = stop() or f"{seconds:.0f} seconds have passed"
         raise DatabaseRefused(
-            f"Another deploy has held the deploy lock for {seconds:.0f} seconds: {_describe_holder(connection)}. "
+            f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is over, for {reason}. "
             "Nothing was written; deploy again when it is through."
         )
 

@@ -102,8 +102,8 @@ def _await(keeper: subprocess.Popen[str]) -> None:
 
 def _database(server: Server, name: str) -> URL:
     """Create the database where it is missing, and give its URL."""
-    from sqlalchemy import URL, create_engine, text
-    from sqlalchemy.pool import NullPool
+    from sqlalchemy import URL, create_engine, text  # noqa: PLC0415  # not in the keeper
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     address = {"host": str(server.socket), "port": "5432"}
     url = URL.create("postgresql+psycopg2", "postgres", database="postgres", query=address)

@@ -1,8 +1,9 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from logging.config import fileConfig
 from typing import Any
 
@@ -16,8 +17,10 @@ from migrations.database import connect, database
 from migrations.deploy_lock import take_deploy_lock
 from migrations.importer.errors import ImportStopped, TryAgain, from_database
 from migrations.importer.phone import KEY_INDEX
+from migrations.importer.preflight import check_server
 from migrations.importer.retries import reconnecting
 from migrations.options import Settings, read_settings
+from migrations.stopping import Stop, listening
 from models import Base
 
 log = logging.getLogger("importer")
@@ -30,37 +33,40 @@ def main() -> None:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
         if context.is_offline_mode():
             write_script(settings)
-        else:
-            run(settings)
+            return
+        stop = Stop(settings.time_budget)
+        with listening(stop):
+            run(settings, stop)
     except ImportStopped as error:
         raise CommandError(str(error)) from None
 
 
 def write_script(settings: Settings) -> None:
-    configure(settings, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
+    configure(settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
         context.run_migrations()
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, stop: Stop) -> None:
     with database() as url:
         for attempt in reconnecting():
             with attempt:
                 steps = Steps()
                 again = attempt.retry_state.attempt_number > 1
                 with connect(url, again=again) as connection, named_errors(connection):
-                    migrate(connection, settings, steps)
+                    migrate(connection, settings, steps, stop)
                 if not settings.importer.dry_run:
                     check_steps(url, steps, context.script)
 
 
-def migrate(connection: Connection, settings: Settings, steps: Steps) -> None:
+def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop) -> None:
     found, wanted = stamped_heads(connection), destination()
     connection.rollback()
     if wanted is not None and wanted != set(found):
-        take_deploy_lock(connection, settings.lock_wait)
+        check_server(connection)
+        take_deploy_lock(connection, settings.lock_wait, stop)
     with rolled_back(connection) if settings.importer.dry_run else nullcontext():
-        configure(settings, connection=connection, on_version_apply=steps)
+        configure(settings, stop, connection=connection, on_version_apply=steps)
         with context.begin_transaction():
             context.run_migrations()
     if wanted is not None and steps.heads is None:
@@ -75,13 +81,13 @@ def destination() -> set[str] | None:
         return None
 
 
-def configure(settings: Settings, **more: Any) -> None:
+def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
         include_object=is_described_by_the_models,
         # Each revision commits for itself: what is done stays done when a later one fails.
         transaction_per_migration=True,
-        importer=settings.importer,
+        importer=replace(settings.importer, why_stop=why_stop),
         **more,
     )
 

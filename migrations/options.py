@@ -21,10 +21,11 @@ class BadOption(ImportStopped):
 
 @dataclass(frozen=True)
 class Settings:
-    """importer: what the importer is told; lock_wait: seconds to wait for the deploy lock."""
+    """importer: what the importer is told; lock_wait, time_budget: seconds."""
 
     importer: Options
     lock_wait: float
+    time_budget: float
 
 
 def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -38,15 +39,20 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
         importer=Options(
             batch_size=int(values.get("batch-size", Options.batch_size)),
             dry_run=bool(values.get("dry-run", False)),
+            statement_timeout=values.get("statement-timeout", Options.statement_timeout),
             ran_by=environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
             release=environ.get("RENDER_GIT_COMMIT", ""),
         ),
         lock_wait=values.get("lock-wait", LOCK_WAIT),
+        time_budget=values.get("time-budget", TIME_BUDGET),
     )
 
 
 LOCK_WAIT = 15 * 60.0
 """Seconds. Half of what Render gives a pre-deploy command (30 minutes), so that ours still has the rest."""
+
+TIME_BUDGET = 25 * 60.0
+"""Seconds, from the start on: Render ends a pre-deploy command after 30 minutes."""
 
 
 def _whole_number(low: int, high: int) -> Callable[[str, str], float]:
@@ -68,4 +74,6 @@ _KNOWN: dict[str, Callable[[str, str], float]] = {
     "batch-size": _whole_number(1, 100_000),
     "dry-run": _switch,
     "lock-wait": _whole_number(0, 86_400),
+    "statement-timeout": _whole_number(1, 86_400),
+    "time-budget": _whole_number(1, 86_400),
 }

@@ -55,25 +55,24 @@ def shown(url: URL) -> str:
 
 def alembic(url: URL | None, *arguments: str, root: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run ``alembic`` as a deploy does: a process of its own, its output as one text."""
-    return subprocess.run(alembic_command(*arguments, root=root), check=False, **_as_deploy(url, root, environ))
+    options = _as_deploy(url, root, environ)
+    return subprocess.run(alembic_command(*arguments, root=root), check=False, timeout=120, **options)
 
 
 def start_alembic(url: URL, *arguments: str, root: Path = ROOT, **environ: str) -> subprocess.Popen[str]:
     """Like ``alembic``, but running on."""
-    options = _as_deploy(url, root, environ)
-    del options["timeout"]
-    return subprocess.Popen(alembic_command(*arguments, root=root), **options)
+    return subprocess.Popen(alembic_command(*arguments, root=root), **_as_deploy(url, root, environ))
 
 
 def alembic_command(*arguments: str, root: Path = ROOT) -> list[str]:
     return [sys.executable, "-m", "alembic", "-c", str(root / "alembic.ini"), *arguments]
 
 
-def _as_deploy(url: URL | None, root: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+def _as_deploy(url: URL | None, root: Path, environ: dict[str, str]) -> dict[str, Any]:
     given = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")}
     if url is not None:
         given["DATABASE_URL"] = shown(url)
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 120}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return {"env": given | environ, "cwd": root, **streams}
 
 
@@ -164,8 +163,8 @@ def _rows(connection: Connection, sql: str) -> Rows:
 
 def keys_of(url: URL, phones: Iterable[str]) -> dict[str, str | None]:
     """The phone keys that the database gives to some spellings."""
-    rows = run(url, "SELECT phone, lead_phone_key_v1(phone) FROM unnest(:phones) AS phone", phones=list(phones))
-    return {row[0]: row[1] for row in rows}
+    sql = "SELECT phone, lead_phone_key_v1(phone) AS key FROM unnest(:phones) AS phone"
+    return {row.phone: row.key for row in run(url, sql, phones=list(phones))}
 
 
 def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[Rows, list[Record]]:
@@ -231,7 +230,7 @@ def _assert_ledger(
     assert [batch.first_record for batch in batches] == edges[:-1]
     assert edges[-1] == ledger.records
     assert sorted(lead_id for batch in batches for lead_id in batch.created_ids) == sorted(created)
-    assert {image.lead_id: _fields(image._mapping) for image in images} == {
+    assert {image.lead_id: _fields(dict(image._mapping)) for image in images} == {
         lead_id: _fields(before.leads[lead_id]) for lead_id in updated
     }
 

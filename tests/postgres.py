@@ -175,10 +175,11 @@ def _answering(postgres: PostgresContainer) -> URL:
         postgres.reload()
         if postgres.status == "exited":
             break
-        url = make_url(postgres.get_connection_url(driver="psycopg2"))
-        url = url.set(host="127.0.0.1") if url.host == "localhost" else url
-        if _answers(url):
-            return url
+        with suppress(TimeoutError, ConnectionError):  # it died since
+            url = make_url(postgres.get_connection_url(driver="psycopg2"))
+            url = url.set(host="127.0.0.1") if url.host == "localhost" else url
+            if _answers(url):
+                return url
         time.sleep(0.05)
     log = b"".join(postgres.get_logs()).decode(errors="replace").splitlines()[-4:]
     fact = f"The container of {image()} is {postgres.status} and does not answer"

@@ -8,31 +8,53 @@ written.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from migrations.importer import statements as sql
 from migrations.importer.export import Export
 from migrations.importer.record import Record
 from migrations.importer.session import Session
 
-__all__ = ["Batch", "apply_batch", "batches", "find_repeats", "revert_batch"]
+__all__ = ["Batch", "Row", "apply_batch", "batches", "find_repeats", "revert_batch"]
 
 PHONES_AT_A_TIME = 10_000
+
+
+class Row(NamedTuple):
+    """A record to stage. ``last``: the position of the last record of its phone, often its own."""
+
+    last: int
+    position: int
+    record: Record
 
 
 @dataclass
 class Batch:
     """Records from position ``here`` up to, not including, ``next``.
 
-    rows: the records to stage, each with its position. Of several records of one phone all stand
-    in the batch of the last one; ``repeats`` says that there are such.
+    rows: those to stage; of several records of one phone all stand in the batch of the last one.
     """
 
     here: int
     next: int
-    rows: list[tuple[int, Record]] = field(default_factory=list)
-    repeats: bool = False
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether there are several records of one phone."""
+        return any(row.last != row.position for row in self.rows)
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """The same records in two batches."""
+        middle = (self.here + self.next) // 2
+        return (
+            Batch(self.here, middle, [row for row in self.rows if row.last < middle]),
+            Batch(middle, self.next, [row for row in self.rows if row.last >= middle]),
+        )
 
     def __str__(self) -> str:
+        if self.next - self.here == 1:
+            return f"record {self.next}"
         return f"records {self.here + 1} to {self.next}"
 
 
@@ -42,14 +64,14 @@ def batches(export: Export, size: int, start: int, last_of: Mapping[int, int]) -
     last_of: for a record whose phone comes again, the position of the last one that has it.
     """
     batch = Batch(start, start)
-    waiting: dict[int, list[tuple[int, Record]]] = {}
+    waiting: dict[int, list[Row]] = {}
     for position, record in export.records():
-        if position in last_of:
-            waiting.setdefault(last_of[position], []).append((position, record))
+        last = last_of.get(position, position)
+        row = Row(last, position, record)
+        if last > position:
+            waiting.setdefault(last, []).append(row)
         elif position >= start:
-            earlier = waiting.pop(position, [])
-            batch.repeats = batch.repeats or bool(earlier)
-            batch.rows += [*earlier, (position, record)]
+            batch.rows += [*waiting.pop(position, ()), row]
         batch.next = max(start, position + 1)
         if batch.next - batch.here == size:
             yield batch
@@ -110,15 +132,14 @@ def revert_batch(session: Session, batch: Batch, revision: str) -> None:
 
 
 def _begin(session: Session, batch: Batch) -> None:
-    for setting in sql.BATCH_SETTINGS:
-        session.execute(setting)
-    session.copy(sql.STAGE, (_row(position, record) for position, record in batch.rows))
+    session.execute(sql.SKIP_AUDIT)
+    session.copy(sql.STAGE, (_staged(row.position, row.record) for row in batch.rows))
     if batch.repeats:
         for statement in sql.FOLD:
             session.execute(statement)
 
 
-def _row(position: int, record: Record) -> tuple[str, ...]:
+def _staged(position: int, record: Record) -> tuple[str, ...]:
     return (
         str(position),
         record.lead_number,

@@ -3,6 +3,7 @@
 Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,11 +19,15 @@ class Options:
 
     batch_size: records a transaction.
     dry_run: everything happens in one transaction, which the caller rolls back.
+    statement_timeout: seconds that one statement of a batch may take.
+    why_stop: asked between batches; a reason, such as "the time is over", stops the import there.
     ran_by, release: who runs it and which release of the code it is, for the ledger.
     """
 
     batch_size: int = 1000
     dry_run: bool = False
+    statement_timeout: float = 30
+    why_stop: Callable[[], str | None] = lambda: None
     ran_by: str = ""
     release: str = ""
 

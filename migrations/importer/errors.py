@@ -20,6 +20,8 @@ __all__ = [
     "ImportStopped",
     "OvertakenByAnother",
     "Problem",
+    "StatementTimedOut",
+    "Stopped",
     "TryAgain",
     "from_database",
 ]
@@ -96,6 +98,14 @@ class DatabaseFailed(ImportStopped):
         self.sqlstate = sqlstate
 
 
+class StatementTimedOut(DatabaseFailed):
+    """A statement took longer than it may: fewer records at a time may do."""
+
+
+class Stopped(ImportStopped):
+    """Somebody asked to stop, or the time is over; what was committed stays."""
+
+
 class TryAgain(DatabaseFailed):
     """The same statements may succeed in a moment: a lock, a deadlock, a lost connection.
 
@@ -107,10 +117,12 @@ class TryAgain(DatabaseFailed):
         self.lost = lost
 
 
-def from_database(error: DBAPIError | DriverError, doing: str) -> DatabaseFailed:
+def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: bool = False) -> DatabaseFailed:
     """Say what a server's refusal was without its text, which may carry values of a record.
 
-    doing: what was going on, such as "batch of records 201 to 400".
+    doing: what was going on, such as "records 201 to 400".
+    out_of_time: the statement ran as long as it may. The server's SQLSTATE for that is the same as for an
+    operator's cancel, and its text is in the server's language.
     """
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     driver = error.orig if isinstance(error, DBAPIError) else error
@@ -133,6 +145,8 @@ def from_database(error: DBAPIError | DriverError, doing: str) -> DatabaseFailed
     fact = f"{doing}: the server answered {' '.join([sqlstate, name]).strip()}" + (
         f" ({', '.join(about)})" if about else ""
     )
+    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
+        return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
     if sqlstate in RETRYABLE:
         return TryAgain(f"{fact}. Run the same command again.", sqlstate)
     return DatabaseFailed(f"{fact}. {_next_action(sqlstate)}", sqlstate)
@@ -151,7 +165,7 @@ def _next_action(sqlstate: str) -> str:
 
 _KNOWN = {value for name, value in vars(errorcodes).items() if name.isupper() and isinstance(value, str)}
 _ACTIONS = {
-    errorcodes.QUERY_CANCELED: "A statement ran out of time or was cancelled. What was committed stays; run again.",
+    errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays; run again when they agree.",
     errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run again.",
     errorcodes.INSUFFICIENT_PRIVILEGE: "Grant what is missing to the role of DATABASE_URL, then run again.",
     errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run again.",

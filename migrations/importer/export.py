@@ -10,6 +10,7 @@ each block must be what it was the first time: what is imported is what was chec
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +22,12 @@ import msgspec
 from migrations.importer.errors import ExportChanged, ExportRefused, Problem
 from migrations.importer.phone import is_phone
 from migrations.importer.problems import find_problems
-from migrations.importer.record import COLUMNS, EARLIEST, LATEST, Record
+from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, why_no_moment
 
 __all__ = ["Export", "open_export"]
 
 BLOCK = 1 << 20
 """Bytes read at a time: large enough for the decoder's speed, small beside the process."""
-
-LONGEST_RECORD = 4 << 20
-"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX``, stay below it."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _OTHER_ENCODINGS = {
@@ -39,8 +37,10 @@ _OTHER_ENCODINGS = {
 }
 _QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
 """Around each key, and around each value but ``id``."""
+_BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
+"""The comma between two records. Text cannot look like it: the first quote that has no backslash ends a
+text, and what follows the end of a text is excluded here."""
 _decode_records = msgspec.json.Decoder(list[Record]).decode
-_decode_anything = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Export:
@@ -75,8 +75,9 @@ class Export:
                 _reject_what_types_let_through(piece, records)
                 count += len(records)
         except (ValueError, msgspec.MsgspecError):
-            problems, total = find_problems(self._file)
-            raise ExportRefused(self.name, problems, total) from None
+            count = -1  # what was raised may hold a record: no error of ours shall remember it
+        if count < 0:
+            raise ExportRefused(self.name, *find_problems(self._file))
         if not count:
             raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
         return digest.hexdigest(), count
@@ -85,14 +86,14 @@ class Export:
         self._file.seek(0)
         while block := self._file.read(BLOCK):
             digest.update(block)
-            self._block_digests.append(hashlib.blake2b(block, digest_size=16).digest())
+            self._block_digests.append(hashlib.sha256(block).digest())
             yield block
 
     def _blocks_as_checked(self) -> Iterator[bytes]:
         self._file.seek(0)
         for expected in self._block_digests:
             block = self._file.read(BLOCK)
-            if hashlib.blake2b(block, digest_size=16).digest() != expected:
+            if hashlib.sha256(block).digest() != expected:
                 raise ExportChanged(
                     f"{self.name}: the file changed while it was being imported. What was committed "
                     "stays; put the checked file back and run the same command again."
@@ -163,57 +164,40 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
             if buffer[:1] != b"[":
                 raise ValueError("not an array")
             buffer, opened = buffer[1:], True
-        cut = _end_of_last_record(buffer)
-        if cut:
-            yield b"[" + buffer[:cut] + b"]"
-            buffer = _after_comma(buffer[cut:])
+        if between := _last_between_records(buffer):
+            yield b"[" + buffer[: between.start(1)] + b"]"
+            buffer = buffer[between.end(1) :]
         elif len(buffer) > LONGEST_RECORD:
             raise ValueError("a record without an end")
     # What is left ends with the array's own bracket; an empty array shows up as no records.
     yield b"[" + buffer
 
 
-def _end_of_last_record(buffer: bytes) -> int:
-    """Where the last whole record ends that another one follows; 0 if there is none."""
+def _last_between_records(buffer: bytes) -> re.Match[bytes] | None:
     end = len(buffer)
-    for _ in range(64):
-        end = buffer.rfind(b"}", 0, end)
-        if end < 0:
-            return 0
-        if buffer[end + 1 :].lstrip(b" \t\r\n")[:1] == b",":
-            try:
-                _decode_anything(b"[" + buffer[: end + 1] + b"]")
-            except msgspec.DecodeError:
-                continue  # that brace stood inside a text
-            return end + 1
-    return 0
-
-
-def _after_comma(rest: bytes) -> bytes:
-    return rest.lstrip(b" \t\r\n")[1:]
+    while (end := buffer.rfind(b"}", 0, end)) >= 0:
+        if between := _BETWEEN_RECORDS.match(buffer, end):
+            return between
+    return None
 
 
 def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
     """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
-    if b"\\u0000" in piece:
-        raise ValueError("perhaps a NUL")
-    if _may_repeat_a_field(piece, records):
-        raise ValueError("perhaps a field twice in one object")
+    if b"\\u0000" in piece and any("\0" in text for record in records for text in _texts(record)):
+        raise ValueError("a NUL")
+    # The decoder takes the last of two equal keys in silence.
+    if _count_quotes(piece) != _QUOTES_A_RECORD * len(records):
+        raise ValueError("a field twice in one object")
     for record in records:
-        if not EARLIEST <= record.created_at <= LATEST or not is_phone(record.phone):
+        if why_no_moment(record.created_at) or not is_phone(record.phone):
             raise ValueError("a date far away, or no phone")
 
 
-def _may_repeat_a_field(piece: bytes, records: list[Record]) -> bool:
-    """Whether the piece holds more quotes than its fields and their values account for.
-
-    The decoder takes the last of two equal keys in silence, and a look at each key would cost more
-    than the decoding. A quote written as an escape could hide one, so it counts as a doubt.
-    """
-    if b"\\u0022" in piece:
-        return True
-    in_values = sum("".join(_texts(record)).count('"') for record in records)
-    return piece.count(b'"') != _QUOTES_A_RECORD * len(records) + in_values
+def _count_quotes(piece: bytes) -> int:
+    """How many quotes begin or end a text, in valid JSON."""
+    if b'\\\\"' in piece:
+        piece = piece.replace(b"\\\\", b"")  # that backslash is itself escaped: it does not escape the quote
+    return piece.count(b'"') - piece.count(b'\\"')
 
 
 def _texts(record: Record) -> tuple[str, ...]:

@@ -69,6 +69,8 @@ def start_import(session: Session, **row: object) -> None:
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
     """The ledger's row of a revision's import that has not been reverted; None if there is none."""
+    if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
+        return None
     statement = f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
     row = connection.execute(text(statement), {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)

@@ -14,7 +14,7 @@ digits (ITU-T E.164); at least six, the shortest that libphonenumber knows (Iran
 the number is British or its country is not said: less is a local number or junk, and junk has no key.
 
 It is PL/pgSQL: the same rules as one SQL expression took three times as long, and nobody could
-read them.
+read them. Strings with a backslash are E'…': they mean the same whatever the session's settings.
 """
 
 import re
@@ -32,28 +32,29 @@ DECLARE
     extension text := '';
     shortest integer := 9;
 BEGIN
-    -- Spaces, dots, dashes and brackets of every kind do not count; most phones stop here.
+    -- Spaces, dots, dashes, brackets and what nobody sees do not count; most phones stop here.
     IF number ~ '[^0-9+]' THEN
         number := pg_catalog.regexp_replace(
             number,
-            '[ \t\n\v\f\r.\u00a0\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufeff[\]-]+', '', 'g');
+            E'[ \t\n\x0b\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff[\\]-]+',
+            '', 'g');
     END IF;
     IF number ~ '[^0-9+]' THEN
         number := pg_catalog.regexp_replace(number, '^[tT][eE][lL]:', '');
+        -- The bracketed trunk zero goes, except Italy's, which is part of the number.
+        number := pg_catalog.regexp_replace(
+            number, '^((?:[+]|00)(?!39[(])[1-9][0-9]{0,2})[(]0[)]', E'\\1');
+        number := pg_catalog.translate(number, '()', '');
         -- An extension stays part of the key: 12 people behind one switchboard are 12 people.
         extension := pg_catalog.substring(
             number,
-            '[0-9)](?:;?[eE][xX][tT](?:[nN]|[eE][nN][sS][iI][oO][nN])?[:=]?|[xX#])([0-9]{1,7})$');
+            '[0-9](?:;?[eE][xX][tT](?:[nN]|[eE][nN][sS][iI][oO][nN])?[:=]?|[xX#])([0-9]{1,7})$');
         IF extension IS NULL THEN
             extension := '';
         ELSE
-            number := pg_catalog.regexp_replace(number, '[^0-9)]+[0-9]+$', '');
+            number := pg_catalog.regexp_replace(number, '[^0-9]+[0-9]+$', '');
             extension := 'x' || extension;
         END IF;
-        -- The bracketed trunk zero goes, except Italy's, which is part of the number.
-        number := pg_catalog.regexp_replace(number, '^([+]|00)39[(]0[)]', '\1390');
-        number := pg_catalog.regexp_replace(number, '^((?:[+]|00)[1-9][0-9]{0,2})[(]0[)]', '\1');
-        number := pg_catalog.translate(number, '()', '');
     END IF;
     IF pg_catalog.starts_with(number, '00') THEN
         number := '+' || pg_catalog.substr(number, 3);
@@ -79,7 +80,7 @@ END
 $body$
 """
 
-_SEPARATORS = re.compile(r"[ \t\n\v\f\r.\u00a0\u2000-\u2015\u202f\u205f\u2060\u2212\u3000\ufeff\[\]-]+")
+_SEPARATORS = re.compile(r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+")
 _TRUNK_ZERO = re.compile(r"((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
 _PHONE = re.compile(
     r"""

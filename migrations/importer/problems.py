@@ -17,18 +17,17 @@ import msgspec
 
 from migrations.importer.errors import SHOWN_PROBLEMS, Problem
 from migrations.importer.phone import is_phone
-from migrations.importer.record import EARLIEST, LATEST, Record
+from migrations.importer.record import LONGEST_RECORD, Record, why_no_moment
 
 __all__ = ["find_problems"]
 
 BLOCK = 1 << 20
-LONGEST_RECORD = 8 << 20
-"""Characters: no whole record within as many means that it never ends."""
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Record)}
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}", re.ASCII)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_SPACE = " \t\r\n"
+_SPACE = re.compile(r"[ \t\r\n]*")
+_MEGABYTES = LONGEST_RECORD >> 20
 
 
 class _NotJson(NamedTuple):
@@ -38,9 +37,26 @@ class _NotJson(NamedTuple):
 class _Object(list[tuple[str, Any]]):
     """A JSON object as its pairs, so that a repeated key can be seen."""
 
+    __slots__ = ()
+
+
+_KINDS: dict[type, str] = {
+    _NotJson: "NaN or Infinity",
+    _Object: "an object",
+    list: "an array",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+    object: "a number",
+}
+
 
 class _Malformed(Exception):
     """The text is no JSON from here on."""
+
+
+class _MalformedRecord(_Malformed):
+    """The next record is no JSON."""
 
 
 def find_problems(file: BinaryIO) -> tuple[list[Problem], int]:
@@ -54,8 +70,8 @@ def find_problems(file: BinaryIO) -> tuple[list[Problem], int]:
         total += 1
         if len(shown) < SHOWN_PROBLEMS:
             shown.append(problem)
-    if not shown:
-        return [Problem(0, "", "is not an array of records as data/README.md describes them")], 1
+    if not shown:  # what is left is right by the rules of JSON
+        return [Problem(0, "", f"holds over {_MEGABYTES} MB of white space in one place, or changed meanwhile")], 1
     return shown, total
 
 
@@ -64,13 +80,13 @@ def _problems(file: BinaryIO) -> Iterator[Problem]:
     try:
         for position, value in enumerate(_elements(_Window(file)), start=1):
             yield from _of_record(position, value)
-    except UnicodeDecodeError as error:
-        yield Problem(position + 1, "", f"is not UTF-8 text ({error.reason})")
+    except RecursionError:
+        yield Problem(position + 1, "", "is nested too deeply")
+    except _MalformedRecord as error:
+        yield Problem(position + 1, "", str(error))
     except _Malformed as error:
         after = f"after record {position}" if position else "at its start"
         yield Problem(0, "", f"is not a JSON array of records: {error} {after}")
-    except RecursionError:
-        yield Problem(position + 1, "", "is nested too deeply")
 
 
 def _of_record(position: int, value: object) -> Iterator[Problem]:
@@ -81,10 +97,11 @@ def _of_record(position: int, value: object) -> Iterator[Problem]:
     for key, times in seen.items():
         if times > 1:
             yield Problem(position, _safe_name(key), f"stands {times} times in the object")
-    for key in seen.keys() - _FIELDS.keys():
-        yield Problem(position, _safe_name(key), "is not a field of an export")
-    for key in _FIELDS.keys() - seen.keys():
-        yield Problem(position, key, "is missing")
+        if key not in _FIELDS:
+            yield Problem(position, _safe_name(key), "is not a field of an export")
+    for key in _FIELDS:
+        if key not in seen:
+            yield Problem(position, key, "is missing")
     for key, field in value:
         if key in _FIELDS and (reason := _of_value(key, field)):
             yield Problem(position, key, reason)
@@ -95,32 +112,29 @@ def _of_value(key: str, value: Any) -> str | None:
         if "\0" in value:
             return "holds a NUL character"
         if _LONE_SURROGATE.search(value):
-            return "holds half of a surrogate pair"
-    elif isinstance(value, _NotJson | _Object):
-        return f"is {_kind(value)}"
+            return "holds bytes that are not UTF-8, or half of a surrogate pair"
     try:
         converted = msgspec.convert(value, _FIELDS[key])
     except msgspec.ValidationError as error:
-        return _reason(key, value, str(error))
-    if isinstance(converted, datetime) and not EARLIEST <= converted <= LATEST:
-        return f"lies outside of {EARLIEST:%Y} to {LATEST:%Y}"
-    if key == "phone" and not is_phone(converted):
-        return "is not one phone number"
-    return None
+        return _reason(value, str(error))
+    if isinstance(converted, datetime):
+        return why_no_moment(converted)
+    return "is not one phone number" if key == "phone" and not is_phone(converted) else None
 
 
-def _reason(key: str, value: object, message: str) -> str:
+def _reason(value: object, message: str) -> str:
     """The schema's own words where they carry no value, our own for the rest."""
     if value == "":
         return "is empty"
+    if isinstance(value, _NotJson | _Object):
+        return f"is {_kind(value)}"
     if "datetime" in message and isinstance(value, str):
         return "is not an ISO 8601 date and time with an offset"
     return message[0].lower() + message[1:]
 
 
 def _kind(value: object) -> str:
-    names = {_NotJson: "NaN or Infinity", _Object: "an object", str: "text", list: "an array", bool: "true or false"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number or null")
+    return next(name for kind, name in _KINDS.items() if isinstance(value, kind))
 
 
 def _safe_name(key: str) -> str:
@@ -129,31 +143,34 @@ def _safe_name(key: str) -> str:
 
 
 class _Window:
-    """The part of the file that is being looked at, as text, and where in it."""
+    """The part of the file that is being looked at, as text, and where in it.
+
+    Bytes that are not UTF-8 become lone surrogates: they are found in the field that holds them.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         file.seek(0)
         self._file = file
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self.text = ""
         self.at = 0
+        self.ended = False
 
-    def more(self) -> bool:
-        """Read on; False at the end of the file."""
+    def more(self) -> None:
+        """Read on; at the end of the file say so."""
         block = self._file.read(BLOCK)
-        self.text = self.text[self.at :] + self._utf8.decode(block, final=not block)
+        self.ended = not block
+        self.text = self.text[self.at :] + self._utf8.decode(block, final=self.ended)
         self.at = 0
-        return bool(block)
 
     def next_token(self) -> str:
         """The next character that is no white space, "" at the end of the file; it is not taken."""
         while True:
-            while self.at < len(self.text):
-                if self.text[self.at] not in _SPACE:
-                    return self.text[self.at]
-                self.at += 1
-            if not self.more():
-                return ""
+            if space := _SPACE.match(self.text, self.at):
+                self.at = space.end()
+            if self.at < len(self.text) or self.ended:
+                return self.text[self.at : self.at + 1]
+            self.more()
 
     def take(self, expected: str) -> bool:
         if self.next_token() != expected:
@@ -179,27 +196,28 @@ def _elements(window: _Window) -> Iterator[object]:
 
 
 def _element(window: _Window) -> object:
-    if not window.next_token():
-        raise _Malformed("the file ends")
+    window.next_token()
     while True:
         try:
             value, end = _decoder.raw_decode(window.text, window.at)
         except json.JSONDecodeError:
-            pass
+            end = len(window.text)
         else:
-            # A number that touches the window's edge may go on behind it.
-            if end < len(window.text) or isinstance(value, _Object | list | str) or not window.more():
+            # What touches the window's edge may go on behind it, as a number can.
+            if end < len(window.text) or window.ended:
                 window.at = end
                 return value
-            continue
-        if len(window.text) - window.at > LONGEST_RECORD:
-            raise _Malformed("a record without an end")
-        if not window.more():
-            raise _Malformed("a record that is cut off or malformed")
+        if window.ended or end - window.at > LONGEST_RECORD:
+            raise _MalformedRecord(f"is cut off, malformed, or longer than {_MEGABYTES} MB")
+        window.more()
 
 
 def _not_json(_: str) -> _NotJson:
     return _NotJson()
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_constant=_not_json, strict=True)
+def _integer(digits: str) -> int:
+    return int(digits[:40])  # too large all the same, and Python converts no more than 4,300 digits
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_constant=_not_json, parse_int=_integer, strict=True)

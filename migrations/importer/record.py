@@ -5,12 +5,12 @@ whose record this is. The limits are far above what the CRM's forms let in; what
 mangled on its way.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-__all__ = ["COLUMNS", "EARLIEST", "LATEST", "Record"]
+__all__ = ["COLUMNS", "LONGEST_RECORD", "Record", "why_no_moment"]
 
 Short = Annotated[str, Meta(max_length=50)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -27,6 +27,12 @@ Moment = Annotated[datetime, Meta(tz=True)]
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """A lead from before the CRM's age or from another century has a mistyped date."""
+
+FURTHEST_OFFSET = timedelta(hours=14)
+"""Kiribati's. Postgres takes no offset of 16 hours or more."""
+
+LONGEST_RECORD = 4 << 20
+"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay below it."""
 
 COLUMNS = (
     "lead_number",
@@ -56,3 +62,13 @@ class Record(Struct, forbid_unknown_fields=True, gc=False):
     notes: Text
     assigned_agent: Agent
     created_at: Moment
+
+
+def why_no_moment(moment: datetime) -> str | None:
+    """What is wrong with a ``created_at`` that is a date and time with an offset; None if nothing is."""
+    offset = moment.utcoffset()
+    if offset is None or abs(offset) > FURTHEST_OFFSET:
+        return f"is more than {FURTHEST_OFFSET.seconds // 3600} hours off UTC"
+    if not EARLIEST <= moment <= LATEST:
+        return f"lies outside of {EARLIEST:%Y} to {LATEST:%Y}"
+    return None

@@ -4,6 +4,7 @@ The procedures in ``apply`` and ``revert`` know none of this: they execute, copy
 transactions, and never look at a statement's result to decide on the next one.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from io import StringIO
@@ -50,18 +51,18 @@ class Server:
 
     one_transaction: the connection is in a transaction that somebody else ends (a dry run rolls it
     back); ours are savepoints in it.
+    statement_timeout: seconds that one statement of a transaction may take.
     """
 
-    def __init__(self, connection: Connection, *, one_transaction: bool = False) -> None:
+    def __init__(self, connection: Connection, *, one_transaction: bool = False, statement_timeout: float = 30) -> None:
         self._connection = connection
         self._one_transaction = one_transaction
+        self._timeout = statement_timeout
         self._doing = "the import"
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
-        try:
+        with self._named_errors():
             return self._connection.execute(text(sql), parameters)
-        except DBAPIError as error:
-            raise from_database(error, self._doing) from None
 
     def expect_one(self, sql: str, **parameters: object) -> None:
         if self.execute(sql, **parameters).rowcount != 1:
@@ -73,11 +74,9 @@ class Server:
         data = copy_text(rows)
         if data == "\n":
             return
-        try:
+        with self._named_errors():
             cursor: Any = self._connection.connection.cursor()
             cursor.copy_expert(f"COPY {table} FROM STDIN", StringIO(data), size=len(data) + 1)
-        except DriverError as error:
-            raise from_database(error, self._doing) from None
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:
@@ -89,6 +88,7 @@ class Server:
         self._doing = doing
         self.execute(begin)
         try:
+            self.execute(f"SET LOCAL statement_timeout = {int(self._timeout * 1000)}")
             yield
             if self._one_transaction:
                 # What a commit would have emptied.
@@ -97,6 +97,16 @@ class Server:
         except BaseException:
             self._roll_back(rollback)
             raise
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Errors without the server's text; raised from None, for that text would be in the traceback."""
+        started = time.monotonic()
+        try:
+            yield
+        except (DBAPIError, DriverError) as error:
+            out_of_time = time.monotonic() - started >= self._timeout
+            raise from_database(error, self._doing, out_of_time=out_of_time) from None
 
     def _roll_back(self, rollback: str) -> None:
         # Where the connection is gone, so is the transaction; the first error says so.

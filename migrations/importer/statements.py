@@ -15,7 +15,6 @@ __all__ = [
     "ADD_LEADS",
     "ASSERT_EVERY_RECORD_HAS_ITS_LEAD",
     "ASSERT_ONLY_LEADS_WERE_WRITTEN",
-    "BATCH_SETTINGS",
     "DROP_TEMPORARY_TABLES",
     "FIND_REPEATS",
     "FOLD",
@@ -28,6 +27,7 @@ __all__ = [
     "PHONES",
     "RECORD_BATCH",
     "RESTORE_LEADS",
+    "SKIP_AUDIT",
     "STAGE",
     "TEMPORARY_TABLES",
     "UPDATE_LEADS",
@@ -88,11 +88,7 @@ FIND_REPEATS = """
     ORDER BY record
 """
 
-BATCH_SETTINGS = (
-    "SET LOCAL app.skip_audit = 'on'",
-    # A new snapshot for each statement: what the site commits meanwhile is seen, not overwritten.
-    "SET LOCAL default_transaction_isolation = 'read committed'",
-)
+SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 
 # Records of one phone become the last of them, with the earlier ones' values where it is blank,
 # as if they had been imported one by one.

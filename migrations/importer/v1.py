@@ -29,16 +29,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from migrations.importer import statements as sql
 from migrations.importer.audit import create_audit_trigger, drop_audit_trail
-from migrations.importer.batch import Batch, apply_batch, batches, find_repeats, revert_batch
+from migrations.importer.batch import Batch, Row, apply_batch, batches, find_repeats, revert_batch
 from migrations.importer.context import Options, RevisionContext, connection_of, options_of
-from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
+from migrations.importer.errors import (
+    DatabaseFailed,
+    DatabaseRefused,
+    ExportRefused,
+    Problem,
+    StatementTimedOut,
+    Stopped,
+)
 from migrations.importer.export import Export, open_export
 from migrations.importer.ledger import check_receipt, count_leads, get_receipt, start_import
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
+from migrations.importer.preflight import check_tables
 from migrations.importer.progress import Progress, log
 from migrations.importer.retries import until_the_site_lets_us
 from migrations.importer.session import Script, Server, Session
@@ -123,15 +129,19 @@ def revert(import_: Import, context: RevisionContext) -> None:
         )
 
 
-@dataclass(frozen=True)
 class _Run:
     """One run of an import, or of its way back, on a server."""
 
-    connection: Connection
-    session: Session
-    import_: Import
-    export: Export
-    batch_size: int
+    def __init__(self, import_: Import, export: Export, context: RevisionContext) -> None:
+        self.options = options_of(context)
+        self.connection = connection_of(context)
+        self.session = Server(
+            self.connection,
+            one_transaction=self.options.dry_run,
+            statement_timeout=self.options.statement_timeout,
+        )
+        self.revision = import_.revision
+        self.export = export
 
     def in_batches(self, work: Callable[[Session, Batch, str], None], start: int) -> None:
         """Do the ``work`` batch by batch, from the checkpoint ``start`` on."""
@@ -140,23 +150,41 @@ class _Run:
             problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
             raise ExportRefused(self.export.name, problems)
         progress = Progress(self.export.name, self.export.count)
-        for batch in batches(self.export, self.batch_size, start, last_of):
+        for batch in batches(self.export, self.options.batch_size, start, last_of):
+            if reason := self.options.why_stop():
+                raise Stopped(
+                    f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are "
+                    "saved; deploy again to continue."
+                )
+            self._whole_or_in_halves(work, batch)
+            progress.done(batch.next)
+
+    def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch) -> None:
+        try:
             for attempt in until_the_site_lets_us():
                 with attempt:
-                    work(self.session, batch, self.import_.revision)
-            progress.done(batch.next)
+                    work(self.session, batch, self.revision)
+        except StatementTimedOut as error:
+            if batch.next - batch.here == 1:
+                raise DatabaseFailed(
+                    f"{error} It is {batch} alone, so fewer at a time will not do: see what the server is busy "
+                    "with. What was committed stays; run again to continue.",
+                    error.sqlstate,
+                ) from None
+            log.info("%s In two halves, then.", error)
+            for half in batch.halves():
+                self._whole_or_in_halves(work, half)
 
 
 @contextmanager
 def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[_Run]:
-    options = options_of(context)
-    with nullcontext() if options.dry_run else context.autocommit_block():
-        connection = connection_of(context)
-        session = Server(connection, one_transaction=options.dry_run)
+    with nullcontext() if options_of(context).dry_run else context.autocommit_block():
+        run = _Run(import_, export, context)
+        check_tables(run.connection)
         for table in sql.TEMPORARY_TABLES:
-            session.execute(table)
-        yield _Run(connection, session, import_, export, options.batch_size)
-        session.execute(sql.DROP_TEMPORARY_TABLES)
+            run.session.execute(table)
+        yield run
+        run.session.execute(sql.DROP_TEMPORARY_TABLES)
 
 
 def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
@@ -171,4 +199,6 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     for table in sql.TEMPORARY_TABLES:
         script.execute(table)
     start_import(script, **_ledger_row(import_, context))
-    apply_batch(script, Batch(0, export.count, list(export.records()), repeats=True), import_.revision)
+    # Which records share a phone is found out when the script runs, so they stand in one batch.
+    rows = [Row(export.count, position, record) for position, record in export.records()]
+    apply_batch(script, Batch(0, export.count, rows), import_.revision)

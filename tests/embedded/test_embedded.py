@@ -91,7 +91,7 @@ def postmaster(home: Path) -> int:
 
 def lives(pid: int) -> bool:
     """Whether a process runs; one that only waits to be buried does not."""
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return bool(told) and "Z" not in told
 
 

@@ -2,7 +2,7 @@
 
 import signal
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from tests.crm import (
     alembic,
@@ -14,7 +14,6 @@ from tests.crm import (
     slow_down,
     speed_up,
     start_alembic,
-    text,
     value,
     wait_until,
 )

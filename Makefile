@@ -1,0 +1,32 @@
+# make              what there is to do
+# make import       the import, on the database of DATABASE_URL or a local one
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help import test lint clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | column -t -s "$$(printf '\t')"
+
+import: $(BIN)/installed  ## bring the database of DATABASE_URL, or a local one, up to date: schema and leads
+	$(BIN)/alembic upgrade head
+
+test: $(BIN)/installed  ## the whole test suite, on a throwaway Postgres
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(BIN)/installed  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the virtual environment and the local database
+	rm -rf .venv .postgres .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/installed: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,82 @@
+"""Before any write: is everything there that the work will need? What is missing is listed, all of it.
+
+``check_server`` looks before the first revision, ``check_tables`` before an import.
+"""
+
+from sqlalchemy import Connection, text
+
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.phone import KEY_FUNCTION, KEY_INDEX
+
+__all__ = ["check_server", "check_tables"]
+
+OLDEST_SERVER = 130000
+"""Postgres 13, in the form of ``server_version_num``: the oldest that Render ran and the tests know."""
+
+# Each SELECT gives a line for what is wrong, and none where all is well.
+_SERVER = f"""
+    SELECT 'the server is read-only: it is a replica, or default_transaction_read_only is on'
+    WHERE pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
+    UNION ALL
+    SELECT 'the server is Postgres ' || current_setting('server_version') || ', expected 13 or newer'
+    WHERE current_setting('server_version_num')::integer < {OLDEST_SERVER}
+    UNION ALL
+    SELECT 'the database is encoded in ' || current_setting('server_encoding') || ', expected UTF8'
+    WHERE current_setting('server_encoding') <> 'UTF8'
+    UNION ALL
+    SELECT 'search_path names no schema that is there: ' || current_setting('search_path')
+    WHERE current_schema() IS NULL
+    UNION ALL
+    SELECT format('the role %I may not make tables in the schema %I (GRANT CREATE)', current_user, current_schema())
+    WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
+    UNION ALL
+    SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
+    WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+    UNION ALL
+    SELECT format('the role %I does not own the table %s, which the revisions extend', current_user, oid::regclass)
+    FROM pg_catalog.pg_class
+    WHERE oid = to_regclass('leads') AND NOT pg_has_role(relowner, 'USAGE')
+"""
+_TABLES = f"""
+    SELECT format('the table %s is not there', needed)
+    FROM unnest(ARRAY['leads', 'lead_imports', 'lead_import_batches', 'lead_before_images']) AS needed
+    WHERE to_regclass(needed) IS NULL
+    UNION ALL
+    SELECT format('the role %I may not %s %s', current_user, may, needed)
+    FROM unnest(ARRAY['leads', 'lead_imports', 'lead_import_batches', 'lead_before_images']) AS needed,
+        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
+    WHERE NOT has_table_privilege(to_regclass(needed), may)
+    UNION ALL
+    SELECT 'the function {KEY_FUNCTION}(text) is not there'
+    WHERE to_regprocedure('{KEY_FUNCTION}(text)') IS NULL
+    UNION ALL
+    SELECT 'the unique index {KEY_INDEX} is not there, or not valid'
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index
+        WHERE indexrelid = to_regclass('{KEY_INDEX}') AND indisvalid AND indisunique
+            AND indrelid = to_regclass('leads')
+    )
+    UNION ALL
+    SELECT format('row-level security on leads hides rows from the role %I', current_user)
+    WHERE to_regclass('leads') IS NOT NULL AND row_security_active(to_regclass('leads'))
+    UNION ALL
+    SELECT format('the rule %s on leads turns a write into another one', rulename)
+    FROM pg_catalog.pg_rewrite WHERE ev_class = to_regclass('leads') AND rulename <> '_RETURN'
+"""
+
+
+def check_server(connection: Connection) -> None:
+    """Raise ``DatabaseRefused`` unless the server lets the revisions do their work."""
+    _check(connection, _SERVER)
+
+
+def check_tables(connection: Connection) -> None:
+    """Raise ``DatabaseRefused`` unless an import finds all that it works with."""
+    _check(connection, _TABLES)
+
+
+def _check(connection: Connection, sql: str) -> None:
+    missing = list(connection.execute(text(sql)).scalars())
+    if missing:
+        lines = ["The database is not ready; nothing was written.", *(f"  {line}" for line in missing)]
+        raise DatabaseRefused("\n".join([*lines, "Put that right, then run the same command again."]))

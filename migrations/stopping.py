@@ -1,0 +1,78 @@
+"""When to stop: a deploy that is cancelled, and a deploy whose time is nearly over.
+
+The first SIGTERM or SIGINT lets the batch in hand finish; a second one ends the process at once, and
+the server rolls back what is in hand. The signals are heard by a thread of their own: the main one
+may be waiting for the server, and would hear them only afterwards.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from migrations.importer.progress import log
+
+__all__ = ["Stop", "listening"]
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stop:
+    """Asked between batches: why to stop, or None.
+
+    time_budget: seconds from now on.
+    """
+
+    def __init__(self, time_budget: float) -> None:
+        self._deadline = time.monotonic() + time_budget
+        self._signal: str | None = None
+
+    def __call__(self) -> str | None:
+        if self._signal:
+            return f"{self._signal} was received"
+        return None if self.seconds_left else "the time budget is used up"
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of the time budget is left."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def hear(self, number: int) -> None:
+        """Take a signal: the first one asks to stop, a second one stops."""
+        if self._signal:
+            os._exit(128 + number)
+        self._signal = signal.Signals(number).name
+        log.warning("%s: stopping after the batch in hand. A second one stops at once.", self._signal)
+
+
+@contextmanager
+def listening(stop: Stop) -> Iterator[None]:
+    """Tell ``stop`` of signals. Only a process's main thread can listen; elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ear, mouth = os.pipe()
+    os.set_blocking(mouth, False)
+    # The interpreter writes a signal's number to the pipe the moment it arrives.
+    pipe_before = signal.set_wakeup_fd(mouth)
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    thread = threading.Thread(target=_listen, args=(ear, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(pipe_before)
+        os.close(mouth)
+        thread.join()
+        os.close(ear)
+
+
+def _listen(ear: int, stop: Stop) -> None:
+    while numbers := os.read(ear, 16):
+        for number in numbers:
+            if number in SIGNALS:
+                stop.hear(number)
