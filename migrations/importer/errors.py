@@ -12,6 +12,7 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
 __all__ = [
+    "WITHOUT_LEAD",
     "WROTE_ELSEWHERE",
     "DatabaseFailed",
     "DatabaseRefused",
@@ -30,7 +31,8 @@ SHOWN_PROBLEMS = 100
 """How many problems a message lists; a file that is wrong throughout would fill the deploy log."""
 
 WROTE_ELSEWHERE = "LI001"
-"""The SQLSTATE of our own assertion (``statements.py``); its message names tables, no values."""
+WITHOUT_LEAD = "LI002"
+"""The SQLSTATEs of our own assertions (``statements.py``); their messages name tables, no values."""
 
 RETRYABLE = {
     errorcodes.LOCK_NOT_AVAILABLE,
@@ -145,6 +147,12 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     fact = f"{doing}: the server answered {' '.join([sqlstate, name]).strip()}" + (
         f" ({', '.join(about)})" if about else ""
     )
+    if sqlstate == WITHOUT_LEAD:
+        return TryAgain(
+            f"{doing}: leads changed while the batch looked at them, or a trigger or a constraint on leads keeps a "
+            "record out. Run the same command again; if it stays, look at those.",
+            sqlstate,
+        )
     if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
         return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
     if sqlstate in RETRYABLE:

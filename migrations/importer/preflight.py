@@ -32,10 +32,20 @@ _SERVER = f"""
     UNION ALL
     SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
     WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
-    UNION ALL
+"""
+# A table that is there already may not be as open to writing as it looks.
+_LEADS = """
     SELECT format('the role %I does not own the table %s, which the revisions extend', current_user, oid::regclass)
     FROM pg_catalog.pg_class
     WHERE oid = to_regclass('leads') AND NOT pg_has_role(relowner, 'USAGE')
+    UNION ALL
+    SELECT format('row-level security on leads hides rows from the role %I', current_user)
+    WHERE to_regclass('leads') IS NOT NULL AND row_security_active(to_regclass('leads'))
+    UNION ALL
+    SELECT format('the rule %s on leads turns a write into another one', rulename)
+    FROM pg_catalog.pg_rewrite
+    JOIN pg_catalog.pg_class ON pg_class.oid = ev_class AND relkind = 'r'
+    WHERE ev_class = to_regclass('leads')
 """
 _TABLES = f"""
     SELECT format('the table %s is not there', needed)
@@ -56,27 +66,21 @@ _TABLES = f"""
         WHERE indexrelid = to_regclass('{KEY_INDEX}') AND indisvalid AND indisunique
             AND indrelid = to_regclass('leads')
     )
-    UNION ALL
-    SELECT format('row-level security on leads hides rows from the role %I', current_user)
-    WHERE to_regclass('leads') IS NOT NULL AND row_security_active(to_regclass('leads'))
-    UNION ALL
-    SELECT format('the rule %s on leads turns a write into another one', rulename)
-    FROM pg_catalog.pg_rewrite WHERE ev_class = to_regclass('leads') AND rulename <> '_RETURN'
 """
 
 
 def check_server(connection: Connection) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work."""
-    _check(connection, _SERVER)
+    _check(connection, _SERVER, _LEADS)
 
 
 def check_tables(connection: Connection) -> None:
     """Raise ``DatabaseRefused`` unless an import finds all that it works with."""
-    _check(connection, _TABLES)
+    _check(connection, _TABLES, _LEADS)
 
 
-def _check(connection: Connection, sql: str) -> None:
-    missing = list(connection.execute(text(sql)).scalars())
+def _check(connection: Connection, *checks: str) -> None:
+    missing = list(connection.execute(text(" UNION ALL ".join(checks))).scalars())
     if missing:
         lines = ["The database is not ready; nothing was written.", *(f"  {line}" for line in missing)]
         raise DatabaseRefused("\n".join([*lines, "Put that right, then run the same command again."]))

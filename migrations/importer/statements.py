@@ -8,7 +8,7 @@ A lead and a record belong together where their phones have one key (``phone.py`
 record never erases a value.
 """
 
-from migrations.importer.errors import WROTE_ELSEWHERE
+from migrations.importer.errors import WITHOUT_LEAD, WROTE_ELSEWHERE
 from migrations.importer.record import COLUMNS
 
 __all__ = [
@@ -158,7 +158,7 @@ LOCK_LEADS = """
 """
 
 # The site may have taken a lead away, or given it another phone, since MATCH; or have added one.
-ASSERT_EVERY_RECORD_HAS_ITS_LEAD = """
+ASSERT_EVERY_RECORD_HAS_ITS_LEAD = f"""
     DO $$
     BEGIN
         IF (SELECT count(*) FROM lead_import_stage) <> (SELECT count(*) FROM lead_import_place)
@@ -171,8 +171,7 @@ ASSERT_EVERY_RECORD_HAS_ITS_LEAD = """
                 WHERE p.differs AND l.id IS NULL
             )
         THEN
-            RAISE EXCEPTION 'leads changed while the batch looked at them'
-                USING ERRCODE = 'serialization_failure';
+            RAISE EXCEPTION 'a record has no lead' USING ERRCODE = '{WITHOUT_LEAD}';
         END IF;
     END
     $$

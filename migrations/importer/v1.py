@@ -42,6 +42,7 @@ from migrations.importer.errors import (
     Stopped,
 )
 from migrations.importer.export import Export, open_export
+from migrations.importer.fitting import check_fit
 from migrations.importer.ledger import check_receipt, count_leads, get_receipt, start_import
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
 from migrations.importer.preflight import check_tables
@@ -97,6 +98,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             _write_script(import_, export, context)
             return
         with _run(import_, export, context) as run:
+            check_fit(run.connection, run.session, export)
             leads_before = count_leads(run.connection)
             start_import(run.session, **_ledger_row(import_, context))
             receipt = get_receipt(run.connection, import_.revision)
@@ -142,15 +144,20 @@ class _Run:
         )
         self.revision = import_.revision
         self.export = export
+        self.last_of: dict[int, int] = {}
 
-    def in_batches(self, work: Callable[[Session, Batch, str], None], start: int) -> None:
-        """Do the ``work`` batch by batch, from the checkpoint ``start`` on."""
+    def compare_phones(self) -> dict[int, int]:
+        """Which records come again with the same phone; nothing is written."""
         last_of, without_key = find_repeats(self.session, self.export)
         if without_key:
             problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
             raise ExportRefused(self.export.name, problems)
+        return last_of
+
+    def in_batches(self, work: Callable[[Session, Batch, str], None], start: int) -> None:
+        """Do the ``work`` batch by batch, from the checkpoint ``start`` on."""
         progress = Progress(self.export.name, self.export.count)
-        for batch in batches(self.export, self.options.batch_size, start, last_of):
+        for batch in batches(self.export, self.options.batch_size, start, self.last_of):
             if reason := self.options.why_stop():
                 raise Stopped(
                     f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are "
@@ -183,6 +190,7 @@ def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[
         check_tables(run.connection)
         for table in sql.TEMPORARY_TABLES:
             run.session.execute(table)
+        run.last_of = run.compare_phones()
         yield run
         run.session.execute(sql.DROP_TEMPORARY_TABLES)
 
