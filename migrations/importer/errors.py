@@ -11,6 +11,8 @@ from psycopg2 import Error as DriverError
 from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
+from migrations.importer.phone import KEY_INDEX
+
 __all__ = [
     "WITHOUT_LEAD",
     "WROTE_ELSEWHERE",
@@ -153,6 +155,8 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
             "record out. Run the same command again; if it stays, look at those.",
             sqlstate,
         )
+    if sqlstate == errorcodes.UNIQUE_VIOLATION and getattr(diagnostics, "constraint_name", None) == KEY_INDEX:
+        return TryAgain(f"{doing}: the site added a lead with one of these phones. Run the same command again.", sqlstate)
     if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
         return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
     if sqlstate in RETRYABLE:

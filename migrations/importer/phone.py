@@ -32,6 +32,12 @@ DECLARE
     extension text := '';
     shortest integer := 9;
 BEGIN
+    -- Most phones are plain national ones, and end here; what follows would come to the same.
+    number := pg_catalog.replace(phone, ' ', '');
+    IF number ~ '^0[1-9][0-9]+$' AND pg_catalog.length(number) BETWEEN 8 AND 14 THEN
+        RETURN '44' || pg_catalog.substr(number, 2);
+    END IF;
+    number := phone;
     -- Spaces, dots, dashes, brackets and what nobody sees do not count; most phones stop here.
     IF number ~ '[^0-9+]' THEN
         number := pg_catalog.regexp_replace(

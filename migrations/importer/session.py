@@ -7,6 +7,7 @@ transactions, and never look at a statement's result to decide on the next one.
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from io import StringIO
 from typing import Any, Protocol, TextIO
 
@@ -28,6 +29,9 @@ def copy_text(rows: Iterable[Iterable[str]]) -> str:
     text = _ROW.join(map(_FIELD.join, rows))
     text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return text.replace(_FIELD, "\t").replace(_ROW, "\n") + "\n"
+
+
+_parsed = cache(text)
 
 
 class Session(Protocol):
@@ -62,7 +66,7 @@ class Server:
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
-            return self._connection.execute(text(sql), parameters)
+            return self._connection.execute(_parsed(sql), parameters)
 
     def expect_one(self, sql: str, **parameters: object) -> None:
         if self.execute(sql, **parameters).rowcount != 1:

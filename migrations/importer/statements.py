@@ -133,6 +133,7 @@ MATCH = f"""
     ) AS l
 """
 
+# Plain INSERT: should the site add one of these phones at this very moment, the batch begins again.
 ADD_LEADS = f"""
     WITH added AS (
         INSERT INTO leads ({", ".join(COLUMNS)}, created_at, updated_at)
@@ -140,7 +141,6 @@ ADD_LEADS = f"""
         FROM lead_import_stage AS s
         WHERE NOT EXISTS (SELECT FROM lead_import_place AS p WHERE p.record = s.record)
         ORDER BY s.phone_key
-        ON CONFLICT DO NOTHING
         RETURNING id
     )
     INSERT INTO lead_import_place (record, lead_id, differs)
