@@ -75,9 +75,7 @@ def running(
         keeper = _keeper(server, users)
         try:
             _await(keeper)
-            with _locked(home / "mutex"):
-                url = _database(server, database)
-            yield url
+            yield _database(server, database)
         finally:
             keeper.communicate("leave")
     if keeper.returncode:
@@ -109,6 +107,7 @@ def _database(server: Server, name: str) -> URL:
     url = URL.create("postgresql+psycopg2", "postgres", database="postgres", query=address)
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_lock(0)")  # until disconnected: one at a time
         if not connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
             quoted = engine.dialect.identifier_preparer.quote_identifier(name)
             connection.exec_driver_sql(f"CREATE DATABASE {quoted}")
@@ -206,13 +205,6 @@ def _lock(file: IO[str] | int) -> bool:
     return False
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 # The keeper's part.
 
 
@@ -241,22 +233,21 @@ class Server:
     def keep_running(self, users: int) -> None:
         """Start the server, say so, wait until our process is through, and stop the server if it was last."""
         trouble = None
-        with _locked(Path(self.home, "mutex")):
-            try:
-                self.start()
-            except Exception as error:  # whatever it is, the process is waiting for an answer
-                trouble = str(error) or repr(error)
+        try:
+            self.start()
+        except Exception as error:  # whatever it is, the process is waiting for an answer
+            trouble = str(error) or repr(error)
         with suppress(BrokenPipeError):
             print(json.dumps(trouble), flush=True)
         sys.stdin.read(1)
         fcntl.flock(users, fcntl.LOCK_UN)  # ours and the process's, which may still be dying
-        with _locked(Path(self.home, "mutex")):
-            if _lock(users):
-                self.stop()
-                with suppress(ChildProcessError):
-                    os.wait()
+        if _lock(users):  # nobody else has it; a newcomer waits for it until the server is down
+            self.stop()
+            with suppress(ChildProcessError):
+                os.wait()
 
     def start(self) -> None:
+        """Start the server, or wait until the one that another keeper started is ready."""
         deadline = time.monotonic() + START_SECONDS
         with open(Path(self.home, "server.lock"), "w") as lock:
             while not _lock(lock):

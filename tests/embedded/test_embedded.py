@@ -210,8 +210,8 @@ def test_killed_process_leaves_no_server_that_was_still_starting(place: Path) ->
 
 
 def nobody_uses(home: Path) -> bool:
-    with open(home / "mutex") as mutex, open(home / "server.lock") as server:
-        return embedded._lock(mutex) and embedded._lock(server)
+    with open(home / "users") as users, open(home / "server.lock") as server:
+        return embedded._lock(users) and embedded._lock(server)
 
 
 def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
