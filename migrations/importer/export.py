@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -49,9 +49,10 @@ class Export:
     name: the file's name; sha256: of its bytes, in hex; count: its number of records.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, progress: Callable[[int, int], None] = lambda *_: None) -> None:
         self.name = name
         self._file = file
+        self._progress = progress
         self._block_digests: list[bytes] = []
         self.sha256, self.count = self._check()
 
@@ -83,11 +84,15 @@ class Export:
         return digest.hexdigest(), count
 
     def _blocks(self, digest: "hashlib._Hash") -> Iterator[bytes]:
+        size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
-        while block := self._file.read(BLOCK):
+        block = b"the first"
+        while block:  # the empty one at the end has its digest too: nothing may be added
+            block = self._file.read(BLOCK)
             digest.update(block)
             self._block_digests.append(hashlib.sha256(block).digest())
             yield block
+            self._progress(self._file.tell(), size)
 
     def _blocks_as_checked(self) -> Iterator[bytes]:
         self._file.seek(0)
@@ -102,15 +107,21 @@ class Export:
 
 
 @contextmanager
-def open_export(path: Path, sha256: str | None = None, records: int | None = None) -> Iterator[Export]:
+def open_export(
+    path: Path,
+    sha256: str | None = None,
+    records: int | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[Export]:
     """Open an export and check all of it.
 
     path: a regular file; sha256, records: what the revision has pinned, None to accept any.
+    progress: told after each block how many bytes of how many are checked.
     Raises ``ExportRefused`` with every problem found.
     """
     with _open_regular_file(path) as file:
         _refuse_other_formats(file, path.name, sha256)
-        export = Export(file, path.name)
+        export = Export(file, path.name, progress)
         _compare_with_pinned(export, sha256, records)
         yield export
 

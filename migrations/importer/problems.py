@@ -203,8 +203,8 @@ def _element(window: _Window) -> object:
         except json.JSONDecodeError:
             end = len(window.text)
         else:
-            # What touches the window's edge may go on behind it, as a number can.
-            if end < len(window.text) or window.ended:
+            # A number may go on behind the window's edge: 1e+ is one that is cut off.
+            if end + 2 < len(window.text) or window.ended:
                 window.at = end
                 return value
         if window.ended or end - window.at > LONGEST_RECORD:
