@@ -3,9 +3,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH = $(BIN)/python -m benchmarks --runs $(RUNS) $(if $(RECORDS),--records $(RECORDS)) \
+	$(if $(PEERS),--peers $(PEERS)) $(if $(SIZES),--sizes $(SIZES)) $(if $(URL),--url $(URL))
+RUNS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help import test lint clean
+.PHONY: help import test chaos lint bench bench-site clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | column -t -s "$$(printf '\t')"
@@ -16,13 +19,23 @@ import: $(BIN)/installed  ## bring the database of DATABASE_URL, or a local one,
 test: $(BIN)/installed  ## the whole test suite, on a throwaway Postgres
 	$(BIN)/python -m pytest $(PYTEST)
 
+chaos: $(BIN)/installed  ## kill RUNS imports at random moments (make chaos RUNS=200), and the other slow tests of faults
+	CHAOS_RUNS=$(RUNS) $(BIN)/python -m pytest tests/chaos -m chaos -s $(PYTEST)
+
 lint: $(BIN)/installed  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench bench-site: RUNS = 5
+bench: $(BIN)/installed  ## load, a deploy of 217 and growth, beside other tools (RECORDS=, RUNS=, PEERS=, SIZES=, PARTS=, URL=)
+	$(BENCH) $(or $(PARTS),load small growth)
+
+bench-site: $(BIN)/installed  ## what the site notices of an import (RECORDS=, RUNS=, URL=)
+	$(BENCH) site
+
 clean:  ## remove the virtual environment and the local database
-	rm -rf .venv .postgres .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .bench .postgres .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/installed: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

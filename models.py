@@ -118,6 +118,9 @@ class LeadImport(Base):
     revert_next_record: Mapped[int] = mapped_column(server_default="0")
     restored: Mapped[int] = mapped_column(server_default="0")
     kept: Mapped[int] = mapped_column(server_default="0")
+    removed: Mapped[int] = mapped_column(server_default="0")
+    referenced: Mapped[int] = mapped_column(server_default="0")
+    remove_created: Mapped[bool | None]
     reverted_at: Mapped[datetime | None]
 
 
@@ -135,6 +138,17 @@ class LeadImportBatch(Base):
     rejected: Mapped[int]
     folded: Mapped[int]
     created_ids: Mapped[list[int]]
+
+
+class LeadImportReject(Base):
+    """The ledger: a record that was set aside. ``record`` is its position, from 0; no value of it is kept."""
+
+    __tablename__ = "lead_import_rejects"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    record: Mapped[int] = mapped_column(primary_key=True)
+    field: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
 
 
 class LeadBeforeImage(Base):

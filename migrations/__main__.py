@@ -2,21 +2,41 @@
 
     python -m migrations check EXPORT              check an export; no database is needed
     python -m migrations add EXPORT -m MESSAGE     put an export into the next deploy
+    python -m migrations preview [--html FILE]     what `alembic upgrade head` would do; nothing is kept
+    python -m migrations status                    what was imported: the receipts of the ledger
+    python -m migrations verify [--strict]         is it all there, as the ledger says? nothing is written
 
-Exit status: 0 done, 1 refused, 2 called wrongly.
+Exit status: 0 done, 1 refused or found wrong, 2 called wrongly.
 """
 
 import argparse
 import json
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
 from migrations.add import add_export
-from migrations.importer.errors import ExportRefused, ImportStopped
+from migrations.database import connect, database
+from migrations.importer.errors import ExportRefused, ImportStopped, from_database
 from migrations.importer.export import open_export
+from migrations.output import preview_as_json, tell_json, tell_preview, tell_status, tell_verdict
+from migrations.page import page_file, render
+from migrations.preview import Preview
+from migrations.receipts import read_status
+from migrations.verify import verify
 
 __all__ = ["main"]
+
+ROOT = Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         status: int = given.command(given)
-    except ImportStopped as error:
+    except (ImportStopped, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
     return status
@@ -43,6 +63,22 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("export", type=Path, metavar="EXPORT")
     add.add_argument("-m", "--message", required=True, help='what it is, such as "import october leads"')
     add.set_defaults(command=_add)
+
+    preview = commands.add_parser("preview", help="what `alembic upgrade head` would do; nothing is kept")
+    preview.add_argument("--html", type=Path, metavar="FILE", help="write a page that lists every lead")
+    preview.add_argument("--json", action="store_true", help="print it as one JSON object")
+    preview.add_argument("--show-personal-data", action="store_true", help="show phones and e-mails as they are")
+    preview.add_argument("-x", action="append", default=[], metavar="NAME=VALUE", help="an option as alembic takes it")
+    preview.set_defaults(command=_preview)
+
+    status = commands.add_parser("status", help="what was imported: the receipts of the ledger")
+    status.add_argument("--json", action="store_true", help="print it as one JSON object")
+    status.set_defaults(command=_status)
+
+    verify = commands.add_parser("verify", help="is it all there, as the ledger says? nothing is written")
+    verify.add_argument("--strict", action="store_true", help="leads that were edited or removed since are wrong too")
+    verify.add_argument("--json", action="store_true", help="print it as one JSON object")
+    verify.set_defaults(command=_verify)
     return parser
 
 
@@ -74,6 +110,51 @@ def _add(given: argparse.Namespace) -> int:
         f"  git add data migrations            commit, push: the next deploy imports it, once"
     )
     return 0
+
+
+def _preview(given: argparse.Namespace) -> int:
+    def show(preview: Preview) -> None:
+        if given.json:
+            tell_json(preview_as_json(preview, show_personal_data=given.show_personal_data))
+        else:
+            tell_preview(preview)
+        if write:
+            write(render(preview, show_personal_data=given.show_personal_data))
+            print(f"Wrote {given.html}, which only you can read.", file=sys.stderr)
+
+    config = _config(x=["dry-run", *given.x])
+    config.attributes["show_preview"] = show
+    with page_file(given.html) if given.html else nullcontext() as write:
+        command.upgrade(config, "head")
+    return 0
+
+
+def _status(given: argparse.Namespace) -> int:
+    with _reading("reading the ledger") as connection:
+        tell_status(read_status(connection, ScriptDirectory.from_config(_config())), as_json=given.json)
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    with _reading("verifying") as connection:
+        verdict = verify(connection, ScriptDirectory.from_config(_config()))
+    tell_verdict(verdict, as_json=given.json)
+    return int(bool(verdict.all_problems) or (given.strict and not verdict.is_as_imported))
+
+
+def _config(x: Sequence[str] = ()) -> Config:
+    return Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(x=list(x), quiet=True))
+
+
+@contextmanager
+def _reading(doing: str) -> Iterator[Connection]:
+    """A connection that commits statement by statement, its log on standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with database() as url, connect(url) as connection:
+        try:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except DBAPIError as error:
+            raise from_database(error, doing) from None
 
 
 if __name__ == "__main__":

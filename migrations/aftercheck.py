@@ -10,9 +10,8 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationInfo
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import Connection, text
 
-from migrations.database import connect
 from migrations.importer.errors import DatabaseFailed
 from migrations.importer.ledger import count_leads, find_receipt
 from migrations.importer.v1 import Import
@@ -47,24 +46,24 @@ def stamped_heads(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
 
-def check_steps(url: URL, steps: Steps, script: ScriptDirectory) -> None:
-    """Raise ``DatabaseFailed`` unless version and ledger say what the run has done."""
-    if steps.heads is None:
-        return
-    with connect(url, again=True) as connection:
-        stamped = set(stamped_heads(connection))
-        if stamped != steps.heads:
+def check_steps(connection: Connection, heads: set[str], upgraded: Iterable[str], script: ScriptDirectory) -> None:
+    """Raise ``DatabaseFailed`` unless a fresh connection finds what a run has done.
+
+    heads: what the database should be stamped with; upgraded: the revisions that should be in.
+    """
+    stamped = set(stamped_heads(connection))
+    if stamped != heads:
+        raise DatabaseFailed(
+            f"The database is stamped {_names(stamped)}, expected {_names(heads)}: the upgrade was not "
+            "committed. Run the same command again."
+        )
+    for import_ in imports_of(script, upgraded):
+        receipt = find_receipt(connection, import_.revision)
+        if receipt is None or not receipt.complete:
             raise DatabaseFailed(
-                f"The database is stamped {_names(stamped)}, expected {_names(steps.heads)}: the upgrade was not "
-                "committed. Run the same command again."
+                f"The database is stamped {import_.revision}, but its ledger has no complete import of "
+                f"{import_.export}. Run 'alembic downgrade -1', then the same command again."
             )
-        for import_ in imports_of(script, steps.upgraded):
-            receipt = find_receipt(connection, import_.revision)
-            if receipt is None or not receipt.complete:
-                raise DatabaseFailed(
-                    f"The database is stamped {import_.revision}, but its ledger has no complete import of "
-                    f"{import_.export}. Run 'alembic downgrade -1', then the same command again."
-                )
 
 
 def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None:
@@ -80,6 +79,11 @@ def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None
             "The database is stamped %s, but its ledger has no complete import of %s: it was stamped by hand, "
             "or the ledger was emptied.",
             *(imports[0].revision, imports[0].export),
+        )
+    elif receipt.revert_next_record:
+        log.warning(
+            "%s: a downgrade has stopped at record %d of %d. Run it again to finish it; then upgrade.",
+            *(receipt.export, receipt.revert_next_record, receipt.records),
         )
     else:
         leads = count_leads(connection)

@@ -8,11 +8,11 @@ on Render a missing ``DATABASE_URL`` is an error.
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from migrations import embedded
@@ -46,6 +46,9 @@ CONNECT_ARGS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 50_000,
 }
+
+LOOKS_AT_A_POOLER = 5
+"""Through traffic that takes the sessions in between, one look might not see that they are shared."""
 
 
 @contextmanager
@@ -93,40 +96,55 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
     not answer. Otherwise the URL may be wrong, and it is ``DatabaseRefused``.
     """
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
-    event.listen(engine, "connect", _settle)
-    try:
-        connection = engine.connect()
-    except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        if again:
-            raise TryAgain(f"The server does not answer: {reason}. Run the same command again.", lost=True) from None
-        raise DatabaseRefused(
-            f"No connection to the database: {reason}. Nothing was written. Check DATABASE_URL and the server."
-        ) from None
-    with connection:
-        _refuse_pooler(connection)
+    with ExitStack() as opened:
+        try:
+            connection = opened.enter_context(engine.connect())
+            _refuse_pooler(engine, connection)
+            _settle(connection)
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            if again:
+                raise TryAgain(
+                    f"The server does not answer: {reason}. Run the same command again.", lost=True
+                ) from None
+            raise DatabaseRefused(
+                f"No connection to the database: {reason}. Nothing was written. Check DATABASE_URL and the server."
+            ) from None
         yield connection
 
 
-def _settle(driver_connection: Any, _: object) -> None:
-    """Set what this server knows of ``SESSION_SETTINGS``."""
-    with driver_connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config(name, wanted.value, false) "
-            "FROM unnest(%s::text[], %s::text[]) AS wanted (setting, value) "
-            "JOIN pg_catalog.pg_settings ON lower(name) = lower(wanted.setting)",
-            (list(SESSION_SETTINGS), list(SESSION_SETTINGS.values())),
-        )
-    driver_connection.commit()
+def _refuse_pooler(engine: Engine, connection: Connection) -> None:
+    """A pooler in transaction mode gives each transaction another session: locks would mean nothing.
 
-
-def _refuse_pooler(connection: Connection) -> None:
-    """A pooler in transaction mode gives each transaction another session: locks would mean nothing."""
+    In session mode a session is ours alone; in transaction mode another connection soon has it too.
+    """
     told = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-    found = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    ours = _session(connection)
+    if told == ours:
+        return
+    for _ in range(LOOKS_AT_A_POOLER):
+        with engine.connect() as other:
+            if ours == _session(other) or ours != _session(connection):
+                raise DatabaseRefused(
+                    "DATABASE_URL leads through a connection pooler in transaction mode (PgBouncer): the deploy lock "
+                    "does not hold there. Nothing was written. Use the database's direct connection string."
+                )
+
+
+def _session(connection: Connection) -> int:
+    pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     connection.rollback()
-    if told != found:
-        raise DatabaseRefused(
-            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock does not hold there. "
-            "Nothing was written. Use the database's direct connection string."
-        )
+    return pid
+
+
+def _settle(connection: Connection) -> None:
+    """Set what this server knows of ``SESSION_SETTINGS``; in no session that is the pooler's."""
+    connection.execute(
+        text(
+            "SELECT set_config(name, wanted.value, false) "
+            "FROM unnest(:names, :values) AS wanted (setting, value) "
+            "JOIN pg_catalog.pg_settings ON lower(name) = lower(wanted.setting)"
+        ),
+        {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())},
+    )
+    connection.commit()

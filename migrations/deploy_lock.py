@@ -4,23 +4,19 @@ It is polled, never waited for inside the server: a waiting statement would keep
 CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wait for each other.
 """
 
-import logging
 import time
 
 from sqlalchemy import Connection, Row, text
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.progress import Progress
 from migrations.stopping import Stop
 
 __all__ = ["take_deploy_lock"]
 
-log = logging.getLogger(__name__)
-
 KEY = int.from_bytes(b"leads-im")
 """Any fixed 64-bit number; locks are counted by database."""
-
-SECONDS_BETWEEN_LINES = 5.0
 
 _TRY = "SELECT pg_try_advisory_lock(:key)"
 _HOLDER = """
@@ -43,7 +39,7 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
     seconds: how long to wait for another holder; ``stop`` may end the wait earlier.
     Raises ``DatabaseRefused`` when it is over.
     """
-    said = 0.0
+    started = time.monotonic()
     time_is_over = stop_after_delay(seconds)
     attempts = Retrying(
         retry=retry_if_result(lambda taken: not taken),
@@ -53,15 +49,15 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
     )
 
     def attempt() -> bool:
-        nonlocal said
         taken = bool(connection.execute(text(_TRY), {"key": KEY}).scalar_one())
         connection.rollback()
-        if not taken and time.monotonic() - said >= SECONDS_BETWEEN_LINES:
-            said = time.monotonic()
-            log.info("waiting for another deploy: %s", _describe_holder(connection))
+        if not taken:
+            progress.at(time.monotonic() - started, seconds, lambda: _describe_holder(connection))
         return taken
 
-    if not attempts(attempt):
+    with Progress("waiting for another deploy", "seconds", at_once=True) as progress:
+        taken = attempts(attempt)
+    if not taken:
         reason = stop() or f"{seconds:.0f} seconds have passed"
         raise DatabaseRefused(
             f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is over, for {reason}. "

@@ -1,6 +1,5 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -20,10 +19,10 @@ from migrations.importer.phone import KEY_INDEX
 from migrations.importer.preflight import check_server
 from migrations.importer.retries import reconnecting
 from migrations.options import Settings, read_settings
+from migrations.output import tell_preview
+from migrations.preview import previewed
 from migrations.stopping import Stop, listening
 from models import Base
-
-log = logging.getLogger("importer")
 
 
 def main() -> None:
@@ -49,23 +48,29 @@ def write_script(settings: Settings) -> None:
 
 def run(settings: Settings, stop: Stop) -> None:
     with database() as url:
-        for attempt in reconnecting():
+        for attempt in reconnecting(stop):
             with attempt:
                 steps = Steps()
                 again = attempt.retry_state.attempt_number > 1
                 with connect(url, again=again) as connection, named_errors(connection):
                     migrate(connection, settings, steps, stop)
-                if not settings.importer.dry_run:
-                    check_steps(url, steps, context.script)
+                if steps.heads is not None and not settings.importer.dry_run:
+                    with connect(url, again=True) as connection, named_errors(connection):
+                        check_steps(connection, steps.heads, steps.upgraded, context.script)
 
 
 def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop) -> None:
     found, wanted = stamped_heads(connection), destination()
     connection.rollback()
+    if wanted == set(found) and not settings.importer.dry_run:
+        # Alembic would look again, without the lock: what another deploy does now is no work of ours.
+        log_nothing_pending(connection, context.script)
+        return
     if wanted is not None and wanted != set(found):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
-    with rolled_back(connection) if settings.importer.dry_run else nullcontext():
+    show = context.config.attributes.get("show_preview", tell_preview)
+    with previewed(connection, show) if settings.importer.dry_run else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=steps)
         with context.begin_transaction():
             context.run_migrations()
@@ -109,17 +114,6 @@ def named_errors(connection: Connection) -> Iterator[None]:
         if connection.invalidated and not isinstance(error, TryAgain):
             raise TryAgain("The connection to the server was lost. Run the same command again.", lost=True) from None
         raise
-
-
-@contextmanager
-def rolled_back(connection: Connection) -> Iterator[None]:
-    """For a dry run: one transaction around everything, undone at its end."""
-    transaction = connection.begin()
-    try:
-        yield
-    finally:
-        transaction.rollback()
-    log.info("Dry run: everything was rolled back.")
 
 
 main()

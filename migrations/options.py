@@ -32,13 +32,14 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
     """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
     unknown = given.keys() - _KNOWN.keys()
     if unknown:
-        known = ", ".join(f"-x {name}" + ("" if name == "dry-run" else "=…") for name in _KNOWN)
+        known = ", ".join(f"-x {name}" + ("" if read is _switch else "=…") for name, read in _KNOWN.items())
         raise BadOption(f"-x {min(unknown)} is not known. Known are: {known}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
         importer=Options(
             batch_size=int(values.get("batch-size", Options.batch_size)),
             dry_run=bool(values.get("dry-run", False)),
+            remove_created=bool(values.get("remove-created", False)),
             statement_timeout=values.get("statement-timeout", Options.statement_timeout),
             ran_by=environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
             release=environ.get("RENDER_GIT_COMMIT", ""),
@@ -74,6 +75,7 @@ _KNOWN: dict[str, Callable[[str, str], float]] = {
     "batch-size": _whole_number(1, 100_000),
     "dry-run": _switch,
     "lock-wait": _whole_number(0, 86_400),
+    "remove-created": _switch,
     "statement-timeout": _whole_number(1, 86_400),
     "time-budget": _whole_number(1, 86_400),
 }

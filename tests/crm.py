@@ -184,10 +184,13 @@ def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[R
     return there, new
 
 
-def assert_imported(url: URL, before: Picture, export: list[Record] | None = None, revision: str = IMPORT) -> None:
+def assert_imported(
+    url: URL, before: Picture, export: list[Record] | None = None, revision: str = IMPORT, *, rejected: int = 0
+) -> None:
     """Check every promise of an import that has run to its end, against the picture from before it.
 
-    export: its records, the bundled ones if not given. Nobody may have edited leads meanwhile.
+    export: its good records, the bundled ones if not given; rejected: how many others were set aside.
+    Nobody may have edited leads meanwhile.
     """
     export = records() if export is None else export
     after = picture(url)
@@ -205,12 +208,12 @@ def assert_imported(url: URL, before: Picture, export: list[Record] | None = Non
             assert found == before.leads[lead_id]
     created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
     assert sorted(map(_with_time, created)) == sorted(map(_with_time, new))
-    _assert_ledger(url, before, export, revision, created={lead["id"] for lead in created}, updated=touched)
+    found_ledger = _assert_ledger(url, before, revision, created={lead["id"] for lead in created}, updated=touched)
+    assert found_ledger.rejected == rejected
+    assert found_ledger.records == len(export) + rejected
 
 
-def _assert_ledger(
-    url: URL, before: Picture, export: list[Record], revision: str, *, created: set[int], updated: set[int]
-) -> None:
+def _assert_ledger(url: URL, before: Picture, revision: str, *, created: set[int], updated: set[int]) -> Row[Any]:
     with connected(url) as connection:
         parameters = {"revision": revision}
         live = "SELECT * FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
@@ -218,7 +221,7 @@ def _assert_ledger(
         of_import = f"WHERE import_id = {ledger.id}"
         batches = connection.execute(text(f"SELECT * FROM lead_import_batches {of_import} ORDER BY first_record")).all()
         images = connection.execute(text(f"SELECT * FROM lead_before_images {of_import}")).all()
-    assert ledger.next_record == ledger.records == len(export)
+    assert ledger.next_record == ledger.records
     assert ledger.finished_at is not None
     assert ledger.created == len(created)
     assert ledger.updated == len(updated)
@@ -233,6 +236,7 @@ def _assert_ledger(
     assert {image.lead_id: _fields(dict(image._mapping)) for image in images} == {
         lead_id: _fields(before.leads[lead_id]) for lead_id in updated
     }
+    return ledger
 
 
 def _fields(lead: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from migrations.importer import v1
 from tests.crm import IMPORT, Record
 
-__all__ = ["bundle", "written"]
+__all__ = ["bundle", "pin", "written"]
 
 
 def written(export: list[Record], folder: Path, name: str = "export.json") -> Path:
@@ -19,11 +20,16 @@ def written(export: list[Record], folder: Path, name: str = "export.json") -> Pa
     return path
 
 
-def bundle(export: list[Record], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def bundle(export: list[Record], monkeypatch: pytest.MonkeyPatch, folder: Path, **policies: Any) -> None:
     """Let the import revision find this export in this process, pinned as a revision would pin it."""
-    path = written(export, folder)
-    pinned = v1.Import(IMPORT, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), len(export))
-    monkeypatch.setattr(v1, "DATA", folder)
+    pin(written(export, folder), monkeypatch, **policies)
+
+
+def pin(path: Path, monkeypatch: pytest.MonkeyPatch, **policies: Any) -> None:
+    """Let the import revision find the export at this path."""
+    records = len(json.loads(path.read_text(encoding="utf-8")))
+    pinned = v1.Import(IMPORT, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), records, **policies)
+    monkeypatch.setattr(v1, "DATA", path.parent)
     for verb in ("apply", "revert"):
         real = getattr(v1, verb)
         monkeypatch.setattr(v1, verb, lambda _, context, real=real: real(pinned, context))

@@ -19,6 +19,8 @@ class Options:
 
     batch_size: records a transaction.
     dry_run: everything happens in one transaction, which the caller rolls back.
+    remove_created: a way back also removes the leads that the import created, where nobody has
+    touched or referenced them since.
     statement_timeout: seconds that one statement of a batch may take.
     why_stop: asked between batches; a reason, such as "the time is over", stops the import there.
     ran_by, release: who runs it and which release of the code it is, for the ledger.
@@ -26,6 +28,7 @@ class Options:
 
     batch_size: int = 1000
     dry_run: bool = False
+    remove_created: bool = False
     statement_timeout: float = 30
     why_stop: Callable[[], str | None] = lambda: None
     ran_by: str = ""

@@ -67,10 +67,12 @@ class Problem(NamedTuple):
 class ExportRefused(ImportStopped):
     """The export does not pass; nothing was written.
 
-    problems: the first ones found, in the order of the records; total: how many there are.
+    export: the file's name; problems: the first ones found, in the order of the records; total: how
+    many there are.
     """
 
     def __init__(self, export: str, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.export = export
         self.problems = list(problems)
         self.total = len(self.problems) if total is None else total
         shown = self.problems[:SHOWN_PROBLEMS]
@@ -128,40 +130,47 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     out_of_time: the statement ran as long as it may. The server's SQLSTATE for that is the same as for an
     operator's cancel, and its text is in the server's language.
     """
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
     driver = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(driver, "pgcode", None) or ""
-    if lost or (not sqlstate and getattr(driver, "cursor", None) is not None and _is_closed(driver)):
-        return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
     diagnostics = getattr(driver, "diag", None)
+    if _is_lost(error, driver, sqlstate):
+        return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
+    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
+        return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
     if sqlstate == WROTE_ELSEWHERE:
         return DatabaseFailed(
             f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger or rule on leads "
             "does that: let it return where current_setting('app.skip_audit', true) = 'on', then run again.",
             sqlstate,
         )
-    about = [
-        f"{noun} {name}"
-        for noun in ("table", "column", "constraint")
-        if (name := getattr(diagnostics, f"{noun}_name", None))
-    ]
-    name = errorcodes.lookup(sqlstate).lower().replace("_", " ") if sqlstate in _KNOWN else type(driver).__name__
-    fact = f"{doing}: the server answered {' '.join([sqlstate, name]).strip()}" + (
-        f" ({', '.join(about)})" if about else ""
-    )
-    if sqlstate == WITHOUT_LEAD:
-        return TryAgain(
-            f"{doing}: leads changed while the batch looked at them, or a trigger or a constraint on leads keeps a "
-            "record out. Run the same command again; if it stays, look at those.",
-            sqlstate,
-        )
-    if sqlstate == errorcodes.UNIQUE_VIOLATION and getattr(diagnostics, "constraint_name", None) == KEY_INDEX:
-        return TryAgain(f"{doing}: the site added a lead with one of these phones. Run the same command again.", sqlstate)
-    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
-        return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
+    if passing := _passing(sqlstate, diagnostics):
+        return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
+    return DatabaseFailed(f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate)
+
+
+def _passing(sqlstate: str, diagnostics: object) -> str | None:
+    """What is in the way for a moment, if it is such a thing."""
     if sqlstate in RETRYABLE:
-        return TryAgain(f"{fact}. Run the same command again.", sqlstate)
-    return DatabaseFailed(f"{fact}. {_next_action(sqlstate)}", sqlstate)
+        return _answer(sqlstate, None, diagnostics)
+    if sqlstate == WITHOUT_LEAD:
+        return "leads changed while the batch looked at them, or a trigger or a constraint on leads keeps a record out"
+    if sqlstate == errorcodes.UNIQUE_VIOLATION and getattr(diagnostics, "constraint_name", None) == KEY_INDEX:
+        return "the site added a lead with one of these phones"
+    return None
+
+
+def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) -> str:
+    """A server's refusal by its code and the names in it."""
+    name = errorcodes.lookup(sqlstate).lower().replace("_", " ") if sqlstate in _KNOWN else type(driver).__name__
+    nouns = ((noun, getattr(diagnostics, f"{noun}_name", None)) for noun in ("table", "column", "constraint"))
+    about = ", ".join(f"{noun} {found}" for noun, found in nouns if found)
+    return " ".join(filter(None, ["the server answered", sqlstate, name, about and f"({about})"]))
+
+
+def _is_lost(error: DBAPIError | DriverError, driver: BaseException | None, sqlstate: str) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return not sqlstate and getattr(driver, "cursor", None) is not None and _is_closed(driver)
 
 
 def _is_closed(driver: BaseException | None) -> bool:

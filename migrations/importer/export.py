@@ -21,7 +21,7 @@ import msgspec
 
 from migrations.importer.errors import ExportChanged, ExportRefused, Problem
 from migrations.importer.phone import is_phone
-from migrations.importer.problems import find_problems
+from migrations.importer.problems import Malformed, find_problems, read_carefully
 from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, why_no_moment
 
 __all__ = ["Export", "open_export"]
@@ -47,27 +47,36 @@ class Export:
     """An open, checked export.
 
     name: the file's name; sha256: of its bytes, in hex; count: its number of records.
+    rejected: what is wrong with records that are set aside, by position from 0; empty unless that was asked for.
     """
 
-    def __init__(self, file: BinaryIO, name: str, progress: Callable[[int, int], None] = lambda *_: None) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, *, set_aside: bool = False, progress: Callable[[int, int], None]
+    ) -> None:
         self.name = name
+        self.rejected: dict[int, list[Problem]] = {}
         self._file = file
         self._progress = progress
         self._block_digests: list[bytes] = []
-        self.sha256, self.count = self._check()
+        self.sha256, self.count = self._check(set_aside)
 
     def records(self) -> Iterator[tuple[int, Record]]:
-        """Every record with its position, from 0.
+        """Every record with its position, from 0, but those that are rejected.
 
         Raises ``ExportChanged`` where the file is no longer the one that was checked.
         """
+        if self.rejected:
+            for position, record in enumerate(read_carefully(self._blocks_as_checked())):
+                if isinstance(record, Record) and position not in self.rejected:
+                    yield position, record
+            return
         position = 0
         for piece in _pieces(self._blocks_as_checked()):
             for record in _decode_records(piece):
                 yield position, record
                 position += 1
 
-    def _check(self) -> tuple[str, int]:
+    def _check(self, set_aside: bool) -> tuple[str, int]:
         digest = hashlib.sha256()
         count = 0
         try:
@@ -77,15 +86,31 @@ class Export:
                 count += len(records)
         except (ValueError, msgspec.MsgspecError):
             count = -1  # what was raised may hold a record: no error of ours shall remember it
+        if count < 0 and set_aside:
+            digest = hashlib.sha256()
+            count = self._set_aside(digest)
         if count < 0:
-            raise ExportRefused(self.name, *find_problems(self._file))
+            raise ExportRefused(self.name, *find_problems(self._blocks(hashlib.sha256())))
         if not count:
             raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
         return digest.hexdigest(), count
 
+    def _set_aside(self, digest: "hashlib._Hash") -> int:
+        """Fill ``rejected``; returns the number of all records, or -1 where the file is no JSON."""
+        count = 0
+        try:
+            for record in read_carefully(self._blocks(digest)):
+                if not isinstance(record, Record):
+                    self.rejected[count] = record
+                count += 1
+        except Malformed:
+            return -1
+        return count
+
     def _blocks(self, digest: "hashlib._Hash") -> Iterator[bytes]:
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
+        self._block_digests.clear()
         block = b"the first"
         while block:  # the empty one at the end has its digest too: nothing may be added
             block = self._file.read(BLOCK)
@@ -112,16 +137,19 @@ def open_export(
     sha256: str | None = None,
     records: int | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,
+    *,
+    set_aside: bool = False,
 ) -> Iterator[Export]:
     """Open an export and check all of it.
 
     path: a regular file; sha256, records: what the revision has pinned, None to accept any.
     progress: told after each block how many bytes of how many are checked.
+    set_aside: a record with problems is left out, instead of refusing the export.
     Raises ``ExportRefused`` with every problem found.
     """
     with _open_regular_file(path) as file:
         _refuse_other_formats(file, path.name, sha256)
-        export = Export(file, path.name, progress)
+        export = Export(file, path.name, set_aside=set_aside, progress=progress)
         _compare_with_pinned(export, sha256, records)
         yield export
 

@@ -1,4 +1,17 @@
-"""The ledger: which imports ran, how far they came, and what they counted."""
+"""The ledger: which imports ran, how far they came, what they counted, and what their way back did.
+
+Each lead that an import wrote is in one class when the import has been taken back:
+
+- **restored**: updated by the import, and again as it was before.
+- **kept**: edited since. An updated lead of which at least one column is not as it was before, the
+  others are restored; or a created lead that is not as the import made it.
+- **removed**: created by the import, and removed.
+- **referenced**: created by the import and as it made it, but a row of some table refers to it.
+- None of these: people have deleted it meanwhile.
+
+Created leads are looked at only where they are to be removed (``remove_created``), and then those of
+all imports of the revision: an earlier one may have been taken back without its leads.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +22,23 @@ from sqlalchemy import Connection, Row, text
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.session import Session
 
-__all__ = ["Receipt", "check_receipt", "count_leads", "find_receipt", "get_receipt", "start_import"]
+__all__ = [
+    "Receipt",
+    "all_receipts",
+    "check_not_half_reverted",
+    "check_receipt",
+    "check_same_way_back",
+    "count_leads",
+    "find_receipt",
+    "find_reverted",
+    "get_receipt",
+    "start_import",
+]
 
 _COLUMNS = """
     id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
-    started_at, finished_at, ran_by, release, revert_next_record, restored, kept, reverted_at
+    started_at, finished_at, ran_by, release, revert_next_record, restored, kept, removed, referenced,
+    remove_created, reverted_at
 """
 
 _START = """
@@ -45,12 +70,29 @@ class Receipt:
     revert_next_record: int
     restored: int
     kept: int
+    removed: int
+    referenced: int
+    remove_created: bool | None
     reverted_at: datetime | None
 
     @property
     def complete(self) -> bool:
         """Whether every record of the export is in."""
         return self.next_record == self.records and self.finished_at is not None
+
+    @property
+    def way_back(self) -> str:
+        """What the way back did, in one line."""
+        counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
+        written = self.updated
+        if self.remove_created:
+            counts += [f"{self.removed} removed", f"{self.referenced} kept because referenced"]
+            written += self.created
+        gone = written - self.restored - self.kept - self.removed - self.referenced
+        if gone > 0:
+            counts.append(f"{gone} deleted by people before")
+        rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
+        return f"{self.export}: taken back: {', '.join(counts)}.{rest}"
 
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"
@@ -67,11 +109,28 @@ def start_import(session: Session, **row: object) -> None:
     session.execute(_START, **row)
 
 
+def all_receipts(connection: Connection) -> list[Receipt]:
+    """Every import that the ledger knows, reverted ones too, the oldest first; none without a ledger."""
+    if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
+        return []
+    return [_receipt(row) for row in connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports ORDER BY id"))]
+
+
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
     """The ledger's row of a revision's import that has not been reverted; None if there is none."""
     if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
         return None
     statement = f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
+    row = connection.execute(text(statement), {"revision": revision}).one_or_none()
+    return None if row is None else _receipt(row)
+
+
+def find_reverted(connection: Connection, revision: str) -> Receipt | None:
+    """The ledger's row of a revision's last import that has been reverted; None if there is none."""
+    statement = f"""
+        SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NOT NULL
+        ORDER BY id DESC LIMIT 1
+    """
     row = connection.execute(text(statement), {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
 
@@ -106,6 +165,30 @@ def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:
             "A released export is never edited: put the old one back and add the new one with "
             "'python -m migrations add'."
         )
+
+
+def check_not_half_reverted(receipt: Receipt) -> None:
+    """Refuse to import while a downgrade has come only half of its way."""
+    if receipt.revert_next_record:
+        raise DatabaseRefused(
+            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} of {receipt.records}. "
+            f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
+            f"'{_downgrade(receipt)}', then 'alembic upgrade head'."
+        )
+
+
+def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:
+    """Refuse to finish a downgrade otherwise than it began: its counts would be of two kinds."""
+    if receipt.remove_created not in (None, remove_created):
+        raise DatabaseRefused(
+            f"{receipt.export}: this downgrade began {'with' if receipt.remove_created else 'without'} "
+            f"-x remove-created and has come to record {receipt.revert_next_record} of {receipt.records}. "
+            f"Finish it as it began: '{_downgrade(receipt)}'."
+        )
+
+
+def _downgrade(receipt: Receipt) -> str:
+    return f"alembic {'-x remove-created ' if receipt.remove_created else ''}downgrade -1"
 
 
 def _receipt(row: Row[Any]) -> Receipt:

@@ -1,14 +1,17 @@
 """Before any write: is everything there that the work will need? What is missing is listed, all of it.
 
-``check_server`` looks before the first revision, ``check_tables`` before an import.
+``check_server`` looks before the first revision, ``check_tables`` before an import, ``check_removal``
+before created leads are removed again.
 """
 
 from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.phone import KEY_FUNCTION, KEY_INDEX
+from migrations.importer.revert_statements import REFERRERS
+from migrations.importer.statements import WRITTEN_TABLES
 
-__all__ = ["check_server", "check_tables"]
+__all__ = ["check_removal", "check_server", "check_tables"]
 
 OLDEST_SERVER = 130000
 """Postgres 13, in the form of ``server_version_num``: the oldest that Render ran and the tests know."""
@@ -47,13 +50,14 @@ _LEADS = """
     JOIN pg_catalog.pg_class ON pg_class.oid = ev_class AND relkind = 'r'
     WHERE ev_class = to_regclass('leads')
 """
+_NEEDED = ", ".join(f"'{table}'" for table in WRITTEN_TABLES)
 _TABLES = f"""
     SELECT format('the table %s is not there', needed)
-    FROM unnest(ARRAY['leads', 'lead_imports', 'lead_import_batches', 'lead_before_images']) AS needed
+    FROM unnest(ARRAY[{_NEEDED}]) AS needed
     WHERE to_regclass(needed) IS NULL
     UNION ALL
     SELECT format('the role %I may not %s %s', current_user, may, needed)
-    FROM unnest(ARRAY['leads', 'lead_imports', 'lead_import_batches', 'lead_before_images']) AS needed,
+    FROM unnest(ARRAY[{_NEEDED}]) AS needed,
         unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
     WHERE NOT has_table_privilege(to_regclass(needed), may)
     UNION ALL
@@ -68,6 +72,21 @@ _TABLES = f"""
     )
 """
 
+# A row that the role does not see would be taken for one that is not there.
+_REMOVAL = f"""
+    SELECT format('the role %I may not DELETE leads', current_user)
+    WHERE NOT has_table_privilege('leads', 'DELETE')
+    UNION
+    SELECT format('the role %I may not SELECT %s, which refers to leads', current_user, name)
+    FROM ({REFERRERS}) AS referrer
+    JOIN pg_catalog.pg_class ON pg_class.oid = name::regclass
+    WHERE NOT has_table_privilege(name, 'SELECT') OR NOT has_schema_privilege(relnamespace, 'USAGE')
+    UNION
+    SELECT format('row-level security on %s, which refers to leads, hides rows from the role %I', name, current_user)
+    FROM ({REFERRERS}) AS referrer
+    WHERE row_security_active(name::regclass)
+"""
+
 
 def check_server(connection: Connection) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work."""
@@ -77,6 +96,11 @@ def check_server(connection: Connection) -> None:
 def check_tables(connection: Connection) -> None:
     """Raise ``DatabaseRefused`` unless an import finds all that it works with."""
     _check(connection, _TABLES, _LEADS)
+
+
+def check_removal(connection: Connection) -> None:
+    """Raise ``DatabaseRefused`` unless the role may remove leads and sees every row that refers to one."""
+    _check(connection, _REMOVAL)
 
 
 def _check(connection: Connection, *checks: str) -> None:

@@ -9,9 +9,9 @@ import codecs
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -19,9 +19,7 @@ from migrations.importer.errors import SHOWN_PROBLEMS, Problem
 from migrations.importer.phone import is_phone
 from migrations.importer.record import LONGEST_RECORD, Record, why_no_moment
 
-__all__ = ["find_problems"]
-
-BLOCK = 1 << 20
+__all__ = ["Malformed", "find_problems", "read_carefully"]
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Record)}
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}", re.ASCII)
@@ -51,22 +49,22 @@ _KINDS: dict[type, str] = {
 }
 
 
-class _Malformed(Exception):
+class Malformed(Exception):
     """The text is no JSON from here on."""
 
 
-class _MalformedRecord(_Malformed):
+class _MalformedRecord(Malformed):
     """The next record is no JSON."""
 
 
-def find_problems(file: BinaryIO) -> tuple[list[Problem], int]:
+def find_problems(blocks: Iterable[bytes]) -> tuple[list[Problem], int]:
     """List what is wrong with an export: the first problems, and how many there are in all.
 
-    Never empty: a file that comes here did not pass.
+    blocks: the file's bytes. Never empty: a file that comes here did not pass.
     """
     shown: list[Problem] = []
     total = 0
-    for problem in _problems(file):
+    for problem in _problems(blocks):
         total += 1
         if len(shown) < SHOWN_PROBLEMS:
             shown.append(problem)
@@ -75,16 +73,26 @@ def find_problems(file: BinaryIO) -> tuple[list[Problem], int]:
     return shown, total
 
 
-def _problems(file: BinaryIO) -> Iterator[Problem]:
+def read_carefully(blocks: Iterable[bytes]) -> Iterator[Record | list[Problem]]:
+    """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from there on."""
+    try:
+        for position, value in enumerate(_elements(_Window(blocks)), start=1):
+            problems = list(_of_record(position, value))
+            yield problems or msgspec.convert(dict(cast(_Object, value)), Record)
+    except RecursionError:
+        raise Malformed("a record is nested too deeply") from None
+
+
+def _problems(blocks: Iterable[bytes]) -> Iterator[Problem]:
     position = 0
     try:
-        for position, value in enumerate(_elements(_Window(file)), start=1):
+        for position, value in enumerate(_elements(_Window(blocks)), start=1):
             yield from _of_record(position, value)
     except RecursionError:
         yield Problem(position + 1, "", "is nested too deeply")
     except _MalformedRecord as error:
         yield Problem(position + 1, "", str(error))
-    except _Malformed as error:
+    except Malformed as error:
         after = f"after record {position}" if position else "at its start"
         yield Problem(0, "", f"is not a JSON array of records: {error} {after}")
 
@@ -148,9 +156,8 @@ class _Window:
     Bytes that are not UTF-8 become lone surrogates: they are found in the field that holds them.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        file.seek(0)
-        self._file = file
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self.text = ""
         self.at = 0
@@ -158,7 +165,7 @@ class _Window:
 
     def more(self) -> None:
         """Read on; at the end of the file say so."""
-        block = self._file.read(BLOCK)
+        block = next(self._blocks, b"")
         self.ended = not block
         self.text = self.text[self.at :] + self._utf8.decode(block, final=self.ended)
         self.at = 0
@@ -181,7 +188,7 @@ class _Window:
 
 def _elements(window: _Window) -> Iterator[object]:
     if not window.take("["):
-        raise _Malformed("no '['")
+        raise Malformed("no '['")
     if window.take("]"):
         return
     while True:
@@ -189,9 +196,9 @@ def _elements(window: _Window) -> Iterator[object]:
         if window.take(","):
             continue
         if not window.take("]"):
-            raise _Malformed("neither ',' nor ']'")
+            raise Malformed("neither ',' nor ']'")
         if window.next_token():
-            raise _Malformed("something follows the closing ']'")
+            raise Malformed("something follows the closing ']'")
         return
 
 

@@ -1,5 +1,8 @@
 """How often, and after which pauses, a thing is tried again: growing, of random length, bounded."""
 
+import time
+from collections.abc import Callable
+
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from migrations.importer.errors import TryAgain
@@ -8,32 +11,54 @@ from migrations.importer.progress import log
 __all__ = ["reconnecting", "until_the_site_lets_us"]
 
 BATCH_ATTEMPTS = 8
-"""Of one batch, with pauses of up to a minute in all: no request of the site holds a lead that long."""
+"""Of one batch, over a quarter of a minute and more: no request of the site holds a lead that long."""
 
-RUN_ATTEMPTS = 6
-"""Of a whole run, with pauses of up to a minute in all: a server that restarts is back by then."""
+RUN_ATTEMPTS = 10
+"""Of a whole run, with pauses of up to a minute and a half in all: a server that restarts is back by then."""
+
+WhyStop = Callable[[], str | None]
 
 
-def until_the_site_lets_us() -> Retrying:
-    """Attempts at one batch that the site is in the way of. A lost connection is not mended here."""
+def until_the_site_lets_us(why_stop: WhyStop) -> Retrying:
+    """Attempts at one batch that the site is in the way of. A lost connection is not mended here.
+
+    why_stop: a reason ends the pause; it is for the next attempt to heed it.
+    """
     return Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, TryAgain) and not error.lost),
         wait=wait_random_exponential(multiplier=0.1, max=20),
         stop=stop_after_attempt(BATCH_ATTEMPTS),
+        sleep=_unless(why_stop),
         before_sleep=_say,
         reraise=True,
     )
 
 
-def reconnecting() -> Retrying:
-    """Attempts at a whole run: each connects anew, takes the lock again and reads the ledger again."""
+def reconnecting(why_stop: WhyStop) -> Retrying:
+    """Attempts at a whole run: each connects anew, takes the lock again and reads the ledger again.
+
+    why_stop: a reason makes this attempt the last one.
+    """
+    last = stop_after_attempt(RUN_ATTEMPTS)
     return Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, TryAgain)),
         wait=wait_random_exponential(multiplier=0.5, max=20),
-        stop=stop_after_attempt(RUN_ATTEMPTS),
+        stop=lambda state: last(state) or why_stop() is not None,
+        sleep=_unless(why_stop),
         before_sleep=_say,
         reraise=True,
     )
+
+
+def _unless(why_stop: WhyStop) -> Callable[[float], None]:
+    """Sleep, unless there is a reason to stop."""
+
+    def sleep(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not why_stop():
+            time.sleep(min(left, 0.1))
+
+    return sleep
 
 
 def _say(state: RetryCallState) -> None:

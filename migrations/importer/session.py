@@ -34,6 +34,10 @@ def copy_text(rows: Iterable[Iterable[str]]) -> str:
 _parsed = cache(text)
 
 
+def _copy(table: str, blank_is_null: bool) -> str:
+    return f"COPY {table} FROM STDIN" + (" (NULL '')" if blank_is_null else "")
+
+
 class Session(Protocol):
     """What the procedures ask for."""
 
@@ -43,7 +47,7 @@ class Session(Protocol):
     def expect_one(self, sql: str, **parameters: object) -> None:
         """Run a statement that must change one row. Raises ``OvertakenByAnother`` where it does not."""
 
-    def copy(self, table: str, rows: Iterable[Iterable[str]]) -> None:
+    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
         """Send rows into a temporary table; ``table`` names its columns too."""
 
     def transaction(self, doing: str) -> AbstractContextManager[None]:
@@ -74,13 +78,13 @@ class Server:
                 f"{self._doing}: another process has imported these records. Run the same command again."
             )
 
-    def copy(self, table: str, rows: Iterable[Iterable[str]]) -> None:
+    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
         data = copy_text(rows)
         if data == "\n":
             return
         with self._named_errors():
             cursor: Any = self._connection.connection.cursor()
-            cursor.copy_expert(f"COPY {table} FROM STDIN", StringIO(data), size=len(data) + 1)
+            cursor.copy_expert(_copy(table, blank_is_null), StringIO(data), size=len(data) + 1)
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:
@@ -135,8 +139,8 @@ class Script:
     def expect_one(self, sql: str, **parameters: object) -> None:
         self.execute(sql, **parameters)
 
-    def copy(self, table: str, rows: Iterable[Iterable[str]]) -> None:
-        self._output.write(f"COPY {table} FROM STDIN;\n{copy_text(rows)}\\.\n\n")
+    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
+        self._output.write(f"{_copy(table, blank_is_null)};\n{copy_text(rows)}\\.\n\n")
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:

@@ -1,11 +1,11 @@
-"""Every statement of an import and of its way back, in the order in which they run.
+"""Every statement of an import, in the order in which they run; ``revert_statements.py`` has its way back.
 
 An upgrade, a dry run and ``--sql`` share them. Values reach the server by COPY alone; what stands
 after a colon is a position, a count or the revision's name. The temporary tables live as long as
 the connection and are empty whenever a batch begins.
 
-A lead and a record belong together where their phones have one key (``phone.py``); a blank in a
-record never erases a value.
+A lead and a record belong together where their phones have one key (``phone.py``). A blank of a
+record is staged as NULL where it keeps the lead's value, and as it is where it clears it.
 """
 
 from migrations.importer.errors import WITHOUT_LEAD, WROTE_ELSEWHERE
@@ -18,32 +18,34 @@ __all__ = [
     "DROP_TEMPORARY_TABLES",
     "FIND_REPEATS",
     "FOLD",
+    "IMPORT_ID",
     "KEEP_BEFORE_IMAGES",
-    "LOCK_IMPORTED_LEADS",
     "LOCK_LEADS",
     "MATCH",
     "MOVE_CHECKPOINT",
-    "MOVE_REVERT_CHECKPOINT",
     "PHONES",
     "RECORD_BATCH",
-    "RESTORE_LEADS",
+    "SET_ASIDE",
     "SKIP_AUDIT",
     "STAGE",
     "TEMPORARY_TABLES",
     "UPDATE_LEADS",
+    "WRITTEN_TABLES",
+    "assert_only_leads_were_written",
+    "each",
 ]
 
-_MAY_BE_WRITTEN = ("leads", "lead_imports", "lead_import_batches", "lead_before_images")
+WRITTEN_TABLES = ("leads", "lead_imports", "lead_import_batches", "lead_before_images", "lead_import_rejects")
 
 
-def _each(template: str, columns: tuple[str, ...] = COLUMNS, between: str = ", ") -> str:
+def each(template: str, columns: tuple[str, ...] = COLUMNS, between: str = ", ") -> str:
     return between.join(template.format(c=column) for column in columns)
 
 
 # What a record changes in a lead that has its phone.
-_DIFFERS = "(" + _each("s.{c} <> '' AND l.{c} IS DISTINCT FROM s.{c}", between="\n        OR ") + ")"
-_NEW_VALUE = "{c} = CASE WHEN s.{c} = '' THEN l.{c} ELSE s.{c} END"
-_IMPORT_ID = "(SELECT id FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL)"
+_DIFFERS = "(" + each("s.{c} IS NOT NULL AND l.{c} IS DISTINCT FROM s.{c}", between="\n        OR ") + ")"
+_NEW_VALUE = "{c} = CASE WHEN s.{c} IS NULL THEN l.{c} ELSE s.{c} END"
+IMPORT_ID = "(SELECT id FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL)"
 
 PHONES = "lead_import_phones (record, phone)"
 STAGE = f"lead_import_stage (record, {', '.join(COLUMNS)}, created_at)"
@@ -52,7 +54,7 @@ TEMPORARY_TABLES = (
     f"""
     CREATE TEMPORARY TABLE IF NOT EXISTS lead_import_stage (
         record integer NOT NULL,
-        {_each("{c} text NOT NULL")},
+        {each("{c} text")},
         created_at timestamptz NOT NULL,
         phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED
     ) ON COMMIT DELETE ROWS
@@ -95,12 +97,12 @@ SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 FOLD = (
     f"""
     UPDATE lead_import_stage AS s
-    SET {_each("{c} = folded.{c}")}, created_at = folded.created_at
+    SET {each("{c} = folded.{c}")}, created_at = folded.created_at
     FROM (
         SELECT
             max(record) AS record,
             (array_agg(created_at ORDER BY record))[1] AS created_at,
-            {_each("coalesce((array_agg({c} ORDER BY record DESC) FILTER (WHERE {c} <> ''))[1], '') AS {c}")}
+            {each("(array_agg({c} ORDER BY record DESC) FILTER (WHERE {c} IS NOT NULL))[1] AS {c}")}
         FROM lead_import_stage
         GROUP BY phone_key
         HAVING count(*) > 1
@@ -137,7 +139,7 @@ MATCH = f"""
 ADD_LEADS = f"""
     WITH added AS (
         INSERT INTO leads ({", ".join(COLUMNS)}, created_at, updated_at)
-        SELECT {_each("s.{c}")}, s.created_at, s.created_at
+        SELECT {each("coalesce(s.{c}, '')")}, s.created_at, s.created_at
         FROM lead_import_stage AS s
         WHERE NOT EXISTS (SELECT FROM lead_import_place AS p WHERE p.record = s.record)
         ORDER BY s.phone_key
@@ -180,7 +182,7 @@ ASSERT_EVERY_RECORD_HAS_ITS_LEAD = f"""
 KEEP_BEFORE_IMAGES = f"""
     INSERT INTO lead_before_images
         (import_id, record, lead_id, {", ".join(COLUMNS)}, updated_at, imported_at)
-    SELECT {_IMPORT_ID}, p.record, l.id, {_each("l.{c}")}, l.updated_at, now()
+    SELECT {IMPORT_ID}, p.record, l.id, {each("l.{c}")}, l.updated_at, now()
     FROM lead_import_place AS p
     JOIN lead_import_stage AS s ON s.record = p.record
     JOIN leads AS l ON l.id = p.lead_id
@@ -191,10 +193,10 @@ KEEP_BEFORE_IMAGES = f"""
 
 def _update_leads(*, number_changes: bool) -> str:
     columns = COLUMNS if number_changes else tuple(c for c in COLUMNS if c != "lead_number")
-    changes = "s.lead_number <> '' AND l.lead_number IS DISTINCT FROM s.lead_number"
+    changes = "s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number"
     return f"""
         UPDATE leads AS l
-        SET {_each(_NEW_VALUE, columns)}, updated_at = now()
+        SET {each(_NEW_VALUE, columns)}, updated_at = now()
         FROM lead_import_place AS p
         JOIN lead_import_stage AS s ON s.record = p.record
         WHERE l.id = p.lead_id AND p.differs AND {_DIFFERS}
@@ -205,22 +207,33 @@ def _update_leads(*, number_changes: bool) -> str:
 # A column that may be unique is left out where it stays as it is: naming it takes a stronger lock.
 UPDATE_LEADS = (_update_leads(number_changes=False), _update_leads(number_changes=True))
 
+# Positions, names and reasons: nothing that a record holds.
+SET_ASIDE = f"""
+    INSERT INTO lead_import_rejects (import_id, record, field, reason)
+    VALUES ({IMPORT_ID}, :record, :field, :reason)
+"""
+
 RECORD_BATCH = f"""
     WITH batch AS (
         INSERT INTO lead_import_batches
             (import_id, first_record, next_record, created, updated, unchanged, rejected, folded, created_ids)
         SELECT
-            {_IMPORT_ID}, :here, :next, added.leads, changed.leads,
-            staged.records - added.leads - changed.leads, 0, :next - :here - staged.records, added.ids
+            {IMPORT_ID}, :here, :next, added.leads, changed.leads,
+            staged.records - added.leads - changed.leads,
+            rejected.records, :next - :here - staged.records - rejected.records, added.ids
         FROM
             (SELECT count(*) AS records FROM lead_import_stage) AS staged,
+            (
+                SELECT count(DISTINCT record) AS records FROM lead_import_rejects
+                WHERE import_id = {IMPORT_ID} AND record >= :here AND record < :next
+            ) AS rejected,
             (
                 SELECT count(*) AS leads, coalesce(array_agg(lead_id ORDER BY lead_id), '{{}}') AS ids
                 FROM lead_import_place WHERE record IS NULL
             ) AS added,
             (
                 SELECT count(*) AS leads FROM lead_before_images
-                WHERE import_id = {_IMPORT_ID} AND record >= :here AND record < :next
+                WHERE import_id = {IMPORT_ID} AND record >= :here AND record < :next
             ) AS changed
         RETURNING *
     )
@@ -228,81 +241,42 @@ RECORD_BATCH = f"""
     SET created = i.created + batch.created,
         updated = i.updated + batch.updated,
         unchanged = i.unchanged + batch.unchanged,
+        rejected = i.rejected + batch.rejected,
         folded = i.folded + batch.folded,
         finished_at = CASE WHEN batch.next_record = i.records THEN clock_timestamp() END
     FROM batch
     WHERE i.id = batch.import_id
 """
 
-# Counts of this session's own writes: traffic beside it does not show, a trigger's writes do.
-ASSERT_ONLY_LEADS_WERE_WRITTEN = f"""
-    DO $$
-    DECLARE
-        wrong text;
-    BEGIN
-        SELECT string_agg(
-            format('%s (%s inserted, %s updated, %s deleted)', relname, n_tup_ins, n_tup_upd, n_tup_del), ', ')
-        INTO wrong
-        FROM pg_catalog.pg_stat_xact_user_tables
-        WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-            AND relname <> 'alembic_version'
-            AND (
-                n_tup_del > 0
-                OR n_tup_ins + n_tup_upd > 0
-                AND relname NOT IN ({", ".join(f"'{table}'" for table in _MAY_BE_WRITTEN)})
-            );
-        IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'the import would have written %', wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
-        END IF;
-    END
-    $$
-"""
 
-# The way back. A column goes back where the lead still holds what the import wrote.
+def assert_only_leads_were_written(*, deleted: str = "0") -> str:
+    """A statement that fails where this session has written anything but leads and the ledger.
 
-MOVE_REVERT_CHECKPOINT = """
-    UPDATE lead_imports SET revert_next_record = :next
-    WHERE revision = :revision AND reverted_at IS NULL AND revert_next_record = :here
-"""
+    It asks for the session's own writes: traffic beside it does not show, a trigger's writes do.
+    deleted: how many leads the session must have deleted, as SQL.
+    """
+    return f"""
+        DO $$
+        DECLARE
+            wrong text;
+        BEGIN
+            SELECT string_agg(
+                format('%s (%s inserted, %s updated, %s deleted)', relname, n_tup_ins, n_tup_upd, n_tup_del), ', ')
+            INTO wrong
+            FROM pg_catalog.pg_stat_xact_user_tables
+            WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+                AND relname <> 'alembic_version'
+                AND (
+                    n_tup_del <> CASE WHEN relid = to_regclass('leads') THEN {deleted} ELSE 0 END
+                    OR n_tup_ins + n_tup_upd > 0
+                    AND relname NOT IN ({", ".join(f"'{table}'" for table in WRITTEN_TABLES)})
+                );
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'the import would have written %', wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
+            END IF;
+        END
+        $$
+    """
 
-_LEADS_OF_BATCH = f"""
-        FROM lead_before_images AS i
-        JOIN lead_import_stage AS s ON s.record = i.record
-        JOIN leads AS l ON l.id = i.lead_id
-        WHERE i.import_id = {_IMPORT_ID} AND i.record >= :here AND i.record < :next
-"""
-_OURS = "s.{c} <> '' AND i.{c} IS DISTINCT FROM s.{c} AND "
-_TO_RESTORE = "(" + _each("(" + _OURS + "l.{c} = s.{c})", between="\n            OR ") + ")"
-_EDITED_SINCE = "(" + _each("(" + _OURS + "l.{c} IS DISTINCT FROM s.{c})", between="\n            OR ") + ")"
 
-LOCK_IMPORTED_LEADS = f"""
-    SELECT l.id
-    {_LEADS_OF_BATCH}
-    ORDER BY l.id
-    FOR NO KEY UPDATE OF l
-"""
-
-# Both parts see the leads as they were before the statement, locked by the one before it.
-RESTORE_LEADS = f"""
-    WITH edited AS (
-        SELECT l.id {_LEADS_OF_BATCH} AND {_EDITED_SINCE}
-    ),
-    restored AS (
-        UPDATE leads
-        SET {_each("{c} = before.{c}")}, updated_at = before.updated_at
-        FROM (
-            SELECT
-                l.id,
-                {_each("CASE WHEN s.{c} <> '' AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END AS {c}")},
-                CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END AS updated_at
-            {_LEADS_OF_BATCH} AND {_TO_RESTORE}
-        ) AS before
-        WHERE leads.id = before.id
-        RETURNING leads.id
-    )
-    UPDATE lead_imports
-    SET restored = restored + (SELECT count(*) FROM restored),
-        kept = kept + (SELECT count(*) FROM edited),
-        reverted_at = CASE WHEN :next = records THEN clock_timestamp() END
-    WHERE revision = :revision AND reverted_at IS NULL
-"""
+ASSERT_ONLY_LEADS_WERE_WRITTEN = assert_only_leads_were_written()

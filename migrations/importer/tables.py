@@ -29,6 +29,7 @@ _FITS = {
     "timestamptz": {"timestamp with time zone"},
     "jsonb": {"jsonb"},
     "bigint[]": {"bigint[]"},
+    "boolean": {"boolean"},
 }
 _KINDS = {"v": "a view", "m": "a materialized view", "p": "a partitioned table", "f": "a foreign table"}
 

@@ -24,11 +24,13 @@ behind this door may be rewritten as long as that holds; a rule that must change
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from migrations.importer import revert_statements as back
 from migrations.importer import statements as sql
 from migrations.importer.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.batch import Batch, Row, apply_batch, batches, find_repeats, revert_batch
@@ -43,9 +45,18 @@ from migrations.importer.errors import (
 )
 from migrations.importer.export import Export, open_export
 from migrations.importer.fitting import check_fit
-from migrations.importer.ledger import check_receipt, count_leads, get_receipt, start_import
+from migrations.importer.ledger import (
+    check_not_half_reverted,
+    check_receipt,
+    check_same_way_back,
+    count_leads,
+    find_receipt,
+    find_reverted,
+    get_receipt,
+    start_import,
+)
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
-from migrations.importer.preflight import check_tables
+from migrations.importer.preflight import check_removal, check_tables
 from migrations.importer.progress import Progress, log
 from migrations.importer.retries import until_the_site_lets_us
 from migrations.importer.session import Script, Server, Session
@@ -74,18 +85,34 @@ class Import:
 
     revision: the revision's id; export: a file's name under ``data/``; sha256: of its bytes, in
     hex; records: how many it holds.
+    rejected: a record with a problem stops the import before its first write, or is set aside: it is
+    kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
+    blanks: an empty field of a record keeps the lead's value, or clears it.
     """
 
     revision: str
     export: str
     sha256: str
     records: int
+    rejected: Literal["stop", "set aside"] = "stop"
+    blanks: Literal["keep", "clear"] = "keep"
 
-    def open(self) -> AbstractContextManager[Export]:
+    @contextmanager
+    def open(self) -> Iterator[Export]:
         """The export, checked against what is pinned. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
             raise ExportRefused(self.export, [Problem(0, "", "is not the name of a file under data/")])
-        return open_export(DATA / self.export, self.sha256, self.records)
+        with ExitStack() as opened:
+            with Progress(f"checking {self.export}", "MB") as progress:
+                checked = open_export(
+                    DATA / self.export,
+                    self.sha256,
+                    self.records,
+                    lambda done, size: progress.at(done / 1e6, size / 1e6),
+                    set_aside=self.rejected == "set aside",
+                )
+                export = opened.enter_context(checked)
+            yield export
 
 
 def apply(import_: Import, context: RevisionContext) -> None:
@@ -103,8 +130,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             start_import(run.session, **_ledger_row(import_, context))
             receipt = get_receipt(run.connection, import_.revision)
             check_receipt(receipt, import_.sha256, import_.records)
-            if receipt.next_record:
-                log.info("%s: resumed at record %d of %d", export.name, receipt.next_record + 1, export.count)
+            check_not_half_reverted(receipt)
             run.in_batches(apply_batch, receipt.next_record)
             receipt = get_receipt(run.connection, import_.revision)
             log.info("%s Leads: %d before, %d after.", receipt, leads_before, count_leads(run.connection))
@@ -113,22 +139,35 @@ def apply(import_: Import, context: RevisionContext) -> None:
 def revert(import_: Import, context: RevisionContext) -> None:
     """Take an import back, column by column, where a lead still holds what the import wrote.
 
-    Leads that it created stay. Raises ``ImportStopped``; the batches that are reverted stay so.
+    Leads that it created stay, unless the options say ``remove_created``: then those go that nobody
+    has touched or referenced since. An import that has not come to its end is taken back as far as it
+    has come. Raises ``ImportStopped``; the batches that are reverted stay so.
     """
     if context.as_sql:
         raise DatabaseRefused(
             "The downgrade of an import depends on the leads: it cannot be a script. Run it without --sql."
         )
     with import_.open() as export, _run(import_, export, context) as run:
+        reverted = find_reverted(run.connection, import_.revision)
+        if reverted and not find_receipt(run.connection, import_.revision):
+            # Cut off between its last batch and Alembic's stamp.
+            log.info("%s", reverted.way_back)
+            return
         receipt = get_receipt(run.connection, import_.revision)
         check_receipt(receipt, import_.sha256, import_.records)
-        run.in_batches(revert_batch, receipt.revert_next_record)
-        receipt = get_receipt(run.connection, import_.revision, id=receipt.id)
-        log.info(
-            "%s: reverted. Of %d updated leads %d were restored; %d keep what people have edited since. "
-            "The %d leads that it created stay.",
-            *(export.name, receipt.updated, receipt.restored, receipt.kept, receipt.created),
+        remove_created = run.options.remove_created
+        check_same_way_back(receipt, remove_created)
+        if remove_created:
+            check_removal(run.connection)
+        for table in back.TEMPORARY_TABLES:
+            run.session.execute(table)
+        run.in_batches(
+            partial(revert_batch, remove_created=remove_created),
+            receipt.revert_next_record,
+            "taken back; run the same command again to go on",
         )
+        log.info("%s", get_receipt(run.connection, import_.revision, id=receipt.id).way_back)
+        run.session.execute(back.DROP_TEMPORARY_TABLES)
 
 
 class _Run:
@@ -142,7 +181,7 @@ class _Run:
             one_transaction=self.options.dry_run,
             statement_timeout=self.options.statement_timeout,
         )
-        self.revision = import_.revision
+        self.import_ = import_
         self.export = export
         self.last_of: dict[int, int] = {}
 
@@ -154,23 +193,30 @@ class _Run:
             raise ExportRefused(self.export.name, problems)
         return last_of
 
-    def in_batches(self, work: Callable[[Session, Batch, str], None], start: int) -> None:
-        """Do the ``work`` batch by batch, from the checkpoint ``start`` on."""
-        progress = Progress(self.export.name, self.export.count)
-        for batch in batches(self.export, self.options.batch_size, start, self.last_of):
-            if reason := self.options.why_stop():
-                raise Stopped(
-                    f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are "
-                    "saved; deploy again to continue."
-                )
-            self._whole_or_in_halves(work, batch)
-            progress.done(batch.next)
+    def in_batches(
+        self, work: Callable[[Session, Batch, str], None], start: int, how_far: str = "saved; deploy again to continue"
+    ) -> None:
+        """Do the ``work`` batch by batch, from the checkpoint ``start`` on.
 
-    def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch) -> None:
+        how_far: what is said of the records before the checkpoint where it stops between two batches.
+        """
+        if 0 < start < self.export.count:
+            log.info("%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count)
+        with Progress(self.export.name, "records") as progress:
+            for batch in self._batches(start):
+                self._whole_or_in_halves(work, batch, how_far)
+                progress.at(batch.next, self.export.count)
+
+    def _batches(self, start: int) -> Iterator[Batch]:
+        size = self.options.batch_size
+        return batches(self.export, size, start, self.last_of, blanks_clear=self.import_.blanks == "clear")
+
+    def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str) -> None:
         try:
-            for attempt in until_the_site_lets_us():
+            for attempt in until_the_site_lets_us(self.options.why_stop):
                 with attempt:
-                    work(self.session, batch, self.revision)
+                    self._stop_if_asked(batch, how_far)
+                    work(self.session, batch, self.import_.revision)
         except StatementTimedOut as error:
             if batch.next - batch.here == 1:
                 raise DatabaseFailed(
@@ -180,7 +226,13 @@ class _Run:
                 ) from None
             log.info("%s In two halves, then.", error)
             for half in batch.halves():
-                self._whole_or_in_halves(work, half)
+                self._whole_or_in_halves(work, half, how_far)
+
+    def _stop_if_asked(self, batch: Batch, how_far: str) -> None:
+        if reason := self.options.why_stop():
+            raise Stopped(
+                f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are {how_far}."
+            )
 
 
 @contextmanager
@@ -197,7 +249,8 @@ def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[
 
 def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
     options = options_of(context)
-    return asdict(import_) | {"ran_by": options.ran_by, "release": options.release}
+    row = {name: getattr(import_, name) for name in ("revision", "export", "sha256", "records")}
+    return row | {"ran_by": options.ran_by, "release": options.release}
 
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
@@ -209,4 +262,6 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     start_import(script, **_ledger_row(import_, context))
     # Which records share a phone is found out when the script runs, so they stand in one batch.
     rows = [Row(export.count, position, record) for position, record in export.records()]
-    apply_batch(script, Batch(0, export.count, rows), import_.revision)
+    rejects = [problem for problems in export.rejected.values() for problem in problems]
+    batch = Batch(0, export.count, rows, rejects, blanks_clear=import_.blanks == "clear")
+    apply_batch(script, batch, import_.revision)

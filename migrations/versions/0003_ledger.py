@@ -30,6 +30,9 @@ TABLES = (
         revert_next_record=COUNT,
         restored=COUNT,
         kept=COUNT,
+        removed=COUNT,
+        referenced=COUNT,
+        remove_created="boolean",
         reverted_at="timestamptz",
     ),
     Table(
@@ -44,6 +47,15 @@ TABLES = (
         rejected="bigint NOT NULL",
         folded="bigint NOT NULL",
         created_ids="bigint[] NOT NULL",
+    ),
+    # field: "" where the whole record is meant. No value of a record is kept.
+    Table(
+        "lead_import_rejects",
+        "PRIMARY KEY (import_id, record, field, reason)",
+        import_id="bigint NOT NULL REFERENCES lead_imports (id)",
+        record="bigint NOT NULL",
+        field="text NOT NULL",
+        reason="text NOT NULL",
     ),
     # No foreign key to leads: the receipt of an import outlives a lead that people delete.
     Table(

@@ -1,7 +1,6 @@
 """``python -m migrations``: the next export is one command."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,26 +10,13 @@ from sqlalchemy import URL
 
 from tests.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
 from tests.exports import written
-
-
-def migrations(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a copy of the project."""
-    command = [sys.executable, "-m", "migrations", *arguments]
-    return subprocess.run(command, check=False, cwd=project, capture_output=True, text=True, timeout=60)
+from tests.projects import copy_project, migrations
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what the repository has released up to the bundled import."""
-    copy = tmp_path / "a project"
-    for name in ("migrations", "data"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("alembic.ini", "models.py"):
-        shutil.copy(ROOT / name, copy)
-    for revision in (copy / "migrations" / "versions").glob("*.py"):
-        if revision.stem > IMPORT:
-            revision.unlink()
-    return copy
+    return copy_project(tmp_path)
 
 
 @pytest.fixture

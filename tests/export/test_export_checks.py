@@ -20,7 +20,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrations.importer import export as export_module
-from migrations.importer import problems as problems_module
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportChanged, ExportRefused
 from migrations.importer.export import open_export
 from migrations.importer.record import Record
@@ -79,7 +78,7 @@ def within_a_minute() -> Iterator[None]:
 @contextmanager
 def blocks_of(size: int) -> Iterator[None]:
     """Read exports in blocks of so many bytes."""
-    with mock.patch.object(export_module, "BLOCK", size), mock.patch.object(problems_module, "BLOCK", size):
+    with mock.patch.object(export_module, "BLOCK", size):
         yield
 
 

@@ -88,7 +88,7 @@ def test_importing_the_same_leads_again_writes_no_row_version(crm_with_leads: UR
     upgrade(crm_with_leads)
     written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
     before = run(crm_with_leads, written)
-    run(crm_with_leads, "TRUNCATE lead_imports, lead_import_batches, lead_before_images")
+    run(crm_with_leads, "TRUNCATE lead_imports CASCADE")
     run(crm_with_leads, "UPDATE alembic_version SET version_num = '0003_ledger'")
     upgrade(crm_with_leads)
     assert run(crm_with_leads, written) == before
@@ -135,12 +135,3 @@ def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) ->
             assert after.leads[lead_id] == lead
     upgrade(crm_with_leads)
     assert_imported(crm_with_leads, after)
-
-
-def test_the_downgrade_leaves_a_receipt(crm_with_leads: URL) -> None:
-    """Restored and kept are counted, and the row of the ledger stays."""
-    upgrade(crm_with_leads)
-    run(crm_with_leads, "UPDATE leads SET status = 'edited' WHERE created_at = '2024-03-01T09:00:00+00:00'")
-    downgrade(crm_with_leads)
-    receipt = run(crm_with_leads, "SELECT updated, restored, kept, reverted_at IS NOT NULL FROM lead_imports")
-    assert [tuple(row) for row in receipt] == [(10, 10, 10, True)]

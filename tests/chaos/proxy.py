@@ -1,0 +1,168 @@
+"""A network between a deploy and its server, on which things go wrong.
+
+    with Proxy(url, SwallowReply(nth=3)) as url:
+        …
+
+TCP on the loopback for the client; for the server whatever its URL says. The trouble comes once: who
+connects afterwards has a network that works.
+"""
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import URL
+
+__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SwallowReply", "Trouble", "proxy"]
+
+COMMIT = b"COMMIT\0"
+
+
+class Trouble(Protocol):
+    """Asked about everything that passes, before it does. Raises ``Cut`` to end the connection instead."""
+
+    def sent(self, data: bytes) -> None:
+        """The client sends ``data``."""
+
+    def answered(self, data: bytes) -> None:
+        """The server answers ``data``."""
+
+
+class Cut(Exception):
+    """The line is cut: both sides see their connection end."""
+
+
+@dataclass
+class CutAfter:
+    """Cut the line after so many bytes, in both directions together."""
+
+    size: int
+
+    def sent(self, data: bytes) -> None:
+        self.size -= len(data)
+        if self.size < 0:
+            raise Cut
+
+    answered = sent
+
+
+@dataclass
+class CutBeforeCommit:
+    """The nth COMMIT does not reach the server."""
+
+    nth: int
+
+    def sent(self, data: bytes) -> None:
+        self.nth -= data.count(COMMIT)
+        if self.nth <= 0:
+            raise Cut
+
+    def answered(self, data: bytes) -> None:
+        pass
+
+
+@dataclass
+class SwallowReply:
+    """The nth COMMIT reaches the server, but its reply never comes back."""
+
+    nth: int
+
+    def sent(self, data: bytes) -> None:
+        self.nth -= data.count(COMMIT)
+
+    def answered(self, data: bytes) -> None:
+        if self.nth <= 0:
+            raise Cut
+
+
+@dataclass
+class Delay:
+    """Everything takes its time, in both directions."""
+
+    seconds: float
+
+    def sent(self, _: bytes) -> None:
+        time.sleep(self.seconds)
+
+    answered = sent
+
+
+@contextmanager
+def proxy(url: URL, trouble: Trouble) -> Iterator[URL]:
+    """Give the URL under which the database of ``url`` is reached through the trouble."""
+    with socket.create_server(("127.0.0.1", 0)) as door, _Threads() as threads:
+        threads.start(_Network(url, trouble, threads).let_in, door)
+        query = {name: value for name, value in url.query.items() if name not in ("host", "port")}
+        port = door.getsockname()[1]
+        yield url.set(host="127.0.0.1", port=port, query=query | {"sslmode": "disable"})
+
+
+class _Threads:
+    """Threads that end with the block."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self._started: list[threading.Thread] = []
+
+    def start(self, target: Callable[..., None], *arguments: Any) -> None:
+        self._started.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._started[-1].start()
+
+    def __enter__(self) -> "_Threads":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for thread in self._started:
+            thread.join()
+
+
+class _Network:
+    """Carries what passes between the clients and the server of ``url``."""
+
+    def __init__(self, url: URL, trouble: Trouble, threads: _Threads) -> None:
+        self._url = url
+        self._trouble: Trouble | None = trouble
+        self._threads = threads
+
+    def let_in(self, door: socket.socket) -> None:
+        """Carry for each client that comes."""
+        while not self._threads.over.is_set():
+            if _readable(door):
+                self._threads.start(self._carry, door.accept()[0])
+
+    def _carry(self, client: socket.socket) -> None:
+        with client, _connected(self._url) as server, suppress(ConnectionError, Cut):
+            while not self._threads.over.is_set():
+                for source in _readable(client, server):
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    self._ask(data, sent=source is client)
+                    (server if source is client else client).sendall(data)
+
+    def _ask(self, data: bytes, *, sent: bool) -> None:
+        if self._trouble:
+            try:
+                (self._trouble.sent if sent else self._trouble.answered)(data)
+            except Cut:
+                self._trouble = None
+                raise
+
+
+def _readable(*sockets: socket.socket) -> list[socket.socket]:
+    return select.select(sockets, [], [], 0.05)[0]
+
+
+def _connected(url: URL) -> socket.socket:
+    host, port = url.query.get("host", url.host), url.query.get("port", url.port) or 5432
+    if not str(host).startswith("/"):
+        return socket.create_connection((str(host), int(str(port))))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(f"{host}/.s.PGSQL.{port}")
+    return server

@@ -1,0 +1,145 @@
+"""Deploys beside deploys, and deploys beside the live site."""
+
+import pytest
+from sqlalchemy import URL, Connection, text
+
+from tests.chaos.deploys import Deploys
+from tests.chaos.ends import A_LOCK_IS_WAITED_FOR
+from tests.chaos.faults import HoldBefore, KillBefore
+from tests.crm import BEFORE_IMPORT, add_lead, assert_imported, connected, picture, records, run, value, wait_until
+
+
+def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Deploys) -> None:
+    """All end well; one of them imports, the others find nothing to do."""
+    ten = [deploys.start(database, "upgrade", "head") for _ in range(10)]
+    assert [deploy.status for deploy in ten] == [0] * 10
+    imported = [deploy for deploy in ten if "217 records: 217 created, 0 updated, 0 unchanged" in deploy.output]
+    assert len(imported) == 1
+    assert value(database, "SELECT count(*) FROM leads") == len(records())
+    assert value(database, "SELECT count(*) FROM lead_imports") == 1
+
+
+def test_ten_upgrades_at_once_in_the_middle_of_the_chain(crm_with_leads: URL, deploys: Deploys) -> None:
+    """The same where an earlier deploy died in the import."""
+    before = picture(crm_with_leads)
+    dies = KillBefore("INSERT INTO lead_import_batches", nth=2)
+    deploys.run(crm_with_leads, "-x", "batch-size=50", "upgrade", "head", faults=[dies])
+    ten = [deploys.start(crm_with_leads, "-x", "batch-size=50", "upgrade", "head") for _ in range(10)]
+    assert [deploy.status for deploy in ten] == [0] * 10
+    assert sum("resumed at record 51 of" in deploy.output for deploy in ten) == 1
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_downgrade_waits_for_the_upgrade_before_it(crm_with_leads: URL, deploys: Deploys) -> None:
+    """One after the other: the import is whole before it is taken back, and both end well."""
+    before = picture(crm_with_leads)
+    held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
+    up = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[held])
+    held.wait()
+    down = deploys.start(crm_with_leads, "downgrade", "-1")
+    down.wait_until_it_says("production_leads_export.json at record 20 of 217")
+    held.let_go()
+    assert (up.status, down.status) == (0, 0), up.output + down.output
+    assert run(crm_with_leads, "SELECT updated, restored FROM lead_imports WHERE reverted_at IS NOT NULL") == [(10, 10)]
+    after = picture(crm_with_leads)
+    assert {lead_id: after.leads[lead_id] for lead_id in before.leads} == before.leads
+
+
+def test_an_upgrade_waits_for_the_downgrade_before_it(crm_with_leads: URL, deploys: Deploys) -> None:
+    """The other way round: where both find work, the one that comes second begins when the first is through."""
+    held = HoldBefore("DROP TABLE")
+    down = deploys.start(crm_with_leads, "downgrade", "-1", faults=[held])
+    held.wait()
+    up = deploys.start(crm_with_leads, "upgrade", "head")
+    up.wait_until_it_says("waiting for another deploy")
+    held.let_go()
+    assert (down.status, up.status) == (0, 0), down.output + up.output
+    assert "0002_phone_key -> 0003_ledger" in up.output
+    assert value(crm_with_leads, "SELECT updated FROM lead_imports") == 10
+
+
+def test_without_the_lock_alembic_does_not_even_look_for_work(crm_with_leads: URL, deploys: Deploys) -> None:
+    """Where nothing was pending a moment ago, what another deploy does now is no work to go on from."""
+    looks = KillBefore("SELECT alembic_version.version_num")
+    deploys.succeed(crm_with_leads, "downgrade", BEFORE_IMPORT, faults=[looks])
+
+
+def test_rows_that_refer_to_a_lead_are_added_meanwhile(crm_with_leads: URL, deploys: Deploys) -> None:
+    """A call to a lead that the batch has updated is written down without waiting for the batch."""
+    before = picture(crm_with_leads)
+    run(crm_with_leads, "CREATE TABLE calls (lead_id bigint NOT NULL REFERENCES leads (id))")
+    held = HoldBefore("COMMIT", after="INSERT INTO lead_import_batches")
+    deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
+    held.wait()
+    with connected(crm_with_leads) as site:
+        site.execute(text("SET lock_timeout = '200ms'"))
+        site.execute(text("INSERT INTO calls SELECT id FROM leads WHERE full_name LIKE 'Known %'"))
+    held.let_go()
+    assert deploy.status == 0, deploy.output
+    assert value(crm_with_leads, "SELECT count(*) FROM calls") == 10
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_deadlock_with_the_site_is_retried(crm_with_leads: URL, deploys: Deploys) -> None:
+    """The batch lets go, the site's transaction gets through, and the next attempt does too."""
+    before = picture(crm_with_leads)
+    low, high = value(crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'")
+    held = HoldBefore("FOR NO KEY UPDATE")
+    deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
+    held.wait()
+    with connected(crm_with_leads) as site:
+        site.execute(text("SET deadlock_timeout = '20s'"))  # so that it is the batch that finds out
+        site.execute(text("BEGIN"))
+        lock(site, high)
+        held.let_go()
+        wait_until(crm_with_leads, A_LOCK_IS_WAITED_FOR)
+        lock(site, low)
+        site.execute(text("COMMIT"))
+    assert deploy.status == 0, deploy.output
+    assert "40P01 deadlock detected. Run the same command again. This was attempt 1" in deploy.output
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize(
+    ("edit", "when"),
+    [
+        ("UPDATE leads SET phone = '0600000999' WHERE full_name = 'Known 3'", "FOR NO KEY UPDATE"),
+        ("DELETE FROM leads WHERE full_name = 'Known 3'", "FOR NO KEY UPDATE"),
+        ("UPDATE leads SET duplicate_of = id - 1 WHERE full_name = 'Known 3'", "FOR NO KEY UPDATE"),
+        ("INSERT INTO leads (full_name, phone) VALUES ('Site', :phone)", "INSERT INTO leads"),
+    ],
+    ids=["gets another phone", "is deleted", "becomes a duplicate", "is added"],
+)  # fmt: skip
+def test_a_lead_that_while_a_batch_looks_at_it(edit: str, when: str, crm_with_leads: URL, deploys: Deploys) -> None:
+    """The batch is done again with what the site has made of it."""
+    held = HoldBefore(when)
+    deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
+    held.wait()
+    run(crm_with_leads, edit, **({"phone": records()[1]["phone"]} if ":phone" in edit else {}))
+    run(crm_with_leads, "TRUNCATE lead_audit")
+    before = picture(crm_with_leads)
+    held.let_go()
+    assert deploy.status == 0, deploy.output
+    assert "Run the same command again" in deploy.output
+    assert "This was attempt 1; trying again" in deploy.output
+    assert_imported(crm_with_leads, before)
+
+
+def test_the_site_edits_and_adds_leads_during_an_import(crm_with_leads: URL, deploys: Deploys) -> None:
+    """Between two batches everything is free, and what the site writes is audited as ever."""
+    held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head", faults=[held])
+    held.wait()
+    site = add_lead(crm_with_leads, full_name="Site", phone="0600000777")
+    run(crm_with_leads, "UPDATE leads SET status = 'booked' WHERE full_name = 'Kept 1'")
+    held.let_go()
+    assert deploy.status == 0, deploy.output
+    assert run(crm_with_leads, "SELECT action FROM lead_audit ORDER BY id") == [("insert",), ("update",)]
+    leads = picture(crm_with_leads).leads
+    assert leads[site]["full_name"] == "Site"
+    assert [lead["status"] for lead in leads.values() if lead["full_name"] == "Kept 1"] == ["booked"]
+
+
+def lock(site: Connection, lead_id: int) -> None:
+    """Lock a lead as the site does before it edits one."""
+    site.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE"), {"id": lead_id})

@@ -1,0 +1,135 @@
+"""A deploy that is asked to stop: by a signal, by its time budget, by the server's limits, by an operator."""
+
+import signal
+
+import pytest
+from sqlalchemy import URL, text
+
+from tests.chaos.deploys import Deploys
+from tests.chaos.ends import LOCK_IS_FREE
+from tests.chaos.faults import HoldBefore
+from tests.crm import assert_imported, connected, picture, records, run, slow_down, speed_up, value, wait_until
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+ASLEEP = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_lets_the_batch_in_hand_finish(number: signal.Signals, crm_with_leads: URL, deploys: Deploys) -> None:
+    """The message says how far it came, the exit status is not 0, and the next deploy comes to the same end."""
+    before = picture(crm_with_leads)
+    in_batch_2 = HoldBefore("INSERT INTO lead_before_images", nth=2)
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[in_batch_2])
+    in_batch_2.wait()
+    deploy.send(number)
+    deploy.wait_until_it_says(f"{number.name}: stopping after the batch in hand")
+    in_batch_2.let_go()
+    assert deploy.status not in (0, -number)
+    assert f"{number.name} was received. 40 of {len(records())} records are saved" in deploy.output
+    assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 40
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_second_signal_ends_a_deploy_at_once(number: signal.Signals, crm_with_leads: URL, deploys: Deploys) -> None:
+    """Also while a statement is blocked; the server rolls back what was in hand and gives the lock free."""
+    before = picture(crm_with_leads)
+    slow_down(crm_with_leads, 60)
+    deploy = deploys.start(crm_with_leads, "upgrade", "head")
+    wait_until(crm_with_leads, ASLEEP)
+    deploy.send(number)
+    deploy.wait_until_it_says("A second one stops at once")
+    assert deploy.running
+    deploy.send(number)
+    assert deploy.wait(seconds=2) == 128 + number
+    wait_until(crm_with_leads, LOCK_IS_FREE, seconds=3)
+    speed_up(crm_with_leads)
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_signal_ends_the_wait_for_another_deploy(database: URL, deploys: Deploys) -> None:
+    """Nothing is in hand, so it ends right away, and says what it waited for."""
+    with connected(database) as other:
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
+        deploy = deploys.start(database, "upgrade", "head")
+        deploy.wait_until_it_says("waiting for another deploy")
+        deploy.send(signal.SIGTERM)
+        assert deploy.wait(seconds=5) not in (0, -signal.SIGTERM)
+    assert "The wait is over, for SIGTERM was received" in deploy.output
+
+
+def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Deploys) -> None:
+    """A deploy that the site keeps waiting stops at the next attempt, with what it has saved."""
+    before = picture(crm_with_leads)
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text("UPDATE leads SET notes = 'being edited' WHERE full_name = 'Known 9'"))
+        deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head")
+        deploy.wait_until_it_says("trying again")
+        deploy.send(signal.SIGTERM)
+        assert deploy.wait(seconds=5) not in (0, -signal.SIGTERM)
+        site.execute(text("ROLLBACK"))
+    assert "SIGTERM was received. 100 of" in deploy.output
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deploys) -> None:
+    """It says to deploy again, and deploying again comes to the same end."""
+    before = picture(crm_with_leads)
+    slow_down(crm_with_leads, 0.02)
+    deploy = deploys.run(crm_with_leads, "-x", "batch-size=20", "-x", "time-budget=1", "upgrade", "head")
+    assert deploy.status != 0
+    checkpoint = value(crm_with_leads, "SELECT next_record FROM lead_imports")
+    said = f"the time budget is used up. {checkpoint} of {len(records())} records are saved; deploy again to continue"
+    assert said in deploy.output
+    assert 0 < checkpoint < len(records()) and checkpoint % 20 == 0
+    speed_up(crm_with_leads)
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_leads: URL, deploys: Deploys) -> None:
+    """Everything before the record that takes too long is saved, and the message names its position."""
+    before = picture(crm_with_leads)
+    slow = 6  # its position; an added lead
+    number = records()[slow]["lead_number"]
+    sleep = "BEGIN PERFORM pg_sleep(60); RETURN NEW; END"
+    run(crm_with_leads, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {sleep} $$")
+    run(
+        crm_with_leads,
+        "CREATE TRIGGER slow BEFORE INSERT ON leads FOR EACH ROW "
+        f"WHEN (NEW.lead_number = '{number}') EXECUTE FUNCTION take_your_time()",
+    )
+    deploy = deploys.run(crm_with_leads, "-x", "batch-size=8", "-x", "statement-timeout=1", "upgrade", "head")
+    assert deploy.status != 0
+    assert "records 1 to 8: a statement ran out of time. In two halves, then" in deploy.output
+    assert f"It is record {slow + 1} alone" in deploy.output
+    assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == slow
+    speed_up(crm_with_leads)
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploys) -> None:
+    """Somebody wants it to stop: it does, at once, and what was committed stays."""
+    before = picture(crm_with_leads)
+    held = HoldBefore("FOR NO KEY UPDATE", nth=2)
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[held])
+    held.wait()
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text("SELECT FROM leads WHERE full_name LIKE 'Known %' FOR UPDATE"))
+        held.let_go()
+        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        cancelled = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert value(crm_with_leads, cancelled)
+        assert deploy.status != 0
+        site.execute(text("ROLLBACK"))
+    assert "records 21 to 40: the server answered 57014 query canceled. Somebody cancelled it" in deploy.output
+    assert "trying again" not in deploy.output
+    assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 20
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)

@@ -1,0 +1,67 @@
+"""The lines that hold it all together, each of them taken out: handed to a deploy as its fault.
+
+Nothing in the product can switch them off.
+"""
+
+from typing import Any
+
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy import Connection
+
+from migrations import aftercheck, deploy_lock
+from migrations.importer import statements
+
+__all__ = [
+    "after_check",
+    "commit_before_configure",
+    "compare_and_swap",
+    "deploy_lock_taken",
+    "order_of_locks",
+    "row_lock",
+]
+
+
+def deploy_lock_taken() -> None:
+    """Two deploys work at once."""
+
+    def take_nothing(connection: Connection, seconds: float, stop: object) -> None:
+        connection.rollback()  # as it does after each look at the lock
+
+    deploy_lock.take_deploy_lock = take_nothing
+
+
+def compare_and_swap() -> None:
+    """The checkpoint is moved from wherever it is."""
+    statements.MOVE_CHECKPOINT = _without(statements.MOVE_CHECKPOINT, "AND next_record = :here")
+
+
+def row_lock() -> None:
+    """Leads are updated without having been locked before."""
+    statements.LOCK_LEADS = _without(statements.LOCK_LEADS, "FOR NO KEY UPDATE")
+
+
+def order_of_locks() -> None:
+    """Leads are locked in the order in which the server finds them."""
+    statements.LOCK_LEADS = _without(statements.LOCK_LEADS, "ORDER BY l.id")
+
+
+def commit_before_configure() -> None:
+    """The transaction of the first look at the database is still open when Alembic takes over."""
+    end, configure = Connection.rollback, EnvironmentContext.configure
+
+    def configure_and_end(self: EnvironmentContext, *args: Any, **more: Any) -> None:
+        Connection.rollback = end  # type: ignore[method-assign]
+        configure(self, *args, **more)
+
+    Connection.rollback = lambda self: None  # type: ignore[method-assign]
+    EnvironmentContext.configure = configure_and_end  # type: ignore[method-assign]
+
+
+def after_check() -> None:
+    """Nobody looks from a fresh connection whether the work is there."""
+    aftercheck.check_steps = lambda *_: None
+
+
+def _without(statement: str, line: str) -> str:
+    assert line in statement
+    return statement.replace(line, "")

@@ -1,0 +1,98 @@
+"""``python -m migrations preview``: what ``alembic upgrade head`` would do."""
+
+import json
+import stat
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.crm import ROOT, alembic, picture, records, run
+from tests.exports import written
+from tests.projects import copy_project, migrations
+
+
+def test_a_preview_is_figures_a_page_and_no_change(crm_with_leads: URL, tmp_path: Path) -> None:
+    """Figures on standard output, the page in a file that only its owner can read."""
+    before = picture(crm_with_leads)
+    page = tmp_path / "preview.html"
+    told = migrations(ROOT, "preview", "--html", str(page), url=crm_with_leads)
+    assert told.returncode == 0, told.stderr
+    assert "217 records: 207 created, 10 updated, 0 unchanged." in told.stdout
+    assert "Leads: 50 before, 257 after, 0 deleted." in told.stdout
+    assert "Everything was rolled back." in told.stdout
+    assert f"Wrote {page}" in told.stderr
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert picture(crm_with_leads) == before
+
+
+def test_machines_get_one_object_and_no_personal_data(crm_with_leads: URL) -> None:
+    """Nothing but JSON on standard output; a lead that changes is its id and its fields' names."""
+    told = migrations(ROOT, "preview", "--json", url=crm_with_leads)
+    assert told.returncode == 0, told.stderr
+    preview = json.loads(told.stdout)
+    assert preview["leads"] == {"before": 50, "after": 257, "deleted": 0}
+    assert preview["imports"][0]["counts"]["created"] == 207
+    assert len(preview["changed"]) == 10
+    assert "full_name" in preview["changed"][0]["fields"]
+    assert "created" not in preview
+    assert all(table["kept"] for table in preview["tables"])
+    for record in records():
+        assert record["full_name"] not in told.stdout
+        assert record["phone"] not in told.stdout
+
+
+def test_personal_data_where_it_is_asked_for(crm_with_leads: URL) -> None:
+    """Every lead with its values."""
+    told = migrations(ROOT, "preview", "--json", "--show-personal-data", "-x", "batch-size=50", url=crm_with_leads)
+    preview = json.loads(told.stdout)
+    assert {lead["phone"] for lead in preview["created"]} < {record["phone"] for record in records()}
+    assert len(preview["created"]) == 207
+    assert all(old != new for lead in preview["changed"] for old, new in lead["fields"].values())
+
+
+def test_a_page_that_cannot_be_written_stops_before_the_run(crm_with_leads: URL, tmp_path: Path) -> None:
+    """Exit status 1, one sentence, and no dry run."""
+    told = migrations(ROOT, "preview", "--html", str(tmp_path / "missing" / "page.html"), url=crm_with_leads)
+    assert told.returncode == 1
+    assert "page.html cannot be written: No such file or directory." in told.stderr
+    assert "Running upgrade" not in told.stderr
+
+
+def test_an_option_that_is_unknown_is_refused(crm_with_leads: URL) -> None:
+    """As alembic would."""
+    told = migrations(ROOT, "preview", "-x", "no-such=1", url=crm_with_leads)
+    assert told.returncode == 1
+    assert "-x no-such is not known" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_two_imports_that_change_one_lead_show_it_once(database: URL, tmp_path: Path) -> None:
+    """From what the first of them found to what the last one leaves; a lead that is created is not updated too."""
+    project = copy_project(tmp_path)
+    first, second = records()[:2]
+    assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
+    run(database, "INSERT INTO leads (phone, full_name) VALUES (:phone, 'As it was')", phone=first["phone"])
+    october = [first | {"full_name": "In October"}, second | {"full_name": "New, then renamed"}]
+    path = written(october, tmp_path, "october_leads.json")
+    assert migrations(project, "add", str(path), "-m", "import october leads").returncode == 0
+    told = migrations(project, "preview", "--json", "--show-personal-data", url=database)
+    assert told.returncode == 0, told.stderr
+    preview = json.loads(told.stdout)
+    assert [figures["counts"]["updated"] for figures in preview["imports"]] == [1, 2]
+    [changed] = preview["changed"]
+    assert changed["fields"]["full_name"] == ["As it was", "In October"]
+    assert preview["total_created"] == len(records()) - 1
+    assert "New, then renamed" in {lead["full_name"] for lead in preview["created"]}
+
+
+def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(database: URL, tmp_path: Path) -> None:
+    """What is wrong, for people and on the page."""
+    project = copy_project(tmp_path)
+    export = project / "data" / "production_leads_export.json"
+    export.write_text(json.dumps([records()[0] | {"phone": "none"}]))
+    page = tmp_path / "preview.html"
+    told = migrations(project, "preview", "--html", str(page), url=database)
+    assert told.returncode == 1
+    assert "record 1, phone: is not one phone number" in told.stderr
+    assert "is not one phone number" in page.read_text(encoding="utf-8")

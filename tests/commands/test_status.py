@@ -1,0 +1,141 @@
+"""``python -m migrations status``: the receipts of the ledger."""
+
+import json
+
+import pytest
+from sqlalchemy import URL
+
+from migrations.__main__ import main
+from migrations.importer.progress import time_span
+from tests.crm import IMPORT, alembic, downgrade, run, shown, upgrade
+
+EXPORT = "production_leads_export.json"
+
+
+@pytest.fixture
+def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
+    """An import as a deploy on Render makes it; the commands look at its database."""
+    monkeypatch.setenv("DATABASE_URL", shown(crm_with_leads))
+    monkeypatch.setenv("RENDER_SERVICE_NAME", "crm")
+    monkeypatch.setenv("RENDER_GIT_COMMIT", "0123456789abcdef0123456789abcdef01234567")
+    upgrade(crm_with_leads)
+    return crm_with_leads
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    """What ``status`` prints."""
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_receipt_says_what_was_imported(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """Export, digest, revision, when, how long, who, which release, the counts, complete."""
+    words = " ".join(told(capsys).split())
+    run(imported, "SELECT 1")
+    for fact in (
+        f"The database is stamped {IMPORT}.",
+        f"{EXPORT} complete",
+        "records 217: 207 created, 10 updated, 0 unchanged, 0 rejected, 0 folded",
+        f"revision {IMPORT}",
+        "sha256 8f8e3dd8fe99…",
+        " UTC, ",
+        "by crm, release 0123456789ab",
+    ):
+        assert fact in words
+
+
+def test_machines_get_all_of_it(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object, with times in ISO 8601, the whole digest and seconds."""
+    assert main(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["stamped"] == [IMPORT]
+    assert status["pending"] == []
+    [receipt] = status["imports"]
+    expected = {"export": EXPORT, "state": "complete", "records": 217, "created": 207, "updated": 10, "ran_by": "crm"}
+    assert expected.items() <= receipt.items()
+    assert len(receipt["sha256"]) == 64
+    assert receipt["seconds"] >= 0
+    assert "T" in receipt["started_at"]
+
+
+def test_an_unfinished_import_says_where_it_stopped(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """And that it may be running."""
+    run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
+    words = " ".join(told(capsys).split())
+    assert f"{EXPORT} unfinished" in words
+    assert "stopped at record 100 of 217, or running now" in words
+
+
+def test_a_reverted_import_stays_with_what_was_taken_back(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """The receipt of the way back, and that the import is pending again."""
+    downgrade(imported)
+    words = " ".join(told(capsys).split())
+    assert f"{EXPORT} reverted" in words
+    assert "UTC: 10 leads restored, 0 kept" in words
+    assert f"{EXPORT}: 217 records, not imported." in words
+
+
+def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to which record it was taken back."""
+    run(imported, "UPDATE lead_imports SET revert_next_record = 50")
+    words = " ".join(told(capsys).split())
+    assert f"{EXPORT} being reverted" in words
+    assert "up to record 50 of 217" in words
+
+
+def test_a_database_without_a_ledger_has_no_imports(
+    database: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That is no error: exit status 0, and what is not imported yet."""
+    monkeypatch.setenv("DATABASE_URL", shown(database))
+    words = told(capsys)
+    assert "stamped with nothing" in words
+    assert "Its ledger has no imports." in words
+    assert f"{EXPORT}: 217 records, not imported." in words
+    assert main(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["imports"], status["stamped"]) == ([], [])
+    assert status["pending"][0]["revision"] == IMPORT
+
+
+def test_what_the_ledger_holds_does_not_reach_the_terminal(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences are no text."""
+    run(imported, "UPDATE lead_imports SET ran_by = E'\\x1b[2J[bold]somebody'")
+    assert "by       �[2J[bold]somebody" in told(capsys)
+
+
+def test_a_database_that_does_not_answer_is_exit_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence on standard error."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
+    assert main(["status"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "No connection to the database" in said.err
+    assert "secret" not in said.err
+
+
+def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:
+    """As argparse has it."""
+    with pytest.raises(SystemExit) as left:
+        main(["status", "--no-such-option"])
+    assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.01, "under 0.1 s"), (0.44, "0.4 s"), (5, "5 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+    ],
+)  # fmt: skip
+def test_spans_of_time_read_well(seconds: float, told: str) -> None:
+    """In the units that matter."""
+    assert time_span(seconds) == told
+
+
+def test_alembic_says_no_with_255(database: URL) -> None:
+    """Its own exit status for whatever it refuses."""
+    assert alembic(database, "-x", "no-such-option=1", "upgrade", "head").returncode == 255

@@ -1,0 +1,268 @@
+"""``python -m migrations verify``: is it all there, as the ledger says?"""
+
+import json
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine
+
+from migrations import verify as module
+from migrations.__main__ import main
+from migrations.database import connect
+from migrations.importer import v1
+from migrations.verify import Checked, Verdict, verify
+from models import Base
+from tests.crm import (
+    BEFORE_IMPORT,
+    EXPORT,
+    IMPORT,
+    ROOT,
+    add_lead,
+    alembic,
+    downgrade,
+    picture,
+    records,
+    run,
+    shown,
+    upgrade,
+    value,
+)
+from tests.exports import written
+from tests.projects import copy_project, migrations
+
+EVERYTHING = (
+    "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+)
+
+
+def verdict_of(url: URL) -> Verdict:
+    """What ``verify`` finds, in this process."""
+    script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+    with connect(url) as connection:
+        return verify(connection.execution_options(isolation_level="AUTOCOMMIT"), script)
+
+
+def checked_of(url: URL) -> Checked:
+    """The same for the bundled import, of which nothing must be wrong."""
+    verdict = verdict_of(url)
+    assert verdict.all_problems == []
+    return next(checked for checked in verdict.imports if checked.revision == IMPORT)
+
+
+@pytest.fixture
+def imported(crm_with_leads: URL) -> URL:
+    """The mission's CRM after the import."""
+    upgrade(crm_with_leads)
+    return crm_with_leads
+
+
+def created(url: URL, n: int = 0) -> int:
+    """The id of a lead that the import has created."""
+    lead_id: int = value(url, "SELECT created_ids[CAST(:n AS integer) + 1] FROM lead_import_batches", n=n)
+    return lead_id
+
+
+def updated(url: URL, n: int = 0) -> int:
+    """The id of a lead that the import has updated."""
+    lead_id: int = value(url, "SELECT lead_id FROM lead_before_images ORDER BY record LIMIT 1 OFFSET :n", n=n)
+    return lead_id
+
+
+@pytest.mark.parametrize("at_a_time", [7, 5000])
+def test_leads_as_imported_are_right(imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
+    """Nothing is wrong, nothing was edited, whatever the size of batches."""
+    monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
+    assert checked_of(imported) == Checked(IMPORT, EXPORT.name)
+    assert verdict_of(imported).is_as_imported
+
+
+@pytest.mark.parametrize("at_a_time", [7, 5000])
+def test_edited_leads_are_counted_by_field(imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
+    """Created and updated ones, blanks that were filled in, a phone that was changed."""
+    monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
+    edit = "UPDATE leads SET {} WHERE id = :id"
+    run(imported, edit.format("status = 'edited'"), id=created(imported, 0))
+    run(imported, edit.format("status = 'edited', notes = 'edited'"), id=updated(imported, 0))
+    run(imported, edit.format("phone = '07700 900888', status = 'edited'"), id=created(imported, 1))
+    blank = value(
+        imported,
+        "SELECT min(id) FROM leads "
+        "WHERE email = '' AND id IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
+    )
+    run(imported, edit.format("email = 'filled@example.org'"), id=blank)
+    run(imported, "UPDATE leads SET status = 'edited' WHERE full_name = 'Kept 0'")
+    checked = checked_of(imported)
+    assert checked.edited == 4
+    assert checked.fields == {"status": 3, "email": 1, "notes": 1, "phone": 1}
+    assert (checked.removed, checked.lost) == (0, 0)
+
+
+def test_a_phone_in_another_spelling_is_an_edit_of_the_phone(imported: URL) -> None:
+    """The lead is found all the same."""
+    run(imported, "UPDATE leads SET phone = phone || ' ' WHERE id = :id", id=created(imported))
+    assert checked_of(imported).fields == {"phone": 1}
+
+
+def test_removed_leads_are_counted(imported: URL) -> None:
+    """Created and updated ones; a lead of somebody else's is nobody's loss."""
+    for lead_id in (created(imported, 0), created(imported, 1), updated(imported, 0)):
+        run(imported, "DELETE FROM leads WHERE id = :id", id=lead_id)
+    run(imported, "DELETE FROM leads WHERE full_name = 'Kept 0'")
+    checked = checked_of(imported)
+    assert (checked.removed, checked.edited, checked.lost) == (3, 0, 0)
+    assert not verdict_of(imported).is_as_imported
+
+
+def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> None:
+    """Unchanged ones are found by their phone: edited, or not there any more."""
+    first, second = records()[:2]
+    for record in (first, second):
+        fields = {name: value for name, value in record.items() if name not in ("id", "created_at")}
+        add_lead(crm, **fields | {"notes": record["notes"] or "ours"})
+    upgrade(crm)
+    assert checked_of(crm).is_as_imported
+    run(crm, "UPDATE leads SET status = 'edited' WHERE phone = :phone", phone=first["phone"])
+    run(crm, "DELETE FROM leads WHERE phone = :phone", phone=second["phone"])
+    checked = checked_of(crm)
+    assert (checked.edited, checked.fields, checked.removed, checked.lost) == (1, {"status": 1}, 0, 1)
+
+
+def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
+    """The data revision would be skipped for ever; the remedy that is named brings the import in."""
+    engine = create_engine(database)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    assert alembic(database, "stamp", "head").returncode == 0
+    problems = verdict_of(database).all_problems
+    assert any("its ledger has no import of production_leads_export.json" in problem for problem in problems)
+    assert any("leads_phone_key_v1 are not there" in problem for problem in problems)
+    assert any("'alembic stamp base', then 'alembic upgrade head'" in problem for problem in problems)
+    assert alembic(database, "stamp", "base").returncode == 0
+    upgrade(database)
+    assert checked_of(database).is_as_imported
+
+
+def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
+    """The remedy that is named makes the ledger whole again, and touches no lead."""
+    leads = picture(imported).leads
+    run(imported, "TRUNCATE lead_imports CASCADE")
+    [problem] = verdict_of(imported).all_problems
+    assert "its ledger has no import of production_leads_export.json" in problem
+    assert f"'alembic stamp {BEFORE_IMPORT}', then 'alembic upgrade head'" in problem
+    run(imported, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    upgrade(imported)
+    assert checked_of(imported).is_as_imported
+    assert picture(imported).leads == leads
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DELETE FROM lead_import_batches", "batches"),
+        ("DELETE FROM lead_before_images WHERE record < 30", "before images: found 8, expected 10"),
+        ("UPDATE lead_imports SET created = 1", "created: found 207, expected 1"),
+        ("UPDATE lead_imports SET sha256 = 'other'", "has sha256 other"),
+        ("UPDATE lead_imports SET next_record = 100, finished_at = NULL", "stopped at record 100 of 217"),
+        ("UPDATE lead_imports SET revert_next_record = 50", "downgrade of production_leads_export.json stopped at"),
+        ("DELETE FROM alembic_version", "is not stamped 0004_import_production_leads"),
+        ("UPDATE alembic_version SET version_num = '9999_future'", "which this code does not know"),
+        (
+            "UPDATE lead_imports SET revision = '9999_future'",
+            "under revision 9999_future, which this code does not know",
+        ),
+        ("DROP INDEX leads_phone_key_v1", "the unique index leads_phone_key_v1 is not there"),
+    ],
+)
+def test_what_does_not_agree_is_wrong(imported: URL, damage: str, said: str) -> None:
+    """Stamp, ledger, batches and before-images tell one story, or it is said which one does not."""
+    run(imported, damage)
+    assert said.replace("batches", "records: found 0, expected 217") in "\n".join(verdict_of(imported).all_problems)
+
+
+def test_a_database_without_the_import_is_wrong(database: URL) -> None:
+    """Nothing there at all, the schema alone, and after a downgrade."""
+    not_imported = [f"{EXPORT.name} is not imported. Run 'alembic upgrade head'."]
+    assert verdict_of(database).all_problems == not_imported
+    upgrade(database, BEFORE_IMPORT)
+    assert verdict_of(database).all_problems == not_imported
+    upgrade(database)
+    assert verdict_of(database).all_problems == []
+    downgrade(database)
+    assert verdict_of(database).all_problems == not_imported
+
+
+def test_a_file_that_is_not_the_file_is_wrong(imported: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One character edited, or the file gone."""
+    monkeypatch.setattr(v1, "DATA", tmp_path)
+    assert "cannot be opened" in verdict_of(imported).all_problems[0]
+    (tmp_path / EXPORT.name).write_bytes(EXPORT.read_bytes().replace(b"MS001", b"MS999", 1))
+    assert "sha256 is" in verdict_of(imported).all_problems[0]
+
+
+def test_verify_writes_nothing(imported: URL) -> None:
+    """Not a row, not a byte, and it needs no right to."""
+    run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
+    before, sizes = picture(imported), run(imported, EVERYTHING)
+    counted = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+    written_before = value(imported, counted)
+    run(imported, "DROP ROLE IF EXISTS reader")
+    run(imported, "CREATE ROLE reader LOGIN")
+    run(imported, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    try:
+        assert checked_of(imported.set(username="reader", password=None)).edited == 1
+    finally:
+        run(imported, "DROP OWNED BY reader")
+        run(imported, "DROP ROLE reader")
+    assert (picture(imported), run(imported, EVERYTHING)) == (before, sizes)
+    assert value(imported, counted) == written_before
+
+
+def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
+    """What the next export updated is compared as that one found it; an edit between the two is one."""
+    project = copy_project(tmp_path)
+    known, other, new = records()[:3]
+    october = [known | {"full_name": "Renamed In October"}, new | {"phone": "07700 900999 ext. 77"}]
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    run(database, "UPDATE leads SET notes = 'edited between' WHERE phone = :phone", phone=known["phone"])
+    run(database, "UPDATE leads SET status = 'edited' WHERE phone = :phone", phone=other["phone"])
+    path = written(october, tmp_path, "october_leads.json")
+    assert migrations(project, "add", str(path), "-m", "import october leads").returncode == 0
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    told = migrations(project, "verify", "--json", url=database)
+    assert told.returncode == 0, told.stderr
+    first, second = json.loads(told.stdout)["imports"]
+    assert (first["edited"], first["fields"]) == (2, {"notes": 1, "status": 1})
+    assert (second["edited"], second["removed"], second["lost"]) == (0, 0, 0)
+
+
+# The command.
+
+
+def test_edits_are_fine_unless_it_is_strict(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 0 with a count, or 1 where leads must be as they were imported."""
+    monkeypatch.setenv("DATABASE_URL", shown(imported))
+    assert main(["verify", "--strict"]) == 0
+    assert "imported and right. No lead was edited or removed since." in capsys.readouterr().out
+    run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
+    run(imported, "DELETE FROM leads WHERE id = :id", id=created(imported, 1))
+    assert main(["verify"]) == 0
+    assert "1 lead edited since (status 1); 1 lead removed since." in capsys.readouterr().out
+    assert main(["verify", "--strict"]) == 1
+
+
+def test_verify_tells_machines_what_is_wrong(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One JSON object on standard output, exit status 1."""
+    monkeypatch.setenv("DATABASE_URL", shown(imported))
+    assert main(["verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    run(imported, "TRUNCATE lead_imports CASCADE")
+    assert main(["verify", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    assert "its ledger has no import" in told["imports"][0]["problems"][0]

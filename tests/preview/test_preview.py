@@ -1,0 +1,216 @@
+"""What a dry run shows is what the import then does, and a dry run leaves nothing."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from migrations import embedded
+from migrations.importer import statements
+from migrations.preview import TableRows
+from tests.conftest import NewDatabase
+from tests.crm import (
+    FIELDS,
+    IMPORT,
+    add_lead,
+    alembic,
+    assert_imported,
+    picture,
+    records,
+    run,
+    shown,
+    slow_down,
+    start_alembic,
+    upgrade,
+    value,
+    wait_until,
+)
+from tests.exports import bundle
+from tests.previews import preview_of
+
+
+def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
+    """The same counts, and for every lead the same verdict with the same values."""
+    before = picture(crm_with_leads)
+    preview = preview_of(crm_with_leads)
+    assert (preview.leads_before, preview.leads_after, preview.deleted) == (50, 257, 0)
+    assert picture(crm_with_leads) == before
+    upgrade(crm_with_leads)
+    assert_imported(crm_with_leads, before)
+    after = picture(crm_with_leads)
+    ledger = dict(
+        run(crm_with_leads, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports")[0]._mapping
+    )
+    assert [figures.counts for figures in preview.imports] == [ledger]
+    changed = {
+        lead_id: {field: (lead[field], after.leads[lead_id][field]) for field in FIELDS}
+        for lead_id, lead in before.leads.items()
+        if any(lead[field] != after.leads[lead_id][field] for field in FIELDS)
+    }
+    assert {
+        lead.id: {field: (lead.old[field], lead.new[field]) for field in FIELDS} for lead in preview.changed
+    } == changed
+    assert all(
+        lead.fields == [field for field in FIELDS if lead.old[field] != lead.new[field]] for lead in preview.changed
+    )
+    created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
+    assert [lead.values for lead in preview.created] == [{field: lead[field] for field in FIELDS} for lead in created]
+    assert (preview.total_changed, preview.total_created) == (10, 207)
+
+
+def test_postgres_counts_the_rows_of_each_table(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leads are added and updated, the ledger is written, and nothing else; temporary tables do not count."""
+    monkeypatch.setattr(statements, "DROP_TEMPORARY_TABLES", "SELECT 1")
+    tables = {rows.table: rows for rows in preview_of(crm_with_leads).tables}
+    assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (207, 10, 0)
+    assert tables["lead_before_images"].inserted == 10
+    assert {name for name, rows in tables.items() if not rows.is_written} == {"users", "settings", "lead_audit"}
+    assert all(rows.is_kept for rows in tables.values())
+    assert not any("stage" in name for name in tables)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        (TableRows("leads", 1, 1, 0), True),
+        (TableRows("leads", 0, 0, 1), False),
+        (TableRows("lead_imports", 1, 1, 0), True),
+        (TableRows("lead_audit", 1, 0, 0), False),
+        (TableRows("users", 0, 1, 0), False),
+        (TableRows("users", 0, 0, 0), True),
+    ],
+)
+def test_a_broken_promise_shows(rows: TableRows, kept: bool) -> None:
+    """A lead that is deleted, or a row of another table that is written."""
+    assert rows.is_kept is kept
+
+
+def test_an_empty_database_has_a_preview_with_the_schema_pending(database: URL) -> None:
+    """The revisions before the import run in the same transaction, and are gone with it."""
+    preview = preview_of(database)
+    assert (preview.leads_before, preview.leads_after) == (0, len(records()))
+    assert preview.imports[0].counts["created"] == len(records())
+    assert value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+
+
+def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
+    """No import, no row, and as many leads as before."""
+    upgrade(crm_with_leads)
+    preview = preview_of(crm_with_leads)
+    assert preview.imports == []
+    assert (preview.leads_before, preview.leads_after) == (257, 257)
+    assert not any(rows.is_written for rows in preview.tables)
+
+
+def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the records, and only the leads, that are still to come."""
+    before = picture(crm_with_leads)
+    with monkeypatch.context() as patch:
+        asked = iter(["", "", "the test"])
+        patch.setattr("migrations.stopping.Stop.__call__", lambda _: next(asked) or None)
+        with pytest.raises(Exception, match="stopped, for the test"):
+            upgrade(crm_with_leads, IMPORT, "batch-size=50")
+    halfway = value(crm_with_leads, "SELECT count(*) FROM leads")
+    preview = preview_of(crm_with_leads)
+    assert preview.leads_before == halfway
+    assert preview.imports[0].done == len(records()) - 100
+    assert sum(preview.imports[0].counts.values()) == len(records()) - 100
+    assert len(preview.created) == preview.count("created") == 257 - halfway
+    assert len(preview.changed) == preview.count("updated") < 10
+    upgrade(crm_with_leads)
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_refused_export_has_a_preview_with_its_problems(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Which record and which field, without the value; nothing would be written."""
+    bundle([*records()[:3], records()[3] | {"phone": "nobody's"}], monkeypatch, tmp_path)
+    preview = preview_of(crm_with_leads)
+    assert preview.refused == "export.json"
+    assert [(problem.record, problem.field) for problem in preview.problems] == [(4, "phone")]
+    assert (preview.leads_before, preview.leads_after) == (50, 50)
+    assert not any(rows.is_written for rows in preview.tables)
+
+
+def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many leads are read, all are counted; long values are cut."""
+    for query in ("_CREATED", "_CHANGED"):
+        import migrations.preview as module
+
+        cut = getattr(module, query).replace("LIMIT 10000", "LIMIT 4")
+        monkeypatch.setattr(module, query, cut)
+    run(crm_with_leads, "UPDATE leads SET notes = repeat('long ', 1000) WHERE full_name = 'Known 0'")
+    preview = preview_of(crm_with_leads)
+    assert (len(preview.created), preview.total_created) == (4, 207)
+    assert (len(preview.changed), preview.total_changed) == (4, 10)
+    assert len(preview.changed[0].old["notes"] or "") == 401
+
+
+def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None:
+    """Restored and kept, before anything is taken back."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, "UPDATE leads SET status = 'edited' WHERE created_at = '2024-03-01T09:00:00+00:00'")
+    before = picture(crm_with_leads)
+    shown_ = alembic(crm_with_leads, "-x", "dry-run", "downgrade", "-1")
+    assert shown_.returncode == 0, shown_.stdout
+    assert "217 records: 0 restored, 10 kept" in shown_.stdout
+    assert "Leads: 257 before, 257 after, 0 deleted." in shown_.stdout
+    assert picture(crm_with_leads) == before
+
+
+def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
+    """What a deploy log may hold: counts and tables, nobody's name."""
+    told = alembic(crm_with_leads, "-x", "dry-run", "upgrade", "head")
+    assert told.returncode == 0, told.stdout
+    assert "Leads: 50 before, 257 after, 0 deleted." in told.stdout
+    assert "\x1b" not in told.stdout
+    assert not [record for record in records() if record["full_name"] in told.stdout]
+
+
+def dump(url: URL) -> str:
+    """Everything in a database as pg_dump writes it; where sequences stand is left out."""
+    command = [str(embedded._binaries() / "pg_dump"), "--dbname", shown(url)]
+    dumped = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert dumped.returncode == 0, dumped.stderr
+    skipped = ("SELECT pg_catalog.setval", "\\restrict", "\\unrestrict")
+    return "\n".join(line for line in dumped.stdout.splitlines() if not line.startswith(skipped))
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_dump_before_and_after_is_identical(is_empty: bool, crm_with_leads: URL, new_database: NewDatabase) -> None:
+    """Schema and rows, with leads and on an empty database."""
+    url = new_database() if is_empty else crm_with_leads
+    before = dump(url)
+    preview_of(url)
+    assert dump(url) == before
+
+
+def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
+    """SIGKILL in mid-import: the server rolls it back, the lock is free, the dump is the same."""
+    slow_down(crm_with_leads, 0.02)
+    before = dump(crm_with_leads)
+    dry_run = start_alembic(crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head")
+    adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%INSERT INTO leads%'"
+    wait_until(crm_with_leads, f"SELECT count(*) > 0 {adding}")
+    time.sleep(0.5)
+    dry_run.send_signal(signal.SIGKILL)
+    dry_run.communicate()
+    wait_until(crm_with_leads, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'")
+    assert dump(crm_with_leads) == before
+    assert value(crm_with_leads, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+def test_leads_that_share_a_phone_are_in_the_proof(database: URL) -> None:
+    """On a database from before the revisions, marking duplicates is an update that shows."""
+    upgrade(database, "0001_baseline")
+    for n in range(2):
+        add_lead(database, full_name=f"Twin {n}", phone="07700 900444")
+    preview = preview_of(database)
+    leads = next(rows for rows in preview.tables if rows.table == "leads")
+    assert (leads.inserted, leads.updated, leads.deleted) == (len(records()), 1, 0)
+    assert preview.changed == []
+    assert value(database, "SELECT count(*) FROM information_schema.columns WHERE column_name = 'duplicate_of'") == 0

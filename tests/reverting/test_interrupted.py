@@ -1,0 +1,260 @@
+"""A downgrade that is cut off, that only looks, or that meets an import that is not complete."""
+
+import hashlib
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL
+
+from tests.conftest import NewDatabase, Template, build_crm_with_leads
+from tests.crm import (
+    BEFORE_IMPORT,
+    IMPORT,
+    ROOT,
+    alembic,
+    assert_imported,
+    downgrade,
+    picture,
+    records,
+    run,
+    slow_down,
+    speed_up,
+    start_alembic,
+    upgrade,
+    value,
+    wait_until,
+)
+from tests.exports import written
+from tests.reverting.leads import Counts, Leads, counts, edit, leads
+
+ALL = len(records())
+WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
+
+
+def build_imported(url: URL) -> None:
+    """The mission's CRM after the import, and one of its new leads edited by hand; as it was stands beside it."""
+    build_crm_with_leads(url)
+    run(url, "CREATE TABLE leads_before AS SELECT id, to_jsonb(leads) AS lead FROM leads")
+    upgrade(url)
+    edit(url, value(url, "SELECT max(id) FROM leads"), status="booked")
+    run(url, "TRUNCATE lead_audit")
+
+
+@pytest.fixture
+def imported(new_database: NewDatabase, template: Template) -> URL:
+    """An imported CRM, for the downgrade."""
+    return new_database(template("imported", build_imported))
+
+
+@pytest.fixture
+def expected(imported: URL) -> Leads:
+    """The leads as remove-created must leave them."""
+    edited = value(imported, "SELECT max(id) FROM leads")
+    before = {row.id: row.lead for row in run(imported, "SELECT * FROM leads_before")}
+    return before | {edited: leads(imported)[edited]}
+
+
+def go_slowly(url: URL, seconds: float) -> None:
+    """Let each lead that is written on the way back take its time."""
+    body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN coalesce(NEW, OLD); END"
+    run(url, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    run(url, "CREATE TRIGGER slow BEFORE UPDATE OR DELETE ON leads FOR EACH ROW EXECUTE FUNCTION take_your_time()")
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(end: signal.Signals, imported: URL, expected: Leads) -> None:
+    """Killed or stopped in the middle: upgrade says so, and the same downgrade again comes to the same end."""
+    go_slowly(imported, 0.005)
+    first = start_alembic(imported, "-x", "remove-created", "-x", "batch-size=20", "downgrade", "-1")
+    wait_until(imported, "SELECT revert_next_record >= 60 FROM lead_imports")
+    first.send_signal(end)
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode != 0
+    checkpoint = value(imported, "SELECT revert_next_record FROM lead_imports")
+    assert 60 <= checkpoint < ALL
+    if end == signal.SIGTERM:
+        assert f"{checkpoint} of {ALL} records are taken back; run the same command again to go on." in output
+    speed_up(imported)
+    forward = alembic(imported, "upgrade", "head")
+    assert f"a downgrade has stopped at record {checkpoint} of {ALL}. Run it again" in forward.stdout
+    again = alembic(imported, "-x", "remove-created", "downgrade", "-1")
+    assert again.returncode == 0, again.stdout
+    assert f"resumed at record {checkpoint + 1} of {ALL}" in again.stdout
+    assert WAY_BACK in again.stdout
+    assert leads(imported) == expected
+    assert counts(imported) == Counts(restored=10, kept=1, removed=ALL - 11)
+
+
+def half_way(url: URL) -> None:
+    """Let a downgrade come to record 100."""
+    refusal = "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
+    run(url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refusal} END $$")
+    run(url, "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()")
+    with pytest.raises(CommandError):
+        downgrade(url, "-1", "batch-size=20")
+    run(url, "DROP TRIGGER stop ON lead_imports")
+
+
+def test_a_downgrade_is_finished_as_it_began(imported: URL) -> None:
+    """With the option or without it for all of the leads: its counts are of one kind."""
+    half_way(imported)
+    with pytest.raises(
+        CommandError, match=r"began without -x remove-created and has come to record 100 of .*downgrade"
+    ):
+        downgrade(imported, "-1", "remove-created")
+    downgrade(imported)
+    assert counts(imported) == Counts(restored=10)
+
+
+def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None:
+    """A revision that was stamped by hand does not hide that some leads are taken back."""
+    half_way(imported)
+    run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
+    with pytest.raises(CommandError, match=f"a downgrade has stopped at record 100 of {ALL}. Finish it before"):
+        upgrade(imported)
+    stamped = alembic(imported, "stamp", IMPORT)
+    assert stamped.returncode == 0, stamped.stdout
+    downgrade(imported, "-1")
+    assert counts(imported) == Counts(restored=10)
+
+
+def test_a_downgrade_killed_before_its_stamp_only_needs_the_stamp(
+    imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All batches are in, Alembic's version is not: the next one finds nothing to do, and says what was done."""
+    downgrade(imported, BEFORE_IMPORT, "remove-created")
+    run(imported, "UPDATE alembic_version SET version_num = :revision", revision=IMPORT)
+    caplog.set_level("INFO", "importer")
+    downgrade(imported, "-1", "remove-created")
+    assert leads(imported) == expected
+    assert WAY_BACK in caplog.text
+    assert value(imported, "SELECT version_num FROM alembic_version") == BEFORE_IMPORT
+    assert value(imported, "SELECT count(*) FROM lead_imports") == 1
+
+
+def test_a_dry_run_says_what_a_downgrade_would_do(
+    imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same statements and the same line, in several batches, and nothing of it stays."""
+    everything = "SELECT leads::text FROM leads UNION ALL SELECT lead_imports::text FROM lead_imports ORDER BY 1"
+    before = run(imported, everything)
+    caplog.set_level("INFO", "importer")
+    downgrade(imported, "-1", "dry-run", "remove-created", "batch-size=20")
+    assert WAY_BACK in caplog.text
+    assert run(imported, everything) == before
+    caplog.clear()
+    downgrade(imported, "-1", "remove-created", "batch-size=20")
+    assert WAY_BACK in caplog.text
+    assert leads(imported) == expected
+
+
+def test_two_downgrades_at_once(imported: URL, expected: Leads) -> None:
+    """One works, the other waits for it and finds nothing to do."""
+    command = ("-x", "remove-created", "downgrade", BEFORE_IMPORT)
+    both = [start_alembic(imported, *command) for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert leads(imported) == expected
+    assert counts(imported) == Counts(restored=10, kept=1, removed=ALL - 11)
+
+
+def test_a_batch_that_runs_out_of_time_is_halved(imported: URL, expected: Leads) -> None:
+    """As when a table that refers to leads has no index: fewer leads at a time, the same end."""
+    go_slowly(imported, 0.006)
+    downgrade(imported, BEFORE_IMPORT, "remove-created", "statement-timeout=1")
+    assert leads(imported) == expected
+    assert counts(imported) == Counts(restored=10, kept=1, removed=ALL - 11)
+
+
+@pytest.fixture
+def unfinished(crm_with_leads: URL) -> URL:
+    """An import that was killed in the middle, so that its revision is not stamped."""
+    slow_down(crm_with_leads, 0.01)
+    importing = start_alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
+    wait_until(crm_with_leads, "SELECT max(next_record) >= 60 FROM lead_imports")
+    importing.kill()
+    importing.communicate()
+    speed_up(crm_with_leads)
+    assert 60 <= value(crm_with_leads, "SELECT next_record FROM lead_imports") < ALL
+    return crm_with_leads
+
+
+def test_the_ledger_of_an_unfinished_import_outlives_a_downgrade(
+    unfinished: URL, new_database: NewDatabase, template: Template
+) -> None:
+    """Whatever goes below it, the next upgrade goes on at the checkpoint and finishes the import."""
+    before = picture(new_database(template("crm_with_leads", build_crm_with_leads)))
+    checkpoint = value(unfinished, "SELECT next_record FROM lead_imports")
+    for revision in ("-1", "base"):
+        downgrade(unfinished, revision)
+        assert value(unfinished, "SELECT next_record FROM lead_imports") == checkpoint
+    again = alembic(unfinished, "upgrade", "head")
+    assert again.returncode == 0, again.stdout
+    assert f"resumed at record {checkpoint + 1} of {ALL}" in again.stdout
+    assert_imported(unfinished, before)
+
+
+def test_an_unfinished_import_is_taken_back_once_it_is_stamped(
+    unfinished: URL, new_database: NewDatabase, template: Template
+) -> None:
+    """As far as it has come; afterwards it can begin again."""
+    before = leads(new_database(template("crm_with_leads", build_crm_with_leads)))
+    ledger = run(unfinished, "SELECT created, updated FROM lead_imports")[0]
+    assert alembic(unfinished, "stamp", IMPORT).returncode == 0
+    downgrade(unfinished, "-1", "remove-created")
+    assert leads(unfinished) == before
+    assert counts(unfinished) == Counts(restored=ledger.updated, removed=ledger.created)
+    then = picture(unfinished)
+    upgrade(unfinished)
+    assert_imported(unfinished, then)
+
+
+@pytest.fixture
+def with_a_second_import(tmp_path: Path) -> Path:
+    """A copy of the project with a second export: some of the first one's leads anew, and one more."""
+    copy = tmp_path / "project"
+    for name in ("migrations", "data"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("alembic.ini", "models.py"):
+        shutil.copy(ROOT / name, copy)
+    export = [record | {"notes": "Second.", "status": ""} for record in records()[20:60]]
+    export.append(records()[0] | {"phone": "07700 900999 x7"})
+    release_second(copy, written(export, copy / "data", "second.json"))
+    return copy
+
+
+def release_second(project: Path, export: Path) -> None:
+    first = (ROOT / "migrations" / "versions" / f"{IMPORT}.py").read_text()
+    changes = {
+        r'revision = "0004[^"]*"': 'revision = "0005_second"',
+        r'down_revision = "[^"]*"': f'down_revision = "{IMPORT}"',
+        r'export="[^"]*"': f'export="{export.name}"',
+        r'sha256="[^"]*"': f'sha256="{hashlib.sha256(export.read_bytes()).hexdigest()}"',
+        r"records=\d+": "records=41",
+    }
+    for pattern, replacement in changes.items():
+        first = re.sub(rf"(?<!_){pattern}", replacement, first)
+    (project / "migrations" / "versions" / "0005_second.py").write_text(first)
+
+
+def test_two_imports_are_taken_back_one_after_the_other(crm_with_leads: URL, with_a_second_import: Path) -> None:
+    """Each step ends with the leads from before it; an edit in between stays through both."""
+    project = with_a_second_import
+    start = leads(crm_with_leads)
+    upgrade(crm_with_leads)
+    first = leads(crm_with_leads)
+    up = alembic(crm_with_leads, "upgrade", "head", root=project)
+    assert "41 records: 1 created, 40 updated" in up.stdout
+    second = leads(crm_with_leads)
+    known = next(lead_id for lead_id in start if second[lead_id]["notes"] == "Second.")
+    edit(crm_with_leads, known, address1="By hand", updated_at=second[known]["updated_at"])
+    down = alembic(crm_with_leads, "-x", "remove-created", "downgrade", "-1", root=project)
+    assert "39 leads restored, 1 kept because edited since, 1 removed" in down.stdout
+    assert leads(crm_with_leads) == first | {known: first[known] | {"address1": "By hand"}}
+    down = alembic(crm_with_leads, "-x", "remove-created", "downgrade", "-1", root=project)
+    assert f"9 leads restored, 1 kept because edited since, {ALL - 10} removed" in down.stdout
+    assert leads(crm_with_leads) == start | {known: start[known] | {"address1": "By hand"}}

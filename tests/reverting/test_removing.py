@@ -1,0 +1,302 @@
+"""``-x remove-created``: leads that the import created go, unless somebody has touched or referenced them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.preflight import check_removal
+from tests.crm import (
+    BEFORE_IMPORT,
+    IMPORT,
+    add_lead,
+    connected,
+    downgrade,
+    picture,
+    records,
+    run,
+    start_alembic,
+    upgrade,
+    value,
+    wait_until,
+)
+from tests.exports import bundle
+from tests.reverting.leads import Counts, counts, edit, found_by_phone, leads
+
+REMOVE = (BEFORE_IMPORT, "remove-created")
+ALL = len(records())
+
+
+@pytest.fixture
+def created(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
+    """Eight leads that an import has created, and nothing else."""
+    bundle(records()[:8], monkeypatch, tmp_path)
+    upgrade(crm)
+    return list(leads(crm))
+
+
+def test_without_the_option_created_leads_stay(crm_with_leads: URL, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them, and the receipt's line says so."""
+    upgrade(crm_with_leads)
+    there = value(crm_with_leads, "SELECT count(*) FROM leads")
+    caplog.set_level("INFO", "importer")
+    downgrade(crm_with_leads)
+    assert value(crm_with_leads, "SELECT count(*) FROM leads") == there
+    assert counts(crm_with_leads) == Counts(restored=10)
+    line = f"10 leads restored, 0 kept because edited since. The {ALL - 10} leads that it created stay."
+    assert line in caplog.text
+
+
+def test_with_the_option_the_leads_are_those_from_before(crm_with_leads: URL, caplog: pytest.LogCaptureFixture) -> None:
+    """Row for row, and nothing else has changed either."""
+    before = picture(crm_with_leads)
+    upgrade(crm_with_leads)
+    caplog.set_level("INFO", "importer")
+    downgrade(crm_with_leads, *REMOVE)
+    assert picture(crm_with_leads) == before
+    assert counts(crm_with_leads) == Counts(restored=10, removed=ALL - 10)
+    line = f"10 leads restored, 0 kept because edited since, {ALL - 10} removed, 0 kept because referenced."
+    assert line in caplog.text
+
+
+def test_a_lead_that_somebody_has_touched_stays(crm: URL, created: list[int]) -> None:
+    """Any edit keeps it, also one of a column that no import knows."""
+    run(crm, "ALTER TABLE leads ADD COLUMN score integer, ADD COLUMN region text DEFAULT 'north'")
+    other = add_lead(crm, phone="0600000009")
+    touches = (
+        "status = 'booked'",
+        "full_name = ''",
+        "phone = '0600000001'",
+        "updated_at = updated_at + interval '1 microsecond'",
+        "created_at = now()",
+        "score = 5",
+        f"duplicate_of = {other}",
+    )
+    for lead_id, touch in zip(created, touches, strict=False):
+        run(crm, f"UPDATE leads SET {touch} WHERE id = :id", id=lead_id)
+    before = leads(crm)
+    downgrade(crm, *REMOVE)
+    assert leads(crm) == {lead_id: lead for lead_id, lead in before.items() if lead_id != created[7]}
+    assert counts(crm) == Counts(kept=7, removed=1)
+
+
+def test_a_lead_that_people_have_deleted_is_in_no_count(
+    crm: URL, created: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is another one that was added with its phone."""
+    phone = leads(crm)[created[0]]["phone"]
+    run(crm, "DELETE FROM leads WHERE id = :id", id=created[0])
+    again = add_lead(crm, phone=phone)
+    caplog.set_level("INFO", "importer")
+    downgrade(crm, *REMOVE)
+    assert list(leads(crm)) == [again]
+    assert counts(crm) == Counts(removed=7)
+    assert "7 removed, 0 kept because referenced, 1 deleted by people before." in caplog.text
+
+
+def test_a_lead_that_a_row_refers_to_stays(crm: URL, created: list[int]) -> None:
+    """Whatever the foreign key would do when the lead went: it is not asked."""
+    actions = ("NO ACTION", "NO ACTION DEFERRABLE INITIALLY DEFERRED", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
+    columns = (f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(actions))
+    run(crm, f"CREATE TABLE calls ({', '.join(columns)})")
+    for n in range(len(actions)):
+        run(crm, f"INSERT INTO calls (c{n}) VALUES (:id), (:id), (NULL)", id=created[n])
+    calls = run(crm, "SELECT ctid::text, calls::text FROM calls")
+    before = leads(crm)
+    downgrade(crm, *REMOVE)
+    assert leads(crm) == {lead_id: before[lead_id] for lead_id in created[:6]}
+    assert run(crm, "SELECT ctid::text, calls::text FROM calls") == calls
+    assert counts(crm) == Counts(removed=2, referenced=6)
+
+
+def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
+    """On other columns, on several, from partitions, other schemas, odd names, the lead itself, not valid ones."""
+    numbers = [leads(crm)[lead_id]["lead_number"] for lead_id in created]
+    for statement in (
+        "CREATE UNIQUE INDEX numbers ON leads (lead_number)",
+        "ALTER TABLE leads ADD CONSTRAINT pair UNIQUE (lead_number, id)",
+        "CREATE TABLE by_number (number text REFERENCES leads (lead_number) ON DELETE CASCADE)",
+        f"INSERT INTO by_number VALUES ('{numbers[0]}')",
+        "CREATE TABLE by_both (a bigint, b text, FOREIGN KEY (b, a) REFERENCES leads (lead_number, id))",
+        f"INSERT INTO by_both VALUES ({created[1]}, '{numbers[1]}'), ({created[7]}, NULL)",
+        "CREATE TABLE parts (lead bigint REFERENCES leads ON DELETE CASCADE, n int) PARTITION BY LIST (n)",
+        "CREATE TABLE part_1 PARTITION OF parts FOR VALUES IN (1)",
+        f"INSERT INTO parts VALUES ({created[2]}, 1)",
+        'CREATE SCHEMA "Odd ""one"""',
+        'CREATE TABLE "Odd ""one"""."A %s table" ("the lead" bigint REFERENCES leads ON DELETE SET NULL)',
+        f'INSERT INTO "Odd ""one"""."A %s table" VALUES ({created[3]})',
+        "CREATE TABLE late (lead bigint)",
+        f"INSERT INTO late VALUES ({created[4]})",
+        "ALTER TABLE late ADD FOREIGN KEY (lead) REFERENCES leads ON DELETE CASCADE NOT VALID",
+        "ALTER TABLE leads ADD COLUMN referred_by bigint DEFAULT NULL REFERENCES leads ON DELETE CASCADE",
+        f"INSERT INTO leads (phone, referred_by) VALUES ('0600000001', {created[5]})",
+    ):
+        run(crm, statement)
+    downgrade(crm, *REMOVE)
+    assert [lead_id for lead_id in leads(crm) if lead_id in created] == created[:6]
+    assert counts(crm) == Counts(removed=2, referenced=6)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_lead_that_a_duplicate_points_to_stays(crm: URL, created: list[int], declared: bool) -> None:
+    """Also where an adopted column was never declared as a foreign key; the duplicate counts as edited."""
+    if not declared:
+        run(crm, "ALTER TABLE leads DROP CONSTRAINT leads_duplicate_of_fkey")
+    run(crm, "UPDATE leads SET duplicate_of = :one WHERE id = :other", one=created[0], other=created[1])
+    downgrade(crm, *REMOVE)
+    assert list(leads(crm)) == created[:2]
+    assert counts(crm) == Counts(kept=1, removed=6, referenced=1)
+
+
+def trigger(url: URL, body: str, when: str) -> None:
+    """Let the database do something when leads go."""
+    run(url, f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN OLD; END $$")
+    run(url, f"CREATE TRIGGER theirs {when} EXECUTE FUNCTION theirs()")
+
+
+@contextmanager
+def in_transaction(url: URL, *statements: str) -> Iterator[Connection]:
+    """Somebody of the site, in the middle of something."""
+    with connected(url) as site:
+        site.execute(text("BEGIN"))
+        for statement in statements:
+            site.execute(text(statement))
+        yield site
+
+
+def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: URL) -> None:
+    """A lead that is untouched at first sight, and referenced, edited or marked at the second one, stays."""
+    run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
+    upgrade(crm_with_leads)
+    called, edited, marked = (found_by_phone(crm_with_leads, record["phone"]) for record in records()[1:4])
+    statements = (
+        f"INSERT INTO calls VALUES ({called})",
+        f"UPDATE leads SET status = 'booked' WHERE id = {edited}",
+        f"UPDATE leads SET duplicate_of = {called} WHERE id = {marked}",
+    )
+    with in_transaction(crm_with_leads, *statements) as site:
+        removing = start_alembic(crm_with_leads, "-x", "remove-created", "downgrade", BEFORE_IMPORT)
+        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        site.execute(text("COMMIT"))
+    output, _ = removing.communicate(timeout=60)
+    assert removing.returncode == 0, output
+    assert {called, edited, marked} < leads(crm_with_leads).keys()
+    assert value(crm_with_leads, "SELECT count(*) FROM calls") == 1
+    assert counts(crm_with_leads) == Counts(restored=10, kept=2, removed=ALL - 13, referenced=1)
+
+
+def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) -> None:
+    """Whoever would refer to a lead between the look for such rows and its end waits, and hears that it is gone."""
+    trigger(crm_with_leads, "PERFORM pg_sleep(1)", "BEFORE DELETE ON leads FOR EACH STATEMENT")
+    run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
+    upgrade(crm_with_leads)
+    lead_id = found_by_phone(crm_with_leads, records()[1]["phone"])
+    removing = start_alembic(crm_with_leads, "-x", "remove-created", "downgrade", BEFORE_IMPORT)
+    wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    with pytest.raises(IntegrityError, match="calls_lead_fkey"):
+        run(crm_with_leads, "INSERT INTO calls VALUES (:id)", id=lead_id)
+    output, _ = removing.communicate(timeout=60)
+    assert removing.returncode == 0, output
+    assert counts(crm_with_leads) == Counts(restored=10, removed=ALL - 10)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "DELETE FROM settings",
+        "UPDATE users SET email = 'x'",
+        "INSERT INTO settings VALUES (OLD.id::text, 'x')",
+        "DELETE FROM leads WHERE full_name = 'Bystander'",
+    ],
+)
+def test_a_trigger_that_writes_more_stops_the_downgrade(crm: URL, created: list[int], body: str) -> None:
+    """The batch is rolled back whole: exactly the leads that are counted may go, and no other row may change."""
+    add_lead(crm, phone="0600000001", full_name="Bystander")
+    trigger(crm, body, "AFTER DELETE ON leads FOR EACH ROW WHEN (OLD.full_name <> 'Bystander')")
+    before = picture(crm)
+    with pytest.raises(CommandError, match="rolled back, for the import would have written"):
+        downgrade(crm, *REMOVE)
+    assert picture(crm) == before
+
+
+def test_a_lead_that_a_trigger_holds_back_counts_as_kept(crm: URL, created: list[int]) -> None:
+    """What did not go is not counted as removed."""
+    trigger(crm, "RETURN NULL", f"BEFORE DELETE ON leads FOR EACH ROW WHEN (OLD.id = {created[4]})")
+    downgrade(crm, *REMOVE)
+    assert list(leads(crm)) == [created[4]]
+    assert counts(crm) == Counts(kept=1, removed=7)
+
+
+def test_leads_that_an_earlier_downgrade_left_can_still_go(crm_with_leads: URL) -> None:
+    """Whoever forgot the option upgrades and downgrades once more."""
+    before = leads(crm_with_leads)
+    upgrade(crm_with_leads)
+    new = [lead_id for lead_id in leads(crm_with_leads) if lead_id not in before]
+    edit(crm_with_leads, new[0], status="booked")
+    downgrade(crm_with_leads)
+    edited = leads(crm_with_leads)[new[0]]
+    upgrade(crm_with_leads)
+    downgrade(crm_with_leads, *REMOVE)
+    assert leads(crm_with_leads) == before | {new[0]: edited}
+    assert counts(crm_with_leads) == Counts(restored=11, removed=ALL - 11)
+
+
+def test_an_updated_lead_never_goes(crm: URL, created: list[int]) -> None:
+    """Not even one that an earlier import created, and that keeps the import's values as another lead has its own."""
+    run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
+    run(crm, "UPDATE leads SET lead_number = 'THEIRS' WHERE id = :id", id=created[0])
+    downgrade(crm)
+    upgrade(crm)
+    add_lead(crm, phone="0600000001", lead_number="THEIRS")
+    downgrade(crm, *REMOVE)
+    assert created[0] in leads(crm)
+    assert counts(crm) == Counts(kept=1, removed=7)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_size_of_batches_makes_no_difference_to_what_goes(crm: URL, created: list[int], size: int) -> None:
+    """Also where the import's batches were others."""
+    run(crm, "CREATE TABLE calls (lead bigint REFERENCES leads)")
+    run(crm, "INSERT INTO calls VALUES (:id)", id=created[1])
+    edit(crm, created[6], phone="0600000001")
+    downgrade(crm, *REMOVE, f"batch-size={size}")
+    assert list(leads(crm)) == [created[1], created[6]]
+    assert counts(crm) == Counts(kept=1, removed=6, referenced=1)
+
+
+def test_rows_that_the_role_may_not_see_are_not_taken_for_absent(crm: URL) -> None:
+    """Nothing begins where a table that refers to leads is closed to the role, or shows it only some rows."""
+    with in_transaction(
+        crm,
+        "CREATE TABLE closed (lead bigint REFERENCES leads)",
+        "CREATE TABLE partly (lead bigint REFERENCES leads)",
+        "ALTER TABLE partly ENABLE ROW LEVEL SECURITY",
+        "CREATE ROLE deploying",
+        "GRANT SELECT ON leads, partly TO deploying",
+        "SET LOCAL ROLE deploying",
+    ) as connection:
+        with pytest.raises(DatabaseRefused) as refused:
+            check_removal(connection)
+        connection.execute(text("ROLLBACK"))
+    assert sorted(str(refused.value).splitlines()[1:-1]) == [
+        "  row-level security on partly, which refers to leads, hides rows from the role deploying",
+        "  the role deploying may not DELETE leads",
+        "  the role deploying may not SELECT closed, which refers to leads",
+    ]
+
+
+def test_an_upgrade_after_it_brings_every_lead_back(crm: URL, created: list[int]) -> None:
+    """As new leads with new ids, which the next downgrade knows as its own."""
+    first = leads(crm)
+    downgrade(crm, *REMOVE)
+    upgrade(crm, IMPORT)
+    again = leads(crm)
+    assert not first.keys() & again.keys()
+    assert [lead | {"id": 0} for lead in again.values()] == [lead | {"id": 0} for lead in first.values()]
+    downgrade(crm, *REMOVE)
+    assert leads(crm) == {}

@@ -1,0 +1,304 @@
+"""Updated leads get their old values back, except where people have put something since."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, text
+
+from tests.conftest import NewDatabase, Template, build_crm_with_leads
+from tests.crm import (
+    BEFORE_IMPORT,
+    FIELDS,
+    IMPORT,
+    Record,
+    add_lead,
+    assert_imported,
+    connected,
+    downgrade,
+    picture,
+    records,
+    run,
+    start_alembic,
+    upgrade,
+    value,
+    wait_until,
+)
+from tests.exports import bundle
+from tests.reverting.leads import Counts, counts, edit, found_by_phone, leads
+
+KNOWN = "SELECT id FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
+
+
+@pytest.fixture
+def known(crm_with_leads: URL) -> list[int]:
+    """The ten leads that the import updates."""
+    return [row.id for row in run(crm_with_leads, KNOWN)]
+
+
+@pytest.fixture
+def two_leads(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[int, int]:
+    """Two leads, and an export of two records that updates all of their fields; imported."""
+    export = [record | dict.fromkeys(FIELDS[1:2], f"Imported {n}") for n, record in enumerate(records()[:2])]
+    export = [record | {"lead_number": f"NEW{n}", "email": f"new{n}@example.org"} for n, record in enumerate(export)]
+    bundle(export, monkeypatch, tmp_path)
+    old = {"status": "old", "notes": "Old."}
+    one, other = (
+        add_lead(crm, **old, phone=record["phone"], lead_number=f"OLD{n}", email=f"old{n}@example.org")
+        for n, record in enumerate(export)
+    )
+    return one, other
+
+
+def test_of_ten_updated_leads_three_edits_are_kept(crm_with_leads: URL, known: list[int]) -> None:
+    """Three were edited in one field each: that stays, all else goes back, and the import can come again."""
+    before = leads(crm_with_leads)
+    upgrade(crm_with_leads)
+    imported = leads(crm_with_leads)
+    edits = {known[0]: {"status": "booked"}, known[4]: {"notes": "Call on Monday."}, known[9]: {"full_name": "Mr X"}}
+    for lead_id, fields in edits.items():
+        edit(crm_with_leads, lead_id, **fields)
+    downgrade(crm_with_leads)
+    after = leads(crm_with_leads)
+    for lead_id, lead in before.items():
+        stays = {**edits[lead_id], "updated_at": "2031-01-01T00:00:00+00:00"} if lead_id in edits else {}
+        assert after[lead_id] == lead | stays
+    assert {i: lead for i, lead in after.items() if i not in before} == {
+        i: lead for i, lead in imported.items() if i not in before
+    }
+    assert counts(crm_with_leads) == Counts(restored=7, kept=3)
+    then = picture(crm_with_leads)
+    upgrade(crm_with_leads)
+    assert_imported(crm_with_leads, then)
+
+
+def test_a_lead_edited_in_every_field_stays_as_it_is(crm_with_leads: URL, known: list[int]) -> None:
+    """Nothing of the import is left in it, so nothing goes back, not even as a row version that changes nothing."""
+    upgrade(crm_with_leads)
+    edit(crm_with_leads, known[2], **{field: f"by hand {field}" for field in FIELDS})
+    written = f"SELECT xmin::text, leads::text FROM leads WHERE id = {known[2]}"
+    edited = run(crm_with_leads, written)
+    downgrade(crm_with_leads)
+    assert run(crm_with_leads, written) == edited
+    assert counts(crm_with_leads) == Counts(restored=9, kept=1)
+
+
+def test_a_lead_that_people_have_deleted_stays_deleted(
+    crm_with_leads: URL, known: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is neither restored nor kept, and the receipt's line says so."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, "DELETE FROM leads WHERE id = :id", id=known[5])
+    caplog.set_level("INFO", "importer")
+    downgrade(crm_with_leads)
+    assert known[5] not in leads(crm_with_leads)
+    assert counts(crm_with_leads) == Counts(restored=9)
+    line = "taken back: 9 leads restored, 0 kept because edited since, 1 deleted by people before."
+    assert line in caplog.text
+
+
+def test_a_phone_that_people_have_changed_stays(crm_with_leads: URL, known: list[int]) -> None:
+    """Found by its id, not by its phone: the other fields go back."""
+    before = leads(crm_with_leads)[known[1]]
+    upgrade(crm_with_leads)
+    edit(crm_with_leads, known[1], phone="07700 900999", updated_at=before["updated_at"])
+    downgrade(crm_with_leads)
+    assert leads(crm_with_leads)[known[1]] == before | {"phone": "07700 900999"}
+    assert counts(crm_with_leads) == Counts(restored=9, kept=1)
+
+
+def test_an_old_value_that_people_have_put_back_is_no_edit(crm_with_leads: URL, known: list[int]) -> None:
+    """The lead is as it was before the import: it counts as restored."""
+    before = leads(crm_with_leads)
+    upgrade(crm_with_leads)
+    lead = before[known[3]]
+    edit(crm_with_leads, known[3], **{name: lead[name] for name in ("notes", "email", "updated_at")})
+    downgrade(crm_with_leads)
+    assert leads(crm_with_leads)[known[3]] == lead
+    assert counts(crm_with_leads) == Counts(restored=10)
+
+
+def test_leads_that_the_import_left_alone_get_no_new_row_version(crm_with_leads: URL) -> None:
+    """The forty that it did not match, and those that it created, are not written."""
+    upgrade(crm_with_leads)
+    written = "SELECT ctid::text, xmin::text, id FROM leads WHERE created_at <> '2024-03-01T09:00Z' ORDER BY id"
+    before = run(crm_with_leads, written)
+    assert len(before) == 40 + len(records()) - 10
+    downgrade(crm_with_leads)
+    assert run(crm_with_leads, written) == before
+
+
+def test_empty_and_infinite_values_go_back(crm: URL) -> None:
+    """NULL goes back as NULL, infinity as infinity."""
+    for field in FIELDS:
+        run(crm, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
+    run(crm, "ALTER TABLE leads ALTER updated_at DROP NOT NULL")
+    for record, moment in zip(records(), ("infinity", "-infinity", None), strict=False):
+        add_lead(
+            crm, **dict.fromkeys(FIELDS) | {"phone": record["phone"]}, created_at=moment or "now", updated_at=moment
+        )
+    before = leads(crm)
+    upgrade(crm)
+    assert leads(crm)[min(before)]["full_name"] == records()[0]["full_name"]
+    downgrade(crm)
+    assert {lead_id: lead for lead_id, lead in leads(crm).items() if lead_id in before} == before
+    assert counts(crm) == Counts(restored=3)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_folded_records_are_taken_back_in_batches_of(
+    size: int, new_database: NewDatabase, template: Template, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the import wrote of several records of one phone is known again, however the batches are cut."""
+    url = new_database(template("crm_with_leads", build_crm_with_leads))
+    export = records()[:60]
+    again = [record | {"notes": "Again.", "full_name": ""} for record in export[::5]]
+    bundle([*export[:30], *again, *export[30:]], monkeypatch, tmp_path)
+    before = leads(url)
+    upgrade(url, IMPORT, "batch-size=20")
+    downgrade(url, BEFORE_IMPORT, f"batch-size={size}", "remove-created")
+    assert leads(url) == before
+    assert counts(url) == Counts(restored=3, removed=len(export) - 3)
+
+
+def test_a_number_that_another_lead_has_now_stays_away(crm: URL, two_leads: tuple[int, int]) -> None:
+    """A unique old value is taken: that column keeps the import's value, the others go back, nothing stops."""
+    one, other = two_leads
+    run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
+    before = leads(crm)
+    upgrade(crm)
+    taker = add_lead(crm, lead_number="OLD0", phone="0600000001")
+    downgrade(crm)
+    after = leads(crm)
+    assert after[one] == before[one] | {"lead_number": "NEW0"}
+    assert after[other] == before[other]
+    assert after[taker]["lead_number"] == "OLD0"
+    assert counts(crm) == Counts(restored=1, kept=1)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "field", "action"),
+    [
+        (
+            "UNIQUE (email) DEFERRABLE INITIALLY DEFERRED",
+            "email",
+            "UPDATE leads SET email = 'old0@example.org' {third}",
+        ),
+        ("EXCLUDE (email WITH =)", "email", "UPDATE leads SET email = 'old0@example.org' {third}"),
+        ("CHECK (status <> 'old') NOT VALID", "status", "UPDATE leads SET status = 'x' {third}"),
+        ("FOREIGN KEY (status) REFERENCES statuses", "status", "DELETE FROM statuses WHERE status = 'old'"),
+    ],
+)
+def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
+    crm: URL, two_leads: tuple[int, int], constraint: str, field: str, action: str
+) -> None:
+    """Whatever kind of constraint it is: that field stays, the others go back."""
+    one, other = two_leads
+    third = add_lead(crm, phone="0600000001", status="new")
+    before = leads(crm)
+    run(crm, "CREATE TABLE statuses (status text PRIMARY KEY)")
+    run(crm, "INSERT INTO statuses SELECT DISTINCT status FROM leads")
+    run(crm, "INSERT INTO statuses SELECT unnest(:all) ON CONFLICT DO NOTHING", all=[r["status"] for r in records()])
+    upgrade(crm)
+    imported = leads(crm)
+    run(crm, f"ALTER TABLE leads ADD CONSTRAINT theirs {constraint}")
+    run(crm, action.format(third=f"WHERE id = {third}"))
+    downgrade(crm)
+    after = leads(crm)
+    assert after[one] == before[one] | {field: imported[one][field]}
+    both = field == "status"
+    assert after[other] == before[other] | ({field: imported[other][field]} if both else {})
+    assert counts(crm) == (Counts(kept=2) if both else Counts(restored=1, kept=1))
+
+
+def test_an_old_spelling_that_another_lead_has_now_stays_away(crm: URL, two_leads: tuple[int, int]) -> None:
+    """Where the table forbids equal texts, too, a lead that is marked as a duplicate can have the old one."""
+    one, other = two_leads
+    old = "00 44 " + records()[0]["phone"].removeprefix("+44").lstrip(" 0")
+    run(crm, "UPDATE leads SET phone = :old WHERE id = :id", old=old, id=one)
+    run(crm, "CREATE UNIQUE INDEX ON leads (phone)")
+    before = leads(crm)
+    upgrade(crm)
+    add_lead(crm, phone=old, duplicate_of=one)
+    downgrade(crm)
+    assert leads(crm)[one] == before[one] | {"phone": records()[0]["phone"]}
+    assert leads(crm)[other] == before[other]
+    assert counts(crm) == Counts(restored=1, kept=1)
+
+
+def test_a_phone_that_goes_to_another_lead_is_found_there(crm_with_leads: URL, known: list[int]) -> None:
+    """Two leads swap their phones: each phone stays where people have put it, all else goes back."""
+    before = leads(crm_with_leads)
+    upgrade(crm_with_leads)
+    imported = leads(crm_with_leads)
+    one, other = known[:2]
+    for lead_id, phone in ((one, "0600099999"), (other, imported[one]["phone"]), (one, imported[other]["phone"])):
+        run(crm_with_leads, "UPDATE leads SET phone = :phone WHERE id = :id", phone=phone, id=lead_id)
+    downgrade(crm_with_leads)
+    after = leads(crm_with_leads)
+    assert after[one] == before[one] | {"phone": imported[other]["phone"]}
+    assert after[other] == before[other] | {"phone": imported[one]["phone"]}
+    assert counts(crm_with_leads) == Counts(restored=8, kept=2)
+
+
+def test_going_up_and_down_ends_where_it_began(crm_with_leads: URL) -> None:
+    """Each round leaves its own receipt; without the created leads, the end is the beginning."""
+    before = leads(crm_with_leads)
+    new = len(records()) - 10
+    for _ in range(3):
+        upgrade(crm_with_leads)
+        downgrade(crm_with_leads, BEFORE_IMPORT, "remove-created")
+        assert leads(crm_with_leads) == before
+        assert counts(crm_with_leads) == Counts(restored=10, removed=new)
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports WHERE reverted_at IS NOT NULL") == 3
+    upgrade(crm_with_leads)
+    downgrade(crm_with_leads)
+    then = picture(crm_with_leads)
+    upgrade(crm_with_leads)
+    assert_imported(crm_with_leads, then)
+
+
+def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(crm_with_leads: URL, known: list[int]) -> None:
+    """The lead is locked before it is looked at."""
+    upgrade(crm_with_leads)
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text(f"UPDATE leads SET status = 'booked' WHERE id = {known[6]}"))
+        downgrading = start_alembic(crm_with_leads, "downgrade", BEFORE_IMPORT)
+        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        site.execute(text("COMMIT"))
+    output, _ = downgrading.communicate(timeout=60)
+    assert downgrading.returncode == 0, output
+    assert leads(crm_with_leads)[known[6]]["status"] == "booked"
+    assert counts(crm_with_leads) == Counts(restored=9, kept=1)
+
+
+def test_the_audit_trail_knows_nothing_of_it(crm_with_leads: URL) -> None:
+    """Like the import, its way back is told by its receipt alone."""
+    upgrade(crm_with_leads)
+    downgrade(crm_with_leads, BEFORE_IMPORT, "remove-created")
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_audit") == 0
+    run(crm_with_leads, "DELETE FROM leads WHERE full_name = 'Kept 1'")
+    assert value(crm_with_leads, "SELECT action FROM lead_audit") == "delete"
+
+
+def test_a_lead_of_two_records_is_left_to_people(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that was created, and by people became another record's in the middle of the import, is as they made it."""
+    export: list[Record] = records()[:2]
+    bundle(export, monkeypatch, tmp_path)
+    give_second_phone = f"""
+        CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.next_record = 1 THEN
+                UPDATE leads SET phone = '{export[1]["phone"]}', full_name = 'By hand';
+            END IF;
+            RETURN NULL;
+        END $$
+    """
+    run(crm, give_second_phone)
+    run(crm, "CREATE TRIGGER move AFTER INSERT ON lead_import_batches FOR EACH ROW EXECUTE FUNCTION move()")
+    upgrade(crm, IMPORT, "batch-size=1")
+    lead_id = found_by_phone(crm, export[1]["phone"])
+    assert leads(crm)[lead_id]["full_name"] == export[1]["full_name"]
+    downgrade(crm, BEFORE_IMPORT, "remove-created")
+    assert leads(crm)[lead_id]["full_name"] == "By hand"
+    assert counts(crm) == Counts(restored=1)

@@ -1,0 +1,107 @@
+"""Whatever people do to the leads after an import, the downgrade follows one rule, field by field."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.conftest import NewDatabase, Template
+from tests.crm import BEFORE_IMPORT, FIELDS, IMPORT, Record, add_lead, downgrade, records, run, upgrade
+from tests.exports import bundle
+from tests.reverting.leads import Leads, counts, leads, taken_back
+
+ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
+
+
+def build_crm_with_children(url: URL) -> None:
+    """Leads whose fields may be NULL, and a table that refers to them in every way there is."""
+    upgrade(url, BEFORE_IMPORT)
+    for field in FIELDS:
+        run(url, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
+    columns = (f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(ACTIONS))
+    run(url, f"CREATE TABLE calls ({', '.join(columns)})")
+
+
+class People:
+    """A CRM's people, who do at random what they do."""
+
+    def __init__(self, seed: int, url: URL) -> None:
+        self.random = random.Random(seed)
+        self.url = url
+        self._phones = (f"0711100{n:04d}" for n in range(10_000))
+
+    def a_value(self, record: Record, field: str) -> str | None:
+        if field == "phone":
+            return next(self._phones)
+        known: str = record[field]
+        return self.random.choice([known, known.upper(), "", None, "by hand", "ünïcode\t\\N\n"])
+
+    def an_export(self) -> list[Record]:
+        export = self.random.sample(records(), 60)
+        blanks = [record | {self.random.choice(FIELDS): ""} for record in export]
+        export = [record if record["phone"] else {**record, "phone": next(self._phones)} for record in blanks]
+        for _ in range(8):
+            again = self.random.choice(export) | {"full_name": "Again", "notes": ""}
+            export.insert(self.random.randrange(len(export)), again)
+        return export
+
+    def add_leads(self, export: list[Record]) -> None:
+        for record in self.random.sample(export, 35):
+            lead = {field: record[field] for field in FIELDS}
+            for field in self.random.sample(FIELDS, self.random.randrange(len(FIELDS))):
+                if field != "phone":
+                    lead[field] = self.a_value(record, field)
+            moment = self.random.choice(["2020-01-01", "infinity", "-infinity", record["created_at"]])
+            same = "SELECT 1 FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
+            if not run(self.url, same, phone=lead["phone"]):
+                add_lead(self.url, **lead, created_at=record["created_at"], updated_at=moment)
+
+    def go_on(self, before: Leads, imported: Leads) -> frozenset[int]:
+        """Edit, delete, mark and refer to leads; returns those that calls refer to."""
+        shuffled = self.random.sample(list(imported), len(imported))
+        deleted, marked, called = shuffled[:5], shuffled[5:8], shuffled[8:20]
+        run(self.url, "DELETE FROM leads WHERE id = ANY(:ids)", ids=deleted)
+        for lead_id in marked:
+            run(self.url, "UPDATE leads SET duplicate_of = :other WHERE id = :id", other=shuffled[20], id=lead_id)
+        for lead_id, column in zip(called, self._columns(), strict=False):
+            run(self.url, f"INSERT INTO calls ({column}) VALUES (:id)", id=lead_id)
+        for lead_id in shuffled[15:45]:
+            for field in self.random.sample(FIELDS, self.random.choice([0, 1, 1, 2, len(FIELDS)])):
+                old = before.get(lead_id, imported[lead_id])[field]
+                value = self.random.choice([old, self.a_value(records()[0], field)])
+                touch = self.random.choice([", updated_at = now()", ""])
+                run(self.url, f"UPDATE leads SET {field} = :value{touch} WHERE id = :id", value=value, id=lead_id)
+        return frozenset(called)
+
+    def _columns(self) -> Iterator[str]:
+        while True:
+            yield f"c{self.random.randrange(len(ACTIONS))}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_field_goes_back_unless_somebody_has_edited_it(
+    seed: int, new_database: NewDatabase, template: Template, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A plain loop over three pictures says what each field must hold, and the receipt counts the same."""
+    url = new_database(template("crm_with_children", build_crm_with_children))
+    people = People(seed, url)
+    export = people.an_export()
+    bundle(export, monkeypatch, tmp_path)
+    people.add_leads(export)
+    before = leads(url)
+    upgrade(url, IMPORT, f"batch-size={people.random.choice([5, 1000])}")
+    imported = leads(url)
+    called = people.go_on(before, imported)
+    run(url, "TRUNCATE lead_audit")
+    calls = run(url, "SELECT * FROM calls ORDER BY ctid")
+    remove = seed % 2 == 0
+    expected, expected_counts = taken_back(before, imported, leads(url), remove=remove, referenced=called)
+    assert expected_counts.restored and expected_counts.kept
+    assert bool(expected_counts.removed and expected_counts.referenced) is remove
+    downgrade(url, BEFORE_IMPORT, f"batch-size={people.random.choice([7, 1000])}", *["remove-created"] * remove)
+    assert leads(url) == expected
+    assert counts(url) == expected_counts
+    assert run(url, "SELECT * FROM calls ORDER BY ctid") == calls
+    assert run(url, "SELECT * FROM lead_audit") == []
