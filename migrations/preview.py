@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import count_leads
 from migrations.importer.record import COLUMNS
+from migrations.importer.statements import WRITTEN_TABLES
 
 __all__ = ["ChangedLead", "CreatedLead", "Figures", "Preview", "TableRows", "previewed"]
 
@@ -29,7 +30,7 @@ LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
-LEDGER = ("lead_imports", "lead_import_batches", "lead_before_images")
+LEDGER = tuple(table for table in WRITTEN_TABLES if table != "leads")
 
 _ROWS_WRITTEN = """
     SELECT relid::regclass::text AS name, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted
@@ -78,6 +79,14 @@ _CHANGED = f"""
     JOIN lead_before_images AS b USING (import_id, record)
     JOIN leads AS l ON l.id = b.lead_id
     ORDER BY b.import_id, b.record
+    LIMIT {MOST_LISTED}
+"""
+
+_SET_ASIDE = f"""
+    SELECT r.record + 1 AS record, r.field, r.reason, count(*) OVER () AS total
+    FROM lead_import_rejects AS r
+    JOIN {_DONE} ON r.import_id = done.import_id AND r.record >= done.start
+    ORDER BY r.import_id, r.record, r.field, r.reason
     LIMIT {MOST_LISTED}
 """
 
@@ -166,7 +175,7 @@ class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
     created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count all.
-    problems: why the export was refused; the figures then show that nothing was written.
+    problems: why records were set aside, or why the export was ``refused``: nothing was written then.
     """
 
     database: str
@@ -239,6 +248,7 @@ def _take(connection: Connection, start: _Start, refused: ExportRefused | None) 
     starts = {row["id"]: start.ledger.get(row["id"], {}).get("next_record", 0) for row in done}
     created, total_created = _created(connection, starts) if done else ([], 0)
     changed, total_changed = _changed(connection, starts) if done else ([], 0)
+    problems, total_problems = _set_aside(connection, starts) if done else ([], 0)
     return Preview(
         database=connection.execute(text("SELECT current_database()")).scalar_one(),
         taken_at=datetime.now(UTC),
@@ -251,8 +261,8 @@ def _take(connection: Connection, start: _Start, refused: ExportRefused | None) 
         total_created=total_created,
         total_changed=total_changed,
         refused=refused.export if refused else "",
-        problems=refused.problems if refused else [],
-        total_problems=refused.total if refused else 0,
+        problems=refused.problems if refused else problems,
+        total_problems=refused.total if refused else total_problems,
     )
 
 
@@ -320,6 +330,11 @@ def _changed(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Ch
         for row in rows
     ]
     return leads, rows[0].total if rows else 0
+
+
+def _set_aside(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Problem], int]:
+    rows = connection.execute(text(_SET_ASIDE), _parameters(starts)).all()
+    return [Problem(row.record, row.field, row.reason) for row in rows], rows[0].total if rows else 0
 
 
 def _parameters(starts: Mapping[int, int]) -> dict[str, list[int]]:

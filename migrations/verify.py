@@ -33,7 +33,7 @@ RECORDS_AT_A_TIME = 5_000
 
 _MISSING = f"""
     SELECT 'the table ' || needed
-    FROM unnest(ARRAY['leads', 'lead_imports', 'lead_import_batches', 'lead_before_images']) AS needed
+    FROM unnest(ARRAY[{", ".join(f"'{table}'" for table in sql.WRITTEN_TABLES)}]) AS needed
     WHERE to_regclass(needed) IS NULL
     UNION ALL
     SELECT 'the function {KEY_FUNCTION}' WHERE to_regprocedure('{KEY_FUNCTION}(text)') IS NULL
@@ -52,7 +52,8 @@ _SUMS = """
         coalesce(sum(rejected), 0) AS rejected,
         coalesce(sum(folded), 0) AS folded,
         coalesce(sum(cardinality(created_ids)), 0) AS created_ids,
-        (SELECT count(*) FROM lead_before_images WHERE import_id = :import) AS before_images
+        (SELECT count(*) FROM lead_before_images WHERE import_id = :import) AS before_images,
+        (SELECT count(DISTINCT record) FROM lead_import_rejects WHERE import_id = :import) AS rejects
     FROM lead_import_batches
     WHERE import_id = :import
 """
@@ -216,6 +217,7 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
         "folded": receipt.folded,
         "created_ids": receipt.created,
         "before_images": receipt.updated,
+        "rejects": receipt.rejected,
     }
     wrong = [
         f"{name.replace('_', ' ')}: found {found._mapping[name]}, expected {count}"
@@ -228,7 +230,7 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
     if wrong:
         yield (
             f"The ledger of {receipt.export} does not add up: {'; '.join(wrong)}. Somebody has written to it: "
-            "restore lead_imports, lead_import_batches and lead_before_images from a backup."
+            "restore the ledger's tables (lead_imports and those that refer to it) from a backup."
         )
 
 

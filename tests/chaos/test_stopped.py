@@ -1,10 +1,14 @@
 """A deploy that is asked to stop: by a signal, by its time budget, by the server's limits, by an operator."""
 
 import signal
+import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import URL, text
+from tenacity import Retrying
 
+from migrations.importer.retries import reconnecting, until_the_site_lets_us
 from tests.chaos.deploys import Deploys
 from tests.chaos.ends import LOCK_IS_FREE
 from tests.chaos.faults import HoldBefore
@@ -74,6 +78,14 @@ def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Depl
     assert "SIGTERM was received. 100 of" in deploy.output
     deploys.succeed(crm_with_leads, "upgrade", "head")
     assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("attempts", [until_the_site_lets_us, reconnecting])
+def test_a_reason_to_stop_ends_a_pause(attempts: Callable[[Callable[[], str | None]], Retrying]) -> None:
+    """Pauses grow to many seconds; a deploy that is to stop does not sit them out."""
+    begun = time.monotonic()
+    attempts(lambda: "SIGTERM was received").sleep(20)
+    assert time.monotonic() - begun < 1
 
 
 def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deploys) -> None:

@@ -1,7 +1,9 @@
 """``python -m migrations verify``: is it all there, as the ledger says?"""
 
 import json
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -29,7 +31,7 @@ from tests.crm import (
     upgrade,
     value,
 )
-from tests.exports import written
+from tests.exports import bundle, written
 from tests.projects import copy_project, migrations
 
 EVERYTHING = (
@@ -129,6 +131,24 @@ def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> N
     assert (checked.edited, checked.fields, checked.removed, checked.lost) == (1, {"status": 1}, 0, 1)
 
 
+@pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
+def test_an_import_with_other_policies_is_right(
+    policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Records that were set aside, and blanks that cleared a value, are no difference; an edit is one."""
+    export = records()
+    if "rejected" in policies:
+        export[3] |= {"phone": "nobody's", "email": None}
+    bundle(export, monkeypatch, tmp_path, **policies)
+    path = tmp_path / "export.json"
+    import_ = v1.Import(IMPORT, path.name, sha256(path.read_bytes()).hexdigest(), len(export), **policies)
+    monkeypatch.setattr(module, "imports_of", lambda *_: [import_])
+    upgrade(crm_with_leads)
+    assert checked_of(crm_with_leads).is_as_imported
+    run(crm_with_leads, "UPDATE leads SET notes = 'edited' WHERE id = :id", id=updated(crm_with_leads))
+    assert checked_of(crm_with_leads).fields == {"notes": 1}
+
+
 def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
     """The data revision would be skipped for ever; the remedy that is named brings the import in."""
     engine = create_engine(database)
@@ -162,6 +182,7 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
     [
         ("DELETE FROM lead_import_batches", "batches"),
         ("DELETE FROM lead_before_images WHERE record < 30", "before images: found 8, expected 10"),
+        ("INSERT INTO lead_import_rejects SELECT id, 3, 'phone', '' FROM lead_imports", "rejects: found 1, expected 0"),
         ("UPDATE lead_imports SET created = 1", "created: found 207, expected 1"),
         ("UPDATE lead_imports SET sha256 = 'other'", "has sha256 other"),
         ("UPDATE lead_imports SET next_record = 100, finished_at = NULL", "stopped at record 100 of 217"),

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from migrations import embedded
 from migrations.importer import statements
+from migrations.page import render
 from migrations.preview import TableRows
 from tests.conftest import NewDatabase
 from tests.crm import (
@@ -30,6 +31,8 @@ from tests.crm import (
 )
 from tests.exports import bundle
 from tests.previews import preview_of
+
+UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 
 
 def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
@@ -67,7 +70,7 @@ def test_postgres_counts_the_rows_of_each_table(crm_with_leads: URL, monkeypatch
     tables = {rows.table: rows for rows in preview_of(crm_with_leads).tables}
     assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (207, 10, 0)
     assert tables["lead_before_images"].inserted == 10
-    assert {name for name, rows in tables.items() if not rows.is_written} == {"users", "settings", "lead_audit"}
+    assert {name for name, rows in tables.items() if not rows.is_written} == UNTOUCHED
     assert all(rows.is_kept for rows in tables.values())
     assert not any("stage" in name for name in tables)
 
@@ -134,6 +137,29 @@ def test_a_refused_export_has_a_preview_with_its_problems(
     assert [(problem.record, problem.field) for problem in preview.problems] == [(4, "phone")]
     assert (preview.leads_before, preview.leads_after) == (50, 50)
     assert not any(rows.is_written for rows in preview.tables)
+
+
+def test_records_that_are_set_aside_are_the_previews_problems(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The others are imported; each problem is listed by record and field."""
+    export = records()
+    export[3] |= {"phone": "nobody's", "email": None}
+    export[9] |= {"notes": None}
+    bundle(export, monkeypatch, tmp_path, rejected="set aside")
+    preview = preview_of(crm_with_leads)
+    assert preview.count("rejected") == 2
+    assert [(problem.record, problem.field) for problem in preview.problems] == [
+        (4, "email"),
+        (4, "phone"),
+        (10, "notes"),
+    ]
+    assert preview.total_problems == 3
+    assert not preview.refused
+    assert all(rows.is_kept for rows in preview.tables)
+    page = render(preview)
+    assert "is not one phone number" in page
+    assert "refused" not in page.partition("<body>")[2]
 
 
 def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
