@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.add import add_export
 from migrations.database import connect, database
+from migrations.fix_sheet import fix_sheet
 from migrations.importer.errors import ExportRefused, ImportStopped, from_database
 from migrations.importer.export import open_export
 from migrations.output import preview_as_json, tell_json, tell_preview, tell_status, tell_verdict
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check an export; no database is needed")
     check.add_argument("export", type=Path, metavar="EXPORT")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    check.add_argument("--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems with their records")
     check.set_defaults(command=_check)
 
     add = commands.add_parser("add", help="copy an export into data/ and write the revision that imports it")
@@ -87,6 +89,10 @@ def _check(given: argparse.Namespace) -> int:
         with open_export(given.export) as export:
             found = {"export": export.name, "sha256": export.sha256, "records": export.count, "problems": []}
     except ExportRefused as error:
+        if given.fix_sheet and given.export.is_file():
+            with page_file(given.fix_sheet) as write:
+                write(fix_sheet(given.export))
+            print(f"Wrote {given.fix_sheet}, which holds personal data; only you can read it.", file=sys.stderr)
         if not given.json:
             raise
         problems = [problem._asdict() for problem in error.problems]

@@ -19,7 +19,7 @@ from migrations.importer.errors import SHOWN_PROBLEMS, Problem
 from migrations.importer.phone import is_phone
 from migrations.importer.record import LONGEST_RECORD, Record, why_no_moment
 
-__all__ = ["Malformed", "find_problems", "read_carefully"]
+__all__ = ["Malformed", "find_problems", "read_carefully", "with_problems"]
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Record)}
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}", re.ASCII)
@@ -75,10 +75,18 @@ def find_problems(blocks: Iterable[bytes]) -> tuple[list[Problem], int]:
 
 def read_carefully(blocks: Iterable[bytes]) -> Iterator[Record | list[Problem]]:
     """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from there on."""
+    for value, problems in with_problems(blocks):
+        yield problems or msgspec.convert(dict(cast(_Object, value)), Record)
+
+
+def with_problems(blocks: Iterable[bytes]) -> Iterator[tuple[object, list[Problem]]]:
+    """Each element of the array as it stands there, an object as its pairs, and what is wrong with it.
+
+    Raises ``Malformed``.
+    """
     try:
         for position, value in enumerate(_elements(_Window(blocks)), start=1):
-            problems = list(_of_record(position, value))
-            yield problems or msgspec.convert(dict(cast(_Object, value)), Record)
+            yield value, list(_of_record(position, value))
     except RecursionError:
         raise Malformed("a record is nested too deeply") from None
 

@@ -1,0 +1,57 @@
+"""``python -m migrations check --fix-sheet``: problems beside the records that have them, for their owner."""
+
+import csv
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.crm import ROOT, Record, records
+from tests.exports import written
+
+
+def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "migrations", "check", str(export), "--fix-sheet", str(sheet)]
+    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def bad() -> list[Record]:
+    """Three records: the first is good, the others are not."""
+    good, formula, missing = records()[:3]
+    del missing["email"]
+    return [good, formula | {"phone": "n/a", "notes": "=1+1", "status": 7}, missing]
+
+
+def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
+    """Record, field and reason, then the record as it is; formulas are defused."""
+    checked = check(written(bad(), tmp_path), tmp_path / "sheet.csv")
+    assert checked.returncode == 1
+    with open(tmp_path / "sheet.csv", newline="", encoding="utf-8") as sheet:
+        warning, header, *lines = csv.reader(sheet)
+    assert "Personal data" in warning[0]
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    assert [(row["record"], row["field"]) for row in rows] == [("2", "phone"), ("2", "status"), ("3", "email")]
+    assert rows[0]["full_name"] == bad()[1]["full_name"]
+    assert rows[0]["notes"] == "'=1+1"
+    assert rows[1]["status"] == "7"
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    """The sheet holds what the messages never show."""
+    checked = check(written(bad(), tmp_path), tmp_path / "sheet.csv")
+    assert stat.S_IMODE((tmp_path / "sheet.csv").stat().st_mode) == 0o600
+    assert bad()[1]["full_name"] not in checked.stdout + checked.stderr
+
+
+def test_a_good_export_makes_no_sheet(tmp_path: Path) -> None:
+    """There is nothing to fix."""
+    assert check(written(records()[:3], tmp_path), tmp_path / "sheet.csv").returncode == 0
+    assert not (tmp_path / "sheet.csv").exists()
+
+
+def test_a_file_that_is_cut_off_is_listed_as_far_as_it_goes(tmp_path: Path) -> None:
+    """The last line says where the file stops being JSON."""
+    export = written(bad(), tmp_path)
+    export.write_bytes(export.read_bytes()[:-20])
+    assert check(export, tmp_path / "sheet.csv").returncode == 1
+    assert "the file is no JSON" in (tmp_path / "sheet.csv").read_text(encoding="utf-8").splitlines()[-1]
