@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL
 
-__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SwallowReply", "Trouble", "proxy"]
+__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SwallowReply", "Trouble", "proxy", "reach"]
 
 COMMIT = b"COMMIT\0"
 
@@ -137,7 +137,7 @@ class _Network:
                 self._threads.start(self._carry, door.accept()[0])
 
     def _carry(self, client: socket.socket) -> None:
-        with client, _connected(self._url) as server, suppress(ConnectionError, Cut):
+        with client, reach(self._url) as server, suppress(ConnectionError, Cut):
             while not self._threads.over.is_set():
                 for source in _readable(client, server):
                     data = source.recv(65536)
@@ -159,7 +159,8 @@ def _readable(*sockets: socket.socket) -> list[socket.socket]:
     return select.select(sockets, [], [], 0.05)[0]
 
 
-def _connected(url: URL) -> socket.socket:
+def reach(url: URL) -> socket.socket:
+    """Connect to the server of a URL, by TCP or by its Unix socket."""
     host, port = url.query.get("host", url.host), url.query.get("port", url.port) or 5432
     if not str(host).startswith("/"):
         return socket.create_connection((str(host), int(str(port))))

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from migrations.embedded import running
+from tests.chaos.proxy import reach
 from tests.crm import value
 
 __all__ = ["own_server", "pgbouncer", "small_disk", "stop_immediately", "why_no_pgbouncer", "why_no_small_disk"]
@@ -34,9 +35,9 @@ def stop_immediately(url: URL) -> None:
     pid = int(Path(value(url, "SHOW data_directory"), "postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGQUIT)
     end = time.monotonic() + 30
-    with suppress(ProcessLookupError):
-        while time.monotonic() < end and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-            os.kill(pid, 0)
+    with suppress(ConnectionRefusedError, FileNotFoundError):
+        while time.monotonic() < end:
+            reach(url).close()
             time.sleep(0.01)
 
 

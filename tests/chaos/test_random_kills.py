@@ -87,7 +87,7 @@ def test_a_few_runs_killed_at_random_moments(
 ) -> None:
     """Each is followed by one upgrade, which comes to the undisturbed run's end."""
     bench = Bench(2_000, 100, deploys, tmp_path)
-    kill_at_random(5, bench, lambda: new_database(template("crm_that_knows_200", bench.build)))
+    kill_at_random(3, bench, lambda: new_database(template("crm_that_knows_200", bench.build)))
 
 
 @pytest.mark.chaos

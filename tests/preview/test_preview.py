@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations import embedded
@@ -125,6 +126,15 @@ def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeyp
     assert len(preview.changed) == preview.count("updated") < 10
     upgrade(crm_with_leads)
     assert_imported(crm_with_leads, before)
+
+
+def test_a_stopped_dry_run_does_not_claim_to_have_saved(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has gone through is rolled back, and that is what it says."""
+    asked = iter(["", "", "the test"])
+    monkeypatch.setattr("migrations.stopping.Stop.__call__", lambda _: next(asked) or None)
+    with pytest.raises(CommandError, match="100 of 217 records are gone through, and a dry run keeps nothing"):
+        preview_of(crm_with_leads, IMPORT, "batch-size=50")
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
 
 
 def test_a_refused_export_has_a_preview_with_its_problems(
