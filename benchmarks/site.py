@@ -1,0 +1,153 @@
+"""What the site notices: pgbench at 200 transactions a second, before, during and after an import.
+
+Each finds a lead by its phone, changes its status and writes down a call, in one transaction, with
+the audit trail. A latency begins when the transaction was due, not when a free connection was found.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from benchmarks.process import measured
+from benchmarks.report import Bar, Spread, chart, section, table, write
+from benchmarks.server import Server, plain, run
+from benchmarks.ways import LIMIT, OURS, Way
+from benchmarks.work import Work, prepared, seeded
+
+__all__ = ["bench_site"]
+
+RATE = 200
+CLIENTS = 20
+SECONDS_BESIDE = 10
+"""Before the import, and after it."""
+WARM_UP = 2
+
+TRANSACTION = """
+\\set id random(1, :leads)
+SELECT phone FROM leads WHERE id = :id \\gset
+BEGIN;
+SELECT id AS found FROM leads
+WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone) AND duplicate_of IS NULL \\gset
+UPDATE leads SET status = 'called', updated_at = now() WHERE id = :found;
+INSERT INTO calls (lead_id) VALUES (:found);
+END;
+"""
+CALLS = "CREATE TABLE calls (id bigint GENERATED ALWAYS AS IDENTITY, lead_id bigint, at timestamptz DEFAULT now())"
+PHASES = ("before", "during", "after")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """due: when it should have begun, in seconds since 1970; latency: milliseconds from there to its end."""
+
+    due: float
+    latency: float
+
+
+def bench_site(server: Server, records: int, runs: int) -> None:
+    load = os.getloadavg()[0]
+    work = prepared(records)
+    ways = {"ours, a transaction per 1000": OURS, "one transaction (the limit's SQL)": LIMIT}
+    results: dict[str, list[tuple[float, dict[str, list[float]]]]] = {name: [] for name in ways}
+    with seeded(server, work) as template:
+        run(template, CALLS)
+        for _ in range(runs):
+            for name, way in ways.items():
+                results[name].append(_beside(server, work, template, way))
+    rows, bars = [], []
+    for name, turns in results.items():
+        for phase in PHASES:
+            latencies = [phases[phase] for _, phases in turns]
+            if not all(latencies):
+                rows.append([name, phase, "-", "-", "-", "-", "-"])
+                continue
+            p50, p99, longest = (Spread(percentile(ls, share) for ls in latencies) for share in (0.5, 0.99, 1.0))
+            took = Spread(seconds for seconds, _ in turns).shown() if phase == "during" else ""
+            count = f"{sum(map(len, latencies)):,}"
+            rows.append([name, phase, took, count, p50.shown(1), p99.shown(1), longest.shown(0)])
+            bars.append(Bar(f"{name}, {phase}", p99.median, f"{p99.median:,.1f} ms", ours=ways[name] is OURS))
+    title = f"The site at {RATE} transactions a second beside an import of {records:,}"
+    text = section(
+        server,
+        title,
+        f"Rounds: {runs}; medians, and in brackets the lowest and highest; milliseconds, from when each was due.",
+        table(["import", "site", "import took, s", "transactions", "p50", "p99", "longest"], rows),
+        "![chart](site.svg)",
+        load_before=load,
+    )
+    write("site.md", text)
+    write("site.svg", chart(f"{title}: p99, ms", bars, server.describe()))
+    print(text)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` of all do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def _beside(server: Server, work: Work, template: URL, way: Way) -> tuple[float, dict[str, list[float]]]:
+    """Run a way beside the site. Returns its seconds, and the site's latencies in each phase."""
+    with server.database(template) as url, tempfile.TemporaryDirectory() as folder:
+        with _site(server, url, Path(folder)):
+            time.sleep(WARM_UP + SECONDS_BESIDE)
+            environ = {**os.environ, "DATABASE_URL": plain(url), "PGOPTIONS": "-c app.skip_audit=on"}
+            begun = time.time()
+            program = measured(way.command(work, url, server), env=environ, cwd=work.project)
+            ended = time.time()
+            time.sleep(SECONDS_BESIDE)
+        phases: dict[str, list[float]] = {phase: [] for phase in PHASES}
+        for transaction in _logged(Path(folder)):
+            if begun - SECONDS_BESIDE <= transaction.due:
+                phase = PHASES[(transaction.due >= begun) + (transaction.due >= ended)]
+                phases[phase].append(transaction.latency)
+        return program.seconds, phases
+
+
+@contextmanager
+def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
+    script = folder / "site.sql"
+    script.write_text(TRANSACTION, encoding="utf-8")
+    leads = run(url, "SELECT count(*) FROM leads")[0][0]
+    command = [
+        server.program("pgbench"),
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        str(CLIENTS),
+        "-j",
+        "1",
+        "-T",
+        "86400",
+        "--rate",
+        str(RATE),
+    ]
+    command += ["-f", str(script), "-D", f"leads={leads}", "-l", "--log-prefix", str(folder / "log"), plain(url)]
+    site = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+        if site.poll() is not None:
+            raise RuntimeError("pgbench ended early; run its command by hand to see why")
+        # Cut off from the server it writes its log to the end; killed it would not.
+        run(server.admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench'")
+        site.wait(30)
+    finally:
+        site.kill()
+        site.wait()
+
+
+def _logged(folder: Path) -> Iterator[Transaction]:
+    """What pgbench has logged (https://www.postgresql.org/docs/current/pgbench.html, Per-Transaction Logging)."""
+    for log in folder.glob("log.*"):
+        for line in log.read_text(encoding="utf-8").splitlines():
+            _, _, latency, _, seconds, microseconds, *_ = line.split()
+            if latency.isdigit():
+                end = int(seconds) + int(microseconds) / 1e6
+                yield Transaction(end - int(latency) / 1e6, int(latency) / 1e3)

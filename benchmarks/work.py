@@ -1,0 +1,150 @@
+"""The work that all ways do: an export, and a database in which 30 % of its phones are known.
+
+The known leads are such that a plain overwrite and the importer come to the same leads: they have
+the record's own spelling of the phone, and no value where the record has a blank. Half the tools
+match text only; for them the unique index is on the phone itself, which is cheaper than our key.
+Five indexes either way, and the audit trigger is told to let everybody pass.
+"""
+
+import csv
+import hashlib
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psycopg2
+from sqlalchemy import URL
+
+from benchmarks.server import WORK, Server, plain, run
+from data.make_export import records, write_export
+from migrations.importer.session import copy_text
+from tests.crm import BEFORE_IMPORT, FIELDS, IMPORT
+from tests.projects import copy_project
+
+__all__ = ["AGAIN", "Work", "bring_to", "digest", "prepared", "seeded"]
+
+SEED = 7
+COLUMNS = (*FIELDS, "created_at")
+AGAIN = "0005_again"
+"""A second revision that imports the same export."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """An export of ``records`` leads: as JSON, as clean rows for COPY, and in a copy of the project."""
+
+    records: int
+    export: Path
+    rows: Path
+    project: Path
+
+
+@cache
+def prepared(size: int, place: Path = WORK) -> Work:
+    """Make an export of ``size`` records, or take the one that was made before."""
+    folder = place / f"{size}-records"
+    work = Work(size, folder / "export.json", folder / "rows.txt", folder / "a project")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not work.rows.exists():
+        with open(work.export, "wb") as out:
+            write_export(out, size, SEED)
+        unfinished = work.rows.with_suffix(".new")
+        table = work.rows.with_suffix(".csv")
+        with open(unfinished, "w", encoding="utf-8") as out, open(table, "w", encoding="utf-8", newline="") as csv_out:
+            write_csv = csv.writer(csv_out)
+            write_csv.writerow(COLUMNS)
+            for record in records(size, SEED):
+                row = [str(record[column]) for column in COLUMNS]
+                out.write(copy_text([row]))
+                write_csv.writerow(row)
+        unfinished.rename(work.rows)
+    _copy_project(work)
+    return work
+
+
+def _copy_project(work: Work) -> None:
+    """The project as it is, its import revision pinned to the export, and timed; and the revision again."""
+    subprocess.run(["rm", "-rf", work.project], check=True)
+    copy_project(work.project.parent)
+    with open(work.export, "rb") as export:
+        sha256 = hashlib.file_digest(export, "sha256").hexdigest()
+    (work.project / "data" / work.export.name).hardlink_to(work.export)
+    revision = work.project / "migrations" / "versions" / f"{IMPORT}.py"
+    code = revision.read_text(encoding="utf-8")
+    for name, value in {"export": f'"{work.export.name}"', "sha256": f'"{sha256}"', "records": work.records}.items():
+        code = re.sub(rf"(?m)^    {name}=.*,$", f"    {name}={value},", code)
+    code = code.replace("    apply(", "    begun = time.perf_counter()\n    apply(", 1)
+    code = code.replace(
+        "op.get_context())\n", 'op.get_context())\n    print("own work", time.perf_counter() - begun)\n', 1
+    )
+    code = code.replace("from alembic import op", "import time\n\nfrom alembic import op", 1)
+    revision.write_text(code, encoding="utf-8")
+    again = code.replace(f'"{IMPORT}"', f'"{AGAIN}"').replace(f'"{BEFORE_IMPORT}"', f'"{IMPORT}"')
+    revision.with_stem(AGAIN).write_text(again, encoding="utf-8")
+
+
+def bring_to(revision: str, work: Work, *x: str) -> list[str]:
+    """The command of a deploy."""
+    options = [part for option in (*x, "time-budget=86400") for part in ("-x", option)]
+    return [sys.executable, "-m", "alembic", "-c", str(work.project / "alembic.ini"), *options, "upgrade", revision]
+
+
+@contextmanager
+def seeded(server: Server, work: Work, *, by_text: bool = False, more: int = 0) -> Iterator[URL]:
+    """A database to copy: the CRM right before the import, 30 % of the phones and ``more`` leads in it."""
+    with server.database() as url:
+        command = bring_to(BEFORE_IMPORT, work)
+        subprocess.run(
+            command, check=True, cwd=work.project, env={"DATABASE_URL": plain(url), "PATH": ""}, capture_output=True
+        )
+        if by_text:
+            run(url, "DROP INDEX leads_phone_key_v1")
+        run(url, "ALTER TABLE leads DISABLE TRIGGER USER")
+        _add_known(url, work)
+        run(
+            url,
+            f"""
+            INSERT INTO leads (lead_number, full_name, phone, email, status, address1, postal_code)
+            SELECT 'X' || n, 'Somebody else', '05' || lpad(n::text, 9, '0'), n || '@example.org', 'new',
+                n || ' Old Street', 'ZZ99 9ZZ'
+            FROM generate_series(1, {more}) AS n
+            """,
+        )
+        run(url, "ALTER TABLE leads ENABLE TRIGGER USER")
+        for column in ("email", "status", "lead_number", *(["phone"] if by_text else [])):
+            unique = "UNIQUE" if column == "phone" else ""
+            run(url, f"CREATE {unique} INDEX leads_{column} ON leads ({column})")
+        run(url, "VACUUM ANALYZE leads")
+        yield url
+
+
+def _add_known(url: URL, work: Work) -> None:
+    """Three records in ten as older leads: another status, address and note."""
+    rows = []
+    for position, record in enumerate(records(work.records, SEED)):
+        if position % 10 in (0, 3, 6):
+            note = "Old note." if record["notes"] else ""
+            old = record | {"status": "old", "address1": "1 Old Street", "notes": note}
+            rows.append([str(old[column]) for column in COLUMNS])
+    connection = psycopg2.connect(plain(url))
+    with connection, connection.cursor() as cursor:
+        cursor.copy_expert(f"COPY leads ({', '.join(COLUMNS)}) FROM STDIN", io.StringIO(copy_text(rows)))
+    connection.close()
+
+
+def digest(url: URL) -> tuple[int, str]:
+    """The number of leads, and a sum over what they hold: business columns by phone key, in no order.
+
+    Carriage returns in notes do not count: Liquibase drops them.
+    """
+    values = ", ".join(["lead_phone_key_v1(phone)", *FIELDS]).replace("notes", "replace(notes, chr(13), '')")
+    count, total = run(
+        url, f"SELECT count(*), sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text FROM leads"
+    )[0]
+    return count, total

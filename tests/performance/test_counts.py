@@ -1,0 +1,154 @@
+"""What an import costs, as far as it can be counted and no noise moves it. A doubling fails.
+
+Seconds are measured by ``make bench``. Here the limits stand at about twice of what was counted when
+they were written; the counts beside them. Whoever makes the import cheaper brings them down.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine, event
+
+from benchmarks.process import measured
+from benchmarks.work import bring_to, prepared
+from data.make_export import records
+from migrations.importer.session import Server
+from tests.conftest import NewDatabase
+from tests.crm import BEFORE_IMPORT, IMPORT, Record, run, shown, upgrade, value
+from tests.exports import bundle
+
+BATCH = 500
+RECORDS = 6 * BATCH
+KNOWN = RECORDS * 3 // 10
+
+_WAL = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+_WRITTEN = """
+    SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+"""
+
+
+@pytest.fixture
+def export(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Record]:
+    """An export of which three records in ten are leads of the CRM already, with another status."""
+    export: list[Record] = list(records(RECORDS, 7))
+    for record in export[::10] + export[3::10] + export[6::10]:
+        run(crm, "INSERT INTO leads (phone, status) VALUES (:phone, 'old')", phone=record["phone"])
+    bundle(export, monkeypatch, tmp_path)
+    return export
+
+
+def import_all(url: URL) -> None:
+    upgrade(url, IMPORT, f"batch-size={BATCH}")
+
+
+def forget_the_import(url: URL) -> None:
+    """As if it had not run, so that the same export comes again; the leads stay as they are."""
+    run(url, "TRUNCATE lead_imports, lead_import_batches, lead_before_images, lead_import_rejects")
+    run(url, "UPDATE alembic_version SET version_num = :revision", revision=BEFORE_IMPORT)
+
+
+@contextmanager
+def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """Counts what is sent to the server in this process, COPY too."""
+    count = 0
+
+    def one_more(*_: Any) -> None:
+        nonlocal count
+        count += 1
+
+    copy = Server.copy
+
+    def counted_copy(self: Server, *arguments: Any, **more: Any) -> None:
+        one_more()
+        copy(self, *arguments, **more)
+
+    event.listen(Engine, "before_cursor_execute", one_more)
+    with monkeypatch.context() as patch:
+        patch.setattr(Server, "copy", counted_copy)
+        try:
+            yield lambda: count
+        finally:
+            event.remove(Engine, "before_cursor_execute", one_more)
+
+
+@contextmanager
+def counted_rows(url: URL) -> Iterator[dict[str, tuple[int, int, int]]]:
+    """Afterwards, the rows that were inserted, updated and deleted in each table that was written."""
+    before = {name: counts for name, *counts in run(url, _WRITTEN)}
+    written: dict[str, tuple[int, int, int]] = {}
+    yield written
+    for name, *counts in run(url, _WRITTEN):
+        inserted, updated, deleted = (now - then for now, then in zip(counts, before.get(name, [0, 0, 0]), strict=True))
+        if inserted or updated or deleted:
+            written[name] = inserted, updated, deleted
+
+
+@pytest.mark.usefixtures("export")
+def test_a_batch_takes_few_statements(crm: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted: 16, as many for a batch of 500 as for one of 1000."""
+    counts = []
+    for size in (BATCH, 2 * BATCH):
+        with counted_statements(monkeypatch) as counted:
+            upgrade(crm, IMPORT, f"batch-size={size}")
+        counts.append(counted())
+        forget_the_import(crm)
+    more_batches = RECORDS // BATCH - RECORDS // (2 * BATCH)
+    assert (counts[0] - counts[1]) / more_batches <= 24
+
+
+@pytest.mark.usefixtures("export")
+def test_each_row_is_written_once(crm: URL) -> None:
+    """A lead that is created or updated, its before-image, a row for the batch; and the checkpoint moves."""
+    with counted_rows(crm) as written:
+        import_all(crm)
+    batches = RECORDS // BATCH
+    assert written["leads"] == (RECORDS - KNOWN, KNOWN, 0)
+    assert written["lead_before_images"] == (KNOWN, 0, 0)
+    assert written["lead_import_batches"] == (batches, 0, 0)
+    inserted, updated, deleted = written["lead_imports"]
+    assert (inserted, deleted) == (1, 0)
+    assert updated <= 2 * batches
+    assert written.keys() <= {"leads", *(f"lead_{name}" for name in _LEDGER), "alembic_version"}
+
+
+_LEDGER = ("imports", "import_batches", "before_images")
+
+
+@pytest.mark.usefixtures("export")
+def test_a_record_costs_little_log(crm: URL) -> None:
+    """Bytes of write-ahead log a record, with what the start of an import writes. Counted: 500."""
+    before = value(crm, _WAL)
+    import_all(crm)
+    assert (value(crm, _WAL) - before) / RECORDS <= 1000
+
+
+@pytest.mark.usefixtures("export")
+def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
+    """No row version of a lead, no before-image, and 60 bytes of log a record counted."""
+    import_all(crm)
+    forget_the_import(crm)
+    before = value(crm, _WAL)
+    with counted_rows(crm) as written:
+        import_all(crm)
+    assert "leads" not in written
+    assert "lead_before_images" not in written
+    assert (value(crm, _WAL) - before) / RECORDS <= 120
+
+
+def test_memory_is_flat(new_database: NewDatabase, tmp_path: Path) -> None:
+    """The whole process at its highest: for five times the records not 10 MB more, and not 160 MB at all."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory is read from Linux' /proc")
+    peaks = []
+    for size in (20_000, 100_000):
+        work = prepared(size, tmp_path)
+        command = bring_to(IMPORT, work)
+        program = measured(command, env={"DATABASE_URL": shown(new_database()), "PATH": ""}, cwd=work.project)
+        assert f"{size} created" in program.output
+        peaks.append(program.peak)
+    assert peaks[1] - peaks[0] <= 10
+    assert peaks[1] <= 160
