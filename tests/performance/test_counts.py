@@ -78,10 +78,10 @@ def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
 @contextmanager
 def counted_rows(url: URL) -> Iterator[dict[str, tuple[int, int, int]]]:
     """Afterwards, the rows that were inserted, updated and deleted in each table that was written."""
-    before = {name: counts for name, *counts in run(url, _WRITTEN)}
+    before = {name: counts for name, *counts in map(tuple, run(url, _WRITTEN))}
     written: dict[str, tuple[int, int, int]] = {}
     yield written
-    for name, *counts in run(url, _WRITTEN):
+    for name, *counts in map(tuple, run(url, _WRITTEN)):
         inserted, updated, deleted = (now - then for now, then in zip(counts, before.get(name, [0, 0, 0]), strict=True))
         if inserted or updated or deleted:
             written[name] = inserted, updated, deleted
