@@ -230,6 +230,7 @@ class _Run:
 
     def _stop_if_asked(self, batch: Batch, how_far: str) -> None:
         if reason := self.options.why_stop():
+            how_far = "gone through, and a dry run keeps nothing" if self.options.dry_run else how_far
             raise Stopped(
                 f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are {how_far}."
             )

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -164,6 +164,8 @@ def reach(url: URL) -> socket.socket:
     host, port = url.query.get("host", url.host), url.query.get("port", url.port) or 5432
     if not str(host).startswith("/"):
         return socket.create_connection((str(host), int(str(port))))
-    server = socket.socket(socket.AF_UNIX)
-    server.connect(f"{host}/.s.PGSQL.{port}")
+    with ExitStack() as opened:
+        server = opened.enter_context(socket.socket(socket.AF_UNIX))
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        opened.pop_all()
     return server
