@@ -229,10 +229,10 @@ def test_verify_writes_nothing(imported: URL) -> None:
     counted = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
     written_before = value(imported, counted)
     run(imported, "DROP ROLE IF EXISTS reader")
-    run(imported, "CREATE ROLE reader LOGIN")
+    run(imported, "CREATE ROLE reader LOGIN PASSWORD 'p'")
     run(imported, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
     try:
-        assert checked_of(imported.set(username="reader", password=None)).edited == 1
+        assert checked_of(imported.set(username="reader", password="p")).edited == 1
     finally:
         run(imported, "DROP OWNED BY reader")
         run(imported, "DROP ROLE reader")
