@@ -161,7 +161,7 @@ class LeadBeforeImage(Base):
     __tablename__ = "lead_before_images"
     __table_args__ = (UniqueConstraint("import_id", "lead_id"),)
 
-    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    import_id: Mapped[int] = mapped_column(primary_key=True)
     record: Mapped[int] = mapped_column(primary_key=True)
     lead_id: Mapped[int]
     lead_number: Mapped[str | None]

@@ -56,12 +56,12 @@ def prepared(size: int, place: Path = WORK) -> Work:
             write_export(out, size, SEED)
         unfinished = work.rows.with_suffix(".new")
         table = work.rows.with_suffix(".csv")
-        with open(unfinished, "w", encoding="utf-8") as out, open(table, "w", encoding="utf-8", newline="") as csv_out:
+        with open(unfinished, "wb") as out, open(table, "w", encoding="utf-8", newline="") as csv_out:
             write_csv = csv.writer(csv_out)
             write_csv.writerow(COLUMNS)
             for record in records(size, SEED):
                 row = [str(record[column]) for column in COLUMNS]
-                out.write(copy_text([row]))
+                out.write(copy_text([[value] for value in row]))
                 write_csv.writerow(row)
         unfinished.rename(work.rows)
     _copy_project(work)
@@ -134,7 +134,8 @@ def _add_known(url: URL, work: Work) -> None:
             rows.append([str(old[column]) for column in COLUMNS])
     connection = psycopg2.connect(plain(url))
     with connection, connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY leads ({', '.join(COLUMNS)}) FROM STDIN", io.StringIO(copy_text(rows)))
+        copied = io.BytesIO(copy_text(zip(*rows, strict=True)))
+        cursor.copy_expert(f"COPY leads ({', '.join(COLUMNS)}) FROM STDIN", copied)
     connection.close()
 
 

@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 def _check(given: argparse.Namespace) -> int:
     try:
         with open_export(given.export) as export:
+            export.check()
             found = {"export": export.name, "sha256": export.sha256, "records": export.count, "problems": []}
     except ExportRefused as error:
         if given.fix_sheet and given.export.is_file():

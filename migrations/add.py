@@ -45,6 +45,7 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     script = ScriptDirectory.from_config(Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True)))
     revision = _next_revision(script, message)
     with open_export(path) as export:
+        export.check()
         import_ = Import(revision, export.name, export.sha256, export.count)
     _refuse_known(script, import_)
     _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
@@ -81,6 +82,7 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
     """Copy, unless the very file is there; never over another one."""
     if target.exists():
         with open_export(target) as there:
+            there.check()
             if there.sha256 != sha256:
                 raise CannotAdd(
                     f"data/{target.name} is another file. An export is never edited: give this one its own name."

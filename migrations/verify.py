@@ -18,13 +18,14 @@ from sqlalchemy import Connection, text
 from migrations.aftercheck import imports_of, stamped_heads
 from migrations.importer import statements as sql
 from migrations.importer import verify_statements as compare
-from migrations.importer.batch import Batch, batches, find_repeats, stage
+from migrations.importer.batch import Batch
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export import Export
 from migrations.importer.ledger import Receipt, all_receipts
 from migrations.importer.phone import KEY_FUNCTION, KEY_INDEX
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
+from migrations.importer.staging import fold_repeats, stage_export
 from migrations.importer.v1 import Import
 
 __all__ = ["Checked", "Verdict", "verify"]
@@ -245,6 +246,8 @@ def _compare_export(
                     "later": [other.id for other in live if other.id > receipt.id],
                 }
                 _compare_leads(server, export, where, checked, blanks_clear=import_.blanks == "clear")
+            else:
+                export.check()
     except ExportRefused as error:
         checked.problems.append(str(error))
 
@@ -253,19 +256,23 @@ def _read_only(connection: Connection) -> Server:
     """A session that can write to its temporary tables alone."""
     for statement in (*sql.TEMPORARY_TABLES, *compare.TEMPORARY_TABLES, compare.READ_ONLY):
         connection.execute(text(statement))
-    return Server(connection, statement_timeout=600)
+    return Server(connection)
 
 
 def _compare_leads(
     server: Server, export: Export, where: dict[str, object], checked: Checked, *, blanks_clear: bool
 ) -> None:
-    last_of, _ = find_repeats(server, export)
     with server.transaction("reading the ledger"):
         for statement in compare.BEGIN:
             server.execute(statement, **where)
+    stage_export(server, export, lambda: None, blanks_clear=blanks_clear)
+    fold_repeats(server)
     with Progress(f"comparing {export.name}", "records") as progress:
-        for batch in batches(export, RECORDS_AT_A_TIME, 0, last_of, blanks_clear=blanks_clear):
-            _compare_batch(server, batch, where)
+        for here in range(0, export.count, RECORDS_AT_A_TIME):
+            batch = Batch(here, min(here + RECORDS_AT_A_TIME, export.count))
+            with server.transaction(f"comparing {batch}"):
+                for statement in compare.COMPARE:
+                    server.execute(statement, **where, here=batch.here, next=batch.next)
             progress.at(batch.next, export.count)
     with server.transaction("counting the leads"):
         checked.lost = server.execute(compare.COUNT_LOST).scalar_one()
@@ -273,10 +280,3 @@ def _compare_leads(
         counts = server.execute(compare.COUNT).one()
         checked.edited, checked.removed = counts.edited, counts.removed
         checked.fields = {row.field: row.leads for row in server.execute(compare.COUNT_FIELDS)}
-
-
-def _compare_batch(server: Server, batch: Batch, where: dict[str, object]) -> None:
-    with server.transaction(f"comparing {batch}"):
-        stage(server, batch)
-        for statement in compare.COMPARE:
-            server.execute(statement, **where)

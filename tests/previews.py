@@ -17,10 +17,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL
 
+from migrations.importer import batch, v1
 from migrations.preview import Preview
 from tests.crm import IMPORT, ROOT, shown
 
-__all__ = ["Browser", "preview_of", "running_browser"]
+__all__ = ["Browser", "preview_of", "running_browser", "stop_after"]
 
 # Chromium reads orders from descriptor 3 and answers to 4.
 LAUNCHER = """
@@ -45,6 +46,19 @@ def preview_of(url: URL, revision: str = IMPORT, *x: str) -> Preview:
             if not taken:
                 raise
     return taken[0]
+
+
+def stop_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an import in this process be asked to stop after so many batches, for "the test"."""
+    done, apply_batch = 0, batch.apply_batch
+
+    def counted(*arguments: Any) -> None:
+        nonlocal done
+        apply_batch(*arguments)
+        done += 1
+
+    monkeypatch.setattr(v1, "apply_batch", counted)
+    monkeypatch.setattr("migrations.stopping.Stop.__call__", lambda _: "the test" if done >= batches else None)
 
 
 class Browser:

@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from migrations.importer.phone import KEY_INDEX
 
 __all__ = [
+    "OVERTAKEN",
     "WITHOUT_LEAD",
     "WROTE_ELSEWHERE",
     "DatabaseFailed",
     "DatabaseRefused",
-    "ExportChanged",
     "ExportRefused",
     "ImportStopped",
     "OvertakenByAnother",
@@ -34,6 +34,7 @@ SHOWN_PROBLEMS = 100
 
 WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
+OVERTAKEN = "LI003"
 """The SQLSTATEs of our own assertions (``statements.py``); their messages name tables, no values."""
 
 RETRYABLE = {
@@ -84,16 +85,8 @@ class ExportRefused(ImportStopped):
         super().__init__("\n".join(lines))
 
 
-class ExportChanged(ImportStopped):
-    """The file is not the one that was checked a moment ago."""
-
-
 class DatabaseRefused(ImportStopped):
     """The database is not one that this import can work on; nothing was written."""
-
-
-class OvertakenByAnother(ImportStopped):
-    """The checkpoint is not where this process left it: somebody else is at the same import."""
 
 
 class DatabaseFailed(ImportStopped):
@@ -102,6 +95,10 @@ class DatabaseFailed(ImportStopped):
     def __init__(self, message: str, sqlstate: str = "") -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+
+
+class OvertakenByAnother(DatabaseFailed):
+    """The checkpoint is not where this process left it: somebody else is at the same import."""
 
 
 class StatementTimedOut(DatabaseFailed):
@@ -137,6 +134,8 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
         return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
     if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
         return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
+    if sqlstate == OVERTAKEN:
+        return OvertakenByAnother(f"{doing}: another process has imported these records. Run the same command again.")
     if sqlstate == WROTE_ELSEWHERE:
         return DatabaseFailed(
             f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger or rule on leads "

@@ -1,33 +1,36 @@
 """An export: a JSON array of records under ``data/``, read in pieces, so any size will do.
 
-    with open_export(path, sha256, records) as export:   # everything is checked here
-        for position, record in export.records():
+    with open_export(path, sha256, records) as export:
+        for positions, records in export.checked():
             ...
 
-It is read twice: once to check every record and take the digest, once to import. The second time
-each block must be what it was the first time: what is imported is what was checked.
+Records come out as they are checked, so whoever uses them before the end must be able to drop them:
+only the end of the file shows that all of it is right.
 """
 
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from migrations.importer.errors import ExportChanged, ExportRefused, Problem
-from migrations.importer.phone import is_phone
+from migrations.importer.errors import ExportRefused, Problem
+from migrations.importer.phone import are_phones
 from migrations.importer.problems import Malformed, find_problems, read_carefully
 from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, why_no_moment
 
-__all__ = ["Export", "open_export"]
+__all__ = ["Export", "Piece", "open_export"]
 
-BLOCK = 1 << 20
-"""Bytes read at a time: large enough for the decoder's speed, small beside the process."""
+Piece = tuple[Sequence[int], list[Record]]
+"""Records, and the position of each."""
+
+BLOCK = 1 << 16
+"""Bytes read at a time: so little that the server has something to do while the next ones are checked."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _OTHER_ENCODINGS = {
@@ -40,118 +43,112 @@ _QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
 """The comma between two records. Text cannot look like it: the first quote that has no backslash ends a
 text, and what follows the end of a text is excluded here."""
+_WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 _decode_records = msgspec.json.Decoder(list[Record]).decode
 
 
 class Export:
-    """An open, checked export.
+    """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its end.
 
     name: the file's name; sha256: of its bytes, in hex; count: its number of records.
-    rejected: what is wrong with records that are set aside, by position from 0; empty unless that was asked for.
+    rejected: what is wrong with records that are set aside, in their order; empty unless that was asked for.
     """
 
-    def __init__(
-        self, file: BinaryIO, name: str, *, set_aside: bool = False, progress: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, file: BinaryIO, name: str, sha256: str | None, records: int | None, set_aside: bool) -> None:
         self.name = name
-        self.rejected: dict[int, list[Problem]] = {}
+        self.sha256 = ""
+        self.count = 0
+        self.rejected: list[Problem] = []
         self._file = file
-        self._progress = progress
-        self._block_digests: list[bytes] = []
-        self.sha256, self.count = self._check(set_aside)
+        self._pinned = sha256, records
+        self._set_aside = set_aside
 
-    def records(self) -> Iterator[tuple[int, Record]]:
-        """Every record with its position, from 0, but those that are rejected.
+    def check(self) -> None:
+        """Read it to its end. Raises ``ExportRefused`` with every problem found."""
+        for _ in self.checked():
+            pass
 
-        Raises ``ExportChanged`` where the file is no longer the one that was checked.
+    def checked(self, progress: Callable[[int, int], None] = lambda *_: None) -> Iterator[Piece]:
+        """Its records, but those that are set aside, as they are checked.
+
+        progress: told after each block how many bytes of how many are checked.
+        Raises ``ExportRefused`` with every problem found; of the file as a whole after the last piece.
         """
-        if self.rejected:
-            for position, record in enumerate(read_carefully(self._blocks_as_checked())):
-                if isinstance(record, Record) and position not in self.rejected:
-                    yield position, record
-            return
-        position = 0
-        for piece in _pieces(self._blocks_as_checked()):
-            for record in _decode_records(piece):
-                yield position, record
-                position += 1
-
-    def _check(self, set_aside: bool) -> tuple[str, int]:
+        read = self._read_but_rejected if self._set_aside and not self._is_right() else self._read
         digest = hashlib.sha256()
-        count = 0
+        is_right = True
         try:
-            for piece in _pieces(self._blocks(digest)):
-                records = _decode_records(piece)
-                _reject_what_types_let_through(piece, records)
-                count += len(records)
-        except (ValueError, msgspec.MsgspecError):
-            count = -1  # what was raised may hold a record: no error of ours shall remember it
-        if count < 0 and set_aside:
-            digest = hashlib.sha256()
-            count = self._set_aside(digest)
-        if count < 0:
+            yield from read(self._blocks(digest, progress))
+        except _WRONG:
+            is_right = False  # what was raised may hold a record: no error of ours shall remember it
+        if not is_right:
             raise ExportRefused(self.name, *find_problems(self._blocks(hashlib.sha256())))
-        if not count:
-            raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
-        return digest.hexdigest(), count
+        self.sha256 = digest.hexdigest()
+        self._compare_with_pinned()
 
-    def _set_aside(self, digest: "hashlib._Hash") -> int:
-        """Fill ``rejected``; returns the number of all records, or -1 where the file is no JSON."""
-        count = 0
+    def _is_right(self) -> bool:
         try:
-            for record in read_carefully(self._blocks(digest)):
-                if not isinstance(record, Record):
-                    self.rejected[count] = record
-                count += 1
-        except Malformed:
-            return -1
-        return count
+            for _ in self._read(self._blocks(hashlib.sha256())):
+                pass
+        except _WRONG:
+            return False
+        return True
 
-    def _blocks(self, digest: "hashlib._Hash") -> Iterator[bytes]:
+    def _read(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
+        self.count = 0
+        for piece in _pieces(blocks):
+            records = _decode_records(piece)
+            if records:
+                _reject_what_types_let_through(piece, records)
+                yield range(self.count, self.count + len(records)), records
+                self.count += len(records)
+
+    def _read_but_rejected(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
+        self.count = 0
+        self.rejected.clear()
+        for record in read_carefully(blocks):
+            if isinstance(record, Record):
+                yield [self.count], [record]
+            else:
+                self.rejected += record
+            self.count += 1
+
+    def _blocks(
+        self, digest: "hashlib._Hash", progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Iterator[bytes]:
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
-        self._block_digests.clear()
-        block = b"the first"
-        while block:  # the empty one at the end has its digest too: nothing may be added
-            block = self._file.read(BLOCK)
+        while block := self._file.read(BLOCK):
             digest.update(block)
-            self._block_digests.append(hashlib.sha256(block).digest())
             yield block
-            self._progress(self._file.tell(), size)
+            progress(self._file.tell(), size)
 
-    def _blocks_as_checked(self) -> Iterator[bytes]:
-        self._file.seek(0)
-        for expected in self._block_digests:
-            block = self._file.read(BLOCK)
-            if hashlib.sha256(block).digest() != expected:
-                raise ExportChanged(
-                    f"{self.name}: the file changed while it was being imported. What was committed "
-                    "stays; put the checked file back and run the same command again."
-                )
-            yield block
+    def _compare_with_pinned(self) -> None:
+        sha256, records = self._pinned
+        problems = []
+        if not self.count:
+            problems.append(Problem(0, "", "holds no records"))
+        if sha256 not in (None, self.sha256):
+            problems.append(Problem(0, "", f"sha256 is {self.sha256}, expected {sha256}"))
+        if records not in (None, self.count):
+            problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
+        if problems:
+            raise ExportRefused(self.name, problems)
 
 
 @contextmanager
 def open_export(
-    path: Path,
-    sha256: str | None = None,
-    records: int | None = None,
-    progress: Callable[[int, int], None] = lambda *_: None,
-    *,
-    set_aside: bool = False,
+    path: Path, sha256: str | None = None, records: int | None = None, *, set_aside: bool = False
 ) -> Iterator[Export]:
-    """Open an export and check all of it.
+    """Open an export, to be checked while it is read.
 
     path: a regular file; sha256, records: what the revision has pinned, None to accept any.
-    progress: told after each block how many bytes of how many are checked.
     set_aside: a record with problems is left out, instead of refusing the export.
-    Raises ``ExportRefused`` with every problem found.
+    Raises ``ExportRefused`` where it is no such file.
     """
     with _open_regular_file(path) as file:
-        _refuse_other_formats(file, path.name, sha256)
-        export = Export(file, path.name, set_aside=set_aside, progress=progress)
-        _compare_with_pinned(export, sha256, records)
-        yield export
+        _refuse_other_formats(file, path.name)
+        yield Export(file, path.name, sha256, records, set_aside)
 
 
 def _open_regular_file(path: Path) -> BinaryIO:
@@ -167,7 +164,7 @@ def _open_regular_file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _refuse_other_formats(file: BinaryIO, name: str, sha256: str | None) -> None:
+def _refuse_other_formats(file: BinaryIO, name: str) -> None:
     start = file.read(len(_LFS_POINTER))
     reason = next((why for mark, why in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
     if not start:
@@ -180,21 +177,13 @@ def _refuse_other_formats(file: BinaryIO, name: str, sha256: str | None) -> None
         raise ExportRefused(name, [Problem(0, "", reason)])
 
 
-def _compare_with_pinned(export: Export, sha256: str | None, records: int | None) -> None:
-    problems = []
-    if sha256 is not None and sha256 != export.sha256:
-        problems.append(Problem(0, "", f"sha256 is {export.sha256}, expected {sha256}"))
-    if records is not None and records != export.count:
-        problems.append(Problem(0, "", f"holds {export.count} records, expected {records}"))
-    if problems:
-        raise ExportRefused(export.name, problems)
-
-
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Cut the array into smaller ones of whole records: ``[…]`` and ``[…]`` and ``[…]``."""
     buffer = b""
     opened = False
     for block in blocks:
+        # What was searched has none, unless its last bracket begins one.
+        searched = max(0, buffer.rfind(b"}"))
         buffer += block
         if not opened:
             buffer = buffer.lstrip(b" \t\r\n")
@@ -203,7 +192,7 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
             if buffer[:1] != b"[":
                 raise ValueError("not an array")
             buffer, opened = buffer[1:], True
-        if between := _last_between_records(buffer):
+        if between := _last_between_records(buffer, searched):
             yield b"[" + buffer[: between.start(1)] + b"]"
             buffer = buffer[between.end(1) :]
         elif len(buffer) > LONGEST_RECORD:
@@ -212,9 +201,10 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"[" + buffer
 
 
-def _last_between_records(buffer: bytes) -> re.Match[bytes] | None:
+def _last_between_records(buffer: bytes, start: int) -> re.Match[bytes] | None:
+    """The last one that begins at ``start`` or later."""
     end = len(buffer)
-    while (end := buffer.rfind(b"}", 0, end)) >= 0:
+    while (end := buffer.rfind(b"}", start, end)) >= 0:
         if between := _BETWEEN_RECORDS.match(buffer, end):
             return between
     return None
@@ -222,14 +212,17 @@ def _last_between_records(buffer: bytes) -> re.Match[bytes] | None:
 
 def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
     """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
-    if b"\\u0000" in piece and any("\0" in text for record in records for text in _texts(record)):
+    if b"\\u0000" in piece and any(
+        "\0" in text for record in records for text in msgspec.structs.astuple(record)[1:-1]
+    ):
         raise ValueError("a NUL")
     # The decoder takes the last of two equal keys in silence.
     if _count_quotes(piece) != _QUOTES_A_RECORD * len(records):
         raise ValueError("a field twice in one object")
-    for record in records:
-        if why_no_moment(record.created_at) or not is_phone(record.phone):
-            raise ValueError("a date far away, or no phone")
+    if any(why_no_moment(record.created_at) for record in records):
+        raise ValueError("a date far away")
+    if not are_phones([record.phone for record in records]):
+        raise ValueError("no phone")
 
 
 def _count_quotes(piece: bytes) -> int:
@@ -237,17 +230,3 @@ def _count_quotes(piece: bytes) -> int:
     if b'\\\\"' in piece:
         piece = piece.replace(b"\\\\", b"")  # that backslash is itself escaped: it does not escape the quote
     return piece.count(b'"') - piece.count(b'\\"')
-
-
-def _texts(record: Record) -> tuple[str, ...]:
-    return (
-        record.lead_number,
-        record.full_name,
-        record.phone,
-        record.email,
-        record.status,
-        record.address1,
-        record.postal_code,
-        record.notes,
-        record.assigned_agent,
-    )

@@ -6,10 +6,7 @@ would stop the import in the middle.
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, text
-
 from migrations.importer.errors import ExportRefused, Problem
-from migrations.importer.export import Export
 from migrations.importer.record import COLUMNS
 from migrations.importer.session import Session
 
@@ -28,49 +25,37 @@ _UNIQUE_COLUMNS = """
     WHERE indrelid = to_regclass('leads') AND attname = ANY(:columns)
         AND indisunique AND indnkeyatts = 1 AND indpred IS NULL AND indexprs IS NULL
 """
-VALUES = "lead_import_values (record, phone, value)"
-_VALUES_TABLE = """
-    CREATE TEMPORARY TABLE lead_import_values (record integer, phone text, value text)
-"""
-# A record's value that a lead with another phone has, or that an earlier record with another phone has.
+_TOO_LONG = "SELECT record FROM lead_import_stage WHERE length({column}) > {length}"
+# A value that a lead with another phone has, or that an earlier record with another phone has.
 _TAKEN = """
-    WITH keyed AS (SELECT record, lead_phone_key_v1(phone) AS key, value FROM lead_import_values)
-    SELECT k.record
-    FROM keyed AS k
+    WITH staged AS (SELECT record, phone_key, coalesce({column}, '') AS value FROM lead_import_stage)
+    SELECT s.record
+    FROM staged AS s
     WHERE EXISTS (
             SELECT FROM leads AS l
-            WHERE l.{column} = k.value
-                AND (l.duplicate_of IS NOT NULL OR lead_phone_key_v1(l.phone) IS DISTINCT FROM k.key)
+            WHERE l.{column} = s.value
+                AND (l.duplicate_of IS NOT NULL OR lead_phone_key_v1(l.phone) IS DISTINCT FROM s.phone_key)
         )
-        OR EXISTS (SELECT FROM keyed AS e WHERE e.value = k.value AND e.record < k.record AND e.key <> k.key)
-    ORDER BY k.record
+        OR EXISTS (
+            SELECT FROM staged AS e WHERE e.value = s.value AND e.record < s.record AND e.phone_key <> s.phone_key
+        )
 """
 
 
-def check_fit(connection: Connection, session: Session, export: Export) -> None:
-    """Raise ``ExportRefused`` with every record that ``leads`` has no room for."""
-    problems = [*_too_long(connection, export), *_taken(connection, session, export)]
+def check_fit(session: Session, export: str) -> None:
+    """Raise ``ExportRefused`` with every staged record of ``export`` that ``leads`` has no room for."""
+    problems = sorted([*_too_long(session), *_taken(session)])
     if problems:
-        raise ExportRefused(export.name, sorted(problems))
+        raise ExportRefused(export, problems)
 
 
-def _too_long(connection: Connection, export: Export) -> Iterator[Problem]:
-    found = connection.execute(text(_LENGTHS), {"columns": list(COLUMNS)})
-    lengths = {row.column: row.length for row in found}
-    if not lengths:
-        return
-    for position, record in export.records():
-        for column, length in lengths.items():
-            if len(getattr(record, column)) > length:
-                yield Problem(position + 1, column, f"is longer than the {length} characters of leads.{column}")
+def _too_long(session: Session) -> Iterator[Problem]:
+    for column, length in session.execute(_LENGTHS, columns=list(COLUMNS)).all():
+        for position in session.execute(_TOO_LONG.format(column=column, length=length)).scalars():
+            yield Problem(position + 1, column, f"is longer than the {length} characters of leads.{column}")
 
 
-def _taken(connection: Connection, session: Session, export: Export) -> Iterator[Problem]:
-    for column in connection.execute(text(_UNIQUE_COLUMNS), {"columns": list(COLUMNS)}).scalars().all():
-        with session.transaction(f"comparing the export's values of {column}"):
-            session.execute(_VALUES_TABLE)
-            rows = ((str(position), record.phone, getattr(record, column)) for position, record in export.records())
-            session.copy(VALUES, rows)
-            for position in session.execute(_TAKEN.format(column=column)).scalars():
-                yield Problem(position + 1, column, f"is another lead's, and leads.{column} is unique")
-            session.execute("DROP TABLE lead_import_values")
+def _taken(session: Session) -> Iterator[Problem]:
+    for column in session.execute(_UNIQUE_COLUMNS, columns=list(COLUMNS)).scalars().all():
+        for position in session.execute(_TAKEN.format(column=column)).scalars():
+            yield Problem(position + 1, column, f"is another lead's, and leads.{column} is unique")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from migrations.importer.errors import SHOWN_PROBLEMS, Problem
-from migrations.importer.phone import is_phone
+from migrations.importer.phone import are_phones
 from migrations.importer.record import LONGEST_RECORD, Record, why_no_moment
 
 __all__ = ["Malformed", "find_problems", "read_carefully", "with_problems"]
@@ -135,7 +135,7 @@ def _of_value(key: str, value: Any) -> str | None:
         return _reason(value, str(error))
     if isinstance(converted, datetime):
         return why_no_moment(converted)
-    return "is not one phone number" if key == "phone" and not is_phone(converted) else None
+    return "is not one phone number" if key == "phone" and not are_phones([converted]) else None
 
 
 def _reason(value: object, message: str) -> str:

@@ -9,32 +9,19 @@ A lead that the import created goes only where that was asked for, only if nothi
 changed, and only if no row of any table refers to it.
 """
 
+from migrations.importer.errors import OVERTAKEN
 from migrations.importer.record import COLUMNS
-from migrations.importer.statements import IMPORT_ID, assert_only_leads_were_written, each
+from migrations.importer.statements import BY_INDEX, IMPORT_ID, each, stop_if_anything_else_was_written
 
-__all__ = [
-    "ASSERT_ONLY_LEADS_WERE_TAKEN_BACK",
-    "BEGIN",
-    "DROP_TEMPORARY_TABLES",
-    "FIND_CREATED_LEADS",
-    "FIND_OLD_VALUES",
-    "LOCK_CREATED_LEADS",
-    "LOCK_UPDATED_LEADS",
-    "MARK_REFERENCED_LEADS",
-    "MOVE_CHECKPOINT",
-    "RECORD_BATCH",
-    "REFERRERS",
-    "REMOVE_LEADS",
-    "RESTORE_LEADS",
-    "SPARE_TOUCHED_LEADS",
-    "TEMPORARY_TABLES",
-]
+__all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
 
 TEMPORARY_TABLES = (
+    # Created leads, where they are to be removed.
+    "CREATE TEMPORARY TABLE lead_revert_made (lead_id bigint PRIMARY KEY)",
     # Updated leads as they will be; kept: something stays that is not what it was before the import.
     f"""
-    CREATE TEMPORARY TABLE IF NOT EXISTS lead_revert_restore (
-        lead_id bigint NOT NULL,
+    CREATE TEMPORARY TABLE lead_revert_restore (
+        lead_id bigint PRIMARY KEY,
         {each("{c} text")},
         updated_at timestamptz,
         kept boolean NOT NULL
@@ -42,108 +29,35 @@ TEMPORARY_TABLES = (
     """,
     # Created leads that nobody has touched: referenced ones stay, the others are removed.
     """
-    CREATE TEMPORARY TABLE IF NOT EXISTS lead_revert_remove (
+    CREATE TEMPORARY TABLE lead_revert_remove (
         record integer NOT NULL,
-        lead_id bigint NOT NULL,
+        lead_id bigint PRIMARY KEY,
         referenced boolean NOT NULL DEFAULT false,
         removed boolean NOT NULL DEFAULT false
     ) ON COMMIT DELETE ROWS
     """,
 )
-DROP_TEMPORARY_TABLES = "DROP TABLE pg_temp.lead_revert_restore, pg_temp.lead_revert_remove"
-
-BEGIN = (
-    # In a dry run no commit has emptied them.
-    "TRUNCATE lead_revert_restore, lead_revert_remove",
-    # What a constraint has against an old value shows at once, not at the commit.
-    "SET CONSTRAINTS ALL IMMEDIATE",
-    # The server counts for the session, not for the transaction; what counts is the difference.
-    """
-    SELECT set_config('app.leads_deleted_before', n_tup_del::text, true)
-    FROM pg_catalog.pg_stat_xact_user_tables
-    WHERE relid = to_regclass('leads')
-    """,
-)
-
-MOVE_CHECKPOINT = """
-    UPDATE lead_imports SET revert_next_record = :next, remove_created = :remove_created
-    WHERE revision = :revision AND reverted_at IS NULL AND revert_next_record = :here
+DROP_TEMPORARY_TABLES = """
+    DROP TABLE IF EXISTS pg_temp.lead_revert_made, pg_temp.lead_revert_restore, pg_temp.lead_revert_remove
 """
 
 # Updated leads.
 
-_UPDATED_LEADS = f"""
+_UPDATED_LEADS = """
     FROM lead_before_images AS i
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN leads AS l ON l.id = i.lead_id
-    WHERE i.import_id = {IMPORT_ID} AND i.record >= :here AND i.record < :next
-"""
+    WHERE i.import_id = _import AND i.record >= _here AND i.record < _next
+""".strip()
 _OLD_VALUES = each("CASE WHEN s.{c} IS NOT NULL AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END", between=",\n        ")
 _EDITED_SINCE = each(
     "l.{c} IS DISTINCT FROM i.{c} AND (s.{c} IS NULL OR l.{c} IS DISTINCT FROM s.{c})", between="\n        OR "
 )
-
-LOCK_UPDATED_LEADS = f"""
-    SELECT l.id
-    {_UPDATED_LEADS}
-    ORDER BY l.id
-    FOR NO KEY UPDATE OF l
-"""
-
-FIND_OLD_VALUES = f"""
-    INSERT INTO lead_revert_restore (lead_id, {", ".join(COLUMNS)}, updated_at, kept)
-    SELECT
-        l.id,
-        {_OLD_VALUES},
-        CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END,
-        {_EDITED_SINCE}
-    {_UPDATED_LEADS}
-"""
-
 _RESTORED = (*COLUMNS, "updated_at")
-
-# All at once; where a constraint is in the way of one value, lead by lead and column by column, so
-# that this one alone stays.
-RESTORE_LEADS = f"""
-    DO $$
-    DECLARE
-        lead bigint;
-        name text;
-    BEGIN
-        UPDATE leads AS l
-        SET {each("{c} = r.{c}", _RESTORED)}
-        FROM lead_revert_restore AS r
-        WHERE l.id = r.lead_id
-            AND ROW({each("l.{c}", _RESTORED)}) IS DISTINCT FROM ROW({each("r.{c}", _RESTORED)});
-    EXCEPTION WHEN integrity_constraint_violation THEN
-        FOR lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
-            FOREACH name IN ARRAY ARRAY[{each("'{c}'", _RESTORED)}] LOOP
-                BEGIN
-                    EXECUTE format(
-                        'UPDATE leads AS l SET %1$I = r.%1$I FROM lead_revert_restore AS r '
-                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$I IS DISTINCT FROM r.%1$I', name)
-                    USING lead;
-                EXCEPTION WHEN integrity_constraint_violation THEN
-                    UPDATE lead_revert_restore SET kept = true WHERE lead_id = lead;
-                END;
-            END LOOP;
-        END LOOP;
-    END
-    $$
-"""
 
 # Created leads, where they are to be removed.
 
-# Every import of the revision counts: the leads of an earlier one, taken back without them, are there still.
-_CREATED_IDS = """
-    SELECT unnest(b.created_ids)
-    FROM lead_imports AS made
-    JOIN lead_import_batches AS b ON b.import_id = made.id
-    WHERE made.revision = :revision
-"""
-_NOT_UPDATED = f"""
-    NOT EXISTS (SELECT FROM lead_before_images AS i WHERE i.import_id = {IMPORT_ID} AND i.lead_id = l.id)
-"""
+_NOT_UPDATED = "NOT EXISTS (SELECT FROM lead_before_images AS i WHERE i.import_id = _import AND i.lead_id = l.id)"
 # The last clause: columns that no import knows hold nothing but what the server puts there by itself.
 _UNTOUCHED = f"""
     {each("l.{c} = coalesce(s.{c}, '')", between=" AND ")}
@@ -155,39 +69,6 @@ _UNTOUCHED = f"""
             WHERE attrelid = to_regclass('leads') AND (atthasdef OR attidentity <> '' OR attname = 'id')
         )
     ) = '{{}}'
-"""
-
-FIND_CREATED_LEADS = f"""
-    INSERT INTO lead_revert_remove (record, lead_id)
-    SELECT s.record, l.id
-    FROM lead_import_stage AS s
-    CROSS JOIN LATERAL (
-        SELECT *
-        FROM leads
-        WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
-        LIMIT 1
-    ) AS l
-    WHERE l.id IN ({_CREATED_IDS} AND b.first_record < :next AND b.next_record > :here)
-        AND {_NOT_UPDATED}
-        AND {_UNTOUCHED}
-"""
-
-# FOR UPDATE: from here on nobody can add a row that refers to one of them.
-LOCK_CREATED_LEADS = """
-    SELECT id
-    FROM leads
-    WHERE id IN (SELECT lead_id FROM lead_revert_remove)
-    ORDER BY id
-    FOR UPDATE
-"""
-
-SPARE_TOUCHED_LEADS = f"""
-    DELETE FROM lead_revert_remove AS r
-    WHERE NOT EXISTS (
-        SELECT FROM leads AS l
-        JOIN lead_import_stage AS s ON s.record = r.record
-        WHERE l.id = r.lead_id AND {_UNTOUCHED}
-    )
 """
 
 # Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
@@ -206,51 +87,150 @@ REFERRERS = """
     SELECT 'leads', 'c.duplicate_of = l.id'
 """
 
-MARK_REFERENCED_LEADS = f"""
-    DO $$
-    DECLARE
-        referrer record;
+# Of every import of the revision: the leads of an earlier one, taken back without them, are there still.
+FIND_MADE = """
+    INSERT INTO lead_revert_made (lead_id)
+    SELECT DISTINCT unnest(b.created_ids)
+    FROM lead_imports AS i
+    JOIN lead_import_batches AS b ON b.import_id = i.id
+    WHERE i.revision = :revision
+"""
+
+# A batch: one call.
+
+CREATE_REVERT_BATCH = f"""
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
+    _import bigint, _here bigint, _next bigint, _remove_created boolean
+) RETURNS void
+LANGUAGE plpgsql {BY_INDEX} AS $batch$
+DECLARE
+    _deleted_before bigint;
+    _lead bigint;
+    _name text;
+    _referrer record;
+    _wrong text;
+BEGIN
+    -- In a dry run no commit has emptied them.
+    TRUNCATE lead_revert_restore, lead_revert_remove;
+    -- What a constraint has against an old value shows at once, not at the commit.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    -- The server counts for the session, not for the transaction; what counts is the difference.
+    SELECT n_tup_del INTO _deleted_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE relid = to_regclass('leads');
+
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports SET revert_next_record = _next, remove_created = _remove_created
+    WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _here;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = '{OVERTAKEN}';
+    END IF;
+
+    -- Updated leads.
+    PERFORM l.id
+    {_UPDATED_LEADS}
+    ORDER BY l.id
+    FOR NO KEY UPDATE OF l;
+
+    INSERT INTO lead_revert_restore (lead_id, {", ".join(COLUMNS)}, updated_at, kept)
+    SELECT
+        l.id,
+        {_OLD_VALUES},
+        CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END,
+        {_EDITED_SINCE}
+    {_UPDATED_LEADS};
+
+    -- All at once; where a constraint is in the way of one value, lead by lead and column by column, so
+    -- that this one alone stays.
     BEGIN
-        FOR referrer IN {REFERRERS} LOOP
+        UPDATE leads AS l
+        SET {each("{c} = r.{c}", _RESTORED)}
+        FROM lead_revert_restore AS r
+        WHERE l.id = r.lead_id
+            AND ROW({each("l.{c}", _RESTORED)}) IS DISTINCT FROM ROW({each("r.{c}", _RESTORED)});
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+            FOREACH _name IN ARRAY ARRAY[{each("'{c}'", _RESTORED)}] LOOP
+                BEGIN
+                    EXECUTE format(
+                        'UPDATE leads AS l SET %1$I = r.%1$I FROM lead_revert_restore AS r '
+                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$I IS DISTINCT FROM r.%1$I', _name)
+                    USING _lead;
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    UPDATE lead_revert_restore SET kept = true WHERE lead_id = _lead;
+                END;
+            END LOOP;
+        END LOOP;
+    END;
+
+    -- Created leads.
+    IF _remove_created THEN
+        INSERT INTO lead_revert_remove (record, lead_id)
+        SELECT s.record, l.id
+        FROM lead_import_stage AS s
+        JOIN leads AS l ON lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL
+        JOIN lead_revert_made AS made ON made.lead_id = l.id
+        WHERE s.record >= _here AND s.record < _next
+            AND {_NOT_UPDATED}
+            AND {_UNTOUCHED};
+
+        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        PERFORM l.id
+        FROM lead_revert_remove AS r
+        JOIN leads AS l ON l.id = r.lead_id
+        ORDER BY l.id
+        FOR UPDATE OF l;
+
+        DELETE FROM lead_revert_remove AS r
+        WHERE NOT EXISTS (
+            SELECT FROM leads AS l
+            JOIN lead_import_stage AS s ON s.record = r.record
+            WHERE l.id = r.lead_id AND {_UNTOUCHED}
+        );
+
+        FOR _referrer IN {REFERRERS} LOOP
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true FROM leads AS l '
                 'WHERE l.id = r.lead_id AND NOT r.referenced AND EXISTS (SELECT FROM %s AS c WHERE %s)',
-                referrer.name, referrer.matches);
+                _referrer.name, _referrer.matches);
         END LOOP;
-    END
-    $$
-"""
 
-REMOVE_LEADS = """
-    WITH gone AS (
-        DELETE FROM leads
-        USING lead_revert_remove AS r
-        WHERE leads.id = r.lead_id AND NOT r.referenced
-        RETURNING leads.id
-    )
-    UPDATE lead_revert_remove SET removed = true
-    FROM gone
-    WHERE lead_id = gone.id
-"""
+        WITH gone AS (
+            DELETE FROM leads
+            USING lead_revert_remove AS r
+            WHERE leads.id = r.lead_id AND NOT r.referenced
+            RETURNING leads.id
+        )
+        UPDATE lead_revert_remove SET removed = true
+        FROM gone
+        WHERE lead_id = gone.id;
+    END IF;
 
-# Created leads that are still there at the end: what refers to them is counted, the rest was edited.
-RECORD_BATCH = f"""
+    -- The ledger. Created leads that are still there at the end: what refers to them is counted, the rest was edited.
     UPDATE lead_imports
     SET restored = restored + (SELECT count(*) FROM lead_revert_restore WHERE NOT kept),
         kept = kept + (SELECT count(*) FROM lead_revert_restore WHERE kept) + CASE
-            WHEN :next = records AND remove_created THEN (
-                SELECT count(*) FROM leads AS l WHERE l.id IN ({_CREATED_IDS}) AND {_NOT_UPDATED}
+            WHEN _next = records AND _remove_created THEN (
+                SELECT count(*)
+                FROM lead_revert_made AS made
+                JOIN leads AS l ON l.id = made.lead_id
+                WHERE {_NOT_UPDATED}
             ) - referenced - (SELECT count(*) FROM lead_revert_remove WHERE referenced)
             ELSE 0
         END,
         removed = removed + (SELECT count(*) FROM lead_revert_remove WHERE removed),
         referenced = referenced + (SELECT count(*) FROM lead_revert_remove WHERE referenced),
-        reverted_at = CASE WHEN :next = records THEN clock_timestamp() END
-    WHERE revision = :revision AND reverted_at IS NULL
+        reverted_at = CASE WHEN _next = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+    -- Nothing else was written, and no other lead removed.
+    {
+    stop_if_anything_else_was_written(
+        deleted="coalesce(_deleted_before, 0) + (SELECT count(*) FROM lead_revert_remove WHERE removed)"
+    )
+}
+END
+$batch$
 """
 
-ASSERT_ONLY_LEADS_WERE_TAKEN_BACK = assert_only_leads_were_written(
-    deleted="""(
-        SELECT current_setting('app.leads_deleted_before')::bigint + count(*) FROM lead_revert_remove WHERE removed
-    )"""
-)
+REVERT_BATCH = f"SELECT pg_temp.lead_import_revert_batch({IMPORT_ID}, :here, :next, :remove_created)"

@@ -1,34 +1,45 @@
 """Where statements go: to a server, batch by batch; to a server, to be rolled back; or to a script.
 
-The procedures in ``apply`` and ``revert`` know none of this: they execute, copy and open
+The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open
 transactions, and never look at a statement's result to decide on the next one.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
-from io import StringIO
-from typing import Any, Protocol, TextIO
+from math import inf
+from typing import Any, NoReturn, Protocol, TextIO
 
 from psycopg2 import Error as DriverError
 from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
-from migrations.importer.errors import OvertakenByAnother, from_database
+from migrations.importer.errors import from_database
+from migrations.importer.statements import SKIP_AUDIT
 
 __all__ = ["Script", "Server", "Session", "copy_text"]
 
-_FIELD, _ROW = "\ud800", "\ud801"
-"""Halves of surrogate pairs, which no checked text holds, so that one pass escapes a whole batch."""
+LONGEST_WAIT = 2.0
+"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and tries again."""
 
 
-def copy_text(rows: Iterable[Iterable[str]]) -> str:
-    """Rows in the text format of COPY (https://www.postgresql.org/docs/current/sql-copy.html)."""
-    text = _ROW.join(map(_FIELD.join, rows))
-    text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-    return text.replace(_FIELD, "\t").replace(_ROW, "\n") + "\n"
+def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
+    """Columns of one length in the text format of COPY (https://www.postgresql.org/docs/current/sql-copy.html).
+
+    No text may hold a NUL, which Postgres has no place for.
+    """
+    rows = zip(*map(_escaped, columns), strict=True)
+    return "".join([line + "\n" for line in map("\t".join, rows)]).encode()
+
+
+def _escaped(column: Sequence[str]) -> Sequence[str]:
+    joined = "\0".join(column)
+    if not any(special in joined for special in "\\\t\n\r"):
+        return column
+    escaped = joined.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return escaped.split("\0")
 
 
 _parsed = cache(text)
@@ -44,14 +55,17 @@ class Session(Protocol):
     def execute(self, sql: str, **parameters: object) -> Any:
         """Run one statement. ``parameters`` are positions, counts and names, never a lead's data."""
 
-    def expect_one(self, sql: str, **parameters: object) -> None:
-        """Run a statement that must change one row. Raises ``OvertakenByAnother`` where it does not."""
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+        """Send rows, as ``copy_text`` writes them, into a temporary table; ``table`` names its columns too.
 
-    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
-        """Send rows into a temporary table; ``table`` names its columns too."""
+        What ``pieces`` raises, this raises; then nothing is in the table.
+        """
 
     def transaction(self, doing: str) -> AbstractContextManager[None]:
-        """All or nothing. ``doing`` is what an error says was going on."""
+        """All or nothing, taking its time, for it is in nobody's way. ``doing``: what an error says was going on."""
+
+    def batch(self, doing: str) -> AbstractContextManager[None]:
+        """The same for what writes to leads: bounded in time, and the audit trigger lets it pass."""
 
 
 class Server:
@@ -59,52 +73,58 @@ class Server:
 
     one_transaction: the connection is in a transaction that somebody else ends (a dry run rolls it
     back); ours are savepoints in it.
-    statement_timeout: seconds that one statement of a transaction may take.
+    statement_timeout: seconds that one statement of a batch may take.
     """
 
     def __init__(self, connection: Connection, *, one_transaction: bool = False, statement_timeout: float = 30) -> None:
         self._connection = connection
         self._one_transaction = one_transaction
         self._timeout = statement_timeout
-        self._doing = "the import"
+        self._doing, self._limit = "the import", inf
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
             return self._connection.execute(_parsed(sql), parameters)
 
-    def expect_one(self, sql: str, **parameters: object) -> None:
-        if self.execute(sql, **parameters).rowcount != 1:
-            raise OvertakenByAnother(
-                f"{self._doing}: another process has imported these records. Run the same command again."
-            )
-
-    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
-        data = copy_text(rows)
-        if data == "\n":
-            return
-        with self._named_errors():
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+        source = _Source(pieces)
+        with source.own_errors(), self._named_errors():
             cursor: Any = self._connection.connection.cursor()
-            cursor.copy_expert(_copy(table, blank_is_null), StringIO(data), size=len(data) + 1)
+            cursor.copy_expert(_copy(table, blank_is_null), source)
+
+    def transaction(self, doing: str) -> AbstractContextManager[None]:
+        return self._transaction(doing, inf, [])
+
+    def batch(self, doing: str) -> AbstractContextManager[None]:
+        # A lead that the site holds must show as that, never as a statement that takes too long.
+        lock_timeout = min(LONGEST_WAIT, self._timeout / 2)
+        return self._transaction(
+            doing,
+            self._timeout,
+            [
+                SKIP_AUDIT,
+                f"SET LOCAL statement_timeout = {self._timeout * 1000:.0f}",
+                f"SET LOCAL lock_timeout = {lock_timeout * 1000:.0f}",
+            ],
+        )
 
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[None]:
+    def _transaction(self, doing: str, timeout: float, settings: Iterable[str]) -> Iterator[None]:
         begin, commit, rollback = (
             ("SAVEPOINT batch", "RELEASE SAVEPOINT batch", "ROLLBACK TO SAVEPOINT batch")
             if self._one_transaction
             else ("BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK")
         )
-        self._doing = doing
-        self.execute(begin)
+        self._doing, self._limit = doing, timeout
+        self.execute("; ".join([begin, *settings]))
         try:
-            self.execute(f"SET LOCAL statement_timeout = {int(self._timeout * 1000)}")
             yield
-            if self._one_transaction:
-                # What a commit would have emptied.
-                self.execute("TRUNCATE lead_import_stage, lead_import_place, lead_import_phones")
             self.execute(commit)
         except BaseException:
             self._roll_back(rollback)
             raise
+        finally:
+            self._limit = inf
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -113,13 +133,45 @@ class Server:
         try:
             yield
         except (DBAPIError, DriverError) as error:
-            out_of_time = time.monotonic() - started >= self._timeout
+            out_of_time = time.monotonic() - started >= self._limit
             raise from_database(error, self._doing, out_of_time=out_of_time) from None
 
     def _roll_back(self, rollback: str) -> None:
         # Where the connection is gone, so is the transaction; the first error says so.
         with suppress(DBAPIError):
             self._connection.execute(text(rollback))
+
+
+class _Source:
+    """Pieces as the file that COPY reads.
+
+    The driver would pass the text of an error in here on to the server, and raise one of its own.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._error: BaseException | None = None
+
+    def read(self, _size: int) -> bytes:
+        try:
+            return next(self._pieces, b"")
+        except BaseException as error:
+            self._error = error
+            raise InterruptedError from None
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Raise what was raised in ``read`` in place of what came of it."""
+        try:
+            yield
+        except Exception:
+            if self._error is None:
+                raise
+            self._raise()
+
+    def _raise(self) -> NoReturn:
+        assert self._error is not None
+        raise self._error from None
 
 
 class Script:
@@ -136,13 +188,19 @@ class Script:
         )
         self._output.write(f"{str(compiled).strip()};\n\n")
 
-    def expect_one(self, sql: str, **parameters: object) -> None:
-        self.execute(sql, **parameters)
-
-    def copy(self, table: str, rows: Iterable[Iterable[str]], *, blank_is_null: bool = False) -> None:
-        self._output.write(f"{_copy(table, blank_is_null)};\n{copy_text(rows)}\\.\n\n")
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+        self._output.write(f"{_copy(table, blank_is_null)};\n")
+        for piece in pieces:
+            self._output.write(piece.decode())
+        self._output.write("\\.\n\n")
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:
         self._output.write(f"-- {doing}\n")
         yield
+
+    @contextmanager
+    def batch(self, doing: str) -> Iterator[None]:
+        with self.transaction(doing):
+            self.execute(SKIP_AUDIT)
+            yield

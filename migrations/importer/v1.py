@@ -24,7 +24,7 @@ behind this door may be rewritten as long as that holds; a rule that must change
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from typing import Any, Literal
 from migrations.importer import revert_statements as back
 from migrations.importer import statements as sql
 from migrations.importer.audit import create_audit_trigger, drop_audit_trail
-from migrations.importer.batch import Batch, Row, apply_batch, batches, find_repeats, revert_batch
+from migrations.importer.batch import Batch, apply_batch, revert_batch
 from migrations.importer.context import Options, RevisionContext, connection_of, options_of
 from migrations.importer.errors import (
     DatabaseFailed,
@@ -60,6 +60,7 @@ from migrations.importer.preflight import check_removal, check_tables
 from migrations.importer.progress import Progress, log
 from migrations.importer.retries import until_the_site_lets_us
 from migrations.importer.session import Script, Server, Session
+from migrations.importer.staging import copy_export, fold_repeats, stage_export
 from migrations.importer.tables import Table, create_tables, drop_tables
 
 __all__ = [
@@ -97,22 +98,12 @@ class Import:
     rejected: Literal["stop", "set aside"] = "stop"
     blanks: Literal["keep", "clear"] = "keep"
 
-    @contextmanager
-    def open(self) -> Iterator[Export]:
-        """The export, checked against what is pinned. Raises ``ExportRefused``."""
+    def open(self) -> AbstractContextManager[Export]:
+        """The export, to be checked against what is pinned. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
             raise ExportRefused(self.export, [Problem(0, "", "is not the name of a file under data/")])
-        with ExitStack() as opened:
-            with Progress(f"checking {self.export}", "MB") as progress:
-                checked = open_export(
-                    DATA / self.export,
-                    self.sha256,
-                    self.records,
-                    lambda done, size: progress.at(done / 1e6, size / 1e6),
-                    set_aside=self.rejected == "set aside",
-                )
-                export = opened.enter_context(checked)
-            yield export
+        set_aside = self.rejected == "set aside"
+        return open_export(DATA / self.export, self.sha256, self.records, set_aside=set_aside)
 
 
 def apply(import_: Import, context: RevisionContext) -> None:
@@ -125,12 +116,15 @@ def apply(import_: Import, context: RevisionContext) -> None:
             _write_script(import_, export, context)
             return
         with _run(import_, export, context) as run:
-            check_fit(run.connection, run.session, export)
+            run.stage()
+            check_fit(run.session, export.name)
+            fold_repeats(run.session)
             leads_before = count_leads(run.connection)
             start_import(run.session, **_ledger_row(import_, context))
             receipt = get_receipt(run.connection, import_.revision)
             check_receipt(receipt, import_.sha256, import_.records)
             check_not_half_reverted(receipt)
+            run.session.execute(sql.CREATE_APPLY_BATCH)
             run.in_batches(apply_batch, receipt.next_record)
             receipt = get_receipt(run.connection, import_.revision)
             log.info("%s Leads: %d before, %d after.", receipt, leads_before, count_leads(run.connection))
@@ -148,19 +142,22 @@ def revert(import_: Import, context: RevisionContext) -> None:
             "The downgrade of an import depends on the leads: it cannot be a script. Run it without --sql."
         )
     with import_.open() as export, _run(import_, export, context) as run:
+        run.stage()
         reverted = find_reverted(run.connection, import_.revision)
         if reverted and not find_receipt(run.connection, import_.revision):
             # Cut off between its last batch and Alembic's stamp.
             log.info("%s", reverted.way_back)
             return
+        fold_repeats(run.session)
         receipt = get_receipt(run.connection, import_.revision)
         check_receipt(receipt, import_.sha256, import_.records)
         remove_created = run.options.remove_created
         check_same_way_back(receipt, remove_created)
+        for statement in (back.DROP_TEMPORARY_TABLES, *back.TEMPORARY_TABLES, back.CREATE_REVERT_BATCH):
+            run.session.execute(statement)
         if remove_created:
             check_removal(run.connection)
-        for table in back.TEMPORARY_TABLES:
-            run.session.execute(table)
+            run.session.execute(back.FIND_MADE, revision=import_.revision)
         run.in_batches(
             partial(revert_batch, remove_created=remove_created),
             receipt.revert_next_record,
@@ -183,15 +180,12 @@ class _Run:
         )
         self.import_ = import_
         self.export = export
-        self.last_of: dict[int, int] = {}
 
-    def compare_phones(self) -> dict[int, int]:
-        """Which records come again with the same phone; nothing is written."""
-        last_of, without_key = find_repeats(self.session, self.export)
-        if without_key:
-            problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
-            raise ExportRefused(self.export.name, problems)
-        return last_of
+    def stage(self) -> None:
+        """Check the export, and have it on the server."""
+        for statement in (sql.DROP_TEMPORARY_TABLES, *sql.TEMPORARY_TABLES):
+            self.session.execute(statement)
+        stage_export(self.session, self.export, self.options.why_stop, blanks_clear=self.import_.blanks == "clear")
 
     def in_batches(
         self, work: Callable[[Session, Batch, str], None], start: int, how_far: str = "saved; deploy again to continue"
@@ -203,13 +197,10 @@ class _Run:
         if 0 < start < self.export.count:
             log.info("%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count)
         with Progress(self.export.name, "records") as progress:
-            for batch in self._batches(start):
+            for here in range(start, self.export.count, self.options.batch_size):
+                batch = Batch(here, min(here + self.options.batch_size, self.export.count))
                 self._whole_or_in_halves(work, batch, how_far)
                 progress.at(batch.next, self.export.count)
-
-    def _batches(self, start: int) -> Iterator[Batch]:
-        size = self.options.batch_size
-        return batches(self.export, size, start, self.last_of, blanks_clear=self.import_.blanks == "clear")
 
     def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str) -> None:
         try:
@@ -241,9 +232,6 @@ def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[
     with nullcontext() if options_of(context).dry_run else context.autocommit_block():
         run = _Run(import_, export, context)
         check_tables(run.connection)
-        for table in sql.TEMPORARY_TABLES:
-            run.session.execute(table)
-        run.last_of = run.compare_phones()
         yield run
         run.session.execute(sql.DROP_TEMPORARY_TABLES)
 
@@ -256,13 +244,13 @@ def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
     """The import as one batch of a script that psql can run."""
+    export.check()  # before a line of it is written
     context.output_buffer.write("-- This script holds personal data: keep it as carefully as the database.\n")
     script = Script(context.output_buffer)
     for table in sql.TEMPORARY_TABLES:
         script.execute(table)
+    copy_export(script, export, blanks_clear=import_.blanks == "clear")
+    fold_repeats(script)
     start_import(script, **_ledger_row(import_, context))
-    # Which records share a phone is found out when the script runs, so they stand in one batch.
-    rows = [Row(export.count, position, record) for position, record in export.records()]
-    rejects = [problem for problems in export.rejected.values() for problem in problems]
-    batch = Batch(0, export.count, rows, rejects, blanks_clear=import_.blanks == "clear")
-    apply_batch(script, batch, import_.revision)
+    script.execute(sql.CREATE_APPLY_BATCH)
+    apply_batch(script, Batch(0, export.count), import_.revision)

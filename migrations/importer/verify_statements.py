@@ -1,7 +1,7 @@
 """Every statement that compares leads with what an import wrote, in the order in which they run.
 
-They write to temporary tables alone, which are made before the connection becomes read-only. A batch
-of records is staged and folded as an import does it (``statements.py``). Where a later import has
+They write to temporary tables alone, which are made before the connection becomes read-only. The export
+is staged and folded as an import does it (``statements.py``), and compared batch by batch. Where a later import has
 updated a lead, it is compared as that one found it.
 """
 
@@ -32,6 +32,9 @@ BEGIN = (
     "DELETE FROM lead_verify_created",
     "DELETE FROM lead_verify_found",
     "DELETE FROM lead_verify_lost",
+    "DELETE FROM lead_import_stage",
+    "DELETE FROM lead_import_set_aside",
+    "DELETE FROM lead_import_repeats",
     """
     INSERT INTO lead_verify_created (lead_id)
     SELECT DISTINCT unnest(created_ids) FROM lead_import_batches WHERE import_id = :import
@@ -59,6 +62,8 @@ def _later(lead: str) -> str:
     """
 
 
+_BATCH = "(SELECT * FROM lead_import_stage WHERE record >= :here AND record < :next)"
+
 # What is found leaves the stage. LIMIT keeps the planner from reading whole tables, whatever it believes.
 _FOUND = """
     WITH found AS (
@@ -73,7 +78,7 @@ _COMPARE_UPDATED = _FOUND.format(f"""
         SELECT
             s.record, i.lead_id,
             CASE WHEN l.id IS NOT NULL THEN {_edited("coalesce(s.{c}, i.{c})")} END
-        FROM lead_import_stage AS s
+        FROM {_BATCH} AS s
         CROSS JOIN LATERAL (
             SELECT * FROM lead_before_images WHERE import_id = :import AND record = s.record LIMIT 1
         ) AS i
@@ -86,7 +91,7 @@ _COMPARE_OTHERS = _FOUND.format(f"""
         SELECT
             s.record, l.id,
             {_edited("coalesce(s.{c}, CASE WHEN created.lead_id IS NULL THEN l.{c} ELSE '' END)")}
-        FROM lead_import_stage AS s
+        FROM {_BATCH} AS s
         CROSS JOIN LATERAL (
             SELECT * FROM leads
             WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
@@ -98,7 +103,7 @@ _COMPARE_OTHERS = _FOUND.format(f"""
 
 _KEEP_LOST = f"""
     INSERT INTO lead_verify_lost (record, {", ".join(COLUMNS)}, created_at)
-    SELECT record, {each("coalesce({c}, '')")}, created_at FROM lead_import_stage
+    SELECT record, {each("coalesce({c}, '')")}, created_at FROM {_BATCH} AS s
 """
 
 COMPARE = (_COMPARE_UPDATED, _COMPARE_OTHERS, _KEEP_LOST)

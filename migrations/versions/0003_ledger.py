@@ -57,12 +57,13 @@ TABLES = (
         field="text NOT NULL",
         reason="text NOT NULL",
     ),
-    # No foreign key to leads: the receipt of an import outlives a lead that people delete.
+    # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to the import
+    # either: its batches have one, and here each row would pay for it.
     Table(
         "lead_before_images",
         "PRIMARY KEY (import_id, record)",
         "UNIQUE (import_id, lead_id)",
-        import_id="bigint NOT NULL REFERENCES lead_imports (id)",
+        import_id="bigint NOT NULL",
         record="bigint NOT NULL",
         lead_id="bigint NOT NULL",
         lead_number="text",

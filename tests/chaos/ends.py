@@ -12,7 +12,8 @@ LOCK_IS_FREE = """
 """
 
 A_LOCK_IS_WAITED_FOR = """
-    SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory' AND datname = current_database()
 """
 
 _FIELDS = ", ".join(FIELDS)

@@ -26,11 +26,11 @@ TAKES_THE_LOCK = "pg_try_advisory_lock"
 @pytest.mark.parametrize(
     ("when", "nth"),
     [
-        ("COPY lead_import_phones", 1),
-        ("COPY lead_import_stage", 2),
-        ("UPDATE leads", 3),
+        ("COPY lead_import_stage", 1),
+        ("INSERT INTO lead_import_repeats", 1),
+        ("UPDATE leads", 2),
         ("COMMIT", 4),
-        ("DROP TABLE pg_temp", 1),
+        ("DROP TABLE IF EXISTS", 2),
         ("UPDATE alembic_version", 1),
     ],
 )

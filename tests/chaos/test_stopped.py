@@ -10,7 +10,7 @@ from tenacity import Retrying
 
 from migrations.importer.retries import reconnecting, until_the_site_lets_us
 from tests.chaos.deploys import Deploys
-from tests.chaos.ends import LOCK_IS_FREE
+from tests.chaos.ends import A_LOCK_IS_WAITED_FOR, LOCK_IS_FREE
 from tests.chaos.faults import HoldBefore
 from tests.crm import assert_imported, connected, picture, records, run, slow_down, speed_up, value, wait_until
 
@@ -135,7 +135,7 @@ def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploy
         site.execute(text("BEGIN"))
         site.execute(text("SELECT FROM leads WHERE full_name LIKE 'Known %' FOR UPDATE"))
         held.let_go()
-        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(crm_with_leads, A_LOCK_IS_WAITED_FOR)
         cancelled = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         assert value(crm_with_leads, cancelled)
         assert deploy.status != 0

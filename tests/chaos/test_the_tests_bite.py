@@ -72,7 +72,7 @@ def a_site_that_locks_leads_in_their_order_gets_through(url: URL, deploys: Deplo
     """The site has the first lead and wants the last: the batch waits for the first, and holds nothing meanwhile."""
     low, high = value(url, "SELECT ARRAY[min(id), max(id)] FROM leads")
     lock = text("SELECT FROM leads WHERE id = :id FOR UPDATE NOWAIT")
-    held = HoldBefore("SELECT l.id")
+    held = HoldBefore("WITH locked AS")
     deploy = deploys.start(url, "upgrade", "head", faults=[held, *faults])
     held.wait()
     with connected(url) as site:

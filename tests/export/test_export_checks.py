@@ -20,8 +20,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrations.importer import export as export_module
-from migrations.importer.errors import SHOWN_PROBLEMS, ExportChanged, ExportRefused
-from migrations.importer.export import open_export
+from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused
+from migrations.importer.export import Export, open_export
 from migrations.importer.record import Record
 
 BUNDLED = Path(__file__).parents[2] / "data" / "production_leads_export.json"
@@ -91,9 +91,15 @@ def put(folder: Path, content: bytes | str) -> Path:
 def read(path: Path, **pinned: Any) -> list[dict[str, Any]]:
     """The records as ``json.loads`` would give them; their positions count from 0."""
     with open_export(path, **pinned) as export:
-        found = list(export.records())
+        found = list(pairs(export))
     assert [position for position, _ in found] == list(range(export.count))
     return [msgspec.structs.asdict(record) for _, record in found]
+
+
+def pairs(export: Export) -> Iterator[tuple[int, Record]]:
+    """Each record of an export with its position."""
+    for positions, records in export.checked():
+        yield from zip(positions, records, strict=True)
 
 
 def expected(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -109,7 +115,8 @@ def refusal(path: Path, **pinned: Any) -> ExportRefused:
 
 def refusal_or_none(path: Path, **pinned: Any) -> ExportRefused | None:
     try:
-        with open_export(path, **pinned):
+        with open_export(path, **pinned) as export:
+            export.check()
             return None
     except ExportRefused as error:
         if error.__context__ and not isinstance(error.__context__, OSError):
@@ -584,42 +591,42 @@ def test_no_refusal_shows_a_value(
         assert "white space" not in str(error), "no reason was found"
 
 
-# Between check and import.
+# While it is read.
 
 
-@pytest.mark.parametrize("block", [64, len(SMALL), 1 << 20])
+@pytest.mark.parametrize("block", [64, 1 << 16])
 @pytest.mark.parametrize(
     "content",
     [SMALL.replace(b"Tom", b"Tim"), SMALL[:-3], b"", SMALL.replace(b"Tom", b"Thomas"), SMALL + b" ", b"?" * len(SMALL)],
     ids=["a letter", "shorter", "emptied", "longer", "added to", "garbage"],
 )
-def test_a_file_that_changed_after_its_check_is_not_imported(tmp_path: Path, block: int, content: bytes) -> None:
-    """Up to the change it is what was checked; from there on nothing is read."""
-    path = put(tmp_path, SMALL)
-    checked = read(path)
-    with blocks_of(block), open_export(path) as export:
-        assert len(list(export.records())) == 2
-        path.write_bytes(content)
-        found: list[Record] = []
-        with pytest.raises(ExportChanged, match="changed while it was being imported"):
-            found.extend(record for _, record in export.records())
-    assert [msgspec.structs.asdict(record) for record in found] == checked[: len(found)]
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, block: int, content: bytes) -> None:
+    """Before anybody has learned that it came to its end."""
+    path = put(tmp_path, many(2000) if block > 64 else SMALL)
+    whole = path.read_bytes()
+    with blocks_of(block), open_export(path, hashlib.sha256(whole).hexdigest(), len(read(path))) as export:
+        reading = pairs(export)
+        next(reading)
+        path.write_bytes(content if block == 64 else whole[:-500] + content)
+        with pytest.raises(ExportRefused, match="nothing was written"):
+            list(reading)
 
 
-def test_what_is_put_in_the_place_of_a_checked_file_is_not_read(tmp_path: Path) -> None:
-    """What is imported is what was checked."""
+def test_what_is_put_in_the_place_of_an_open_file_is_not_read(tmp_path: Path) -> None:
+    """It is the file that was opened."""
     path = put(tmp_path, SMALL)
     with open_export(path) as export:
         (tmp_path / "other.json").write_bytes(SMALL.replace(b"Tom", b"Tim"))
         (tmp_path / "other.json").replace(path)
-        assert {record.assigned_agent for _, record in export.records()} == {"Tom Quillbeck"}
+        assert {record.assigned_agent for _, record in pairs(export)} == {"Tom Quillbeck"}
 
 
-def test_records_can_be_read_again(tmp_path: Path) -> None:
-    """The import goes through them more than once."""
+def test_an_export_can_be_read_again(tmp_path: Path) -> None:
+    """A script is written after a check."""
     with open_export(put(tmp_path, SMALL)) as export:
-        next(export.records())
-        assert list(export.records()) == list(export.records())
+        next(pairs(export))
+        assert list(pairs(export)) == list(pairs(export))
+        assert export.count == 2
 
 
 # Size.
@@ -655,7 +662,7 @@ def test_memory_does_not_grow_with_the_export(tmp_path: Path) -> None:
     path = put(tmp_path, many(20_000))
     assert path.stat().st_size > 6_000_000
     with blocks_of(1 << 16), peak_memory_below(2_000_000), open_export(path) as export:
-        assert sum(1 for _ in export.records()) == 20_000
+        assert sum(1 for _ in pairs(export)) == 20_000
 
 
 def test_memory_does_not_grow_with_the_problems(tmp_path: Path) -> None:

@@ -1,10 +1,17 @@
 """What the owner was promised, each on the bundled export."""
 
+from pathlib import Path
+
+import pytest
 from sqlalchemy import URL
 
+from migrations.importer import v1
+from migrations.importer.session import Session
+from migrations.importer.staging import fold_repeats
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.crm import (
     FIELDS,
+    IMPORT,
     add_lead,
     assert_imported,
     downgrade,
@@ -14,6 +21,7 @@ from tests.crm import (
     upgrade,
     value,
 )
+from tests.exports import bundle
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:
@@ -135,3 +143,17 @@ def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) ->
             assert after.leads[lead_id] == lead
     upgrade(crm_with_leads)
     assert_imported(crm_with_leads, after)
+
+
+def test_what_is_imported_is_what_was_checked(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever becomes of the file once it has passed."""
+    bundle(records(), monkeypatch, tmp_path)
+
+    def spoil_and_fold(session: Session) -> None:
+        (tmp_path / "export.json").write_text("[]")
+        fold_repeats(session)
+
+    monkeypatch.setattr(v1, "fold_repeats", spoil_and_fold)
+    before = picture(crm)
+    upgrade(crm, IMPORT, "batch-size=20")
+    assert_imported(crm, before)

@@ -1,4 +1,4 @@
-"""The phone key on the real server: it agrees with libphonenumber, with ``is_phone`` and with its own rules."""
+"""The phone key on the real server: it agrees with libphonenumber, with ``are_phones`` and with its own rules."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from phonenumbers import (
 )
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
-from migrations.importer.phone import CREATE_KEY_FUNCTION, is_phone
+from migrations.importer.phone import CREATE_KEY_FUNCTION, are_phones
 from tests.postgres import Databases
 
 Keys = Callable[[Sequence[str]], list[str | None]]
@@ -125,7 +125,7 @@ def test_every_usual_spelling_has_the_key_of_its_number(keys: Keys, phone: str, 
 def test_junk_has_no_key(keys: Keys, phone: str) -> None:
     """Neither empty, nor words, nor too short or too long, nor two numbers in one field."""
     assert keys([phone]) == [None]
-    assert not is_phone(phone)
+    assert not are_phones([phone])
 
 
 def test_another_extension_is_another_key(keys: Keys) -> None:
@@ -170,7 +170,9 @@ SPELLINGS: dict[str, Callable[[PhoneNumber], str]] = {
 
 
 def differences(phones: Sequence[str], found: Sequence[str | None], expected: Sequence[str]) -> list[object]:
-    return [case for case in zip(phones, found, expected, strict=True) if case[1] != case[2] or not is_phone(case[0])]
+    return [
+        case for case in zip(phones, found, expected, strict=True) if case[1] != case[2] or not are_phones([case[0]])
+    ]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -214,20 +216,22 @@ long_number = st.from_regex(r"(\+|00|0|)[0-9]{4,16}( ?x[0-9]{1,8})?", fullmatch=
 PREFIXES = ["", "0", "00", "+", "44", "+44", "0044", "+44(0)", "+440", "0044(0)", "+39", "+39(0)", "+7(0)", "+0", "++"]
 
 
-def test_is_phone_knows_the_shortest_and_the_longest(keys: Keys) -> None:
+def test_are_phones_knows_the_shortest_and_the_longest(keys: Keys) -> None:
     """After each prefix, at each length, with and without an extension."""
     numbers = [first + "123456789" * 2 for first in ("", "0", "00", "9")]
     phones = [p + n[:size] + x for p in PREFIXES for n in numbers for size in range(20) for x in ("", "x5", "ext")]
-    assert [(phone, is_phone(phone)) for phone in phones] == [
+    assert [(phone, are_phones([phone])) for phone in phones] == [
         (phone, key is not None) for phone, key in zip(phones, keys(phones), strict=True)
     ]
 
 
 @many
 @given(phones=st.lists(phone_like | any_text | long_number, min_size=20, max_size=40))
-def test_is_phone_knows_which_texts_have_a_key(keys: Keys, phones: list[str]) -> None:
+def test_are_phones_knows_which_texts_have_a_key(keys: Keys, phones: list[str]) -> None:
     """What the check of an export lets through is what the server has a key for, and nothing else."""
-    assert [is_phone(phone) for phone in phones] == [key is not None for key in keys(phones)]
+    has_key = [key is not None for key in keys(phones)]
+    assert [are_phones([phone]) for phone in phones] == has_key
+    assert are_phones(phones) == all(has_key)
 
 
 @many

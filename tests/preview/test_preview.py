@@ -31,7 +31,7 @@ from tests.crm import (
     wait_until,
 )
 from tests.exports import bundle
-from tests.previews import preview_of
+from tests.previews import preview_of, stop_after
 
 UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 
@@ -113,8 +113,7 @@ def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeyp
     """Only the records, and only the leads, that are still to come."""
     before = picture(crm_with_leads)
     with monkeypatch.context() as patch:
-        asked = iter(["", "", "the test"])
-        patch.setattr("migrations.stopping.Stop.__call__", lambda _: next(asked) or None)
+        stop_after(2, patch)
         with pytest.raises(Exception, match="stopped, for the test"):
             upgrade(crm_with_leads, IMPORT, "batch-size=50")
     halfway = value(crm_with_leads, "SELECT count(*) FROM leads")
@@ -130,8 +129,7 @@ def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeyp
 
 def test_a_stopped_dry_run_does_not_claim_to_have_saved(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has gone through is rolled back, and that is what it says."""
-    asked = iter(["", "", "the test"])
-    monkeypatch.setattr("migrations.stopping.Stop.__call__", lambda _: next(asked) or None)
+    stop_after(2, monkeypatch)
     with pytest.raises(CommandError, match="100 of 217 records are gone through, and a dry run keeps nothing"):
         preview_of(crm_with_leads, IMPORT, "batch-size=50")
     assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
@@ -230,7 +228,7 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
     slow_down(crm_with_leads, 0.02)
     before = dump(crm_with_leads)
     dry_run = start_alembic(crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head")
-    adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%INSERT INTO leads%'"
+    adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
     wait_until(crm_with_leads, f"SELECT count(*) > 0 {adding}")
     time.sleep(0.5)
     dry_run.send_signal(signal.SIGKILL)
