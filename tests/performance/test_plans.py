@@ -17,7 +17,7 @@ from sqlalchemy import URL, CursorResult, text
 from data.make_export import records
 from migrations.importer.session import Server
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.crm import downgrade, run, upgrade, value
+from tests.crm import IMPORT, downgrade, run, upgrade, value
 from tests.exports import bundle
 
 LEADS = 1_000_000
@@ -126,5 +126,17 @@ def test_a_batch_finds_its_leads_by_index(
     downgrade(url, "0003_ledger", "remove-created")
     assert value(url, "SELECT count(*) FROM leads") == LEADS, "it was no import, or it was not taken back"
     assert len(imported) >= 4 and len(watch.by_index - imported) >= 8, "the plans were not seen"
+    assert watch.from_start_to_end == set()
+    assert watch.reads == 0
+
+
+def test_leads_that_grow_from_nothing_are_found_by_index(
+    crm: URL, watch: Watch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The plans are made in the first batch, when there are none, and kept."""
+    bundle(list(records(RECORDS, 7)), monkeypatch, tmp_path)
+    upgrade(crm, IMPORT, "batch-size=100")
+    assert value(crm, "SELECT count(*) FROM leads") == RECORDS
+    assert watch.by_index, "the plans were not seen"
     assert watch.from_start_to_end == set()
     assert watch.reads == 0
