@@ -17,7 +17,7 @@ __all__ = ["Options", "RevisionContext", "connection_of", "options_of"]
 class Options:
     """How an upgrade runs; ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
 
-    batch_size: records a transaction.
+    batch_size: records a transaction, at the most; pause: seconds between two of them, at the least.
     dry_run: everything happens in one transaction, which the caller rolls back.
     remove_created: a way back also removes the leads that the import created, where nobody has
     touched or referenced them since.
@@ -27,6 +27,7 @@ class Options:
     """
 
     batch_size: int = 1000
+    pause: float = 0
     dry_run: bool = False
     remove_created: bool = False
     statement_timeout: float = 30

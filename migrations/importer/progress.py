@@ -58,15 +58,19 @@ class Progress:
         self._shown.close()
 
     def at(self, done: float, total: float, note: Callable[[], str] | None = None) -> None:
-        """``done`` of ``total`` is done; ``note``, asked when a line is due, says more on it."""
+        """``done`` of ``total`` is done; ``note``, asked when a line is due, says more, if it is not "".
+
+        What it says is worth a line on a terminal too.
+        """
         if self._is_terminal and not self._bar.live.is_started:
             self._shown.enter_context(_below_the_log(self._bar))
         self._bar.update(self._task, completed=done, total=total)
-        if done < total and time.monotonic() >= self._next_line and (note or not self._is_terminal):
+        if done < total and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             task = self._bar.tasks[self._task]
-            more = f": {note()}" if note else ""
-            log.info("%s: %s%s", task.description, _how_far(task), more)
+            noted = note() if note else ""
+            if noted or not self._is_terminal:
+                log.info("%s: %s%s", task.description, _how_far(task), f": {noted}" if noted else "")
 
 
 def time_span(seconds: float) -> str:

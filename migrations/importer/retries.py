@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from migrations.importer.errors import TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["reconnecting", "until_the_site_lets_us"]
+__all__ = ["reconnecting", "sleep_unless", "until_the_site_lets_us"]
 
 BATCH_ATTEMPTS = 8
 """Of one batch, over a quarter of a minute and more: no request of the site holds a lead that long."""
@@ -28,7 +29,7 @@ def until_the_site_lets_us(why_stop: WhyStop) -> Retrying:
         retry=retry_if_exception(lambda error: isinstance(error, TryAgain) and not error.lost),
         wait=wait_random_exponential(multiplier=0.1, max=20),
         stop=stop_after_attempt(BATCH_ATTEMPTS),
-        sleep=_unless(why_stop),
+        sleep=partial(sleep_unless, why_stop),
         before_sleep=_say,
         reraise=True,
     )
@@ -44,21 +45,17 @@ def reconnecting(why_stop: WhyStop) -> Retrying:
         retry=retry_if_exception(lambda error: isinstance(error, TryAgain)),
         wait=wait_random_exponential(multiplier=0.5, max=20),
         stop=lambda state: last(state) or why_stop() is not None,
-        sleep=_unless(why_stop),
+        sleep=partial(sleep_unless, why_stop),
         before_sleep=_say,
         reraise=True,
     )
 
 
-def _unless(why_stop: WhyStop) -> Callable[[float], None]:
-    """Sleep, unless there is a reason to stop."""
-
-    def sleep(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not why_stop():
-            time.sleep(min(left, 0.1))
-
-    return sleep
+def sleep_unless(why_stop: WhyStop, seconds: float) -> None:
+    """Sleep so long, or until there is a reason to stop."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not why_stop():
+        time.sleep(min(left, 0.1))
 
 
 def _say(state: RetryCallState) -> None:

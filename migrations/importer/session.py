@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from migrations.importer.errors import from_database
+from migrations.importer.pace import Took
 from migrations.importer.statements import SKIP_AUDIT
 
 __all__ = ["Script", "Server", "Session", "copy_text"]
@@ -74,6 +75,7 @@ class Server:
     one_transaction: the connection is in a transaction that somebody else ends (a dry run rolls it
     back); ours are savepoints in it.
     statement_timeout: seconds that one statement of a batch may take.
+    took: how long the last transaction took.
     """
 
     def __init__(self, connection: Connection, *, one_transaction: bool = False, statement_timeout: float = 30) -> None:
@@ -81,6 +83,7 @@ class Server:
         self._one_transaction = one_transaction
         self._timeout = statement_timeout
         self._doing, self._limit = "the import", inf
+        self.took = Took(0, 0)
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
@@ -116,10 +119,14 @@ class Server:
             else ("BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK")
         )
         self._doing, self._limit = doing, timeout
+        begun = time.monotonic()
         self.execute("; ".join([begin, *settings]))
         try:
             yield
+            worked = time.monotonic()
             self.execute(commit)
+            ended = time.monotonic()
+            self.took = Took(ended - begun, ended - worked)
         except BaseException:
             self._roll_back(rollback)
             raise

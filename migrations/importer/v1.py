@@ -55,10 +55,11 @@ from migrations.importer.ledger import (
     get_receipt,
     start_import,
 )
+from migrations.importer.pace import Pace
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
 from migrations.importer.preflight import check_removal, check_tables
 from migrations.importer.progress import Progress, log
-from migrations.importer.retries import until_the_site_lets_us
+from migrations.importer.retries import sleep_unless, until_the_site_lets_us
 from migrations.importer.session import Script, Server, Session
 from migrations.importer.staging import copy_export, fold_repeats, stage_export
 from migrations.importer.tables import Table, create_tables, drop_tables
@@ -178,6 +179,7 @@ class _Run:
             one_transaction=self.options.dry_run,
             statement_timeout=self.options.statement_timeout,
         )
+        self.pace = Pace(self.options.batch_size, self.options.pause)
         self.import_ = import_
         self.export = export
 
@@ -196,11 +198,15 @@ class _Run:
         """
         if 0 < start < self.export.count:
             log.info("%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count)
+        here = start
         with Progress(self.export.name, "records") as progress:
-            for here in range(start, self.export.count, self.options.batch_size):
-                batch = Batch(here, min(here + self.options.batch_size, self.export.count))
+            while here < self.export.count:
+                batch = Batch(here, min(here + self.pace.batch_size, self.export.count))
                 self._whole_or_in_halves(work, batch, how_far)
-                progress.at(batch.next, self.export.count)
+                here = batch.next
+                progress.at(here, self.export.count, self.pace.note)
+                if here < self.export.count and not self.options.dry_run:  # which holds its locks all the while
+                    sleep_unless(self.options.why_stop, self.pace.rest)
 
     def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str) -> None:
         try:
@@ -208,6 +214,7 @@ class _Run:
                 with attempt:
                     self._stop_if_asked(batch, how_far)
                     work(self.session, batch, self.import_.revision)
+                    self.pace.after(batch.next - batch.here, self.session.took)
         except StatementTimedOut as error:
             if batch.next - batch.here == 1:
                 raise DatabaseFailed(

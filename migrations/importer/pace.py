@@ -1,0 +1,61 @@
+"""How fast an import goes, so that the site does not notice it.
+
+A batch holds the leads that it updates until its commit: where batches take longer than they should, they
+get smaller, and larger again where there is time. Where commits are slow, the disk or a standby is behind,
+and the import rests as long as it has worked. The models are the batched migrations of GitLab
+(https://docs.gitlab.com/development/database/batched_background_migrations/) and the throttle of gh-ost
+(https://github.com/github/gh-ost/blob/master/doc/throttle.md).
+"""
+
+from typing import NamedTuple
+
+__all__ = ["Pace", "Took"]
+
+LONGEST_WORK = 0.1
+"""Seconds that a batch should take before its commit: hardly half of it is spent with leads locked."""
+
+SLOW_COMMIT = 0.1
+"""Seconds: a commit waits for the disk once, which takes some milliseconds."""
+
+SMALLEST_BATCH = 20
+LONGEST_REST = 10.0
+
+
+class Took(NamedTuple):
+    """Seconds that a batch took, and how many of them were its commit."""
+
+    batch: float
+    commit: float
+
+
+class Pace:
+    """The size of the next batch, and the rest before it.
+
+    most: records a batch at the most; pause: seconds between batches, whatever they take.
+    """
+
+    def __init__(self, most: int, pause: float) -> None:
+        self.batch_size = most
+        self.rest = pause
+        self._most = most
+        self._pause = pause
+
+    def after(self, records: int, took: Took) -> None:
+        """Set the pace for what comes after a batch of so many records."""
+        # A commit takes no longer for more records.
+        fitting = records * LONGEST_WORK / max(took.batch - took.commit, 1e-6)
+        if fitting < self.batch_size:
+            self.batch_size = min(self._most, max(SMALLEST_BATCH, int(fitting), self.batch_size // 2))
+        else:
+            self.batch_size = min(self._most, int(fitting), self.batch_size * 5 // 4 + 1)
+        slow = took.commit > SLOW_COMMIT
+        self.rest = max(self._pause, min(took.batch, LONGEST_REST) if slow else 0)
+
+    def note(self) -> str:
+        """What is slower than it was asked to be; "" where nothing is."""
+        notes = []
+        if self.batch_size < self._most:
+            notes.append(f"in batches of {self.batch_size:,}, for larger ones take too long")
+        if self.rest > self._pause:
+            notes.append(f"resting {self.rest:.1f} s, for commits are slow")
+        return "; ".join(notes)
