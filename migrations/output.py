@@ -21,9 +21,6 @@ from migrations.verify import Checked, Verdict
 
 __all__ = ["preview_as_json", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
 
-MOST_UNTOUCHED = 12
-"""Tables that were not written and are listed by name."""
-
 
 def tell_json(told: dict[str, Any]) -> None:
     """One object on one line."""
@@ -83,15 +80,13 @@ def _rows_written(preview: Preview) -> Table:
     table.add_column("table", overflow="fold")
     for column in ("inserted", "updated", "deleted"):
         table.add_column(column, justify="right")
-    untouched = [rows for rows in preview.tables if not rows.is_written]
-    listed = [rows for rows in preview.tables if rows.is_written or len(untouched) <= MOST_UNTOUCHED]
-    for rows in listed:
+    for rows in preview.listed_tables:
         style = "" if rows.is_written else "dim"
         style = style if rows.is_kept or not preview.is_upgrade else "bold red"
         counts = (f"{count:,}" for count in (rows.inserted, rows.updated, rows.deleted))
         table.add_row(_plain(rows.table), *counts, style=style)
-    if len(listed) < len(preview.tables):
-        table.add_row(f"{len(untouched)} other tables", "0", "0", "0", style="dim")
+    if others := len(preview.unlisted_tables):
+        table.add_row(f"{others} other tables", "0", "0", "0", style="dim")
     return table
 
 

@@ -26,6 +26,9 @@ __all__ = ["ChangedLead", "CreatedLead", "Figures", "Preview", "TableRows", "pre
 MOST_LISTED = 10_000
 """Leads of a kind that a preview lists; it says how many more there are."""
 
+MOST_UNTOUCHED = 12
+"""Tables that were not written and are listed by name."""
+
 LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
@@ -120,6 +123,11 @@ class TableRows:
     deleted: int
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is of the import: the ledger, and Alembic's stamp."""
+        return self.table in (*LEDGER, "alembic_version")
+
+    @property
     def promise(self) -> str:
         """What an import may do to it."""
         if self.table == "leads":
@@ -133,17 +141,17 @@ class TableRows:
     @property
     def is_kept(self) -> bool:
         """Whether it did no more than that."""
-        if self.table in ("leads", "alembic_version", *LEDGER):
+        if self.is_ours or self.table == "leads":
             return not self.deleted
         return not self.is_written
 
     def __lt__(self, other: "TableRows") -> bool:
-        """Leads first, then what else was written, then the rest by name."""
+        """Leads first, then what should not have been written, the application's tables, and ours."""
         return self._place < other._place
 
     @property
-    def _place(self) -> tuple[bool, bool, str]:
-        return self.table != "leads", not self.is_written, self.table
+    def _place(self) -> tuple[bool, bool, bool, str]:
+        return self.table != "leads", self.is_kept, self.is_ours, self.table
 
     @property
     def is_written(self) -> bool:
@@ -196,6 +204,18 @@ class Preview:
     def deleted(self) -> int:
         """Leads that it deleted: none."""
         return next((rows.deleted for rows in self.tables if rows.table == "leads"), 0)
+
+    @property
+    def listed_tables(self) -> list[TableRows]:
+        """Those that are worth a line each."""
+        unlisted = self.unlisted_tables
+        return [rows for rows in self.tables if rows not in unlisted]
+
+    @property
+    def unlisted_tables(self) -> list[TableRows]:
+        """The application's other tables that were not written, where they are many."""
+        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table == "leads")]
+        return untouched if len(untouched) > MOST_UNTOUCHED else []
 
     @property
     def is_upgrade(self) -> bool:
