@@ -37,7 +37,7 @@ def tell_preview(preview: Preview) -> None:
     for figures in preview.imports:
         say(Text.assemble((_plain(figures.export), "bold"), f": {_outcomes(figures)}."))
     if not preview.imports:
-        say("No import is pending." if not preview.refused else f"{_plain(preview.refused)}: refused.")
+        say(f"{_plain(preview.refused)}: refused." if preview.refused else "No import to run or to take back.")
     say(f"Leads: {preview.leads_before:,} before, {preview.leads_after:,} after, {preview.deleted:,} deleted.")
     say()
     say("Rows written by the dry run, counted by Postgres:")
@@ -69,10 +69,11 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
 
 
 def _outcomes(figures: Figures) -> str:
-    names = [name for name, count in figures.counts.items() if count or name in OUTCOMES[:3] or name == "restored"]
+    names = [name for name, count in figures.counts.items() if count or name in (*OUTCOMES[:3], "restored", "kept")]
     counts = [f"{figures.counts[name]:,} {name}" for name in names]
     of = f" of {figures.records:,}" if figures.done != figures.records else ""
-    return f"{figures.done:,}{of} records: {', '.join(counts)}"
+    taken_back = " taken back" if "restored" in figures.counts else ""
+    return f"{figures.done:,}{of} records{taken_back}: {', '.join(counts)}"
 
 
 def _rows_written(preview: Preview) -> Table:
