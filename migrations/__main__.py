@@ -12,6 +12,7 @@ Exit status: 0 done, 1 refused or found wrong, 2 called wrongly.
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,7 +30,7 @@ from migrations.database import connect, database
 from migrations.fix_sheet import fix_sheet
 from migrations.importer.errors import ExportRefused, ImportStopped, from_database
 from migrations.importer.export import open_export
-from migrations.output import preview_as_json, tell_json, tell_preview, tell_status, tell_verdict
+from migrations.output import preview_as_json, take_any_text, tell_json, tell_preview, tell_status, tell_verdict
 from migrations.page import page_file, render
 from migrations.preview import Preview
 from migrations.receipts import read_status
@@ -43,10 +44,19 @@ ROOT = Path(__file__).parents[1]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     given = _parser().parse_args(arguments)
+    take_any_text()
     try:
         status: int = given.command(given)
+        sys.stdout.flush()
     except (ImportStopped, CommandError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"{error.filename or 'Standard output'}: {error.strerror}. Put that right, then run again.", file=sys.stderr
+        )
+        # What standard output did not take, it would be offered again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
 

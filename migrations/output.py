@@ -5,8 +5,10 @@ preview's JSON where it was asked for.
 """
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +21,13 @@ from migrations.preview import OUTCOMES, ChangedLead, Figures, Preview
 from migrations.receipts import Status, receipt_as_json, state_of
 from migrations.verify import Checked, Verdict
 
-__all__ = ["preview_as_json", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
+__all__ = ["preview_as_json", "take_any_text", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
+
+
+def take_any_text() -> None:
+    """Let standard output write "?" for what its encoding has no character for, instead of failing."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def tell_json(told: dict[str, Any]) -> None:
@@ -32,6 +40,7 @@ def tell_json(told: dict[str, Any]) -> None:
 
 def tell_preview(preview: Preview) -> None:
     """The figures of a preview: records, leads, and rows of each table."""
+    take_any_text()
     say = _console().print
     say()
     for figures in preview.imports:
