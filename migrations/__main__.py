@@ -6,7 +6,7 @@
     python -m migrations status                    what was imported: the receipts of the ledger
     python -m migrations verify [--strict]         is it all there, as the ledger says? nothing is written
 
-Exit status: 0 done, 1 refused or found wrong, 2 called wrongly.
+Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.add import add_export
 from migrations.database import connect, database
@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImportStopped, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except OSError as error:
         print(
             f"{error.filename or 'Standard output'}: {error.strerror}. Put that right, then run again.", file=sys.stderr
@@ -171,6 +173,9 @@ def _reading(doing: str) -> Iterator[Connection]:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
         except DBAPIError as error:
             raise from_database(error, doing) from None
+        except PendingRollbackError as error:
+            # Somebody pressed Ctrl-C, or the server went away; this is but what came of it.
+            raise error.__context__ or error from None
 
 
 if __name__ == "__main__":
