@@ -33,6 +33,9 @@ LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+NAMED = ("leads", "users", "settings", "lead_audit")
+"""Tables of the application that are promised something by name."""
+
 LEDGER = tuple(table for table in WRITTEN_TABLES if table != "leads")
 
 _ROWS_WRITTEN = """
@@ -214,7 +217,7 @@ class Preview:
     @property
     def unlisted_tables(self) -> list[TableRows]:
         """The application's other tables that were not written, where they are many."""
-        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table == "leads")]
+        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table in NAMED)]
         return untouched if len(untouched) > MOST_UNTOUCHED else []
 
     @property

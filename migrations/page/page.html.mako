@@ -79,7 +79,7 @@
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
 </p>
-<p class="pill">Dry run: the import ran, then all of it was rolled back. Nothing has changed.</p>
+<p class="pill">Dry run: ${"the import was refused before its first write" if preview.refused else "the import ran, then all of it was rolled back"}. Nothing has changed.</p>
 </header>
 
 <main>

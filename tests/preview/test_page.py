@@ -220,6 +220,7 @@ def test_problems_and_broken_promises_are_on_the_page() -> None:
             total_problems=130,
         )
     )
+    assert "refused before its first write" in page
     assert "is not one phone number" in page
     assert "130 problems" in page
     assert "The first 2 of 130." in page
@@ -296,9 +297,10 @@ def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path, monkeypatch: pytest
 
 
 def test_many_other_tables_are_one_line_of_the_proof() -> None:
-    """Leads, what was written against the promise, and the ledger stand alone; nothing is left out."""
+    """Leads, what was written against the promise, users and the ledger stand alone; nothing is left out."""
     others = [TableRows(f"other_{n:02d}", 0, 0, 0) for n in range(13)]
-    told = [TableRows("leads", 2, 0, 0), TableRows("users", 0, 1, 0), TableRows("lead_imports", 0, 0, 0)]
+    told = [TableRows("leads", 2, 0, 0), TableRows("sales", 0, 1, 0), TableRows("users", 0, 0, 0)]
+    told.append(TableRows("lead_imports", 0, 0, 0))
     preview = replace(EMPTY, tables=sorted([*others, *told]))
     assert preview.listed_tables == told
     assert "13 other tables, untouched" in render(preview)
