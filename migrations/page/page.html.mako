@@ -252,7 +252,7 @@ ${heading(labels[column])}\
 % else:
 <p>This page shows people's phones and e-mails: keep it as carefully as the database.</p>
 % endif
-<p>A record and a lead belong together where their phones are one number, however it is written. A blank in the export never erases a value.</p>
+<p>A record and a lead belong together where their phones are one number, however it is written. A blank in the export keeps the lead's value, unless the revision says otherwise.</p>
 </footer>
 <script>${script | n}</script>
 </body>
