@@ -67,6 +67,7 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
         "database": preview.database,
         "taken_at": preview.taken_at.isoformat(),
         "leads": {"before": preview.leads_before, "after": preview.leads_after, "deleted": preview.deleted},
+        "refused": preview.refused or None,
         "imports": [asdict(figures) for figures in preview.imports],
         "tables": [asdict(rows) | {"kept": rows.is_kept} for rows in preview.tables],
         **leads,

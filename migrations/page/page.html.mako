@@ -75,6 +75,9 @@
 <span>database <b><bdi>${preview.database}</bdi></b></span>
 % for figures in preview.imports:
 <span>revision <b>${figures.revision}</b></span>
+% if len(preview.imports) > 1:
+<span>export <b><bdi>${figures.export}</bdi></b></span>
+% endif
 <span>${n(figures.done)}${f" of {figures.records:,}" if figures.done != figures.records else ""} records, sha256 <b title="${figures.sha256}">${figures.sha256[:12]}…</b></span>
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
