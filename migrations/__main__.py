@@ -56,13 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        print(
-            f"{error.filename or 'Standard output'}: {error.strerror}. Put that right, then run again.", file=sys.stderr
-        )
-        # What standard output did not take, it would be offered again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _tell_unwritten(error)
         return 1
     return status
+
+
+def _tell_unwritten(error: OSError) -> None:
+    """Say what took no more; not of a reader that has seen enough, as in ``status | head -1``."""
+    if not isinstance(error, BrokenPipeError):
+        where = error.filename or "Standard output"
+        print(f"{where}: {error.strerror}. Put that right, then run again.", file=sys.stderr)
+    if error.filename is None:
+        # What it did not take would be offered to it again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

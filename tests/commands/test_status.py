@@ -132,6 +132,18 @@ def test_a_standard_output_that_is_full_is_exit_status_1(imported: URL, command:
     assert told.stderr == "Standard output: No space left on device. Put that right, then run again.\n"
 
 
+def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:
+    """Exit status 1 without a word, as when the pipe's other end is closed."""
+    back, to = os.pipe()
+    os.close(back)
+    told = subprocess.run(
+        [sys.executable, "-m", "migrations", "status", "--json"],
+        check=False, cwd=ROOT, stdout=to, stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    os.close(to)
+    assert (told.returncode, told.stderr) == (1, "")
+
+
 def test_an_encoding_without_a_character_for_it_gets_a_question_mark(imported: URL) -> None:
     """As a terminal that is no UTF-8."""
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
