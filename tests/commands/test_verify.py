@@ -111,6 +111,15 @@ def test_a_phone_in_another_spelling_is_an_edit_of_the_phone(imported: URL) -> N
     assert checked_of(imported).fields == {"phone": 1}
 
 
+def test_a_lead_that_has_come_since_is_nobodys_edit(imported: URL) -> None:
+    """People give a lead another phone, and the site adds a new lead with the old one."""
+    phone = value(imported, "SELECT phone FROM leads WHERE id = :id", id=created(imported))
+    run(imported, "UPDATE leads SET phone = '07700 900888' WHERE id = :id", id=created(imported))
+    add_lead(imported, phone=phone, full_name="New")
+    checked = checked_of(imported)
+    assert (checked.edited, checked.fields, checked.lost) == (1, {"phone": 1}, 0)
+
+
 def test_removed_leads_are_counted(imported: URL) -> None:
     """Created and updated ones; a lead of somebody else's is nobody's loss."""
     for lead_id in (created(imported, 0), created(imported, 1), updated(imported, 0)):
