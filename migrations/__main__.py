@@ -2,18 +2,19 @@
 
     python -m migrations check EXPORT              check an export; no database is needed
     python -m migrations add EXPORT -m MESSAGE     put an export into the next deploy
-    python -m migrations preview [--html FILE]     what `alembic upgrade head` would do; nothing is kept
-    python -m migrations status                    what was imported: the receipts of the ledger
-    python -m migrations verify [--strict]         is it all there, as the ledger says? nothing is written
+    python -m migrations preview [--html FILE]     show what `alembic upgrade head` would do; nothing is kept
+    python -m migrations status                    list what was imported: the receipts of the ledger
+    python -m migrations verify [--strict]         check that every import is there, as the ledger says
 
-Exit status: 0 done, 1 refused or found wrong, 2 called wrongly.
+Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
 
 import argparse
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -22,14 +23,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.add import add_export
 from migrations.database import connect, database
 from migrations.fix_sheet import fix_sheet
 from migrations.importer.errors import ExportRefused, ImportStopped, from_database
 from migrations.importer.export import open_export
-from migrations.output import preview_as_json, tell_json, tell_preview, tell_status, tell_verdict
+from migrations.output import preview_as_json, take_any_text, tell_json, tell_preview, tell_status, tell_verdict
 from migrations.page import page_file, render
 from migrations.preview import Preview
 from migrations.receipts import read_status
@@ -39,48 +40,76 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).parents[1]
 
+Command = Callable[[argparse.Namespace], int]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     given = _parser().parse_args(arguments)
+    take_any_text()
     try:
         status: int = given.command(given)
+        sys.stdout.flush()
     except (ImportStopped, CommandError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        _tell_unwritten(error)
         return 1
     return status
 
 
+def _tell_unwritten(error: OSError) -> None:
+    """Say what took no more; not of a reader that has seen enough, as in ``status | head -1``."""
+    if not isinstance(error, BrokenPipeError):
+        where = error.filename or "Standard output"
+        print(f"{where}: {error.strerror}. Put that right, then run again.", file=sys.stderr)
+    if error.filename is None:
+        # What it did not take would be offered to it again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m migrations", description="The commands around the revisions.")
+    parser = argparse.ArgumentParser(
+        prog="python -m migrations",
+        description="Around the import of leads: what it would do, what it did, and the next export.",
+        epilog="DATABASE_URL names the database; without it, it is a local one in .postgres/. "
+        "Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    check = commands.add_parser("check", help="check an export; no database is needed")
-    check.add_argument("export", type=Path, metavar="EXPORT")
+    def command(run: Command, name: str, what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=f"{what[:1].upper()}{what[1:]}.")
+        added.set_defaults(command=run)
+        return added
+
+    check = command(_check, "check", "check an export; no database is needed")
+    check.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    check.add_argument("--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems with their records")
-    check.set_defaults(command=_check)
+    check.add_argument("--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems beside their records")
 
-    add = commands.add_parser("add", help="copy an export into data/ and write the revision that imports it")
-    add.add_argument("export", type=Path, metavar="EXPORT")
+    add = command(_add, "add", "copy an export into data/ and write the revision that imports it")
+    add.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
     add.add_argument("-m", "--message", required=True, help='what it is, such as "import october leads"')
-    add.set_defaults(command=_add)
 
-    preview = commands.add_parser("preview", help="what `alembic upgrade head` would do; nothing is kept")
-    preview.add_argument("--html", type=Path, metavar="FILE", help="write a page that lists every lead")
+    preview = command(_preview, "preview", "show what `alembic upgrade head` would do; nothing is kept")
+    preview.add_argument("--html", type=Path, metavar="FILE", help="write a page for a browser that lists every lead")
     preview.add_argument("--json", action="store_true", help="print it as one JSON object")
-    preview.add_argument("--show-personal-data", action="store_true", help="show phones and e-mails as they are")
-    preview.add_argument("-x", action="append", default=[], metavar="NAME=VALUE", help="an option as alembic takes it")
-    preview.set_defaults(command=_preview)
+    preview.add_argument(
+        "--show-personal-data", action="store_true", help="phones and e-mails as they are, on the page and in the JSON"
+    )
+    preview.add_argument(
+        "-x", action="append", default=[], metavar="NAME=VALUE", help="an option of alembic, such as -x batch-size=200"
+    )
 
-    status = commands.add_parser("status", help="what was imported: the receipts of the ledger")
+    status = command(_status, "status", "list what was imported: the receipts of the ledger")
     status.add_argument("--json", action="store_true", help="print it as one JSON object")
-    status.set_defaults(command=_status)
 
-    verify = commands.add_parser("verify", help="is it all there, as the ledger says? nothing is written")
+    verify = command(_verify, "verify", "check that every import is there, as the ledger says; nothing is written")
     verify.add_argument("--strict", action="store_true", help="leads that were edited or removed since are wrong too")
     verify.add_argument("--json", action="store_true", help="print it as one JSON object")
-    verify.set_defaults(command=_verify)
     return parser
 
 
@@ -127,7 +156,7 @@ def _preview(given: argparse.Namespace) -> int:
             tell_preview(preview)
         if write:
             write(render(preview, show_personal_data=given.show_personal_data))
-            print(f"Wrote {given.html}, which only you can read.", file=sys.stderr)
+            print(f"Wrote {given.html}, which holds personal data; only you can read it.", file=sys.stderr)
 
     config = _config(x=["dry-run", *given.x])
     config.attributes["show_preview"] = show
@@ -162,6 +191,9 @@ def _reading(doing: str) -> Iterator[Connection]:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
         except DBAPIError as error:
             raise from_database(error, doing) from None
+        except PendingRollbackError as error:
+            # Somebody pressed Ctrl-C, or the server went away; this is but what came of it.
+            raise error.__context__ or error from None
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ __all__ = ["masked", "masked_values"]
 DOT = "•"
 
 _EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']*")
+_BETWEEN = r"[\s().\u2010-\u2015-]*"
 # Seven digits and more that are no date, or what is left of a number where a long text was cut.
-_PHONE = re.compile(r"(?P<date>\b\d{4}-\d\d-\d\d\b)|\d(?:[\s().-]*\d){6,}|(?:\d[\s().-]*)+(?=…$)")
+_PHONE = re.compile(rf"(?P<date>\b\d{{4}}-\d\d-\d\d\b)|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)")
 _PLAIN = ("lead_number", "status", "postal_code")
 
 

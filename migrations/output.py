@@ -5,8 +5,10 @@ preview's JSON where it was asked for.
 """
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -19,10 +21,13 @@ from migrations.preview import OUTCOMES, ChangedLead, Figures, Preview
 from migrations.receipts import Status, receipt_as_json, state_of
 from migrations.verify import Checked, Verdict
 
-__all__ = ["preview_as_json", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
+__all__ = ["preview_as_json", "take_any_text", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
 
-MOST_UNTOUCHED = 12
-"""Tables that were not written and are listed by name."""
+
+def take_any_text() -> None:
+    """Let standard output write "?" for what its encoding has no character for, instead of failing."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def tell_json(told: dict[str, Any]) -> None:
@@ -35,12 +40,13 @@ def tell_json(told: dict[str, Any]) -> None:
 
 def tell_preview(preview: Preview) -> None:
     """The figures of a preview: records, leads, and rows of each table."""
+    take_any_text()
     say = _console().print
     say()
     for figures in preview.imports:
         say(Text.assemble((_plain(figures.export), "bold"), f": {_outcomes(figures)}."))
     if not preview.imports:
-        say("No import is pending." if not preview.refused else f"{_plain(preview.refused)}: refused.")
+        say(f"{_plain(preview.refused)}: refused." if preview.refused else "No import to run or to take back.")
     say(f"Leads: {preview.leads_before:,} before, {preview.leads_after:,} after, {preview.deleted:,} deleted.")
     say()
     say("Rows written by the dry run, counted by Postgres:")
@@ -61,6 +67,7 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
         "database": preview.database,
         "taken_at": preview.taken_at.isoformat(),
         "leads": {"before": preview.leads_before, "after": preview.leads_after, "deleted": preview.deleted},
+        "refused": preview.refused or None,
         "imports": [asdict(figures) for figures in preview.imports],
         "tables": [asdict(rows) | {"kept": rows.is_kept} for rows in preview.tables],
         **leads,
@@ -72,10 +79,11 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
 
 
 def _outcomes(figures: Figures) -> str:
-    names = [name for name, count in figures.counts.items() if count or name in OUTCOMES[:3] or name == "restored"]
+    names = [name for name, count in figures.counts.items() if count or name in (*OUTCOMES[:3], "restored", "kept")]
     counts = [f"{figures.counts[name]:,} {name}" for name in names]
     of = f" of {figures.records:,}" if figures.done != figures.records else ""
-    return f"{figures.done:,}{of} records: {', '.join(counts)}"
+    taken_back = " taken back" if "restored" in figures.counts else ""
+    return f"{figures.done:,}{of} records{taken_back}: {', '.join(counts)}"
 
 
 def _rows_written(preview: Preview) -> Table:
@@ -83,15 +91,13 @@ def _rows_written(preview: Preview) -> Table:
     table.add_column("table", overflow="fold")
     for column in ("inserted", "updated", "deleted"):
         table.add_column(column, justify="right")
-    untouched = [rows for rows in preview.tables if not rows.is_written]
-    listed = [rows for rows in preview.tables if rows.is_written or len(untouched) <= MOST_UNTOUCHED]
-    for rows in listed:
+    for rows in preview.listed_tables:
         style = "" if rows.is_written else "dim"
         style = style if rows.is_kept or not preview.is_upgrade else "bold red"
         counts = (f"{count:,}" for count in (rows.inserted, rows.updated, rows.deleted))
         table.add_row(_plain(rows.table), *counts, style=style)
-    if len(listed) < len(preview.tables):
-        table.add_row(f"{len(untouched)} other tables", "0", "0", "0", style="dim")
+    if others := len(preview.unlisted_tables):
+        table.add_row(f"{others} other tables", "0", "0", "0", style="dim")
     return table
 
 

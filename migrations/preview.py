@@ -26,10 +26,16 @@ __all__ = ["ChangedLead", "CreatedLead", "Figures", "Preview", "TableRows", "pre
 MOST_LISTED = 10_000
 """Leads of a kind that a preview lists; it says how many more there are."""
 
+MOST_UNTOUCHED = 12
+"""Tables that were not written and are listed by name."""
+
 LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+NAMED = ("leads", "users", "settings", "lead_audit")
+"""Tables of the application that are promised something by name."""
+
 LEDGER = tuple(table for table in WRITTEN_TABLES if table != "leads")
 
 _ROWS_WRITTEN = """
@@ -120,6 +126,11 @@ class TableRows:
     deleted: int
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is of the import: the ledger, and Alembic's stamp."""
+        return self.table in (*LEDGER, "alembic_version")
+
+    @property
     def promise(self) -> str:
         """What an import may do to it."""
         if self.table == "leads":
@@ -133,17 +144,17 @@ class TableRows:
     @property
     def is_kept(self) -> bool:
         """Whether it did no more than that."""
-        if self.table in ("leads", "alembic_version", *LEDGER):
+        if self.is_ours or self.table == "leads":
             return not self.deleted
         return not self.is_written
 
     def __lt__(self, other: "TableRows") -> bool:
-        """Leads first, then what else was written, then the rest by name."""
+        """Leads first, then what should not have been written, the application's tables, and ours."""
         return self._place < other._place
 
     @property
-    def _place(self) -> tuple[bool, bool, str]:
-        return self.table != "leads", not self.is_written, self.table
+    def _place(self) -> tuple[bool, bool, bool, str]:
+        return self.table != "leads", self.is_kept, self.is_ours, self.table
 
     @property
     def is_written(self) -> bool:
@@ -198,6 +209,18 @@ class Preview:
         return next((rows.deleted for rows in self.tables if rows.table == "leads"), 0)
 
     @property
+    def listed_tables(self) -> list[TableRows]:
+        """Those that are worth a line each."""
+        unlisted = self.unlisted_tables
+        return [rows for rows in self.tables if rows not in unlisted]
+
+    @property
+    def unlisted_tables(self) -> list[TableRows]:
+        """The application's other tables that were not written, where they are many."""
+        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table in NAMED)]
+        return untouched if len(untouched) > MOST_UNTOUCHED else []
+
+    @property
     def is_upgrade(self) -> bool:
         """Whether it imports; otherwise it takes imports back, or there was nothing to do."""
         return bool(self.refused) or any("created" in figures.counts for figures in self.imports)
@@ -246,9 +269,11 @@ def _take(connection: Connection, start: _Start, refused: ExportRefused | None) 
     after = _look(connection)
     done = [row for id, row in after.ledger.items() if row != start.ledger.get(id)]
     starts = {row["id"]: start.ledger.get(row["id"], {}).get("next_record", 0) for row in done}
-    created, total_created = _created(connection, starts) if done else ([], 0)
-    changed, total_changed = _changed(connection, starts) if done else ([], 0)
-    problems, total_problems = _set_aside(connection, starts) if done else ([], 0)
+    # Of a way back there are figures alone; its ledger's empty tables may be dropped by now.
+    starts = {id: first for id, first in starts.items() if first < after.ledger[id]["next_record"]}
+    created, total_created = _created(connection, starts) if starts else ([], 0)
+    changed, total_changed = _changed(connection, starts) if starts else ([], 0)
+    problems, total_problems = _set_aside(connection, starts) if starts else ([], 0)
     return Preview(
         database=connection.execute(text("SELECT current_database()")).scalar_one(),
         taken_at=datetime.now(UTC),

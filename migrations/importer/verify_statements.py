@@ -86,7 +86,8 @@ _COMPARE_UPDATED = _FOUND.format(f"""
         {_later("i.lead_id")}
 """)
 
-# Created leads hold the record, blanks too; those that were unchanged hold its other values.
+# Created leads hold the record, blanks too; those that were unchanged hold its other values. Where
+# none was unchanged, any other lead that has the phone now has come since.
 _COMPARE_OTHERS = _FOUND.format(f"""
         SELECT
             s.record, l.id,
@@ -99,6 +100,7 @@ _COMPARE_OTHERS = _FOUND.format(f"""
         ) AS l
         LEFT JOIN lead_verify_created AS created ON created.lead_id = l.id
         {_later("l.id")}
+        WHERE created.lead_id IS NOT NULL OR (SELECT unchanged > 0 FROM lead_imports WHERE id = :import)
 """)
 
 _KEEP_LOST = f"""

@@ -40,6 +40,7 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
         preview=preview,
         mask=(lambda _, value: value) if show_personal_data else masked,
         mask_all=(lambda values: values) if show_personal_data else masked_values,
+        visible=_visible,
         is_masked=not show_personal_data,
         style=style,
         script=script,
@@ -53,30 +54,47 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
 
 @contextmanager
 def page_file(path: Path) -> Iterator[Callable[[str], None]]:
-    """A new file beside ``path`` that takes its place once it is written, and is gone if it never is.
+    """A new file that takes the place of ``path`` at once when it is written.
 
-    Raises ``CannotWritePage`` before the block where there can be no such file.
+    Raises ``CannotWritePage`` before the block where there can be no such file. The block may take
+    long and be killed: while it runs there is no file that could be left behind.
     """
-    if path.exists() and not path.is_file():
-        raise CannotWritePage(f"{path} is not a file. Name one that is there, or one that is not.")
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    except OSError as error:
-        raise _cannot(path, error) from None
-    os.close(descriptor)
-    partial = Path(name)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise CannotWritePage(f"{path} is a link, a directory or a device. Name a file for the page.")
+    with _partial(path):
+        pass
 
     def write(page: str) -> None:
-        try:
+        with _partial(path) as partial:
             partial.write_text(page, encoding="utf-8")
             partial.replace(path)
-        except OSError as error:
-            raise _cannot(path, error) from None
 
+    yield write
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path`` that is gone at the end, unless it has taken its place."""
     try:
-        yield write
-    finally:
-        partial.unlink(missing_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _visible(value: str) -> str:
+    """A value with a mark for each character that a page would not show, or obey."""
+    if value.isprintable():
+        return value
+    return "".join(c if c.isprintable() or c in _SHOWN else "␣" if c.isspace() else "�" for c in value)
+
+
+_SHOWN = "\r\n\t\u200d"
+"""What a page shows though it is not printable: line breaks, tabs, and what joins emoji into one."""
 
 
 def _cannot(path: Path, error: OSError) -> CannotWritePage:

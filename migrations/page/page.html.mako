@@ -47,7 +47,7 @@
 </%def>\
 <%def name="text(value)">\
 % if value:
-<bdi>${value}</bdi>\
+<bdi>${visible(value)}</bdi>\
 % else:
 <span class="blank">${"not set" if value is None else "blank"}</span>\
 % endif
@@ -75,11 +75,14 @@
 <span>database <b><bdi>${preview.database}</bdi></b></span>
 % for figures in preview.imports:
 <span>revision <b>${figures.revision}</b></span>
+% if len(preview.imports) > 1:
+<span>export <b><bdi>${figures.export}</bdi></b></span>
+% endif
 <span>${n(figures.done)}${f" of {figures.records:,}" if figures.done != figures.records else ""} records, sha256 <b title="${figures.sha256}">${figures.sha256[:12]}…</b></span>
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
 </p>
-<p class="pill">Dry run: the import's own statements ran, and everything was rolled back</p>
+<p class="pill">Dry run: ${"the import was refused before its first write" if preview.refused else "the import ran, then all of it was rolled back"}. Nothing has changed.</p>
 </header>
 
 <main>
@@ -144,22 +147,31 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 
 <section aria-labelledby="proof">
 <h2 id="proof">Promise and proof</h2>
-<p class="lead">Rows that the dry run wrote, by table, counted by Postgres itself: triggers' writes among them, other people's not.</p>
+<p class="lead">Rows that the import wrote in each table, counted by Postgres itself, those of triggers among them.</p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="proof">
 <table class="plain proof">
 <caption class="visually-hidden">Rows inserted, updated and deleted in each table, and whether that is what was promised</caption>
-<thead><tr><th scope="col">Table</th><th scope="col" class="wide">Promise</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Deleted</th><th scope="col">Kept</th></tr></thead>
+<thead><tr><th scope="col">Table</th><th scope="col" class="wide">Promise</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Deleted</th><th scope="col">Result</th></tr></thead>
 <tbody>
-% for rows in preview.tables:
-<tr class="${'written' if rows.is_written else ''}">
-<th scope="row"><bdi>${rows.table}</bdi></th><td class="wide">${rows.promise}</td>
-<td class="number" data-label="inserted">${n(rows.inserted)}</td><td class="number" data-label="updated">${n(rows.updated)}</td><td class="number" data-label="deleted">${n(rows.deleted)}</td>
-<td class="${'yes' if rows.is_kept else 'no'}">${"✓ yes" if rows.is_kept else "✗ no"}</td>
+% for rows in preview.listed_tables:
+<tr>
+<th scope="row"><bdi>${rows.table}</bdi></th>
+<td class="wide">${rows.promise}</td>
+% for kind, count in (("inserted", rows.inserted), ("updated", rows.updated), ("deleted", rows.deleted)):
+<td class="number ${'' if count else 'nothing'}" data-label="${kind}">${n(count)}</td>
+% endfor
+<td class="${'yes' if rows.is_kept else 'no'}">${"✓ kept" if rows.is_kept else "✗ broken"}</td>
 </tr>
 % endfor
 </tbody>
 </table>
 </div>
+% if preview.unlisted_tables:
+<details>
+<summary>${n(len(preview.unlisted_tables))} other tables, untouched</summary>
+<p>${", ".join(rows.table for rows in preview.unlisted_tables)}</p>
+</details>
+% endif
 </section>
 
 % if preview.changed or preview.created:
@@ -170,7 +182,7 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 </div>
 
 <section aria-labelledby="changed">
-<h2 id="changed">Leads that would be updated <span class="count" data-count-of="changed-leads" aria-live="polite">${n(changed)}</span></h2>
+<h2 id="changed">Would be updated <span class="count" data-count-of="changed-leads" aria-live="polite">${n(changed)}</span></h2>
 % if changed > len(preview.changed):
 <p class="note">The first ${n(len(preview.changed))} are listed; the figures above count all.</p>
 % endif
@@ -182,10 +194,13 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 % for lead in preview.changed:
 <% old, new = mask_all(lead.old), mask_all(lead.new) %>\
 <tr>
-<td class="number" data-label="Id">${lead.id}</td><td data-label="Number">${text(lead.lead_number)}</td><th scope="row" data-label="Name">${text(mask("full_name", lead.full_name))}</th><td class="number fields" data-label="Fields">${len(lead.fields)}</td>
+<td class="number" data-label="Id">${lead.id}</td>
+<td data-label="Number">${text(lead.lead_number)}</td>
+<th scope="row" data-label="Name">${text(mask("full_name", lead.full_name))}</th>
+<td class="number fields" data-label="Fields">${len(lead.fields)}</td>
 <td class="changes"><dl>\
 % for field in lead.fields:
-<div><dt>${labels[field]}</dt><dd><del>${text(old[field])}</del> <span class="into" aria-hidden="true">→</span> <ins>${text(new[field])}</ins></dd></div>\
+<div><dt>${labels[field]}</dt><dd><del>${text(old[field])}</del> <span class="into" aria-hidden="true">→</span> <ins>${text(new[field])}</ins></dd></div>
 % endfor
 </dl></td>
 </tr>
@@ -198,7 +213,7 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 </section>
 
 <section aria-labelledby="created">
-<h2 id="created">Leads that would be created <span class="count" data-count-of="created-leads" aria-live="polite">${n(created)}</span></h2>
+<h2 id="created">Would be created <span class="count" data-count-of="created-leads" aria-live="polite">${n(created)}</span></h2>
 % if created > len(preview.created):
 <p class="note">The first ${n(len(preview.created))} are listed; the figures above count all.</p>
 % endif
@@ -214,12 +229,12 @@ ${heading(labels[column])}\
 <tbody>
 % for lead in preview.created:
 <% values = mask_all(lead.values) %>\
-<tr>\
+<tr>
 % for column in COLUMNS:
 % if column == "full_name":
-<th scope="row" data-label="${labels[column]}">${text(values[column])}</th>\
+<th scope="row" data-label="${labels[column]}">${text(values[column])}</th>
 % else:
-<td data-label="${labels[column]}" class="${column}">${text(values[column])}</td>\
+<td data-label="${labels[column]}">${text(values[column])}</td>
 % endif
 % endfor
 </tr>
@@ -240,7 +255,7 @@ ${heading(labels[column])}\
 % else:
 <p>This page shows people's phones and e-mails: keep it as carefully as the database.</p>
 % endif
-<p>A record and a lead belong together where their phones are one number, however it is written. A blank in the export never erases a value.</p>
+<p>A record and a lead belong together where their phones are one number, however it is written. A blank in the export keeps the lead's value, unless the revision says otherwise.</p>
 </footer>
 <script>${script | n}</script>
 </body>

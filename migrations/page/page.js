@@ -2,10 +2,11 @@
 (() => {
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const written = new Intl.NumberFormat("en");
+  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
   const lists = [...document.querySelectorAll("table.leads")].map((table) => {
     const rows = [...table.tBodies[0].rows];
     const count = document.querySelector(`[data-count-of="${table.id}"]`);
-    return { table, rows, count, all: count.textContent, texts: rows.map((row) => row.textContent.toLowerCase()) };
+    return { table, rows, count, all: count.textContent, texts: rows.map((row) => plain(row.textContent)) };
   });
 
   // The style makes grids of these tables; to a screen reader they stay tables.
@@ -18,7 +19,7 @@
   }
 
   function filter(wanted) {
-    const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(wanted).split(/\s+/).filter(Boolean);
     for (const { rows, texts, count, all } of lists) {
       let shown = 0;
       rows.forEach((row, i) => {
@@ -32,10 +33,11 @@
   function sort({ table, rows }, heading) {
     const column = heading.cellIndex;
     const down = heading.getAttribute("aria-sort") === "ascending";
-    const key = (row) => row.cells[column].textContent.trim();
+    const key = ({ cells: { [column]: cell } }) => (cell.querySelector(".blank") ? "" : cell.textContent.trim());
     const compare = heading.dataset.kind === "number" ? (a, b) => a - b : order.compare;
     const keyed = rows.map((row) => [key(row), row]);
-    keyed.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+    // Blanks come last, up and down.
+    keyed.sort(([a], [b]) => (a === "") - (b === "") || (down ? compare(b, a) : compare(a, b)));
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     table.tBodies[0].append(...keyed.map(([, row]) => row));

@@ -80,6 +80,14 @@ def test_an_export_never_takes_another_ones_place(project: Path, october: Path) 
     assert "is another file" in refused.stderr
 
 
+def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Path) -> None:
+    """Which file, and why not."""
+    (project / "data" / ".october_leads.json.partial").mkdir()
+    refused = migrations(project, "add", str(october), "-m", "import october leads")
+    assert refused.returncode == 1
+    assert ".october_leads.json.partial: Is a directory. Put that right" in refused.stderr
+
+
 @pytest.mark.parametrize("message", ["", "!!", 'say "it"'])
 def test_a_message_that_makes_no_file_name_is_refused(message: str, project: Path, october: Path) -> None:
     """Nothing is written for it."""

@@ -84,6 +84,10 @@ def test_two_imports_that_change_one_lead_show_it_once(database: URL, tmp_path: 
     assert changed["fields"]["full_name"] == ["As it was", "In October"]
     assert preview["total_created"] == len(records()) - 1
     assert "New, then renamed" in {lead["full_name"] for lead in preview["created"]}
+    page = tmp_path / "preview.html"
+    assert migrations(project, "preview", "--html", str(page), url=database).returncode == 0
+    for export in ("production_leads_export.json", "october_leads.json"):
+        assert f"export <b><bdi>{export}</bdi></b>" in page.read_text(encoding="utf-8")
 
 
 def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(database: URL, tmp_path: Path) -> None:
@@ -96,3 +100,6 @@ def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(database: URL,
     assert told.returncode == 1
     assert "record 1, phone: is not one phone number" in told.stderr
     assert "is not one phone number" in page.read_text(encoding="utf-8")
+    told = migrations(project, "preview", "--json", url=database)
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["refused"] == "production_leads_export.json"

@@ -1,13 +1,16 @@
 """``python -m migrations status``: the receipts of the ledger."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import URL
 
 from migrations.__main__ import main
 from migrations.importer.progress import time_span
-from tests.crm import IMPORT, alembic, downgrade, run, shown, upgrade
+from tests.crm import IMPORT, ROOT, alembic, downgrade, run, shown, upgrade
 
 EXPORT = "production_leads_export.json"
 
@@ -115,6 +118,41 @@ def test_a_database_that_does_not_answer_is_exit_status_1(
     assert said.out == ""
     assert "No connection to the database" in said.err
     assert "secret" not in said.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"]])
+def test_a_standard_output_that_is_full_is_exit_status_1(imported: URL, command: list[str]) -> None:
+    """One sentence on standard error."""
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "migrations", *command],
+            check=False, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stderr == "Standard output: No space left on device. Put that right, then run again.\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:
+    """Exit status 1 without a word, as when the pipe's other end is closed."""
+    back, to = os.pipe()
+    os.close(back)
+    told = subprocess.run(
+        [sys.executable, "-m", "migrations", "status", "--json"],
+        check=False, cwd=ROOT, stdout=to, stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    os.close(to)
+    assert (told.returncode, told.stderr) == (1, "")
+
+
+def test_an_encoding_without_a_character_for_it_gets_a_question_mark(imported: URL) -> None:
+    """As a terminal that is no UTF-8."""
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    told = subprocess.run(
+        [sys.executable, "-m", "migrations", "status"],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=60, env=ascii_only,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "sha256   8f8e3dd8fe99?" in told.stdout
 
 
 def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:

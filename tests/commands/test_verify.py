@@ -1,6 +1,9 @@
 """``python -m migrations verify``: is it all there, as the ledger says?"""
 
 import json
+import os
+import signal
+import threading
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from migrations import verify as module
 from migrations.__main__ import main
 from migrations.database import connect
 from migrations.importer import v1
+from migrations.importer import verify_statements as compare
 from migrations.verify import Checked, Verdict, verify
 from models import Base
 from tests.crm import (
@@ -105,6 +109,15 @@ def test_a_phone_in_another_spelling_is_an_edit_of_the_phone(imported: URL) -> N
     """The lead is found all the same."""
     run(imported, "UPDATE leads SET phone = phone || ' ' WHERE id = :id", id=created(imported))
     assert checked_of(imported).fields == {"phone": 1}
+
+
+def test_a_lead_that_has_come_since_is_nobodys_edit(imported: URL) -> None:
+    """People give a lead another phone, and the site adds a new lead with the old one."""
+    phone = value(imported, "SELECT phone FROM leads WHERE id = :id", id=created(imported))
+    run(imported, "UPDATE leads SET phone = '07700 900888' WHERE id = :id", id=created(imported))
+    add_lead(imported, phone=phone, full_name="New")
+    checked = checked_of(imported)
+    assert (checked.edited, checked.fields, checked.lost) == (1, {"phone": 1}, 0)
 
 
 def test_removed_leads_are_counted(imported: URL) -> None:
@@ -273,6 +286,25 @@ def test_edits_are_fine_unless_it_is_strict(
     assert main(["verify"]) == 0
     assert "1 lead edited since (status 1); 1 lead removed since." in capsys.readouterr().out
     assert main(["verify", "--strict"]) == 1
+
+
+def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word; a statement that runs is the usual moment for it."""
+    monkeypatch.setenv("DATABASE_URL", shown(imported))
+    interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_sleep(1)",))
+    monkeypatch.setattr(module, "stage", lambda *_: interrupt.start())
+    assert main(["verify"]) == 130
+
+
+def test_a_lost_connection_is_one_sentence(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 1."""
+    monkeypatch.setenv("DATABASE_URL", shown(imported))
+    monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_terminate_backend(pg_backend_pid())",))
+    assert main(["verify"]) == 1
+    assert capsys.readouterr().err.endswith("the connection to the server was lost. Run the same command again.\n")
 
 
 def test_verify_tells_machines_what_is_wrong(

@@ -1,5 +1,7 @@
 """The page of a preview: escaped, masked, complete, and at work in a browser that has no network."""
 
+import errno
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ HOSTILE = [
     "<!-- --><a href='javascript:alert(1)'>here</a>",
     "${1/0} <% raise Error %> % for x in y: {{7*7}}",
     "line\u2028separator\u2029and \u202eright to left",
+    "\x1b[2Jterminal\x07",
+    "W" * 50,
 ]
 EMPTY = Preview("crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), 50, 50, tables=[TableRows("leads", 0, 0, 0)])
 
@@ -70,7 +74,9 @@ def test_hostile_values_do_nothing_in_a_browser(
     assert browser.ask("document.querySelectorAll('#created-leads tbody tr').length") == 207
     if show_personal_data:
         cells = "[...document.querySelectorAll('#created-leads tbody tr bdi')].map(cell => cell.textContent)"
-        expected = [value for lead in hostile.created for value in lead.values.values() if value]
+        marks = dict.fromkeys(map(ord, "\u2028\u2029"), "␣") | dict.fromkeys(map(ord, "\u202e\x1b\a"), "�")
+        values = (value for lead in hostile.created for value in lead.values.values())
+        expected = [value.translate(marks) for value in values if value]
         assert sorted(browser.ask(cells)) == sorted(expected)
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
@@ -112,6 +118,61 @@ def test_the_page_filters_and_sorts_and_fits(
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_value_is_cut_off_or_covers_its_neighbour(
+    width: int, hostile: Preview, browser: Browser, tmp_path: Path
+) -> None:
+    """However long its words are, each cell holds its value."""
+    page = tmp_path / "preview.html"
+    page.write_text(render(hostile), encoding="utf-8")
+    browser.look(width, 900, "light")
+    browser.open(page)
+    browser.ask("document.querySelectorAll('.leads tr').forEach(row => { row.style.contentVisibility = 'visible' })")
+    cells = "[...document.querySelectorAll('.leads :is(td, th, dd, bdi)')]"
+    too_wide = f"{cells}.filter(cell => cell.scrollWidth > cell.clientWidth + 1)"
+    assert browser.ask(f"{too_wide}.map(cell => cell.outerHTML)") == []
+    assert browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_blanks_come_last_up_and_down(crm_with_leads: URL, browser: Browser, tmp_path: Path) -> None:
+    """A word for what is not there has no place in the alphabet."""
+    page = tmp_path / "preview.html"
+    page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
+    browser.open(page)
+    for _ in range(2):
+        browser.ask("document.querySelectorAll('#created-leads thead button')[3].click()")
+        rows = "[...document.querySelectorAll('#created-leads tbody tr')]"
+        blank = browser.ask(f"{rows}.map(row => row.cells[3].querySelector('.blank') !== null)")
+        assert True in blank and False in blank
+        assert blank == sorted(blank)
+
+
+def test_the_keyboard_filters_and_sorts(crm_with_leads: URL, browser: Browser, tmp_path: Path) -> None:
+    """Typed without accents; the next stops of the tab key are the lists and the headings, which Enter presses."""
+    page = tmp_path / "preview.html"
+    page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
+    browser.open(page)
+    browser.ask("document.getElementById('filter').focus()")
+    browser.send("Input.insertText", text="chloe")
+    browser.ask("new Promise(done => setTimeout(done, 100))")
+    accented = [record for record in records() if "Chloé" in record["full_name"]]
+    names = "[...document.querySelectorAll('.leads tbody tr:not([hidden]) th')].map(name => name.textContent.trim())"
+    assert sorted(browser.ask(names)) == sorted(record["full_name"] for record in accented)
+    for _ in range(3):
+        press(browser, "Tab")
+    assert browser.ask("document.activeElement.textContent") == "Id"
+    press(browser, "Enter")
+    assert browser.ask("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
+
+
+def press(browser: Browser, key: str) -> None:
+    """Press a key and let it go."""
+    codes = {"Tab": 9, "Enter": 13}
+    text = {"text": "\r"} if key == "Enter" else {}
+    browser.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text)
+    browser.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
+
+
 def test_phones_and_emails_are_masked_wherever_they_stand(crm_with_leads: URL) -> None:
     """In the fields of that name, old and new, and in notes; shown only where it is asked for."""
     first = next(record for record in records() if record["email"])
@@ -142,8 +203,8 @@ def test_the_page_shows_the_picture_and_the_proof(crm_with_leads: URL) -> None:
         "Unchanged 0",
         "Folded 0",
         "Rejected 0",
-        "leads added and updated, never deleted 207 10 0 ✓ yes",
-        "users untouched 0 0 0 ✓ yes",
+        "leads added and updated, never deleted 207 10 0 ✓ kept",
+        "users untouched 0 0 0 ✓ kept",
     ):
         assert fact in words
 
@@ -159,10 +220,11 @@ def test_problems_and_broken_promises_are_on_the_page() -> None:
             total_problems=130,
         )
     )
+    assert "refused before its first write" in page
     assert "is not one phone number" in page
     assert "130 problems" in page
     assert "The first 2 of 130." in page
-    assert "✗ no" in page
+    assert "✗ broken" in page
 
 
 def test_a_page_without_an_import_says_so() -> None:
@@ -200,13 +262,50 @@ def test_only_its_owner_can_read_the_page(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_the_old_page(tmp_path: Path) -> None:
-    """And no half of a new one."""
+    """And no half of a new one, also where it is killed: nothing is there while it runs."""
     path = tmp_path / "preview.html"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), page_file(path):
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError) as failed, page_file(path):
+        raise ZeroDivisionError(list(tmp_path.iterdir()))
+    assert failed.value.args == ([path],)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_page_never_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    """Neither of the link, which may be /dev/stdout, nor of what it leads to."""
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "nowhere").symlink_to("missing")
+    for name in ("link", "nowhere"):
+        with pytest.raises(CannotWritePage, match="is a link"), page_file(tmp_path / name):
+            pytest.fail("the run began")
+    assert (tmp_path / "target").read_text() == "old"
+
+
+def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is left of the page."""
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with page_file(tmp_path / "preview.html") as write:
+        monkeypatch.setattr(Path, "write_text", full)
+        with pytest.raises(CannotWritePage, match="cannot be written: No space left on device"):
+            write("page")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_other_tables_are_one_line_of_the_proof() -> None:
+    """Leads, what was written against the promise, users and the ledger stand alone; nothing is left out."""
+    others = [TableRows(f"other_{n:02d}", 0, 0, 0) for n in range(13)]
+    told = [TableRows("leads", 2, 0, 0), TableRows("sales", 0, 1, 0), TableRows("users", 0, 0, 0)]
+    told.append(TableRows("lead_imports", 0, 0, 0))
+    preview = replace(EMPTY, tables=sorted([*others, *told]))
+    assert preview.listed_tables == told
+    assert "13 other tables, untouched" in render(preview)
+    assert "other_12" in render(preview)
+    assert replace(EMPTY, tables=others[1:]).listed_tables == others[1:]
 
 
 @pytest.mark.parametrize("name", ["missing/preview.html", ".", "/dev/null", "/proc/preview.html"])

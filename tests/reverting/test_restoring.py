@@ -1,6 +1,7 @@
 """Updated leads get their old values back, except where people have put something since."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, text
@@ -302,3 +303,23 @@ def test_a_lead_of_two_records_is_left_to_people(crm: URL, monkeypatch: pytest.M
     downgrade(crm, BEFORE_IMPORT, "remove-created")
     assert leads(crm)[lead_id]["full_name"] == "By hand"
     assert counts(crm) == Counts(restored=1)
+
+
+@pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
+@pytest.mark.parametrize("size", [7, 1000])
+def test_an_import_with_other_policies_is_taken_back(
+    size: int, policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Records that were set aside have no way back, and a value that a blank cleared comes back."""
+    export = [record | ({"notes": ""} if "blanks" in policies else {}) for record in records()]
+    if "rejected" in policies:
+        export[0] |= {"phone": "nobody's"}
+        export[-1] |= {"email": None}
+    bundle(export, monkeypatch, tmp_path, **policies)
+    before = leads(crm_with_leads)
+    upgrade(crm_with_leads, IMPORT, "batch-size=20")
+    ledger = run(crm_with_leads, "SELECT created, updated, rejected FROM lead_imports")[0]
+    assert ledger.rejected == (2 if "rejected" in policies else 0)
+    downgrade(crm_with_leads, BEFORE_IMPORT, f"batch-size={size}", "remove-created")
+    assert leads(crm_with_leads) == before
+    assert counts(crm_with_leads) == Counts(restored=ledger.updated, removed=ledger.created)

@@ -1,0 +1,103 @@
+"""On leads and records of every kind, a preview and the import that follows it agree on each lead."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, text
+
+from tests.crm import FIELDS, IMPORT, Picture, Record, assert_imported, connected, picture, records, run, upgrade
+from tests.exports import bundle
+from tests.previews import preview_of
+
+LEADS, RECORDS = 400, 250
+BAD: tuple[dict[str, Any], ...] = (
+    {"phone": "nobody's"},
+    {"email": None},
+    {"created_at": "soon"},
+    {"phone": "none", "notes": 7},
+)
+
+
+class Chance:
+    """Leads and an export that share phones, in other spellings, with blanks, repeats and problems."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.phones = [f"07700{n:06d}" for n in self.random.sample(range(1_000_000), LEADS + RECORDS)]
+
+    def spelling(self, phone: str) -> str:
+        national = phone[1:]
+        return self.random.choice(
+            [phone, f"+44{national}", f"0044 {national}", f"+44 (0){national[:4]}-{national[4:]}"]
+        )
+
+    def record(self, n: int, phone: str) -> Record:
+        record = self.random.choice(records()) | {"id": n + 1, "phone": self.spelling(phone), "full_name": f"Lead {n}"}
+        return record | {name: "" for name in self.random.sample(FIELDS, 2) if name != "phone"}
+
+    def export(self) -> tuple[list[Record], int]:
+        """Its records, and how many of them are bad."""
+        export = [self.record(n, self.random.choice(self.phones)) for n in range(RECORDS)]
+        bad = self.random.sample(range(RECORDS), 9)
+        for n in bad:
+            export[n] |= self.random.choice(BAD)
+        return export, len(bad)
+
+    def leads(self, export: list[Record]) -> list[dict[str, Any]]:
+        """Half of them strangers or known by their phone alone, some as the export has them already, some twice."""
+        good = [
+            record for record in export if isinstance(record["email"], str) and record["phone"].startswith(("0", "+"))
+        ]
+        leads = [self.record(n, self.phones[n]) for n in range(LEADS - 80)]
+        leads += self.random.sample(good, 60)
+        leads += [lead | {"notes": "The same phone."} for lead in self.random.sample(leads, 20)]
+        return [{name: lead[name] for name in FIELDS} for lead in leads]
+
+
+def changed_leads(before: Picture, after: Picture) -> dict[int, dict[str, tuple[str, str]]]:
+    """The fields of each lead that are not what they were: old and new."""
+    found = {
+        lead_id: {
+            name: (lead[name], after.leads[lead_id][name])
+            for name in FIELDS
+            if lead[name] != after.leads[lead_id][name]
+        }
+        for lead_id, lead in before.leads.items()
+    }
+    return {lead_id: fields for lead_id, fields in found.items() if fields}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_preview_and_import_agree_on_every_lead(
+    seed: int, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same counts, and of every lead whether it is created, updated, in which fields, or left alone."""
+    chance = Chance(seed)
+    export, bad = chance.export()
+    upgrade(database, "0001_baseline")
+    with connected(database) as site:
+        insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({', '.join(f':{name}' for name in FIELDS)})"
+        site.execute(text(insert), chance.leads(export))
+    bundle(export, monkeypatch, tmp_path, rejected="set aside")
+    preview = preview_of(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")
+    upgrade(database, "0003_ledger")
+    run(database, "TRUNCATE lead_audit")
+    before = picture(database)
+    upgrade(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")
+    after = picture(database)
+    ledger = run(database, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports")[0]
+    assert preview.imports[0].counts == dict(ledger._mapping)
+    assert all(ledger), "every outcome should come up"
+    assert ledger.rejected == bad
+    assert (preview.leads_before, preview.leads_after) == (len(before.leads), len(after.leads))
+    told = {lead.id: {name: (lead.old[name], lead.new[name]) for name in lead.fields} for lead in preview.changed}
+    assert told == changed_leads(before, after)
+    created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
+    values = [tuple(lead[name] for name in FIELDS) for lead in created]
+    assert sorted(tuple(lead.values.values()) for lead in preview.created) == sorted(values)
+    rejects = run(database, "SELECT record + 1, field, reason FROM lead_import_rejects ORDER BY record, field, reason")
+    assert [tuple(problem) for problem in preview.problems] == [tuple(row) for row in rejects]
+    good = [record for n, record in enumerate(export) if n + 1 not in {problem.record for problem in preview.problems}]
+    assert_imported(database, before, good, rejected=bad)
