@@ -23,7 +23,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 
 from migrations.add import add_export
 from migrations.database import connect, database
@@ -191,9 +191,6 @@ def _reading(doing: str) -> Iterator[Connection]:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
         except DBAPIError as error:
             raise from_database(error, doing) from None
-        except PendingRollbackError as error:
-            # Somebody pressed Ctrl-C, or the server went away; this is but what came of it.
-            raise error.__context__ or error from None
 
 
 if __name__ == "__main__":

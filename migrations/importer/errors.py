@@ -69,10 +69,16 @@ class ExportRefused(ImportStopped):
     """The export does not pass; nothing was written.
 
     export: the file's name; problems: the first ones found, in the order of the records; total: how
-    many there are.
+    many there are; remedy: what to do.
     """
 
-    def __init__(self, export: str, problems: Sequence[Problem], total: int | None = None) -> None:
+    def __init__(
+        self,
+        export: str,
+        problems: Sequence[Problem],
+        total: int | None = None,
+        remedy: str = "Correct the export at its source, then run again.",
+    ) -> None:
         self.export = export
         self.problems = list(problems)
         self.total = len(self.problems) if total is None else total
@@ -81,7 +87,7 @@ class ExportRefused(ImportStopped):
         lines = [f"{export}: {count}, nothing was written.", *(f"  {problem}" for problem in shown)]
         if self.total > len(shown):
             lines.append(f"  … and {self.total - len(shown)} more")
-        lines.append("Correct the export at its source, then run again.")
+        lines.append(remedy)
         super().__init__("\n".join(lines))
 
 

@@ -124,16 +124,17 @@ class Export:
             progress(self._file.tell(), size)
 
     def _compare_with_pinned(self) -> None:
+        if not self.count:
+            raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
         sha256, records = self._pinned
         problems = []
-        if not self.count:
-            problems.append(Problem(0, "", "holds no records"))
         if sha256 not in (None, self.sha256):
             problems.append(Problem(0, "", f"sha256 is {self.sha256}, expected {sha256}"))
         if records not in (None, self.count):
             problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
         if problems:
-            raise ExportRefused(self.name, problems)
+            remedy = "It is not the file that the revision was made for: put that one back, then run again."
+            raise ExportRefused(self.name, problems, remedy=remedy)
 
 
 @contextmanager

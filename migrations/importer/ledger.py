@@ -33,7 +33,10 @@ __all__ = [
     "find_reverted",
     "get_receipt",
     "start_import",
+    "tell_leads",
 ]
+
+MOST_COUNTED = 1_000_000
 
 _COLUMNS = """
     id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
@@ -154,6 +157,13 @@ def count_leads(connection: Connection) -> int:
     """How many leads there are now, marked duplicates among them."""
     count: int = connection.execute(text("SELECT count(*) FROM leads")).scalar_one()
     return count
+
+
+def tell_leads(connection: Connection) -> str:
+    """How many leads there are now, for people: beyond a million it would take longer to count them than to import."""
+    counted = f"SELECT count(*) FROM (SELECT FROM leads LIMIT {MOST_COUNTED} + 1) AS counted"
+    count: int = connection.execute(text(counted)).scalar_one()
+    return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
 
 
 def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:

@@ -38,6 +38,22 @@ class _Object(list[tuple[str, Any]]):
     __slots__ = ()
 
 
+_TYPES = {
+    "array": "a list",
+    "bool": "true or false",
+    "datetime": "a date and time",
+    "float": "a number with a fraction",
+    "int": "a whole number",
+    "str": "text",
+}
+_PLAIN_WORDS = (
+    (re.compile(r"Expected `(\w+)`, got `(\w+)`"), "is {1}, expected {0}"),
+    (re.compile(r"of length <= (\d+)"), "is longer than {0} characters"),
+    (re.compile(r"`int` >= (\d+)"), "is below {0}"),
+    (re.compile(r"`int` <= (\d+)"), "is above {0}"),
+)
+"""What msgspec says of a value that does not fit, and what we say."""
+
 _KINDS: dict[type, str] = {
     _NotJson: "NaN or Infinity",
     _Object: "an object",
@@ -139,14 +155,17 @@ def _of_value(key: str, value: Any) -> str | None:
 
 
 def _reason(value: object, message: str) -> str:
-    """The schema's own words where they carry no value, our own for the rest."""
+    """What the schema says, which carries no value, in plain words."""
     if value == "":
         return "is empty"
     if isinstance(value, _NotJson | _Object):
         return f"is {_kind(value)}"
     if "datetime" in message and isinstance(value, str):
         return "is not an ISO 8601 date and time with an offset"
-    return message[0].lower() + message[1:]
+    for wording, reason in _PLAIN_WORDS:
+        if found := wording.search(message):
+            return reason.format(*(_TYPES.get(word, word) for word in found.groups()))
+    return "does not fit"
 
 
 def _kind(value: object) -> str:

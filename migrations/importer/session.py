@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol, TextIO
 from psycopg2 import Error as DriverError
 from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from migrations.importer.errors import from_database
 from migrations.importer.pace import Took
@@ -145,7 +145,7 @@ class Server:
 
     def _roll_back(self, rollback: str) -> None:
         # Where the connection is gone, so is the transaction; the first error says so.
-        with suppress(DBAPIError):
+        with suppress(SQLAlchemyError):
             self._connection.execute(text(rollback))
 
 

@@ -49,11 +49,11 @@ from migrations.importer.ledger import (
     check_not_half_reverted,
     check_receipt,
     check_same_way_back,
-    count_leads,
     find_receipt,
     find_reverted,
     get_receipt,
     start_import,
+    tell_leads,
 )
 from migrations.importer.pace import Pace
 from migrations.importer.phone_index import create_phone_key, drop_phone_key
@@ -120,7 +120,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             run.stage()
             check_fit(run.session, export.name)
             fold_repeats(run.session)
-            leads_before = count_leads(run.connection)
+            leads_before = tell_leads(run.connection)
             start_import(run.session, **_ledger_row(import_, context))
             receipt = get_receipt(run.connection, import_.revision)
             check_receipt(receipt, import_.sha256, import_.records)
@@ -128,7 +128,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             run.session.execute(sql.CREATE_APPLY_BATCH)
             run.in_batches(apply_batch, receipt.next_record)
             receipt = get_receipt(run.connection, import_.revision)
-            log.info("%s Leads: %d before, %d after.", receipt, leads_before, count_leads(run.connection))
+            log.info("%s Leads: %s before, %s after.", receipt, leads_before, tell_leads(run.connection))
 
 
 def revert(import_: Import, context: RevisionContext) -> None:

@@ -293,7 +293,7 @@ def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_sleep(1)",))
-    monkeypatch.setattr(module, "stage", lambda *_: interrupt.start())
+    monkeypatch.setattr(module, "fold_repeats", lambda *_: interrupt.start())
     assert main(["verify"]) == 130
 
 
