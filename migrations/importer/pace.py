@@ -45,9 +45,10 @@ class Pace:
         # A commit takes no longer for more records.
         fitting = records * LONGEST_WORK / max(took.batch - took.commit, 1e-6)
         if fitting < self.batch_size:
-            self.batch_size = min(self._most, max(SMALLEST_BATCH, int(fitting), self.batch_size // 2))
+            size = max(fitting, self.batch_size / 2, SMALLEST_BATCH)
         else:
-            self.batch_size = min(self._most, int(fitting), self.batch_size * 5 // 4 + 1)
+            size = min(fitting, self.batch_size * 5 / 4 + 1)
+        self.batch_size = int(min(size, self._most))
         slow = took.commit > SLOW_COMMIT
         self.rest = max(self._pause, min(took.batch, LONGEST_REST) if slow else 0)
 

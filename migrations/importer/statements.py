@@ -126,8 +126,11 @@ FOLD = (
 # It is an import's own transaction, and says so to the audit trigger.
 SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 
-# A batch joins its few records to leads by index, however many the server believes that there are of either.
-BY_INDEX = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+# A batch's few records meet their leads through indexes alone, whatever the server believes of their numbers: it plans
+# the statements in the first batch, when leads may be empty, and knows nothing of temporary tables.
+BY_INDEX = " ".join(
+    f"SET enable_{other_way} = off" for other_way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
+)
 
 # What a record changes in a lead that has its phone.
 _DIFFERS = "(" + each("s.{c} IS NOT NULL AND l.{c} IS DISTINCT FROM s.{c}", between="\n            OR ") + ")"

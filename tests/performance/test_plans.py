@@ -50,7 +50,8 @@ class Watch:
             explained = json.loads(notice[notice.index("{") :])
             for node in _nodes(explained["Plan"]):
                 if node.get("Relation Name") == "leads" and node["Node Type"].endswith("Scan"):
-                    found = self.from_start_to_end if node["Node Type"] == "Seq Scan" else self.by_index
+                    few = node.get("Index Name") == "leads_duplicate_of"  # which holds the duplicates alone
+                    found = self.by_index if few or "Index Cond" in node else self.from_start_to_end
                     found.add(explained["Query Text"])
 
 
