@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from migrations import embedded
@@ -46,9 +46,6 @@ CONNECT_ARGS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 50_000,
 }
-
-LOOKS_AT_A_POOLER = 5
-"""Through traffic that takes the sessions in between, one look might not see that they are shared."""
 
 
 @contextmanager
@@ -99,7 +96,7 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
     with ExitStack() as opened:
         try:
             connection = opened.enter_context(engine.connect())
-            _refuse_pooler(engine, connection)
+            _refuse_pooler(connection)
             _settle(connection)
         except DBAPIError as error:
             reason = str(error.orig).strip().splitlines()[0]
@@ -113,28 +110,16 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
         yield connection
 
 
-def _refuse_pooler(engine: Engine, connection: Connection) -> None:
-    """A pooler in transaction mode gives each transaction another session: locks would mean nothing.
-
-    In session mode a session is ours alone; in transaction mode another connection soon has it too.
-    """
+def _refuse_pooler(connection: Connection) -> None:
+    """A server names its process when one connects; a pooler names something of its own."""
     told = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-    ours = _session(connection)
-    if told == ours:
-        return
-    for _ in range(LOOKS_AT_A_POOLER):
-        with engine.connect() as other:
-            if ours == _session(other) or ours != _session(connection):
-                raise DatabaseRefused(
-                    "DATABASE_URL leads through a connection pooler in transaction mode (PgBouncer): the deploy lock "
-                    "does not hold there. Nothing was written. Use the database's direct connection string."
-                )
-
-
-def _session(connection: Connection) -> int:
-    pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    found = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     connection.rollback()
-    return pid
+    if told != found:
+        raise DatabaseRefused(
+            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock and the session's settings "
+            "do not hold there. Nothing was written. Use the database's direct connection string."
+        )
 
 
 def _settle(connection: Connection) -> None:

@@ -20,6 +20,9 @@ from migrations.importer.errors import OvertakenByAnother, from_database
 
 __all__ = ["Script", "Server", "Session", "copy_text"]
 
+LOCK_TIMEOUT = 2.0
+"""Seconds, at most: the site never waits longer for us, nor we for it; then we let go, and try again."""
+
 _FIELD, _ROW = "\ud800", "\ud801"
 """Halves of surrogate pairs, which no checked text holds, so that one pass escapes a whole batch."""
 
@@ -66,6 +69,12 @@ class Server:
         self._connection = connection
         self._one_transaction = one_transaction
         self._timeout = statement_timeout
+        # A lead that somebody holds is no statement that takes too long: it must be found out before that.
+        lock_timeout = min(LOCK_TIMEOUT, statement_timeout / 2)
+        self._limits = (
+            f"SET LOCAL statement_timeout = {int(statement_timeout * 1000)};"
+            f" SET LOCAL lock_timeout = {int(lock_timeout * 1000)}"
+        )
         self._doing = "the import"
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
@@ -96,7 +105,7 @@ class Server:
         self._doing = doing
         self.execute(begin)
         try:
-            self.execute(f"SET LOCAL statement_timeout = {int(self._timeout * 1000)}")
+            self.execute(self._limits)
             yield
             if self._one_transaction:
                 # What a commit would have emptied.

@@ -58,6 +58,20 @@ def test_an_upgrade_waits_for_the_downgrade_before_it(crm_with_leads: URL, deplo
     assert value(crm_with_leads, "SELECT updated FROM lead_imports") == 10
 
 
+def test_an_upgrade_waits_for_the_downgrade_of_its_import(crm_with_leads: URL, deploys: Deploys) -> None:
+    """The stamp says that there is nothing to do, but the import is half back: it is waited for, and comes again."""
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    held = HoldBefore("UPDATE lead_imports SET revert_next_record", nth=2)
+    down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
+    held.wait()
+    up = deploys.start(crm_with_leads, "upgrade", "head")
+    up.wait_until_it_says("waiting for another deploy")
+    held.let_go()
+    assert (down.status, up.status) == (0, 0), down.output + up.output
+    ledger = run(crm_with_leads, "SELECT reverted_at IS NULL, updated FROM lead_imports ORDER BY id")
+    assert ledger == [(False, 10), (True, 10)]
+
+
 def test_without_the_lock_alembic_does_not_even_look_for_work(crm_with_leads: URL, deploys: Deploys) -> None:
     """Where nothing was pending a moment ago, what another deploy does now is no work to go on from."""
     looks = KillBefore("SELECT alembic_version.version_num")

@@ -125,6 +125,21 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_l
     assert_imported(crm_with_leads, before)
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 3])
+def test_a_held_lead_is_no_statement_that_takes_too_long(seconds: int, crm_with_leads: URL, deploys: Deploys) -> None:
+    """However little time a statement has: the batch is tried again as it is, and not halved."""
+    before = picture(crm_with_leads)
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text("SELECT FROM leads WHERE full_name = 'Known 9' FOR UPDATE"))
+        deploy = deploys.start(crm_with_leads, "-x", f"statement-timeout={seconds}", "upgrade", "head")
+        deploy.wait_until_it_says("55P03 lock not available")
+        site.execute(text("ROLLBACK"))
+    assert deploy.status == 0, deploy.output
+    assert "halves" not in deploy.output
+    assert_imported(crm_with_leads, before)
+
+
 def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploys) -> None:
     """Somebody wants it to stop: it does, at once, and what was committed stays."""
     before = picture(crm_with_leads)
