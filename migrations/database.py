@@ -32,11 +32,13 @@ SESSION_SETTINGS = {
     # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
     "statement_timeout": "0",
     # A dead client leaves nothing behind: the server asks for it while a statement runs (from
-    # Postgres 14 on), and while the line is silent.
+    # Postgres 14 on), and while the line is silent. Keepalives say nothing as long as an answer is not
+    # acknowledged: for that there is a limit of its own, without which it takes a quarter of an hour.
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "50s",
 }
 CONNECT_ARGS: dict[str, Any] = {
     "application_name": "lead-import",

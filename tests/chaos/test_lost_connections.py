@@ -109,13 +109,13 @@ def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
     with connect(crm) as connection:
         settings = [
             connection.exec_driver_sql(f"SHOW {name}").scalar_one()
-            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
         ]
         check = connection.exec_driver_sql("SHOW client_connection_check_interval").scalar_one()
     assert check == "1s"
     if crm.query.get("host"):
         pytest.skip("this server has no TCP")
-    assert settings == ["20", "10", "3"]
+    assert settings == ["20", "10", "3", "50000"]
 
 
 def test_a_server_that_is_stopped_immediate_and_started_again(deploys: Deploys) -> None:
