@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[1]
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",
-    "client_encoding": "UTF8",
     # The site never waits longer for us, nor we for it; then we let go, and try again.
     "lock_timeout": "2s",
     # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
@@ -39,9 +38,16 @@ SESSION_SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "50s",
+    # A client that stands still without being dead does not keep its locks for ever; a shorter limit of
+    # the role's would cut off the check of a large export.
+    "idle_in_transaction_session_timeout": "10min",
+    "idle_session_timeout": "10min",
+    "transaction_timeout": "0",
 }
 CONNECT_ARGS: dict[str, Any] = {
     "application_name": "lead-import",
+    # Told at connecting, so that the driver knows it too: a role or a database may have another one.
+    "client_encoding": "UTF8",
     "connect_timeout": 10,
     "keepalives_idle": 20,
     "keepalives_interval": 10,
@@ -134,4 +140,7 @@ def _settle(connection: Connection) -> None:
         ),
         {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())},
     )
+    # What was committed is saved, also where the server crashes right afterwards.
+    durable = "SELECT set_config(name, 'on', false) FROM pg_catalog.pg_settings WHERE name = 'synchronous_commit'"
+    connection.execute(text(f"{durable} AND setting = 'off'"))
     connection.commit()
