@@ -24,7 +24,7 @@ __all__ = [
     "pgbouncer",
     "place_for",
     "small_disk",
-    "stop_immediately",
+    "stop",
     "why_no_pgbouncer",
     "why_no_small_disk",
 ]
@@ -38,10 +38,10 @@ def own_server(place: Path | None = None) -> Iterator[tuple[Path, URL]]:
         yield place, url
 
 
-def stop_immediately(url: URL) -> None:
-    """Stop a server as ``pg_ctl stop -m immediate`` does, and wait for its end."""
+def stop(url: URL, how: signal.Signals) -> None:
+    """Stop a server, SIGINT as ``pg_ctl stop -m fast`` does, SIGQUIT as ``-m immediate``, and wait for its end."""
     pid = int(Path(value(url, "SHOW data_directory"), "postmaster.pid").read_text().split()[0])
-    os.kill(pid, signal.SIGQUIT)
+    os.kill(pid, how)
     end = time.monotonic() + 30
     with suppress(ConnectionRefusedError, FileNotFoundError):
         while time.monotonic() < end:

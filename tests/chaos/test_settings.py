@@ -1,5 +1,6 @@
 """A role, a database or a server with settings of its own, as ``ALTER ROLE … SET`` leaves them."""
 
+import signal
 import time
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import URL
 
 from tests.chaos.deploys import Deploys
 from tests.chaos.faults import HoldBefore
-from tests.chaos.servers import own_server, stop_immediately
+from tests.chaos.servers import own_server, stop
 from tests.conftest import build_crm_with_leads
 from tests.crm import assert_imported, picture, run, value
 
@@ -36,7 +37,7 @@ def test_a_setting_of_the_database_changes_nothing(setting: str, crm_with_leads:
     before = picture(crm_with_leads)
     set_for(crm_with_leads, setting)
     deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
-    set_for(crm_with_leads, f"{setting.split(' = ')[0]} TO DEFAULT")
+    set_for(crm_with_leads, f"{setting.split(' = ', maxsplit=1)[0]} TO DEFAULT")
     assert_imported(crm_with_leads, before)
 
 
@@ -72,6 +73,6 @@ def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys
         run(url, "ALTER SYSTEM SET wal_writer_delay = '10s'")
         run(url, "SELECT pg_reload_conf()")
         deploys.succeed(url, "upgrade", "head")
-        stop_immediately(url)
+        stop(url, signal.SIGQUIT)
         with own_server(place):
             assert_imported(url, before)
