@@ -1,7 +1,7 @@
-"""After an upgrade or a downgrade, from a fresh connection: is what was reported really there?
+"""Is what the database is stamped with really there? Asked before an upgrade, and after it from a fresh connection.
 
-Alembic can end with success although its work was rolled back, and can commit rows without stamping
-their revision; both look the same from the connection that did it.
+Alembic believes the stamp: it can end with success although its work was rolled back, or was never
+done. Both look the same from the connection that did it.
 """
 
 import logging
@@ -13,12 +13,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseFailed
-from migrations.importer.ledger import count_leads, find_receipt
+from migrations.importer.ledger import Receipt, count_leads, find_receipt, find_reverted
+from migrations.importer.phone import KEY_INDEX
+from migrations.importer.statements import WRITTEN_TABLES
 from migrations.importer.v1 import Import
 
-__all__ = ["Steps", "check_steps", "imports_of", "log_nothing_pending", "stamped_heads"]
+__all__ = [
+    "Steps",
+    "check_steps",
+    "imports_of",
+    "log_nothing_pending",
+    "stamped_heads",
+    "why_incomplete",
+]
 
 log = logging.getLogger("importer")
+
+_ALL_THERE = "SELECT bool_and(to_regclass(needed) IS NOT NULL) FROM unnest(:needed) AS needed"
 
 
 class Steps:
@@ -57,47 +68,102 @@ def check_steps(connection: Connection, heads: set[str], upgraded: Iterable[str]
             f"The database is stamped {_names(stamped)}, expected {_names(heads)}: the upgrade was not "
             "committed. Run the same command again."
         )
-    for import_ in imports_of(script, upgraded):
+    if why := why_incomplete(connection, script, upgraded):
+        raise DatabaseFailed(why)
+
+
+def why_incomplete(
+    connection: Connection, script: ScriptDirectory, revisions: Iterable[str] | None = None
+) -> str | None:
+    """What keeps the first import that is not in as a whole from being so, and what to do; None where all are in.
+
+    It is so where the database was stamped without importing, where somebody emptied the ledger, and
+    where a downgrade has stopped on its way. revisions: those that should be in, in their order; if not
+    given, all that the database is stamped with.
+    """
+    for import_ in imports_of(script, _applied(connection, script) if revisions is None else revisions):
         receipt = find_receipt(connection, import_.revision)
-        if receipt is None or not receipt.complete:
-            raise DatabaseFailed(
-                f"The database is stamped {import_.revision}, but its ledger has no complete import of "
-                f"{import_.export}. Run 'alembic downgrade -1', then the same command again."
-            )
+        if receipt is None:
+            return _without_receipt(connection, script, import_)
+        if receipt.revert_next_record:
+            at = f"at record {receipt.revert_next_record} of {receipt.records}"
+            return _half_reverted(connection, receipt, f"has stopped {at}")
+        if not receipt.complete:
+            at = f"record {receipt.next_record} of {receipt.records}"
+            fact = f"the import of {receipt.export} has come to {at} only: it was stamped by hand"
+            return _stamped_too_early(connection, script, import_, fact)
+    return None
+
+
+def _without_receipt(connection: Connection, script: ScriptDirectory, import_: Import) -> str:
+    if not connection.execute(text(_ALL_THERE), {"needed": [KEY_INDEX, *WRITTEN_TABLES]}).scalar():
+        return (
+            f"The database is stamped {import_.revision}, but what the revisions before it make is not there, nor is "
+            f"the import of {import_.export}: it was stamped without running them. Run 'alembic stamp base', then "
+            "'alembic upgrade head': it adopts the tables that are there."
+        )
+    if reverted := find_reverted(connection, import_.revision):
+        return _half_reverted(connection, reverted, "is not stamped")
+    fact = f"its ledger has no import of {import_.export}: it was stamped by hand, or the ledger was emptied"
+    return _stamped_too_early(connection, script, import_, fact)
+
+
+def _half_reverted(connection: Connection, receipt: Receipt, fact: str) -> str:
+    heads = stamped_heads(connection)
+    back = f"alembic {'-x remove-created ' if receipt.remove_created else ''}downgrade -1"
+    if heads == (receipt.revision,):
+        steps = [back, "alembic upgrade head"]
+    else:
+        steps = [f"alembic stamp {receipt.revision}", back, *_up_and_stamp(receipt.revision, heads)]
+    return f"{receipt.export}: its downgrade {fact}. Finish it, then import again: {_one_by_one(steps)}."
+
+
+def _stamped_too_early(connection: Connection, script: ScriptDirectory, import_: Import, fact: str) -> str:
+    before = f"alembic stamp {script.get_revision(import_.revision).down_revision}"
+    heads = stamped_heads(connection)
+    again = ["alembic upgrade head"] if heads == (import_.revision,) else _up_and_stamp(import_.revision, heads)
+    return (
+        f"The database is stamped {import_.revision}, but {fact}. Restore the ledger's tables from a backup; or "
+        f"import the export again, over what was edited since: {_one_by_one([before, *again])}."
+    )
+
+
+def _up_and_stamp(revision: str, heads: Iterable[str]) -> list[str]:
+    """To a revision below those that the database is at, which are not to run again."""
+    return [f"alembic upgrade {revision}", f"alembic stamp {' '.join(heads)}"]
+
+
+def _one_by_one(commands: Iterable[str]) -> str:
+    return ", then ".join(f"'{command}'" for command in commands)
 
 
 def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None:
     """Say on the log that the last import is in, and that this run had nothing to add to it."""
-    heads = stamped_heads(connection)
-    applied = [step.revision for step in script.iterate_revisions(heads, "base")] if heads else []
-    imports = imports_of(script, applied)
+    imports = imports_of(script, _applied(connection, script))
     if not imports:
         return
-    receipt = find_receipt(connection, imports[0].revision)
-    if receipt is None or receipt.finished_at is None:
-        log.warning(
-            "The database is stamped %s, but its ledger has no complete import of %s: it was stamped by hand, "
-            "or the ledger was emptied.",
-            *(imports[0].revision, imports[0].export),
-        )
-    elif receipt.revert_next_record:
-        log.warning(
-            "%s: a downgrade has stopped at record %d of %d. Run it again to finish it; then upgrade.",
-            *(receipt.export, receipt.revert_next_record, receipt.records),
-        )
-    else:
-        leads = count_leads(connection)
-        log.info(
-            "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %d before, %d after.",
-            *(
-                receipt.export,
-                receipt.records,
-                f"{receipt.finished_at:%Y-%m-%d %H:%M} UTC",
-                receipt.records,
-                leads,
-                leads,
-            ),
-        )
+    receipt = find_receipt(connection, imports[-1].revision)
+    if receipt is None or receipt.finished_at is None or receipt.revert_next_record:
+        log.warning("%s", why_incomplete(connection, script))
+        return
+    leads = count_leads(connection)
+    log.info(
+        "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %d before, %d after.",
+        *(
+            receipt.export,
+            receipt.records,
+            f"{receipt.finished_at:%Y-%m-%d %H:%M} UTC",
+            receipt.records,
+            leads,
+            leads,
+        ),
+    )
+
+
+def _applied(connection: Connection, script: ScriptDirectory) -> list[str]:
+    """The revisions that the database is stamped with, and all before them, the first one first."""
+    heads = tuple(script.get_revision(head).revision for head in stamped_heads(connection))
+    return [step.revision for step in script.iterate_revisions(heads, "base")][::-1] if heads else []
 
 
 def imports_of(script: ScriptDirectory, revisions: Iterable[str]) -> list[Import]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from migrations import embedded
@@ -26,29 +26,34 @@ ROOT = Path(__file__).parents[1]
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",
-    "client_encoding": "UTF8",
     # The site never waits longer for us, nor we for it; then we let go, and try again.
     "lock_timeout": "2s",
     # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
     "statement_timeout": "0",
     # A dead client leaves nothing behind: the server asks for it while a statement runs (from
-    # Postgres 14 on), and while the line is silent.
+    # Postgres 14 on), and while the line is silent. Keepalives say nothing as long as an answer is not
+    # acknowledged: for that there is a limit of its own, without which it takes a quarter of an hour.
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "50s",
+    # A client that stands still without being dead does not keep its locks for ever; a shorter limit of
+    # the role's would cut off the check of a large export.
+    "idle_in_transaction_session_timeout": "10min",
+    "idle_session_timeout": "10min",
+    "transaction_timeout": "0",
 }
 CONNECT_ARGS: dict[str, Any] = {
     "application_name": "lead-import",
+    # Told at connecting, so that the driver knows it too: a role or a database may have another one.
+    "client_encoding": "UTF8",
     "connect_timeout": 10,
     "keepalives_idle": 20,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 50_000,
 }
-
-LOOKS_AT_A_POOLER = 5
-"""Through traffic that takes the sessions in between, one look might not see that they are shared."""
 
 
 @contextmanager
@@ -99,7 +104,7 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
     with ExitStack() as opened:
         try:
             connection = opened.enter_context(engine.connect())
-            _refuse_pooler(engine, connection)
+            _refuse_pooler(connection)
             _settle(connection)
         except DBAPIError as error:
             reason = str(error.orig).strip().splitlines()[0]
@@ -113,28 +118,16 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
         yield connection
 
 
-def _refuse_pooler(engine: Engine, connection: Connection) -> None:
-    """A pooler in transaction mode gives each transaction another session: locks would mean nothing.
-
-    In session mode a session is ours alone; in transaction mode another connection soon has it too.
-    """
+def _refuse_pooler(connection: Connection) -> None:
+    """A server names its process when one connects; a pooler names something of its own."""
     told = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-    ours = _session(connection)
-    if told == ours:
-        return
-    for _ in range(LOOKS_AT_A_POOLER):
-        with engine.connect() as other:
-            if ours == _session(other) or ours != _session(connection):
-                raise DatabaseRefused(
-                    "DATABASE_URL leads through a connection pooler in transaction mode (PgBouncer): the deploy lock "
-                    "does not hold there. Nothing was written. Use the database's direct connection string."
-                )
-
-
-def _session(connection: Connection) -> int:
-    pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    found = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     connection.rollback()
-    return pid
+    if told != found:
+        raise DatabaseRefused(
+            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock and the session's settings "
+            "do not hold there. Nothing was written. Use the database's direct connection string."
+        )
 
 
 def _settle(connection: Connection) -> None:
@@ -147,4 +140,7 @@ def _settle(connection: Connection) -> None:
         ),
         {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())},
     )
+    # What was committed is saved, also where the server crashes right afterwards.
+    durable = "SELECT set_config(name, 'on', false) FROM pg_catalog.pg_settings WHERE name = 'synchronous_commit'"
+    connection.execute(text(f"{durable} AND setting = 'off'"))
     connection.commit()

@@ -7,6 +7,7 @@ CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wa
 import time
 
 from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from migrations.importer.errors import DatabaseRefused
@@ -73,13 +74,21 @@ def _describe_holder(connection: Connection) -> str:
     progress = _progress(connection)
     connection.rollback()
     name = holder.application_name or "an unnamed program"
-    said = f"{name} (server process {holder.pid}, connected since {holder.since:%Y-%m-%d %H:%M:%S} UTC)"
+    # Of another role's session not everybody may see since when it is there.
+    since = f", connected since {holder.since:%Y-%m-%d %H:%M:%S} UTC" if holder.since else ""
+    said = f"{name} (server process {holder.pid}{since})"
     if progress is None:
         return said
     return f"{said}, {progress.export} at record {progress.next_record} of {progress.records}"
 
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
+    """How far the unfinished import is; None where there is none, or where a downgrade is about to drop the ledger."""
     if not connection.execute(text("SELECT to_regclass('lead_imports')")).scalar():
         return None
-    return connection.execute(text(_PROGRESS)).first()
+    try:
+        return connection.execute(text(_PROGRESS)).first()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None

@@ -11,10 +11,10 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.aftercheck import Steps, check_steps, log_nothing_pending, stamped_heads
+from migrations.aftercheck import Steps, check_steps, log_nothing_pending, stamped_heads, why_incomplete
 from migrations.database import connect, database
 from migrations.deploy_lock import take_deploy_lock
-from migrations.importer.errors import ImportStopped, TryAgain, from_database
+from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.phone import KEY_INDEX
 from migrations.importer.preflight import check_server
 from migrations.importer.retries import reconnecting
@@ -61,14 +61,18 @@ def run(settings: Settings, stop: Stop) -> None:
 
 def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop) -> None:
     found, wanted = stamped_heads(connection), destination()
+    incomplete = is_upgrade() and why_incomplete(connection, context.script)
     connection.rollback()
-    if wanted == set(found) and not settings.importer.dry_run:
+    if wanted == set(found) and not incomplete and not settings.importer.dry_run:
         # Alembic would look again, without the lock: what another deploy does now is no work of ours.
         log_nothing_pending(connection, context.script)
         return
-    if wanted is not None and wanted != set(found):
+    if incomplete or (wanted is not None and wanted != set(found)):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
+    if incomplete:
+        # With the lock: it may have been another deploy's downgrade at work.
+        refuse_incomplete(connection)
     show = context.config.attributes.get("show_preview", tell_preview)
     with previewed(connection, show) if settings.importer.dry_run else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=steps)
@@ -84,6 +88,19 @@ def destination() -> set[str] | None:
         return set(to_tuple(context.get_revision_argument(), default=()))
     except KeyError:
         return None
+
+
+def is_upgrade() -> bool:
+    """Whether this command is an upgrade, of which alone it is asked that all imports are complete."""
+    return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
+
+
+def refuse_incomplete(connection: Connection) -> None:
+    """Nothing is upgraded over an import that is not there as a whole, nor called complete."""
+    why = why_incomplete(connection, context.script)
+    connection.rollback()
+    if why:
+        raise DatabaseRefused(why)
 
 
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:

@@ -5,7 +5,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, create_engine
 
 from models import Base
-from tests.crm import IMPORT, Rows, add_lead, connected, picture, records, run, upgrade, value
+from tests.crm import Rows, add_lead, picture, records, run, upgrade, value
 
 
 def create_all(url: URL) -> None:
@@ -223,15 +223,3 @@ def test_another_function_of_that_name_is_refused(database: URL) -> None:
     """A function that is not ours is not taken for ours."""
     run(database, "CREATE FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'")
     assert "is there and is not ours" in refusal(database)
-
-
-def test_stamping_without_importing_is_noticed(database: URL, caplog: pytest.LogCaptureFixture) -> None:
-    """``create_all`` and a stamp would skip the import for ever; each upgrade says so."""
-    create_all(database)
-    run(database, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
-    run(database, "INSERT INTO alembic_version VALUES (:revision)", revision=IMPORT)
-    with caplog.at_level("WARNING", "importer"):
-        upgrade(database)
-    assert "its ledger has no complete import" in caplog.text
-    with connected(database):
-        assert value(database, "SELECT count(*) FROM leads") == 0

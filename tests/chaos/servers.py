@@ -19,21 +19,29 @@ from migrations.embedded import running
 from tests.chaos.proxy import reach
 from tests.crm import value
 
-__all__ = ["own_server", "pgbouncer", "small_disk", "stop_immediately", "why_no_pgbouncer", "why_no_small_disk"]
+__all__ = [
+    "own_server",
+    "pgbouncer",
+    "place_for",
+    "small_disk",
+    "stop",
+    "why_no_pgbouncer",
+    "why_no_small_disk",
+]
 
 
 @contextmanager
 def own_server(place: Path | None = None) -> Iterator[tuple[Path, URL]]:
     """Run a Postgres that writes to its disk; its place and the URL of a database on it."""
-    place = place or _place("server")
+    place = place or place_for("server")
     with running(place, durable=True, keep=False, database="crm") as url:
         yield place, url
 
 
-def stop_immediately(url: URL) -> None:
-    """Stop a server as ``pg_ctl stop -m immediate`` does, and wait for its end."""
+def stop(url: URL, how: signal.Signals) -> None:
+    """Stop a server, SIGINT as ``pg_ctl stop -m fast`` does, SIGQUIT as ``-m immediate``, and wait for its end."""
     pid = int(Path(value(url, "SHOW data_directory"), "postmaster.pid").read_text().split()[0])
-    os.kill(pid, signal.SIGQUIT)
+    os.kill(pid, how)
     end = time.monotonic() + 30
     with suppress(ConnectionRefusedError, FileNotFoundError):
         while time.monotonic() < end:
@@ -55,7 +63,7 @@ def why_no_small_disk() -> str | None:
 @contextmanager
 def small_disk(size: int) -> Iterator[Path]:
     """A disk of ``size`` bytes, in memory; the server's account may write to it."""
-    place = _place("disk")
+    place = place_for("disk")
     place.mkdir()
     try:
         mode = f"size={size},mode=0700,uid={pwd.getpwnam('nobody').pw_uid}"
@@ -76,7 +84,7 @@ def why_no_pgbouncer() -> str | None:
 @contextmanager
 def pgbouncer(url: URL, mode: str) -> Iterator[URL]:
     """Run PgBouncer in front of the server of ``url``; the same database through it."""
-    place = _place("pgbouncer")
+    place = place_for("pgbouncer")
     place.mkdir()
     binary = _pgbouncer()
     assert binary
@@ -109,7 +117,7 @@ def _pgbouncer() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
-def _place(kind: str) -> Path:
+def place_for(kind: str) -> Path:
     """A path that every account can reach, as short as a socket's must be."""
     return Path(tempfile.gettempdir(), f"chaos-{kind}-{os.getpid()}-{secrets.token_hex(4)}")
 

@@ -2,19 +2,22 @@
 
 import os
 import random
+import signal
 import socket
 import sys
+from contextlib import ExitStack, suppress
 
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from migrations.database import connect
 from tests.chaos.deploys import Deploys
 from tests.chaos.faults import HoldBefore
 from tests.chaos.proxy import CutAfter, CutBeforeCommit, Delay, SwallowReply, proxy
-from tests.chaos.servers import own_server, stop_immediately
+from tests.chaos.servers import own_server, stop
 from tests.conftest import build_crm_with_leads
-from tests.crm import assert_imported, picture, run, value
+from tests.crm import assert_imported, connected, picture, run, value
 
 TERMINATE = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -109,16 +112,17 @@ def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
     with connect(crm) as connection:
         settings = [
             connection.exec_driver_sql(f"SHOW {name}").scalar_one()
-            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
         ]
         check = connection.exec_driver_sql("SHOW client_connection_check_interval").scalar_one()
     assert check == "1s"
     if crm.query.get("host"):
         pytest.skip("this server has no TCP")
-    assert settings == ["20", "10", "3"]
+    assert settings == ["20", "10", "3", "50000"]
 
 
-def test_a_server_that_is_stopped_immediate_and_started_again(deploys: Deploys) -> None:
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
+def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys: Deploys) -> None:
     """It recovers what was committed; the same deploy finds it again and goes on to the same end."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
@@ -126,12 +130,56 @@ def test_a_server_that_is_stopped_immediate_and_started_again(deploys: Deploys) 
         held = HoldBefore("INSERT INTO lead_import_batches", nth=3)
         deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held])
         held.wait()
-        stop_immediately(url)
+        stop(url, how)
         held.let_go()
         deploy.wait_until_it_says("The server does not answer")
         with own_server(place):
             assert deploy.status == 0, deploy.output
             assert "resumed at record 41 of" in deploy.output
+            assert_imported(url, before)
+
+
+def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
+    """The server ends all sessions and recovers; the same deploy waits for it and goes on to the same end."""
+    with own_server() as (_, url):
+        build_crm_with_leads(url)
+        before = picture(url)
+        held = HoldBefore("INSERT INTO lead_import_batches", nth=3)
+        deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held])
+        held.wait()
+        with suppress(DBAPIError), connected(url) as site:
+            os.kill(site.exec_driver_sql("SELECT pg_backend_pid()").scalar_one(), signal.SIGKILL)
+            site.exec_driver_sql("SELECT 1")
+        held.let_go()
+        assert deploy.status == 0, deploy.output
+        assert "resumed at record 41 of" in deploy.output
+        assert_imported(url, before)
+
+
+def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
+    """Who comes anew is refused; who was there tries again until there is room."""
+    with own_server() as (place, url):
+        build_crm_with_leads(url)
+        before = picture(url)
+        for limit in ("max_connections = 5", "superuser_reserved_connections = 0", "max_wal_senders = 0"):
+            run(url, f"ALTER SYSTEM SET {limit}")
+        stop(url, signal.SIGINT)
+        with own_server(place), ExitStack() as site:
+            held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
+            deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held])
+            held.wait()
+            first = site.enter_context(connected(url))
+            for _ in range(3):
+                site.enter_context(connected(url))
+            newcomer = deploys.run(url, "upgrade", "head")
+            assert newcomer.status != 0
+            assert "Nothing was written" in newcomer.output
+            first.exec_driver_sql(TERMINATE)
+            site.enter_context(connected(url))
+            held.let_go()
+            deploy.wait_until_it_says("The server does not answer")
+            site.close()
+            assert deploy.status == 0, deploy.output
             assert_imported(url, before)
 
 
@@ -144,7 +192,7 @@ def test_a_server_that_stays_away_ends_the_deploy(deploys: Deploys) -> None:
         held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
         deploy = deploys.start(url, "-x", "time-budget=3", "-x", "batch-size=20", "upgrade", "head", faults=[held])
         held.wait()
-        stop_immediately(url)
+        stop(url, signal.SIGQUIT)
         held.let_go()
         assert deploy.wait(seconds=15) != 0
         assert "The server does not answer" in deploy.output

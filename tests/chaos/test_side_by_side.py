@@ -1,12 +1,25 @@
 """Deploys beside deploys, and deploys beside the live site."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from tests.chaos.deploys import Deploys
+from tests.chaos.deploys import PASSWORD, Deploys
 from tests.chaos.ends import A_LOCK_IS_WAITED_FOR
 from tests.chaos.faults import HoldBefore, KillBefore
 from tests.crm import BEFORE_IMPORT, add_lead, assert_imported, connected, picture, records, run, value, wait_until
+
+
+@pytest.fixture
+def as_another_role(crm_with_leads: URL) -> Iterator[URL]:
+    """The URL of a role that may import, and is nobody special."""
+    role = f"chaos_{crm_with_leads.database}"
+    run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    run(crm_with_leads, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}")
+    run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    yield crm_with_leads.set(username=role, password=PASSWORD)
+    run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Deploys) -> None:
@@ -56,6 +69,45 @@ def test_an_upgrade_waits_for_the_downgrade_before_it(crm_with_leads: URL, deplo
     assert (down.status, up.status) == (0, 0), down.output + up.output
     assert "0002_phone_key -> 0003_ledger" in up.output
     assert value(crm_with_leads, "SELECT updated FROM lead_imports") == 10
+
+
+def test_an_upgrade_waits_for_the_downgrade_of_its_import(crm_with_leads: URL, deploys: Deploys) -> None:
+    """The stamp says that there is nothing to do, but the import is half back: it is waited for, and comes again."""
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    held = HoldBefore("UPDATE lead_imports SET revert_next_record", nth=2)
+    down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
+    held.wait()
+    up = deploys.start(crm_with_leads, "upgrade", "head")
+    up.wait_until_it_says("waiting for another deploy")
+    held.let_go()
+    assert (down.status, up.status) == (0, 0), down.output + up.output
+    ledger = run(crm_with_leads, "SELECT reverted_at IS NULL, updated FROM lead_imports ORDER BY id")
+    assert ledger == [(False, 10), (True, 10)]
+
+
+def test_a_holder_whose_session_may_not_be_seen_is_named_all_the_same(
+    crm_with_leads: URL, as_another_role: URL, deploys: Deploys
+) -> None:
+    """Only a superuser sees since when another role's session is there; the wait goes on for everybody."""
+    with connected(crm_with_leads) as other:
+        other.execute(text("SET application_name = 'another deploy'"))
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
+        deploy = deploys.start(as_another_role, "upgrade", "head")
+        deploy.wait_until_it_says("another deploy (server process")
+    assert deploy.status == 0, deploy.output
+
+
+def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(crm_with_leads: URL, deploys: Deploys) -> None:
+    """How far the holder is cannot be read then; who it is can."""
+    with connected(crm_with_leads) as other, connected(crm_with_leads) as downgrade:
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
+        downgrade.execute(text("BEGIN"))
+        downgrade.execute(text("LOCK TABLE lead_imports IN ACCESS EXCLUSIVE MODE"))
+        deploy = deploys.start(crm_with_leads, "upgrade", "head")
+        deploy.wait_until_it_says("(server process")
+        downgrade.execute(text("ROLLBACK"))
+    assert deploy.status == 0, deploy.output
+    assert "trying again" not in deploy.output
 
 
 def test_without_the_lock_alembic_does_not_even_look_for_work(crm_with_leads: URL, deploys: Deploys) -> None:

@@ -15,6 +15,10 @@ from tests.chaos.faults import HoldBefore
 from tests.crm import assert_imported, connected, picture, records, run, slow_down, speed_up, value, wait_until
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
+INDEX_WAITS = """
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND query LIKE '%INDEX CONCURRENTLY%' AND datname = current_database()
+"""
 ASLEEP = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
@@ -33,6 +37,60 @@ def test_a_signal_lets_the_batch_in_hand_finish(number: signal.Signals, crm_with
     assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 40
     deploys.succeed(crm_with_leads, "upgrade", "head")
     assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize(
+    "place", ["SELECT to_regclass('alembic_version')", "COPY lead_import_phones", "INSERT INTO lead_imports"]
+)
+def test_a_signal_before_the_first_batch_leaves_nothing_to_do(
+    place: str, crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """While it connects, while the export is compared, before the ledger's row: no lead is touched, exit not 0."""
+    before = picture(crm_with_leads)
+    held = HoldBefore(place)
+    deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
+    held.wait()
+    deploy.send(signal.SIGTERM)
+    deploy.wait_until_it_says("SIGTERM")
+    held.let_go()
+    assert deploy.status not in (0, -signal.SIGTERM)
+    assert f"0 of {len(records())} records are saved" in deploy.output
+    assert picture(crm_with_leads) == before
+    deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("place", ["COMMIT", "UPDATE alembic_version"])
+def test_a_signal_when_all_is_in_ends_well(place: str, crm_with_leads: URL, deploys: Deploys) -> None:
+    """In the last commit, and after it: the import is complete, and so is its stamp."""
+    before = picture(crm_with_leads)
+    held = HoldBefore(place, after="INSERT INTO lead_import_batches")
+    deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
+    held.wait()
+    deploy.send(signal.SIGTERM)
+    deploy.wait_until_it_says("SIGTERM")
+    held.let_go()
+    assert deploy.status == 0, deploy.output
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: Deploys) -> None:
+    """It ends with that statement, or at once if asked twice; the next deploy builds the index again."""
+    deploys.succeed(database, "upgrade", "0001_baseline")
+    with connected(database) as site:
+        site.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+        site.execute(text("SELECT count(*) FROM users"))
+        deploy = deploys.start(database, "upgrade", "head")
+        wait_until(database, INDEX_WAITS)
+        for _ in range(times):
+            deploy.send(signal.SIGTERM)
+            deploy.wait_until_it_says("SIGTERM")
+        assert deploy.wait(seconds=10) not in (0, -signal.SIGTERM)
+        wait_until(database, LOCK_IS_FREE, seconds=3)
+        site.execute(text("ROLLBACK"))
+    deploys.succeed(database, "upgrade", "head")
+    assert value(database, "SELECT created FROM lead_imports") == len(records())
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -122,6 +180,21 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_l
     assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == slow
     speed_up(crm_with_leads)
     deploys.succeed(crm_with_leads, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3])
+def test_a_held_lead_is_no_statement_that_takes_too_long(seconds: int, crm_with_leads: URL, deploys: Deploys) -> None:
+    """However little time a statement has: the batch is tried again as it is, and not halved."""
+    before = picture(crm_with_leads)
+    with connected(crm_with_leads) as site:
+        site.execute(text("BEGIN"))
+        site.execute(text("SELECT FROM leads WHERE full_name = 'Known 9' FOR UPDATE"))
+        deploy = deploys.start(crm_with_leads, "-x", f"statement-timeout={seconds}", "upgrade", "head")
+        deploy.wait_until_it_says("55P03 lock not available")
+        site.execute(text("ROLLBACK"))
+    assert deploy.status == 0, deploy.output
+    assert "halves" not in deploy.output
     assert_imported(crm_with_leads, before)
 
 
