@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseFailed
-from migrations.importer.ledger import Receipt, count_leads, find_receipt, find_reverted
+from migrations.importer.ledger import Receipt, find_receipt, find_reverted, tell_leads
 from migrations.importer.phone import KEY_INDEX
 from migrations.importer.statements import WRITTEN_TABLES
 from migrations.importer.v1 import Import
@@ -146,9 +146,9 @@ def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None
     if receipt is None or receipt.finished_at is None or receipt.revert_next_record:
         log.warning("%s", why_incomplete(connection, script))
         return
-    leads = count_leads(connection)
+    leads = tell_leads(connection)
     log.info(
-        "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %d before, %d after.",
+        "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %s before, %s after.",
         *(
             receipt.export,
             receipt.records,

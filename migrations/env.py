@@ -74,7 +74,7 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
         # With the lock: it may have been another deploy's downgrade at work.
         refuse_incomplete(connection)
     show = context.config.attributes.get("show_preview", tell_preview)
-    with previewed(connection, show) if settings.importer.dry_run else nullcontext():
+    with previewed(connection, show) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=steps)
         with context.begin_transaction():
             context.run_migrations()

@@ -22,11 +22,16 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3
 """The site may add another lead with a phone that is there between the marking and the index."""
 
+# CONCURRENTLY waits for the site's older transactions, a report's too, and nobody waits behind it.
+_PATIENTLY = "SET lock_timeout = '20s'"
+_QUICKLY = "SET lock_timeout = '2s'"
+
 _FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regprocedure(:function)"
 _FIND_INDEX = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)"
 _ADD_COLUMN = "ALTER TABLE leads ADD COLUMN IF NOT EXISTS duplicate_of bigint REFERENCES leads (id)"
-_INDEX_COLUMN = """
-    CREATE INDEX {concurrently} IF NOT EXISTS leads_duplicate_of ON leads (duplicate_of)
+COLUMN_INDEX = "leads_duplicate_of"
+_INDEX_COLUMN = f"""
+    CREATE INDEX {{concurrently}} IF NOT EXISTS {COLUMN_INDEX} ON leads (duplicate_of)
     WHERE duplicate_of IS NOT NULL
 """
 _INDEX_KEY = f"""
@@ -57,12 +62,15 @@ def create_phone_key(context: RevisionContext) -> None:
     one_transaction = options_of(context).dry_run
     concurrently = "" if one_transaction else "CONCURRENTLY"
     with nullcontext() if one_transaction else context.autocommit_block():
-        context.execute(_INDEX_COLUMN.format(concurrently=concurrently))
         if context.as_sql:
+            context.execute(_INDEX_COLUMN.format(concurrently=concurrently))
             context.execute(_MARK_DUPLICATES)
             context.execute(_INDEX_KEY.format(concurrently=concurrently))
         else:
-            _build_index(connection_of(context), concurrently)
+            connection = connection_of(context)
+            _drop_if_invalid(connection, COLUMN_INDEX, concurrently)
+            _patiently(connection, _INDEX_COLUMN.format(concurrently=concurrently), concurrently)
+            _build_index(connection, concurrently)
 
 
 def drop_phone_key(context: RevisionContext) -> None:
@@ -85,19 +93,35 @@ def _function_is_there(connection: Connection) -> bool:
 
 def _build_index(connection: Connection, concurrently: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
-        valid = connection.execute(text(_FIND_INDEX), {"index": KEY_INDEX}).scalar_one_or_none()
-        if valid:
+        if connection.execute(text(_FIND_INDEX), {"index": KEY_INDEX}).scalar_one_or_none():
             return
-        if valid is False:
-            log.info("dropping the index %s, which an earlier attempt left unfinished", KEY_INDEX)
-            connection.execute(text(f"DROP INDEX {concurrently} {KEY_INDEX}"))
+        _drop_if_invalid(connection, KEY_INDEX, concurrently)
         if marked := connection.execute(text(_MARK_DUPLICATES)).rowcount:
             log.info("marked %d leads as duplicates of an older lead with the same phone", marked)
         try:
-            connection.execute(text(_INDEX_KEY.format(concurrently=concurrently)))
+            _patiently(connection, _INDEX_KEY.format(concurrently=concurrently), concurrently)
         except DBAPIError as error:
             failed = from_database(error, f"building the index {KEY_INDEX}")
             if failed.sqlstate != "23505" or attempt == ATTEMPTS:
                 raise failed from None
         else:
             return
+
+
+def _drop_if_invalid(connection: Connection, index: str, concurrently: str) -> None:
+    if connection.execute(text(_FIND_INDEX), {"index": index}).scalar_one_or_none() is False:
+        log.info("dropping the index %s, which an earlier attempt left unfinished", index)
+        _patiently(connection, f"DROP INDEX {concurrently} {index}", concurrently)
+
+
+def _patiently(connection: Connection, statement: str, concurrently: str) -> None:
+    """Run a statement about an index; what is done concurrently may wait, and nothing after it."""
+    if not concurrently:
+        connection.execute(text(statement))
+        return
+    connection.execute(text(_PATIENTLY))
+    try:
+        connection.execute(text(statement))
+    finally:
+        if not connection.invalidated:
+            connection.execute(text(_QUICKLY))

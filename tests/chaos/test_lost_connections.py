@@ -165,7 +165,7 @@ def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
             run(url, f"ALTER SYSTEM SET {limit}")
         stop(url, signal.SIGINT)
         with own_server(place), ExitStack() as site:
-            held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
+            held = HoldBefore("SELECT pg_temp.lead_import_apply_batch", nth=2)
             deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held])
             held.wait()
             first = site.enter_context(connected(url))
