@@ -52,7 +52,7 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
         pytest.skip(f"this server has no {limit}")
     before = picture(crm_with_leads)
     set_for(crm_with_leads, f"{limit} = 100")
-    pauses = [HoldBefore("SELECT pg_temp.lead_import_apply_batch"), HoldBefore("BEGIN ISOLATION", nth=3)]
+    pauses = [HoldBefore("SELECT pg_temp.lead_import_apply_batch"), HoldBefore("BEGIN ISOLATION", nth=4)]
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=pauses)
     for pause in pauses:
         pause.wait()
