@@ -10,7 +10,7 @@ function, the audit trigger) are made by the revisions alone.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -159,7 +159,6 @@ class LeadBeforeImage(Base):
     """
 
     __tablename__ = "lead_before_images"
-    __table_args__ = (UniqueConstraint("import_id", "lead_id"),)
 
     import_id: Mapped[int] = mapped_column(primary_key=True)
     record: Mapped[int] = mapped_column(primary_key=True)

@@ -69,7 +69,7 @@ _CHANGED = f"""
         FROM lead_before_images AS i
         JOIN {_DONE} ON i.import_id = done.import_id AND i.record >= done.start
         WHERE NOT EXISTS (SELECT FROM created WHERE created.lead_id = i.lead_id)
-        ORDER BY i.lead_id, i.import_id
+        ORDER BY i.lead_id, i.import_id, i.record
     )
     SELECT
         l.id,

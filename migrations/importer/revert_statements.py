@@ -16,7 +16,7 @@ from migrations.importer.statements import BY_INDEX, IMPORT_ID, each, stop_if_an
 __all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
 
 TEMPORARY_TABLES = (
-    # Created leads, where they are to be removed.
+    # Leads that the import created and has not updated since, where they are to be removed.
     "CREATE TEMPORARY TABLE lead_revert_made (lead_id bigint PRIMARY KEY)",
     # Updated leads as they will be; kept: something stays that is not what it was before the import.
     f"""
@@ -57,7 +57,6 @@ _RESTORED = (*COLUMNS, "updated_at")
 
 # Created leads, where they are to be removed.
 
-_NOT_UPDATED = "NOT EXISTS (SELECT FROM lead_before_images AS i WHERE i.import_id = _import AND i.lead_id = l.id)"
 # The last clause: columns that no import knows hold nothing but what the server puts there by itself.
 _UNTOUCHED = f"""
     {each("l.{c} = coalesce(s.{c}, '')", between=" AND ")}
@@ -88,12 +87,14 @@ REFERRERS = """
 """
 
 # Of every import of the revision: the leads of an earlier one, taken back without them, are there still.
-FIND_MADE = """
+FIND_MADE = f"""
     INSERT INTO lead_revert_made (lead_id)
-    SELECT DISTINCT unnest(b.created_ids)
+    SELECT unnest(b.created_ids)
     FROM lead_imports AS i
     JOIN lead_import_batches AS b ON b.import_id = i.id
     WHERE i.revision = :revision
+    EXCEPT
+    SELECT lead_id FROM lead_before_images WHERE import_id = {IMPORT_ID}
 """
 
 # A batch: one call.
@@ -133,12 +134,13 @@ BEGIN
     FOR NO KEY UPDATE OF l;
 
     INSERT INTO lead_revert_restore (lead_id, {", ".join(COLUMNS)}, updated_at, kept)
-    SELECT
+    SELECT DISTINCT ON (l.id)
         l.id,
         {_OLD_VALUES},
         CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END,
         {_EDITED_SINCE}
-    {_UPDATED_LEADS};
+    {_UPDATED_LEADS}
+    ORDER BY l.id, i.record DESC;
 
     -- All at once; where a constraint is in the way of one value, lead by lead and column by column, so
     -- that this one alone stays.
@@ -170,9 +172,7 @@ BEGIN
         FROM lead_import_stage AS s
         JOIN leads AS l ON lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL
         JOIN lead_revert_made AS made ON made.lead_id = l.id
-        WHERE s.record >= _here AND s.record < _next
-            AND {_NOT_UPDATED}
-            AND {_UNTOUCHED};
+        WHERE s.record >= _here AND s.record < _next AND {_UNTOUCHED};
 
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
         PERFORM l.id
@@ -214,7 +214,6 @@ BEGIN
                 SELECT count(*)
                 FROM lead_revert_made AS made
                 JOIN leads AS l ON l.id = made.lead_id
-                WHERE {_NOT_UPDATED}
             ) - referenced - (SELECT count(*) FROM lead_revert_remove WHERE referenced)
             ELSE 0
         END,

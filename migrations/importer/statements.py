@@ -70,7 +70,7 @@ TEMPORARY_TABLES = (
     # The leads that a batch has found: the lead as it was seen, and whether the record changes it.
     """
     CREATE TEMPORARY TABLE lead_import_place (
-        record integer PRIMARY KEY,
+        record integer NOT NULL,
         lead_id bigint NOT NULL,
         seen tid NOT NULL,
         differs boolean NOT NULL
@@ -214,7 +214,7 @@ BEGIN
         SELECT {each("coalesce(s.{c}, '')")}, s.created_at, s.created_at
         FROM lead_import_stage AS s
         WHERE s.record >= _here AND s.record < _next
-            AND NOT EXISTS (SELECT FROM lead_import_place AS p WHERE p.record = s.record)
+            AND s.record NOT IN (SELECT record FROM lead_import_place)
         ORDER BY s.phone_key
         RETURNING id
     )

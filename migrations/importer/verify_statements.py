@@ -13,6 +13,8 @@ __all__ = ["BEGIN", "COMPARE", "COMPARE_MOVED", "COUNT", "COUNT_FIELDS", "COUNT_
 TEMPORARY_TABLES = (
     # The leads that the import has added.
     "CREATE TEMPORARY TABLE lead_verify_created (lead_id bigint PRIMARY KEY)",
+    # Leads that later imports have updated, as the first of these found them.
+    f"CREATE TEMPORARY TABLE lead_verify_later (lead_id bigint PRIMARY KEY, {each('{c} text')})",
     # Where each record is today: its lead, and which fields people have edited; NULL: they removed it.
     "CREATE TEMPORARY TABLE lead_verify_found (record integer, lead_id bigint NOT NULL, edited text[])",
     "CREATE INDEX ON lead_verify_found (lead_id)",
@@ -30,6 +32,7 @@ READ_ONLY = "SET default_transaction_read_only = on"
 
 BEGIN = (
     "DELETE FROM lead_verify_created",
+    "DELETE FROM lead_verify_later",
     "DELETE FROM lead_verify_found",
     "DELETE FROM lead_verify_lost",
     "DELETE FROM lead_import_stage",
@@ -38,6 +41,13 @@ BEGIN = (
     """
     INSERT INTO lead_verify_created (lead_id)
     SELECT DISTINCT unnest(created_ids) FROM lead_import_batches WHERE import_id = :import
+    """,
+    f"""
+    INSERT INTO lead_verify_later (lead_id, {", ".join(COLUMNS)})
+    SELECT DISTINCT ON (lead_id) lead_id, {", ".join(COLUMNS)}
+    FROM lead_before_images
+    WHERE import_id = ANY(CAST(:later AS bigint[]))
+    ORDER BY lead_id, import_id, record
     """,
 )
 
@@ -50,16 +60,7 @@ def _edited(wrote: str) -> str:
 
 
 def _later(lead: str) -> str:
-    """The lead as the next import found it, if one has updated it."""
-    return f"""
-    LEFT JOIN LATERAL (
-        SELECT lead_id, {", ".join(COLUMNS)}
-        FROM lead_before_images
-        WHERE lead_id = {lead} AND import_id = ANY(CAST(:later AS bigint[]))
-        ORDER BY import_id
-        LIMIT 1
-    ) AS later ON true
-    """
+    return f"LEFT JOIN lead_verify_later AS later ON later.lead_id = {lead}"
 
 
 _BATCH = "(SELECT * FROM lead_import_stage WHERE record >= :here AND record < :next)"

@@ -58,11 +58,11 @@ TABLES = (
         reason="text NOT NULL",
     ),
     # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to the import
-    # either: its batches have one, and here each row would pay for it.
+    # either: its batches have one, and here each row would pay for it. A lead that the site gives another phone
+    # while the import runs may be updated by two records.
     Table(
         "lead_before_images",
         "PRIMARY KEY (import_id, record)",
-        "UNIQUE (import_id, lead_id)",
         import_id="bigint NOT NULL",
         record="bigint NOT NULL",
         lead_id="bigint NOT NULL",

@@ -22,6 +22,9 @@ def as_another_role(crm_with_leads: URL) -> Iterator[URL]:
     run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+HAS_LEAD = "SELECT count(*) > 0 FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
+
+
 def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Deploys) -> None:
     """All end well; one of them imports, the others find nothing to do."""
     ten = [deploys.start(database, "upgrade", "head") for _ in range(10)]
@@ -190,6 +193,25 @@ def test_the_site_edits_and_adds_leads_during_an_import(crm_with_leads: URL, dep
     leads = picture(crm_with_leads).leads
     assert leads[site]["full_name"] == "Site"
     assert [lead["status"] for lead in leads.values() if lead["full_name"] == "Kept 1"] == ["booked"]
+
+
+def test_a_lead_that_is_given_the_phone_of_a_later_record(crm_with_leads: URL, deploys: Deploys) -> None:
+    """It is updated twice, and each time as it was before is kept; the way back takes both back."""
+    known = value(crm_with_leads, "SELECT id FROM leads WHERE full_name = 'Known 0'")
+    later = next(record for record in records()[101:] if not value(crm_with_leads, HAS_LEAD, phone=record["phone"]))
+    held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head", faults=[held])
+    held.wait()
+    run(crm_with_leads, "UPDATE leads SET phone = :phone WHERE id = :id", phone=later["phone"], id=known)
+    held.let_go()
+    assert deploy.status == 0, deploy.output
+    assert picture(crm_with_leads).leads[known]["full_name"] == later["full_name"]
+    images = "SELECT full_name FROM lead_before_images WHERE lead_id = :id ORDER BY record"
+    assert run(crm_with_leads, images, id=known) == [("Known 0",), (records()[0]["full_name"],)]
+    assert run(crm_with_leads, "SELECT updated = (SELECT count(*) FROM lead_before_images) FROM lead_imports") == [
+        (True,)
+    ]
+    deploys.succeed(crm_with_leads, "downgrade", "-1")
 
 
 def lock(site: Connection, lead_id: int) -> None:
