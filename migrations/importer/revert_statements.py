@@ -11,7 +11,7 @@ changed, and only if no row of any table refers to it.
 
 from migrations.importer.errors import OVERTAKEN
 from migrations.importer.record import COLUMNS
-from migrations.importer.statements import BY_INDEX, IMPORT_ID, each, stop_if_anything_else_was_written
+from migrations.importer.statements import IMPORT_ID, ONE_BY_ONE, each, stop_if_anything_else_was_written
 
 __all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
 
@@ -103,7 +103,7 @@ CREATE_REVERT_BATCH = f"""
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
     _import bigint, _here bigint, _next bigint, _remove_created boolean
 ) RETURNS void
-LANGUAGE plpgsql {BY_INDEX} AS $batch$
+LANGUAGE plpgsql {ONE_BY_ONE} AS $batch$
 DECLARE
     _deleted_before bigint;
     _lead bigint;

@@ -14,11 +14,12 @@ from migrations.importer.record import COLUMNS
 
 __all__ = [
     "APPLY_BATCH",
-    "BY_INDEX",
     "CREATE_APPLY_BATCH",
     "DROP_TEMPORARY_TABLES",
     "FOLD",
     "IMPORT_ID",
+    "ONE_BY_ONE",
+    "PLAN_ANEW",
     "SET_ASIDE",
     "SKIP_AUDIT",
     "STAGE",
@@ -126,11 +127,14 @@ FOLD = (
 # It is an import's own transaction, and says so to the audit trigger.
 SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 
-# A batch's few records meet their leads through indexes alone, whatever the server believes of their numbers: it plans
-# the statements in the first batch, when leads may be empty, and knows nothing of temporary tables.
-BY_INDEX = " ".join(
-    f"SET enable_{other_way} = off" for other_way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
+# A batch's few records meet their leads one by one, through indexes, whatever the server believes of their numbers: it
+# knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with the leads. (Not enable_seqscan: until
+# Postgres 17 that blinds the planner where a sequential scan is the only way, as for a temporary table.)
+ONE_BY_ONE = " ".join(
+    f"SET enable_{other_way} = off" for other_way in ("bitmapscan", "hashjoin", "mergejoin", "material")
 )
+# Plans are kept; they are made anew as the table grows, each time that it may have doubled.
+PLAN_ANEW = "DISCARD PLANS"
 
 # What a record changes in a lead that has its phone.
 _DIFFERS = "(" + each("s.{c} IS NOT NULL AND l.{c} IS DISTINCT FROM s.{c}", between="\n            OR ") + ")"
@@ -147,7 +151,7 @@ def _update_leads(*, number_changes: bool) -> str:
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.id = p.lead_id AND p.differs AND {_DIFFERS}
         AND {"" if number_changes else "NOT "}({_NUMBER_CHANGES});
-"""
+    """
 
 
 def stop_if_anything_else_was_written(deleted: str = "0") -> str:
@@ -176,7 +180,7 @@ def stop_if_anything_else_was_written(deleted: str = "0") -> str:
 
 CREATE_APPLY_BATCH = f"""
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(_import bigint, _here bigint, _next bigint) RETURNS void
-LANGUAGE plpgsql {BY_INDEX} AS $batch$
+LANGUAGE plpgsql {ONE_BY_ONE} AS $batch$
 DECLARE
     _staged bigint;
     _found bigint;
@@ -203,9 +207,14 @@ BEGIN
 
     -- The leads that are there.
     INSERT INTO lead_import_place (record, lead_id, seen, differs)
-    SELECT s.record, l.id, l.ctid, {_DIFFERS}
+    SELECT s.record, l.id, l.seen, {_DIFFERS}
     FROM lead_import_stage AS s
-    JOIN leads AS l ON lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL
+    CROSS JOIN LATERAL (
+        SELECT id, ctid AS seen, {", ".join(COLUMNS)}
+        FROM leads
+        WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
+        LIMIT 1
+    ) AS l
     WHERE s.record >= _here AND s.record < _next;
 
     -- A plain INSERT: should the site add one of these phones at this very moment, the batch begins again.
@@ -223,14 +232,17 @@ BEGIN
     -- Locked in one order, so that two of us never wait for each other in a circle; not FOR UPDATE, so that
     -- rows that refer to a lead can be added meanwhile. What is kept is what was locked, the site's last word.
     WITH locked AS MATERIALIZED (
-        SELECT s.record, l.id, {each("l.{c}")}, l.updated_at, {_DIFFERS} AS differs
-        FROM lead_import_place AS p
+        SELECT s.record, l.*, {_DIFFERS} AS differs
+        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
         JOIN lead_import_stage AS s ON s.record = p.record
-        JOIN leads AS l ON l.id = p.lead_id
-        WHERE p.differs
-            AND (l.ctid = p.seen OR lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL)
-        ORDER BY l.id
-        FOR NO KEY UPDATE OF l
+        CROSS JOIN LATERAL (
+            SELECT id, {", ".join(COLUMNS)}, updated_at
+            FROM leads
+            WHERE id = p.lead_id
+                AND (ctid = p.seen OR lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL)
+            LIMIT 1
+            FOR NO KEY UPDATE
+        ) AS l
     ),
     kept AS (
         INSERT INTO lead_before_images

@@ -198,12 +198,14 @@ class _Run:
         """
         if 0 < start < self.export.count:
             log.info("%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count)
-        here = start
+        here, done = start, 0
         with Progress(self.export.name, "records") as progress:
             while here < self.export.count:
+                if done.bit_count() == 1:  # 1, 2, 4, 8, …
+                    self.session.execute(sql.PLAN_ANEW)
                 batch = Batch(here, min(here + self.pace.batch_size, self.export.count))
                 self._whole_or_in_halves(work, batch, how_far)
-                here = batch.next
+                here, done = batch.next, done + 1
                 progress.at(here, self.export.count, self.pace.note)
                 if here < self.export.count and not self.options.dry_run:  # which holds its locks all the while
                     sleep_unless(self.options.why_stop, self.pace.rest)

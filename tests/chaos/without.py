@@ -37,12 +37,12 @@ def compare_and_swap() -> None:
 
 def row_lock() -> None:
     """Leads are updated without having been locked before."""
-    _take_out("FOR NO KEY UPDATE OF l")
+    _take_out("FOR NO KEY UPDATE")
 
 
 def order_of_locks() -> None:
     """Leads are locked in the order in which the server finds them."""
-    _take_out("ORDER BY l.id")
+    _take_out("ORDER BY lead_id")
 
 
 def commit_before_configure() -> None:
