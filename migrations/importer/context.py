@@ -21,7 +21,7 @@ class Options:
     dry_run: everything happens in one transaction, which the caller rolls back.
     remove_created: a way back also removes the leads that the import created, where nobody has
     touched or referenced them since.
-    statement_timeout: seconds that one statement of a batch may take.
+    statement_timeout: seconds that a batch may take.
     why_stop: asked between batches; a reason, such as "the time is over", stops the import there.
     ran_by, release: who runs it and which release of the code it is, for the ledger.
     """

@@ -27,6 +27,9 @@ _SERVER = f"""
     SELECT 'the database is encoded in ' || current_setting('server_encoding') || ', expected UTF8'
     WHERE current_setting('server_encoding') <> 'UTF8'
     UNION ALL
+    SELECT 'track_counts is off: without it nobody can prove that nothing else was written'
+    WHERE current_setting('track_counts') = 'off'
+    UNION ALL
     SELECT 'search_path names no schema that is there: ' || current_setting('search_path')
     WHERE current_schema() IS NULL
     UNION ALL

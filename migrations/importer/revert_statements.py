@@ -11,7 +11,13 @@ changed, and only if no row of any table refers to it.
 
 from migrations.importer.errors import OVERTAKEN
 from migrations.importer.record import COLUMNS
-from migrations.importer.statements import IMPORT_ID, ONE_BY_ONE, each, stop_if_anything_else_was_written
+from migrations.importer.statements import (
+    IMPORT_ID,
+    LOOK_AT_WRITES,
+    ONE_BY_ONE,
+    each,
+    stop_if_anything_else_was_written,
+)
 
 __all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
 
@@ -47,7 +53,7 @@ _UPDATED_LEADS = """
     FROM lead_before_images AS i
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN leads AS l ON l.id = i.lead_id
-    WHERE i.import_id = _import AND i.record >= _here AND i.record < _next
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
 """.strip()
 _OLD_VALUES = each("CASE WHEN s.{c} IS NOT NULL AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END", between=",\n        ")
 _EDITED_SINCE = each(
@@ -105,20 +111,23 @@ CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
 ) RETURNS void
 LANGUAGE plpgsql {ONE_BY_ONE} AS $batch$
 DECLARE
-    _deleted_before bigint;
+    _from bigint;
+    _to bigint;
+    _images bigint;
     _lead bigint;
     _name text;
     _referrer record;
+    _written_before jsonb;
     _wrong text;
 BEGIN
+    {LOOK_AT_WRITES}
+
     -- In a dry run no commit has emptied them.
-    TRUNCATE lead_revert_restore, lead_revert_remove;
+    IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
+        TRUNCATE lead_revert_restore, lead_revert_remove;
+    END IF;
     -- What a constraint has against an old value shows at once, not at the commit.
     SET CONSTRAINTS ALL IMMEDIATE;
-    -- The server counts for the session, not for the transaction; what counts is the difference.
-    SELECT n_tup_del INTO _deleted_before
-    FROM pg_catalog.pg_stat_xact_user_tables
-    WHERE relid = to_regclass('leads');
 
     -- A compare-and-swap: of two processes that are at the same batch, one moves on.
     UPDATE lead_imports SET revert_next_record = _next, remove_created = _remove_created
@@ -127,11 +136,15 @@ BEGIN
         RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = '{OVERTAKEN}';
     END IF;
 
+    -- From the last record to the first: a lead that two of them have updated is taken back twice.
+    SELECT records - _next, records - _here INTO _from, _to FROM lead_imports WHERE id = _import;
+
     -- Updated leads.
     PERFORM l.id
     {_UPDATED_LEADS}
     ORDER BY l.id
     FOR NO KEY UPDATE OF l;
+    GET DIAGNOSTICS _images = ROW_COUNT;
 
     INSERT INTO lead_revert_restore (lead_id, {", ".join(COLUMNS)}, updated_at, kept)
     SELECT DISTINCT ON (l.id)
@@ -170,16 +183,21 @@ BEGIN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT s.record, l.id
         FROM lead_import_stage AS s
-        JOIN leads AS l ON lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM leads
+            WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
+            LIMIT 1
+        ) AS l
         JOIN lead_revert_made AS made ON made.lead_id = l.id
-        WHERE s.record >= _here AND s.record < _next AND {_UNTOUCHED};
+        WHERE s.record >= _from AND s.record < _to AND {_UNTOUCHED};
 
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
-        PERFORM l.id
-        FROM lead_revert_remove AS r
-        JOIN leads AS l ON l.id = r.lead_id
-        ORDER BY l.id
-        FOR UPDATE OF l;
+        PERFORM id
+        FROM leads
+        WHERE id = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
+        ORDER BY id
+        FOR UPDATE;
 
         DELETE FROM lead_revert_remove AS r
         WHERE NOT EXISTS (
@@ -197,9 +215,8 @@ BEGIN
 
         WITH gone AS (
             DELETE FROM leads
-            USING lead_revert_remove AS r
-            WHERE leads.id = r.lead_id AND NOT r.referenced
-            RETURNING leads.id
+            WHERE id = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced))
+            RETURNING id
         )
         UPDATE lead_revert_remove SET removed = true
         FROM gone
@@ -208,7 +225,7 @@ BEGIN
 
     -- The ledger. Created leads that are still there at the end: what refers to them is counted, the rest was edited.
     UPDATE lead_imports
-    SET restored = restored + (SELECT count(*) FROM lead_revert_restore WHERE NOT kept),
+    SET restored = restored + _images - (SELECT count(*) FROM lead_revert_restore WHERE kept),
         kept = kept + (SELECT count(*) FROM lead_revert_restore WHERE kept) + CASE
             WHEN _next = records AND _remove_created THEN (
                 SELECT count(*)
@@ -223,11 +240,7 @@ BEGIN
     WHERE id = _import;
 
     -- Nothing else was written, and no other lead removed.
-    {
-    stop_if_anything_else_was_written(
-        deleted="coalesce(_deleted_before, 0) + (SELECT count(*) FROM lead_revert_remove WHERE removed)"
-    )
-}
+    {stop_if_anything_else_was_written(deleted="(SELECT count(*) FROM lead_revert_remove WHERE removed)")}
 END
 $batch$
 """

@@ -1,7 +1,6 @@
 """Where statements go: to a server, batch by batch; to a server, to be rolled back; or to a script.
 
-The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open
-transactions, and never look at a statement's result to decide on the next one.
+The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open transactions.
 """
 
 import time
@@ -24,6 +23,9 @@ __all__ = ["Script", "Server", "Session", "copy_text"]
 
 LONGEST_WAIT = 2.0
 """Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and tries again."""
+
+# A savepoint's settings outlive it.
+_AS_AFTER_A_COMMIT = "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
 
 
 def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
@@ -74,7 +76,7 @@ class Server:
 
     one_transaction: the connection is in a transaction that somebody else ends (a dry run rolls it
     back); ours are savepoints in it.
-    statement_timeout: seconds that one statement of a batch may take.
+    statement_timeout: seconds that a batch may take.
     took: how long the last transaction took.
     """
 
@@ -112,7 +114,7 @@ class Server:
         )
 
     @contextmanager
-    def _transaction(self, doing: str, timeout: float, settings: Iterable[str]) -> Iterator[None]:
+    def _transaction(self, doing: str, timeout: float, settings: Sequence[str]) -> Iterator[None]:
         begin, commit, rollback = (
             ("SAVEPOINT batch", "RELEASE SAVEPOINT batch", "ROLLBACK TO SAVEPOINT batch")
             if self._one_transaction
@@ -125,6 +127,8 @@ class Server:
             yield
             worked = time.monotonic()
             self.execute(commit)
+            if self._one_transaction and settings:
+                self.execute(_AS_AFTER_A_COMMIT)
             ended = time.monotonic()
             self.took = Took(ended - begun, ended - worked)
         except BaseException:

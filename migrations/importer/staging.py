@@ -52,6 +52,8 @@ def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]
     with Progress(f"checking {export.name}", "MB") as progress:
         for positions, records in export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6)):
             if reason := why_stop():
-                raise Stopped(f"{export.name}: stopped while it was checked, for {reason}. Nothing of it was written.")
+                raise Stopped(
+                    f"{export.name}: stopped while it was checked, for {reason}. This run has written nothing."
+                )
             _, *columns, moments = zip(*map(astuple, records), strict=True)
             yield copy_text([list(map(str, positions)), *columns, [moment.isoformat() for moment in moments]])

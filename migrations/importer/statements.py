@@ -18,6 +18,7 @@ __all__ = [
     "DROP_TEMPORARY_TABLES",
     "FOLD",
     "IMPORT_ID",
+    "LOOK_AT_WRITES",
     "ONE_BY_ONE",
     "PLAN_ANEW",
     "SET_ASIDE",
@@ -131,7 +132,8 @@ SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 # knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with the leads. (Not enable_seqscan: until
 # Postgres 17 that blinds the planner where a sequential scan is the only way, as for a temporary table.)
 ONE_BY_ONE = " ".join(
-    f"SET enable_{other_way} = off" for other_way in ("bitmapscan", "hashjoin", "mergejoin", "material")
+    f"SET {other_way} = off"
+    for other_way in ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_material", "jit")
 )
 # Plans are kept; they are made anew as the table grows, each time that it may have doubled.
 PLAN_ANEW = "DISCARD PLANS"
@@ -154,23 +156,40 @@ def _update_leads(*, number_changes: bool) -> str:
     """
 
 
-def stop_if_anything_else_was_written(deleted: str = "0") -> str:
-    """Statements of a function that fail where this session has written anything but leads and the ledger.
+# The proof of a batch: the server's counters of this session's own writes, at its start and at its end. Traffic
+# beside it does not show; what a trigger writes does.
+LOOK_AT_WRITES = """
+    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
+    INTO _written_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;
+""".strip()
 
-    They ask for the session's own writes: traffic beside it does not show, a trigger's writes do.
-    deleted: how many leads the session must have deleted, as SQL.
+
+def stop_if_anything_else_was_written(deleted: str = "0") -> str:
+    """Statements of a function that fail where it has written anything but leads and the ledger.
+
+    deleted: how many leads it must have deleted, as SQL.
     """
     return f"""
-    SELECT string_agg(
-        format('%s (%s inserted, %s updated, %s deleted)', relname, n_tup_ins, n_tup_upd, n_tup_del), ', ')
+    -- What is deferred happens now, so that it is seen.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong
-    FROM pg_catalog.pg_stat_xact_user_tables
+    FROM (
+        SELECT
+            relid, relname AS name,
+            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+    ) AS written
     WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-        AND relname <> 'alembic_version'
         AND (
-            n_tup_del <> CASE WHEN relid = to_regclass('leads') THEN {deleted} ELSE 0 END
-            OR n_tup_ins + n_tup_upd > 0
-            AND relname NOT IN ({", ".join(f"'{table}'" for table in WRITTEN_TABLES)})
+            deleted <> CASE WHEN relid = to_regclass('leads') THEN {deleted} ELSE 0 END
+            OR inserted + updated > 0
+            AND name NOT IN ({", ".join(f"'{table}'" for table in WRITTEN_TABLES)})
         );
     IF _wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
@@ -191,8 +210,11 @@ DECLARE
     _updated bigint;
     _renumbered bigint;
     _rejected bigint;
+    _written_before jsonb;
     _wrong text;
 BEGIN
+    {LOOK_AT_WRITES}
+
     -- In a dry run no commit has emptied it.
     IF EXISTS (SELECT FROM lead_import_place) THEN
         TRUNCATE lead_import_place;
@@ -272,7 +294,7 @@ BEGIN
 
     -- The ledger.
     INSERT INTO lead_import_rejects (import_id, record, field, reason)
-    SELECT _import, record, field, reason
+    SELECT DISTINCT _import, record, field, reason
     FROM lead_import_set_aside
     WHERE record >= _here AND record < _next;
     SELECT count(DISTINCT record) INTO _rejected

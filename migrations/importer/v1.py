@@ -118,7 +118,8 @@ def apply(import_: Import, context: RevisionContext) -> None:
             return
         with _run(import_, export, context) as run:
             run.stage()
-            check_fit(run.session, export.name)
+            receipt = find_receipt(run.connection, import_.revision)
+            check_fit(run.session, export.name, receipt.next_record if receipt else 0)
             fold_repeats(run.session)
             leads_before = tell_leads(run.connection)
             start_import(run.session, **_ledger_row(import_, context))
@@ -252,14 +253,16 @@ def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
 
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
-    """The import as one batch of a script that psql can run."""
+    """The import as part of a script that psql can run."""
     export.check()  # before a line of it is written
     context.output_buffer.write("-- This script holds personal data: keep it as carefully as the database.\n")
     script = Script(context.output_buffer)
-    for table in sql.TEMPORARY_TABLES:
-        script.execute(table)
+    for statement in ("SET client_encoding = 'UTF8'", *sql.TEMPORARY_TABLES, sql.CREATE_APPLY_BATCH):
+        script.execute(statement)
     copy_export(script, export, blanks_clear=import_.blanks == "clear")
     fold_repeats(script)
     start_import(script, **_ledger_row(import_, context))
-    script.execute(sql.CREATE_APPLY_BATCH)
-    apply_batch(script, Batch(0, export.count), import_.revision)
+    size = options_of(context).batch_size
+    for here in range(0, export.count, size):
+        apply_batch(script, Batch(here, min(here + size, export.count)), import_.revision)
+    script.execute(sql.DROP_TEMPORARY_TABLES)

@@ -1,11 +1,14 @@
 """Databases with a past: what fits is adopted, what does not is listed, nothing is guessed."""
 
+from pathlib import Path
+
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL, create_engine
 
 from models import Base
 from tests.crm import Rows, add_lead, picture, records, run, upgrade, value
+from tests.exports import bundle
 
 
 def create_all(url: URL) -> None:
@@ -223,3 +226,23 @@ def test_another_function_of_that_name_is_refused(database: URL) -> None:
     """A function that is not ours is not taken for ours."""
     run(database, "CREATE FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'")
     assert "is there and is not ours" in refusal(database)
+
+
+def test_a_blank_that_keeps_a_value_takes_none(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two leads keep their unique numbers; a third record without one is new, and a fourth one too many."""
+    run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
+    export = [record | {"lead_number": ""} for record in records()[:4]]
+    for n, record in enumerate(export[:2]):
+        add_lead(crm, phone=record["phone"], lead_number=f"K{n}")
+    with monkeypatch.context() as patch:
+        bundle(export, patch, tmp_path)
+        assert "record 4, lead_number: is another lead's, and leads.lead_number is unique" in refusal(crm)
+    bundle(export[:3], monkeypatch, tmp_path)
+    upgrade(crm)
+    assert run(crm, "SELECT lead_number FROM leads ORDER BY id") == [("K0",), ("K1",), ("",)]
+
+
+def test_a_server_that_does_not_count_is_refused(crm: URL) -> None:
+    """Without its counters nobody can prove that nothing else was written."""
+    run(crm, f'ALTER DATABASE "{crm.database}" SET track_counts = off')
+    assert "track_counts is off" in refusal(crm)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from sqlalchemy import URL
 
 from migrations.embedded import running
@@ -25,6 +27,7 @@ __all__ = [
     "place_for",
     "small_disk",
     "stop",
+    "tool",
     "why_no_pgbouncer",
     "why_no_small_disk",
 ]
@@ -129,3 +132,14 @@ def _wait_for(port: int) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("PgBouncer does not listen")
+
+
+def tool(name: str, url: URL) -> str:
+    """One of the server's own programs, or of its version; the test is skipped where there is none."""
+    version = int(value(url, "SHOW server_version_num")) // 10_000
+    beside_the_server = Path(value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'"), name)
+    for found in filter(None, [shutil.which(beside_the_server), shutil.which(name)]):
+        told = subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout
+        if (number := re.search(r"\d+", told)) and int(number[0]) == version:
+            return found
+    pytest.skip(f"there is no {name} of version {version}")

@@ -1,17 +1,14 @@
 """A dump that was taken in the middle of an import, restored elsewhere."""
 
-import re
-import shutil
 import subprocess
-from pathlib import Path
 
-import pytest
 from sqlalchemy import URL
 
 from tests.chaos.deploys import Deploys
 from tests.chaos.faults import HoldBefore
+from tests.chaos.servers import tool
 from tests.conftest import NewDatabase
-from tests.crm import assert_imported, picture, records, shown, value
+from tests.crm import assert_imported, picture, records, shown
 
 
 def test_a_dump_taken_in_mid_import_resumes_elsewhere(
@@ -33,14 +30,3 @@ def test_a_dump_taken_in_mid_import_resumes_elsewhere(
     held.let_go()
     assert deploy.status == 0, deploy.output
     assert_imported(crm_with_leads, before)
-
-
-def tool(name: str, url: URL) -> str:
-    """One of the server's own programs, or of its version; the test is skipped where there is none."""
-    version = int(value(url, "SHOW server_version_num")) // 10_000
-    beside_the_server = Path(value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'"), name)
-    for found in filter(None, [shutil.which(beside_the_server), shutil.which(name)]):
-        told = subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout
-        if (number := re.search(r"\d+", told)) and int(number[0]) == version:
-            return found
-    pytest.skip(f"there is no {name} of version {version}")

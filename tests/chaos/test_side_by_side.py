@@ -211,7 +211,10 @@ def test_a_lead_that_is_given_the_phone_of_a_later_record(crm_with_leads: URL, d
     assert run(crm_with_leads, "SELECT updated = (SELECT count(*) FROM lead_before_images) FROM lead_imports") == [
         (True,)
     ]
-    deploys.succeed(crm_with_leads, "downgrade", "-1")
+    deploys.succeed(crm_with_leads, "-x", "batch-size=100", "downgrade", "-1")
+    lead = picture(crm_with_leads).leads[known]
+    assert (lead["full_name"], lead["email"], lead["phone"]) == ("Known 0", "known@example.org", later["phone"])
+    assert run(crm_with_leads, "SELECT restored + kept - updated, kept FROM lead_imports") == [(0, 1)]
 
 
 def lock(site: Connection, lead_id: int) -> None:

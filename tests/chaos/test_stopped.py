@@ -42,8 +42,11 @@ def test_a_signal_lets_the_batch_in_hand_finish(number: signal.Signals, crm_with
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("SELECT to_regclass('alembic_version')", "stopped while it was checked, for SIGTERM was received. Nothing"),
-        ("COPY lead_import_stage", "stopped while it was checked, for SIGTERM was received. Nothing"),
+        (
+            "SELECT to_regclass('alembic_version')",
+            "stopped while it was checked, for SIGTERM was received. This run has written",
+        ),
+        ("COPY lead_import_stage", "stopped while it was checked, for SIGTERM was received. This run has written"),
         ("INSERT INTO lead_imports", f"0 of {len(records())} records are saved"),
     ],
 )

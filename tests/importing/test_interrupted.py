@@ -2,9 +2,12 @@
 
 import signal
 
+import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL, text
 
 from tests.crm import (
+    IMPORT,
     alembic,
     assert_imported,
     connected,
@@ -14,9 +17,11 @@ from tests.crm import (
     slow_down,
     speed_up,
     start_alembic,
+    upgrade,
     value,
     wait_until,
 )
+from tests.previews import stop_after
 
 
 def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
@@ -70,3 +75,18 @@ def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
     assert waiting.returncode != 0
     assert "another deploy (server process" in waiting.stdout
     assert run(database, "SELECT to_regclass('leads')")[0][0] is None
+
+
+def test_an_edit_to_what_is_in_does_not_keep_the_rest_out(crm: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lead whose phone has changed since its record was imported still has that record's unique number."""
+    run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
+    before = picture(crm)
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(CommandError, match="stopped, for the test"):
+            upgrade(crm, IMPORT, "batch-size=50")
+    run(crm, "UPDATE leads SET phone = '0600000999' WHERE lead_number = :first", first=records()[0]["lead_number"])
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads") == len(records())
+    assert value(crm, "SELECT next_record FROM lead_imports") == len(records())
+    assert picture(crm).users == before.users

@@ -122,3 +122,17 @@ def test_the_last_blank_of_a_phone_clears_too(crm: URL, monkeypatch: pytest.Monk
     bundle([first, first | {"notes": ""}], monkeypatch, tmp_path, blanks="clear")
     upgrade(crm)
     assert [tuple(row) for row in run(crm, "SELECT notes, email FROM leads")] == [("", "first@example.com")]
+
+
+def test_a_record_with_two_problems_alike_can_be_set_aside(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Names that may be somebody's data are not shown, so that two of them look the same."""
+    bundle(
+        [records()[0] | {"Full Name": "", "Phone Number": ""}, records()[1]],
+        monkeypatch,
+        tmp_path,
+        rejected="set aside",
+    )
+    upgrade(crm)
+    assert run(crm, "SELECT created, rejected FROM lead_imports") == [(1, 1)]

@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from alembic.util import CommandError
+from sqlalchemy import URL, create_engine, text
 
 from migrations.importer import v1
-from migrations.importer.session import Session
+from migrations.importer.session import Server, Session
 from migrations.importer.staging import fold_repeats
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.crm import (
+    BEFORE_IMPORT,
     FIELDS,
     IMPORT,
     add_lead,
+    alembic,
     assert_imported,
     downgrade,
     picture,
@@ -22,6 +25,7 @@ from tests.crm import (
     value,
 )
 from tests.exports import bundle
+from tests.projects import copy_project
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:
@@ -157,3 +161,47 @@ def test_what_is_imported_is_what_was_checked(crm: URL, monkeypatch: pytest.Monk
     before = picture(crm)
     upgrade(crm, IMPORT, "batch-size=20")
     assert_imported(crm, before)
+
+
+def test_a_trigger_that_writes_at_the_commit_is_found_too(crm: URL) -> None:
+    """Deferred is not hidden: the batch is rolled back, and the message names the table."""
+    note = "BEGIN INSERT INTO settings (key, value) VALUES (NEW.id::text, 'new'); RETURN NULL; END"
+    run(crm, f"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ {note} $$")
+    run(
+        crm,
+        "CREATE CONSTRAINT TRIGGER note AFTER INSERT ON leads DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    before = picture(crm)
+    with pytest.raises(CommandError, match=r"rolled back, for the import would have written settings \(217 inserted"):
+        upgrade(crm)
+    assert picture(crm) == before
+
+
+@pytest.mark.parametrize("x", [(), ("dry-run",)])
+def test_a_revision_before_the_import_may_write_what_it_likes(x: tuple[str, ...], crm: URL, tmp_path: Path) -> None:
+    """The proof is of the import's own writes."""
+    project = copy_project(tmp_path)
+    versions = project / "migrations" / "versions"
+    (versions / "0003b_setting.py").write_text(
+        f'from alembic import op\n\nrevision = "0003b_setting"\ndown_revision = "{BEFORE_IMPORT}"\n\n\n'
+        "def upgrade() -> None:\n    op.execute(\"INSERT INTO settings (key, value) VALUES ('new', 'one')\")\n"
+    )
+    revision = versions / f"{IMPORT}.py"
+    revision.write_text(revision.read_text().replace(f'"{BEFORE_IMPORT}"', '"0003b_setting"'))
+    options = [part for option in x for part in ("-x", option)]
+    upgraded = alembic(crm, *options, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    assert value(crm, "SELECT count(*) FROM leads") == (0 if x else len(records()))
+
+
+def test_a_batch_of_a_dry_run_leaves_no_setting_behind(crm: URL) -> None:
+    """What comes after it in the same transaction is audited, and takes its time."""
+    settings = "SELECT current_setting('app.skip_audit', true), current_setting('statement_timeout')"
+    engine = create_engine(crm)
+    with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        with Server(connection, one_transaction=True, statement_timeout=7).batch("a batch"):
+            assert tuple(connection.execute(text(settings)).one()) == ("on", "7s")
+        assert tuple(connection.execute(text(settings)).one()) == ("", "0")
+    engine.dispose()
