@@ -59,12 +59,13 @@ class Server:
     def database(self, template: URL | None = None) -> Iterator[URL]:
         """A database, empty or a copy of one to which nobody is connected; dropped at the end.
 
-        Copying checkpoints, so that nothing of what was before it is written later.
+        Copying checkpoints, and then the disk is waited for: nothing of what was before is written later.
         """
         Server._made += 1
         name = f"bench_{os.getpid()}_{Server._made}"
         source = template.database if template is not None else "template0"
         run(self.admin, f'CREATE DATABASE {name} TEMPLATE "{source}" STRATEGY FILE_COPY')
+        os.sync()
         try:
             yield self.admin.set(database=name)
         finally:
