@@ -143,7 +143,7 @@ def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
 
 
 def test_memory_is_flat(new_database: NewDatabase, tmp_path: Path) -> None:
-    """The whole process at its highest: for five times the records not 10 MB more, and not 130 MB at all. Counted: 67."""
+    """The whole process at its highest: for five times the records not 10 MB more, and not 130 MB; counted 67."""
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is read from Linux' /proc")
     peaks = []
