@@ -56,7 +56,7 @@ def lose_the_network(
     sleep: float | None, machines: Machines, deploys: Deploys, by_socket: URL, by_network: URL
 ) -> Deploy:
     """Start a deploy and silence the network in its second batch: between two statements, or in a slow one."""
-    held = HoldBefore("INSERT INTO leads (", nth=2)
+    held = HoldBefore("SELECT pg_temp.lead_import_apply_batch", nth=2)
     arguments = ("-x", "batch-size=20", "-x", "statement-timeout=900", "upgrade", "head")
     deploy = deploys.start(by_network, *arguments, faults=[machines.move, held])
     held.wait()
