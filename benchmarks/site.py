@@ -6,6 +6,7 @@ the audit trail. A latency begins when the transaction was due, not when a free 
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,11 @@ END;
 """
 CALLS = "CREATE TABLE calls (id bigint GENERATED ALWAYS AS IDENTITY, lead_id bigint, at timestamptz DEFAULT now())"
 PHASES = ("before", "during", "after")
+NEIGHBOUR = Way(
+    "no import, one core busy",
+    lambda *_: [sys.executable, "-c", "import time\nwhile time.process_time() < 4: pass"],
+)
+"""What the site notices of any program that computes beside it, though it never asks the server for anything."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Transaction:
 def bench_site(server: Server, records: int, runs: int) -> None:
     load = os.getloadavg()[0]
     work = prepared(records)
-    ways = {"ours, a transaction per 1000": OURS, "one transaction (the limit's SQL)": LIMIT}
+    ways = {"ours, a transaction per 1000": OURS, "one transaction (the limit's SQL)": LIMIT, NEIGHBOUR.name: NEIGHBOUR}
     results: dict[str, list[tuple[float, dict[str, list[float]]]]] = {name: [] for name in ways}
     with seeded(server, work) as template:
         run(template, CALLS)

@@ -22,7 +22,7 @@ import msgspec
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.phone import are_phones
 from migrations.importer.problems import Malformed, find_problems, read_carefully
-from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, why_no_moment
+from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, are_moments
 
 __all__ = ["Export", "Piece", "open_export"]
 
@@ -220,7 +220,7 @@ def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
     # The decoder takes the last of two equal keys in silence.
     if _count_quotes(piece) != _QUOTES_A_RECORD * len(records):
         raise ValueError("a field twice in one object")
-    if any(why_no_moment(record.created_at) for record in records):
+    if not are_moments([record.created_at for record in records]):
         raise ValueError("a date far away")
     if not are_phones([record.phone for record in records]):
         raise ValueError("no phone")

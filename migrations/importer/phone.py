@@ -29,14 +29,14 @@ CREATE_KEY_FUNCTION = r"""
 CREATE FUNCTION lead_phone_key_v1(phone text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $body$
 DECLARE
-    number text := phone;
+    number text := pg_catalog.translate(phone, ' .-', '');
     extension text := '';
     shortest integer := 9;
 BEGIN
-    -- Most phones are plain national ones, and end here; what follows would come to the same.
-    number := pg_catalog.replace(phone, ' ', '');
-    IF number ~ '^0[1-9][0-9]+$' AND pg_catalog.length(number) BETWEEN 8 AND 14 THEN
-        RETURN '44' || pg_catalog.substr(number, 2);
+    -- Most phones are plain British ones, and end here; what follows would come to the same.
+    IF number ~ '^(0|[+]44)[1-9][0-9]+$' AND pg_catalog.length(number) BETWEEN 10 AND 14 THEN
+        RETURN CASE WHEN pg_catalog.starts_with(number, '0') THEN '44' || pg_catalog.substr(number, 2)
+            ELSE pg_catalog.substr(number, 2) END;
     END IF;
     number := phone;
     -- Spaces, dots, dashes, brackets and what nobody sees do not count; most phones stop here.
@@ -88,8 +88,8 @@ $body$
 """
 
 _SEPARATORS = re.compile(r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+")
-_TEL = re.compile(r"(?:\A|(?<=\0))tel:", re.IGNORECASE | re.ASCII)
-_TRUNK_ZERO = re.compile(r"(?:\A|(?<=\0))((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
+_TEL = re.compile(r"(?<![^\0])tel:", re.IGNORECASE | re.ASCII)
+_TRUNK_ZERO = re.compile(r"(?<![^\0])((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
 _PHONES = re.compile(
     r"""
     (?:
@@ -116,6 +116,7 @@ def are_phones(texts: Sequence[str]) -> bool:
     numbers = _SEPARATORS.sub("", numbers)
     if ":" in numbers:
         numbers = _TEL.sub("", numbers)
-    if "(" in numbers or ")" in numbers:
-        numbers = _TRUNK_ZERO.sub(r"\1", numbers).replace("(", "").replace(")", "")
+    if "(0)" in numbers:
+        numbers = _TRUNK_ZERO.sub(r"\1", numbers)
+    numbers = numbers.replace("(", "").replace(")", "")
     return _PHONES.fullmatch(numbers + "\0") is not None

@@ -5,12 +5,13 @@ whose record this is. The limits are far above what the CRM's forms let in; what
 mangled on its way.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-__all__ = ["COLUMNS", "LONGEST_RECORD", "Record", "why_no_moment"]
+__all__ = ["COLUMNS", "LONGEST_RECORD", "Record", "are_moments", "why_no_moment"]
 
 Short = Annotated[str, Meta(max_length=50)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -72,3 +73,9 @@ def why_no_moment(moment: datetime) -> str | None:
     if not EARLIEST <= moment <= LATEST:
         return f"lies outside of {EARLIEST:%Y} to {LATEST:%Y}"
     return None
+
+
+def are_moments(moments: Sequence[datetime]) -> bool:
+    """Whether nothing is wrong with any of some: the earliest, the latest and one of each offset speak for all."""
+    of_each_offset = {moment.tzinfo: moment for moment in moments}.values()
+    return not any(map(why_no_moment, (min(moments), max(moments), *of_each_offset)))

@@ -34,7 +34,7 @@ def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
     No text may hold a NUL, which Postgres has no place for.
     """
     rows = zip(*map(_escaped, columns), strict=True)
-    return "".join([line + "\n" for line in map("\t".join, rows)]).encode()
+    return "\n".join([*map("\t".join, rows), ""]).encode()
 
 
 def _escaped(column: Sequence[str]) -> Sequence[str]:

@@ -3,8 +3,11 @@
 Batches take their records from there: what is imported is what was checked, whatever happens to the file.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
+import msgspec
 from msgspec.structs import astuple
 
 from migrations.importer import statements as sql
@@ -56,4 +59,11 @@ def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]
                     f"{export.name}: stopped while it was checked, for {reason}. This run has written nothing."
                 )
             _, *columns, moments = zip(*map(astuple, records), strict=True)
-            yield copy_text([list(map(str, positions)), *columns, [moment.isoformat() for moment in moments]])
+            yield copy_text([list(map(str, positions)), *columns, _isoformat(moments)])
+            # Client and server are both at work, perhaps on the site's own two cores: who waits for one may have it.
+            os.sched_yield()
+
+
+def _isoformat(moments: Sequence[datetime]) -> list[str]:
+    """What ``isoformat`` says of each, all at once: a tenth of the time."""
+    return msgspec.json.encode(moments).decode().removeprefix('["').removesuffix('"]').split('","')
