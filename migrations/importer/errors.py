@@ -15,6 +15,7 @@ from migrations.importer.phone import KEY_INDEX
 
 __all__ = [
     "OVERTAKEN",
+    "UPDATED_TWICE",
     "WITHOUT_LEAD",
     "WROTE_ELSEWHERE",
     "DatabaseFailed",
@@ -23,8 +24,8 @@ __all__ = [
     "ImportStopped",
     "OvertakenByAnother",
     "Problem",
-    "StatementTimedOut",
     "Stopped",
+    "TooManyAtOnce",
     "TryAgain",
     "from_database",
 ]
@@ -35,6 +36,7 @@ SHOWN_PROBLEMS = 100
 WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
 OVERTAKEN = "LI003"
+UPDATED_TWICE = "LI004"
 """The SQLSTATEs of our own assertions (``statements.py``); their messages name tables, no values."""
 
 RETRYABLE = {
@@ -107,8 +109,8 @@ class OvertakenByAnother(DatabaseFailed):
     """The checkpoint is not where this process left it: somebody else is at the same import."""
 
 
-class StatementTimedOut(DatabaseFailed):
-    """A statement took longer than it may: fewer records at a time may do."""
+class TooManyAtOnce(DatabaseFailed):
+    """A batch took longer than it may, or cannot be done as a whole: fewer records at a time may do."""
 
 
 class Stopped(ImportStopped):
@@ -139,7 +141,9 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     if _is_lost(error, driver, sqlstate):
         return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
     if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
-        return StatementTimedOut(f"{doing}: a statement ran out of time.", sqlstate)
+        return TooManyAtOnce(f"{doing}: a statement ran out of time.", sqlstate)
+    if sqlstate == UPDATED_TWICE:
+        return TooManyAtOnce(f"{doing}: two of them have updated one lead.", sqlstate)
     if sqlstate == OVERTAKEN:
         return OvertakenByAnother(f"{doing}: another process has imported these records. Run the same command again.")
     if sqlstate == WROTE_ELSEWHERE:

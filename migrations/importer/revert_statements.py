@@ -9,7 +9,7 @@ A lead that the import created goes only where that was asked for, only if nothi
 changed, and only if no row of any table refers to it.
 """
 
-from migrations.importer.errors import OVERTAKEN
+from migrations.importer.errors import OVERTAKEN, UPDATED_TWICE
 from migrations.importer.record import COLUMNS
 from migrations.importer.statements import (
     IMPORT_ID,
@@ -136,8 +136,16 @@ BEGIN
         RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = '{OVERTAKEN}';
     END IF;
 
-    -- From the last record to the first: a lead that two of them have updated is taken back twice.
+    -- From the last record to the first: a lead that two of them have updated is taken back twice, one by one.
     SELECT records - _next, records - _here INTO _from, _to FROM lead_imports WHERE id = _import;
+    IF EXISTS (
+        SELECT FROM lead_before_images
+        WHERE import_id = _import AND record >= _from AND record < _to
+        GROUP BY lead_id
+        HAVING count(*) > 1
+    ) THEN
+        RAISE EXCEPTION 'a lead was updated twice' USING ERRCODE = '{UPDATED_TWICE}';
+    END IF;
 
     -- Updated leads.
     PERFORM l.id
@@ -147,13 +155,12 @@ BEGIN
     GET DIAGNOSTICS _images = ROW_COUNT;
 
     INSERT INTO lead_revert_restore (lead_id, {", ".join(COLUMNS)}, updated_at, kept)
-    SELECT DISTINCT ON (l.id)
+    SELECT
         l.id,
         {_OLD_VALUES},
         CASE WHEN l.updated_at = i.imported_at THEN i.updated_at ELSE l.updated_at END,
         {_EDITED_SINCE}
-    {_UPDATED_LEADS}
-    ORDER BY l.id, i.record DESC;
+    {_UPDATED_LEADS};
 
     -- All at once; where a constraint is in the way of one value, lead by lead and column by column, so
     -- that this one alone stays.

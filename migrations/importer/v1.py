@@ -40,8 +40,8 @@ from migrations.importer.errors import (
     DatabaseRefused,
     ExportRefused,
     Problem,
-    StatementTimedOut,
     Stopped,
+    TooManyAtOnce,
 )
 from migrations.importer.export import Export, open_export
 from migrations.importer.fitting import check_fit
@@ -218,7 +218,7 @@ class _Run:
                     self._stop_if_asked(batch, how_far)
                     work(self.session, batch, self.import_.revision)
                     self.pace.after(batch.next - batch.here, self.session.took)
-        except StatementTimedOut as error:
+        except TooManyAtOnce as error:
             if batch.next - batch.here == 1:
                 raise DatabaseFailed(
                     f"{error} It is {batch} alone, so fewer at a time will not do: see what the server is busy "

@@ -195,7 +195,10 @@ def test_the_site_edits_and_adds_leads_during_an_import(crm_with_leads: URL, dep
     assert [lead["status"] for lead in leads.values() if lead["full_name"] == "Kept 1"] == ["booked"]
 
 
-def test_a_lead_that_is_given_the_phone_of_a_later_record(crm_with_leads: URL, deploys: Deploys) -> None:
+@pytest.mark.parametrize("batch_size", [100, 217], ids=["in two batches", "in one batch"])
+def test_a_lead_that_is_given_the_phone_of_a_later_record(
+    batch_size: int, crm_with_leads: URL, deploys: Deploys
+) -> None:
     """It is updated twice, and each time as it was before is kept; the way back takes both back."""
     known = value(crm_with_leads, "SELECT id FROM leads WHERE full_name = 'Known 0'")
     later = next(record for record in records()[101:] if not value(crm_with_leads, HAS_LEAD, phone=record["phone"]))
@@ -211,7 +214,7 @@ def test_a_lead_that_is_given_the_phone_of_a_later_record(crm_with_leads: URL, d
     assert run(crm_with_leads, "SELECT updated = (SELECT count(*) FROM lead_before_images) FROM lead_imports") == [
         (True,)
     ]
-    deploys.succeed(crm_with_leads, "-x", "batch-size=100", "downgrade", "-1")
+    deploys.succeed(crm_with_leads, "-x", f"batch-size={batch_size}", "downgrade", "-1")
     lead = picture(crm_with_leads).leads[known]
     assert (lead["full_name"], lead["email"], lead["phone"]) == ("Known 0", "known@example.org", later["phone"])
     assert run(crm_with_leads, "SELECT restored + kept - updated, kept FROM lead_imports") == [(0, 1)]
