@@ -140,10 +140,8 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     diagnostics = getattr(driver, "diag", None)
     if _is_lost(error, driver, sqlstate):
         return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
-    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
-        return TooManyAtOnce(f"{doing}: a statement ran out of time.", sqlstate)
-    if sqlstate == UPDATED_TWICE:
-        return TooManyAtOnce(f"{doing}: two of them have updated one lead.", sqlstate)
+    if too_many := _too_many(sqlstate, out_of_time):
+        return TooManyAtOnce(f"{doing}: {too_many}.", sqlstate)
     if sqlstate == OVERTAKEN:
         return OvertakenByAnother(f"{doing}: another process has imported these records. Run the same command again.")
     if sqlstate == WROTE_ELSEWHERE:
@@ -155,6 +153,15 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     if passing := _passing(sqlstate, diagnostics):
         return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
     return DatabaseFailed(f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate)
+
+
+def _too_many(sqlstate: str, out_of_time: bool) -> str | None:
+    """What fewer records at a time would not meet, if it is such a thing."""
+    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
+        return "a statement ran out of time"
+    if sqlstate == UPDATED_TWICE:
+        return "two of them have updated one lead"
+    return None
 
 
 def _passing(sqlstate: str, diagnostics: object) -> str | None:
