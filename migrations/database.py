@@ -88,6 +88,8 @@ def read_url(given: str) -> URL:
             "DATABASE_URL is not a URL. Expected postgresql://user:password@host/database; special characters "
             "in the password are written as %XX."
         ) from None
+    if "@" in (url.host or ""):  # what follows the password's own @ would be taken for a host, and named
+        raise DatabaseRefused("DATABASE_URL holds more than one @. In the password it is written as %40.")
     if url.drivername.split("+")[0] not in ("postgres", "postgresql"):
         raise DatabaseRefused("DATABASE_URL does not name a Postgres database. Expected postgresql://…")
     return url.set(drivername="postgresql+psycopg2")

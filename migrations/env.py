@@ -18,7 +18,7 @@ from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain,
 from migrations.importer.phone import KEY_INDEX
 from migrations.importer.preflight import check_server
 from migrations.importer.retries import reconnecting
-from migrations.options import Settings, read_settings
+from migrations.options import BadOption, Settings, read_settings
 from migrations.output import tell_preview
 from migrations.preview import previewed
 from migrations.stopping import Stop, listening
@@ -41,6 +41,8 @@ def main() -> None:
 
 
 def write_script(settings: Settings) -> None:
+    if settings.importer.dry_run:
+        raise BadOption("-x dry-run and --sql do not go together: the script would import. Leave one of them out.")
     configure(settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
         context.run_migrations()

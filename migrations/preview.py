@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import count_leads
 from migrations.importer.record import COLUMNS
-from migrations.importer.statements import WRITTEN_TABLES
+from migrations.importer.statements import LEDGER_TABLES
 
 __all__ = ["ChangedLead", "CreatedLead", "Figures", "Preview", "TableRows", "previewed"]
 
@@ -35,8 +35,6 @@ LONGEST_SHOWN = 400
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 NAMED = ("leads", "users", "settings", "lead_audit")
 """Tables of the application that are promised something by name."""
-
-LEDGER = tuple(table for table in WRITTEN_TABLES if table != "leads")
 
 _ROWS_WRITTEN = """
     SELECT relid::regclass::text AS name, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted
@@ -128,14 +126,14 @@ class TableRows:
     @property
     def is_ours(self) -> bool:
         """Whether it is of the import: the ledger, and Alembic's stamp."""
-        return self.table in (*LEDGER, "alembic_version")
+        return self.table in (*LEDGER_TABLES, "alembic_version")
 
     @property
     def promise(self) -> str:
         """What an import may do to it."""
         if self.table == "leads":
             return "added and updated, never deleted"
-        if self.table in LEDGER:
+        if self.table in LEDGER_TABLES:
             return "the ledger of the import"
         if self.table == "alembic_version":
             return "the revision's stamp"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.tables import Table, drop_tables
+from migrations.importer.tables import Table, create_function, drop_tables
 
 __all__ = ["create_audit_trigger", "drop_audit_trail"]
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 # Compared with = 'on': after a transaction that has set it, the setting reads '', not NULL.
 _FUNCTION = """
-CREATE OR REPLACE FUNCTION audit_lead() RETURNS trigger LANGUAGE plpgsql AS $body$
+CREATE FUNCTION audit_lead() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     IF pg_catalog.current_setting('app.skip_audit', true) = 'on' THEN
         RETURN NULL;
@@ -49,7 +49,7 @@ _FIND_TRIGGERS = """
 def create_audit_trigger(context: RevisionContext) -> None:
     """Make the trigger, unless ``leads`` has one that fills ``lead_audit``.
 
-    Raises ``DatabaseRefused`` where that one does not let imports pass.
+    Raises ``DatabaseRefused`` where that one does not let imports pass, or where our function's name is taken.
     """
     found = [] if context.as_sql else connection_of(context).execute(text(_FIND_TRIGGERS)).all()
     for trigger in found:
@@ -60,7 +60,7 @@ def create_audit_trigger(context: RevisionContext) -> None:
                 "current_setting('app.skip_audit', true) = 'on', then run again."
             )
     if not found:
-        context.execute(_FUNCTION)
+        create_function(context, "audit_lead()", _FUNCTION)
         context.execute(_TRIGGER)
 
 

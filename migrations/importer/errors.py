@@ -86,7 +86,7 @@ class ExportRefused(ImportStopped):
         self.total = len(self.problems) if total is None else total
         shown = self.problems[:SHOWN_PROBLEMS]
         count = "1 problem" if self.total == 1 else f"{self.total} problems"
-        lines = [f"{export}: {count}, nothing was written.", *(f"  {problem}" for problem in shown)]
+        lines = [f"{export}: {count}, nothing of it was written by this run.", *(f"  {problem}" for problem in shown)]
         if self.total > len(shown):
             lines.append(f"  … and {self.total - len(shown)} more")
         lines.append(remedy)
@@ -143,7 +143,7 @@ def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: b
     if too_many := _too_many(sqlstate, out_of_time):
         return TooManyAtOnce(f"{doing}: {too_many}.", sqlstate)
     if sqlstate == OVERTAKEN:
-        return OvertakenByAnother(f"{doing}: another process has imported these records. Run the same command again.")
+        return OvertakenByAnother(f"{doing}: another process is at the same import. Run the same command again.")
     if sqlstate == WROTE_ELSEWHERE:
         return DatabaseFailed(
             f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger or rule on leads "
@@ -206,5 +206,6 @@ _ACTIONS = {
     errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run again.",
     errorcodes.INSUFFICIENT_PRIVILEGE: "Grant what is missing to the role of DATABASE_URL, then run again.",
     errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run again.",
-    "23": "What was committed stays. Another lead stands in the way: look at that constraint, then run again.",
+    errorcodes.UNIQUE_VIOLATION: "What was committed stays. Another lead has that value: look at it, then run again.",
+    "23": "What was committed stays. Leads have no room for a value, or for none: look at that column, then run again.",
 }

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.errors import DatabaseRefused, from_database
 from migrations.importer.phone import CREATE_KEY_FUNCTION, KEY_FUNCTION, KEY_INDEX
+from migrations.importer.tables import create_function
 
 __all__ = ["create_phone_key", "drop_phone_key"]
 
@@ -26,8 +27,16 @@ ATTEMPTS = 3
 _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
-_FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regprocedure(:function)"
 _FIND_INDEX = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)"
+# A mark that says something else: one where NULL does not mean that the lead is the current one of its phone.
+_FIND_MARK = """
+    SELECT
+        format_type(atttypid, NULL)
+        || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END || CASE WHEN atthasdef THEN ' with a default' ELSE '' END
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass('leads') AND attname = 'duplicate_of' AND NOT attisdropped
+        AND (atttypid NOT IN ('bigint'::regtype, 'integer'::regtype) OR attnotnull OR atthasdef)
+"""
 _ADD_COLUMN = "ALTER TABLE leads ADD COLUMN IF NOT EXISTS duplicate_of bigint REFERENCES leads (id)"
 COLUMN_INDEX = "leads_duplicate_of"
 _INDEX_COLUMN = f"""
@@ -55,8 +64,12 @@ _MARK_DUPLICATES = f"""
 
 def create_phone_key(context: RevisionContext) -> None:
     """Make the function, the column and the index, or what of them is missing."""
-    if context.as_sql or not _function_is_there(connection_of(context)):
-        context.execute(CREATE_KEY_FUNCTION)
+    if not context.as_sql and (found := connection_of(context).execute(text(_FIND_MARK)).scalar_one_or_none()):
+        raise DatabaseRefused(
+            f"leads.duplicate_of is there as {found}, expected bigint that may be NULL, without a default; nothing was "
+            "written. Rename it, then run again."
+        )
+    create_function(context, f"{KEY_FUNCTION}(text)", CREATE_KEY_FUNCTION)
     context.execute(_ADD_COLUMN)
     # A dry run is one transaction, in which nothing can be built concurrently.
     one_transaction = options_of(context).dry_run
@@ -80,15 +93,6 @@ def drop_phone_key(context: RevisionContext) -> None:
         context.execute(f"DROP INDEX {concurrently} IF EXISTS {KEY_INDEX}")
     context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
     log.info("kept the column leads.duplicate_of and its marks")
-
-
-def _function_is_there(connection: Connection) -> bool:
-    found = connection.execute(text(_FIND_FUNCTION), {"function": f"{KEY_FUNCTION}(text)"}).scalar_one_or_none()
-    if found is not None and found.strip() not in CREATE_KEY_FUNCTION:
-        raise DatabaseRefused(
-            f"A function {KEY_FUNCTION}(text) is there and is not ours; nothing was written. Rename it, then run again."
-        )
-    return found is not None
 
 
 def _build_index(connection: Connection, concurrently: str) -> None:

@@ -22,8 +22,8 @@ from migrations.importer.statements import (
 __all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
 
 TEMPORARY_TABLES = (
-    # Leads that the import created and has not updated since, where they are to be removed.
-    "CREATE TEMPORARY TABLE lead_revert_made (lead_id bigint PRIMARY KEY)",
+    # Leads that the import created and has not updated since, where they are to be removed; edited: by anybody.
+    "CREATE TEMPORARY TABLE lead_revert_made (lead_id bigint PRIMARY KEY, edited boolean NOT NULL)",
     # Updated leads as they will be; kept: something stays that is not what it was before the import.
     f"""
     CREATE TEMPORARY TABLE lead_revert_restore (
@@ -76,6 +76,8 @@ _UNTOUCHED = f"""
     ) = '{{}}'
 """
 
+_REMOVED = "(SELECT count(*) FROM lead_revert_remove WHERE removed)"
+
 # Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
 # Those of partitions are left out: a query of the partitioned table sees their rows.
 REFERRERS = """
@@ -92,15 +94,19 @@ REFERRERS = """
     SELECT 'leads', 'c.duplicate_of = l.id'
 """
 
+# Columns with a default may have been edited without a trace in the lead; but an import's own writes are not audited.
 # Of every import of the revision: the leads of an earlier one, taken back without them, are there still.
 FIND_MADE = f"""
-    INSERT INTO lead_revert_made (lead_id)
-    SELECT unnest(b.created_ids)
-    FROM lead_imports AS i
-    JOIN lead_import_batches AS b ON b.import_id = i.id
-    WHERE i.revision = :revision
-    EXCEPT
-    SELECT lead_id FROM lead_before_images WHERE import_id = {IMPORT_ID}
+    INSERT INTO lead_revert_made (lead_id, edited)
+    SELECT lead_id, EXISTS (SELECT FROM lead_audit AS a WHERE a.lead_id = made.lead_id)
+    FROM (
+        SELECT unnest(b.created_ids) AS lead_id
+        FROM lead_imports AS i
+        JOIN lead_import_batches AS b ON b.import_id = i.id
+        WHERE i.revision = :revision
+        EXCEPT
+        SELECT lead_id FROM lead_before_images WHERE import_id = {IMPORT_ID}
+    ) AS made
 """
 
 # A batch: one call.
@@ -196,7 +202,7 @@ BEGIN
             WHERE lead_phone_key_v1(phone) = s.phone_key AND duplicate_of IS NULL
             LIMIT 1
         ) AS l
-        JOIN lead_revert_made AS made ON made.lead_id = l.id
+        JOIN lead_revert_made AS made ON made.lead_id = l.id AND NOT made.edited
         WHERE s.record >= _from AND s.record < _to AND {_UNTOUCHED};
 
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
@@ -241,13 +247,13 @@ BEGIN
             ) - referenced - (SELECT count(*) FROM lead_revert_remove WHERE referenced)
             ELSE 0
         END,
-        removed = removed + (SELECT count(*) FROM lead_revert_remove WHERE removed),
+        removed = removed + {_REMOVED},
         referenced = referenced + (SELECT count(*) FROM lead_revert_remove WHERE referenced),
         reverted_at = CASE WHEN _next = records THEN clock_timestamp() END
     WHERE id = _import;
 
     -- Nothing else was written, and no other lead removed.
-    {stop_if_anything_else_was_written(deleted="(SELECT count(*) FROM lead_revert_remove WHERE removed)")}
+    {stop_if_anything_else_was_written(f"(inserted, deleted) = (0, {_REMOVED})")}
 END
 $batch$
 """

@@ -21,8 +21,9 @@ from migrations.importer.statements import SKIP_AUDIT
 
 __all__ = ["Script", "Server", "Session", "copy_text"]
 
-LONGEST_WAIT = 2.0
-"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and tries again."""
+LONGEST_WAIT = 0.5
+"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and tries again. Half of
+the server's deadlock_timeout: where the two wait for each other, it is never the site's transaction that is ended."""
 
 # A savepoint's settings outlive it.
 _AS_AFTER_A_COMMIT = "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"

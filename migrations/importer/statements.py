@@ -18,6 +18,7 @@ __all__ = [
     "DROP_TEMPORARY_TABLES",
     "FOLD",
     "IMPORT_ID",
+    "LEDGER_TABLES",
     "LOOK_AT_WRITES",
     "ONE_BY_ONE",
     "PLAN_ANEW",
@@ -31,7 +32,8 @@ __all__ = [
     "stop_if_anything_else_was_written",
 ]
 
-WRITTEN_TABLES = ("leads", "lead_imports", "lead_import_batches", "lead_before_images", "lead_import_rejects")
+LEDGER_TABLES = ("lead_imports", "lead_import_batches", "lead_before_images", "lead_import_rejects")
+WRITTEN_TABLES = ("leads", *LEDGER_TABLES)
 
 
 def each(template: str, columns: tuple[str, ...] = COLUMNS, between: str = ", ") -> str:
@@ -166,10 +168,10 @@ LOOK_AT_WRITES = """
 """.strip()
 
 
-def stop_if_anything_else_was_written(deleted: str = "0") -> str:
-    """Statements of a function that fail where it has written anything but leads and the ledger.
+def stop_if_anything_else_was_written(leads: str) -> str:
+    """Statements of a function that fail where it has written anything but its own leads and the ledger.
 
-    deleted: how many leads it must have deleted, as SQL.
+    leads: what must hold of the numbers of leads that were ``inserted``, ``updated`` and ``deleted``, as SQL.
     """
     return f"""
     -- What is deferred happens now, so that it is seen.
@@ -178,7 +180,8 @@ def stop_if_anything_else_was_written(deleted: str = "0") -> str:
     INTO _wrong
     FROM (
         SELECT
-            relid, relname AS name,
+            relid,
+            relid::regclass AS name,
             n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
             n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
             n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
@@ -186,11 +189,11 @@ def stop_if_anything_else_was_written(deleted: str = "0") -> str:
         WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
     ) AS written
     WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-        AND (
-            deleted <> CASE WHEN relid = to_regclass('leads') THEN {deleted} ELSE 0 END
-            OR inserted + updated > 0
-            AND name NOT IN ({", ".join(f"'{table}'" for table in WRITTEN_TABLES)})
-        );
+        AND NOT CASE
+            WHEN relid = 'leads'::regclass THEN {leads}
+            WHEN relid IN ({", ".join(f"'{table}'::regclass" for table in LEDGER_TABLES)}) THEN deleted = 0
+            ELSE inserted + updated + deleted = 0
+        END;
     IF _wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
     END IF;
@@ -315,7 +318,7 @@ BEGIN
     WHERE id = _import;
 
     -- Nothing else was written.
-    {stop_if_anything_else_was_written()}
+    {stop_if_anything_else_was_written("(inserted, updated, deleted) = (cardinality(_added), _updated, 0)")}
 END
 $batch$
 """

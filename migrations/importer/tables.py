@@ -6,19 +6,21 @@
     drop_tables(op.get_context(), USERS)
 
 A table that is there keeps everything it has. A missing column is added where that neither rewrites
-nor blocks the table. What does not fit is listed, all of it, before anything is made. The way back
-drops a table only if its revision made it and it is empty.
+nor blocks the table, unless no import writes the table: then it is none of our affair. What does not
+fit is listed, all of it, before anything is made. The way back drops a table only if its revision made
+it and it is empty.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.record import COLUMNS
 
-__all__ = ["Table", "create_tables", "drop_tables", "quoted"]
+__all__ = ["Table", "create_function", "create_tables", "drop_tables", "quoted"]
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,12 @@ _FITS = {
     "bigint[]": {"bigint[]"},
     "boolean": {"boolean"},
 }
+_FILLED = {"leads": (*COLUMNS, "created_at", "updated_at"), "lead_audit": ("lead_id", "action")}
+"""The columns that our statements have a value for, always; others the server fills by itself, or leaves empty."""
 _KINDS = {"v": "a view", "m": "a materialized view", "p": "a partitioned table", "f": "a foreign table"}
 
 _FIND_TABLE = "SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(:table)"
+_FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regprocedure(:signature)"
 _FIND_COLUMNS = """
     SELECT
         attname AS name,
@@ -72,19 +77,24 @@ class Table:
         return f"CREATE TABLE {quoted(self.name)} (\n    " + ",\n    ".join(lines) + "\n)"
 
 
-def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
+def create_tables(context: RevisionContext, *tables: Table, not_written: Sequence[Table] = ()) -> list[str]:
     """Make those tables that are not there and fit the others in; returns the names of the made.
 
+    not_written: tables that no import writes: made too, but never changed, and missing columns are no misfit.
     Raises ``DatabaseRefused`` with everything that does not fit, before anything is made.
     """
+    wanted = [*not_written, *tables]
     if context.as_sql:
-        for table in tables:
+        for table in wanted:
             _create(context, table)
-        return [table.name for table in tables]
+        return [table.name for table in wanted]
     connection = connection_of(context)
-    missing = [table for table in tables if _relkind(connection, table.name) is None]
-    adopted = [table for table in tables if table not in missing]
-    if misfits := [line for table in adopted for line in _misfits(connection, table)]:
+    missing = [table for table in wanted if _relkind(connection, table.name) is None]
+    adopted = [table for table in wanted if table not in missing]
+    misfits = [line for table in adopted for line in _misfits(connection, table)]
+    written = [table for table in adopted if table not in not_written]
+    misfits += [line for table in written for line in _unwritable(connection, table)]
+    if misfits:
         raise DatabaseRefused(
             "\n".join(
                 [
@@ -98,6 +108,7 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
         _create(context, table)
     for table in adopted:
         log.info("adopted the table %s as it is", table.name)
+    for table in written:
         for column in _missing_columns(connection, table):
             context.execute(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(column)} {table.columns[column]}")
     return [table.name for table in missing]
@@ -113,6 +124,23 @@ def drop_tables(context: RevisionContext, *tables: Table) -> None:
             log.warning("kept the table %s: %s", table.name, reason)
         else:
             context.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
+
+
+def create_function(context: RevisionContext, signature: str, create: str) -> None:
+    """Make a function, unless it is there. Raises ``DatabaseRefused`` where another one has its name.
+
+    signature: its name and types, ``audit_lead()``; create: its CREATE FUNCTION, the body between $body$.
+    """
+    if not context.as_sql:
+        parameters = {"signature": signature}
+        found = connection_of(context).execute(text(_FIND_FUNCTION), parameters).scalar_one_or_none()
+        if found is not None:
+            if found != create.split("$body$")[1]:
+                raise DatabaseRefused(
+                    f"A function {signature} is there and is not ours; nothing was written. Rename it, then run again."
+                )
+            return
+    context.execute(create)
 
 
 def quoted(name: str) -> str:
@@ -146,10 +174,18 @@ def _misfits(connection: Connection, table: Table) -> Iterator[str]:
         expected = declared.split()[0]
         if column in found and found[column][0] not in _FITS[expected]:
             yield f"{table.name}.{column}: found {found[column][0]}, expected {expected}"
-        elif column not in found and not _can_be_added(declared):
-            yield f"{table.name}.{column}: not there, expected {expected}"
+
+
+def _unwritable(connection: Connection, table: Table) -> Iterator[str]:
+    """What would keep our statements from writing it."""
+    if _relkind(connection, table.name) in _KINDS:
+        return
+    found = _columns(connection, table.name)
+    for column, declared in table.columns.items():
+        if column not in found and not _can_be_added(declared):
+            yield f"{table.name}.{column}: not there, expected {declared.split()[0]}"
     for column, (_, needed) in found.items():
-        if needed and column not in table.columns:
+        if needed and column not in _FILLED.get(table.name, table.columns):
             yield f"{table.name}.{column}: found NOT NULL without a default, expected a default"
 
 

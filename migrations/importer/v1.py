@@ -161,7 +161,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
             check_removal(run.connection)
             run.session.execute(back.FIND_MADE, revision=import_.revision)
         run.in_batches(
-            partial(revert_batch, remove_created=remove_created),
+            partial(revert_batch, records=import_.records, remove_created=remove_created),
             receipt.revert_next_record,
             "taken back; run the same command again to go on",
         )
@@ -221,7 +221,7 @@ class _Run:
         except TooManyAtOnce as error:
             if batch.next - batch.here == 1:
                 raise DatabaseFailed(
-                    f"{error} It is {batch} alone, so fewer at a time will not do: see what the server is busy "
+                    f"{error} It is one record alone, so fewer at a time will not do: see what the server is busy "
                     "with. What was committed stays; run again to continue.",
                     error.sqlstate,
                 ) from None

@@ -75,14 +75,40 @@ def test_a_missing_column_is_added(database: URL) -> None:
     assert value(database, "SELECT count(*) FROM leads WHERE notes <> ''") > 0
 
 
+def test_tables_that_no_import_writes_stay_as_they_are(database: URL) -> None:
+    """Users of another making, who need a password and have no e-mail, and settings with one column more."""
+    run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, password_hash text NOT NULL)")
+    run(database, "CREATE TABLE settings (key text PRIMARY KEY, value text NOT NULL, owner bigint NOT NULL)")
+    columns = """
+        SELECT attrelid::regclass::text, attname FROM pg_attribute
+        WHERE attrelid IN (to_regclass('users'), to_regclass('settings')) ORDER BY 1, attnum
+    """
+    before = run(database, columns)
+    upgrade(database)
+    assert run(database, columns) == before
+    assert value(database, "SELECT count(*) FROM leads") == len(records())
+
+
+@pytest.mark.parametrize("declared", ["bigint NOT NULL DEFAULT 0", "text", "bigint DEFAULT 0"])
+def test_a_mark_of_duplicates_that_says_something_else_is_refused(declared: str, database: URL) -> None:
+    """Where NULL does not mean that a lead is the current one, none would be found."""
+    leads_by_hand(database, duplicate_of=declared)
+    add_lead(database, phone=records()[0]["phone"])
+    assert "leads.duplicate_of is there as" in refusal(database)
+    assert value(database, "SELECT count(*) FROM leads") == 1
+
+
 def test_everything_that_does_not_fit_is_listed_and_nothing_is_written(database: URL) -> None:
     """Expected against found, for each column of each table, in one message."""
-    leads_by_hand(database, phone="bigint", created_at="timestamp", region="text NOT NULL")
+    leads_by_hand(database, id="bigint PRIMARY KEY", phone="bigint", created_at="timestamp", region="text NOT NULL")
+    run(database, "CREATE TABLE lead_audit (id bigint PRIMARY KEY, lead_id bigint, action text NOT NULL)")
     run(database, "CREATE TABLE settings (key integer PRIMARY KEY, value text)")
     said = refusal(database)
     assert "leads.phone: found bigint, expected text" in said
     assert "leads.created_at: found timestamp without time zone, expected timestamptz" in said
     assert "leads.region: found NOT NULL without a default" in said
+    assert "leads.id: found NOT NULL without a default" in said
+    assert "lead_audit.id: found NOT NULL without a default" in said
     assert "settings.key: found integer, expected text" in said
     assert value(database, "SELECT to_regclass('users')") is None
     assert "duplicate_of" not in {row[0] for row in run(database, "SELECT attname FROM pg_attribute")}
@@ -140,6 +166,27 @@ def test_a_trigger_that_writes_elsewhere_rolls_the_batch_back(crm: URL) -> None:
     assert "mailings (217 inserted, 0 updated, 0 deleted)" in refusal(crm)
     assert picture(crm) == before
     assert value(crm, "SELECT count(*) FROM mailings") == 0
+
+
+def test_a_trigger_that_changes_other_leads_rolls_the_batch_back(crm: URL) -> None:
+    """Leads that no record is about are nobody's to change, and no downgrade could take it back."""
+    add_lead(crm, phone="0600000001", status="new")
+    body = "BEGIN UPDATE leads SET status = 'old' WHERE phone = '0600000001'; RETURN NULL; END"
+    run(crm, f"CREATE FUNCTION age() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    run(crm, "CREATE TRIGGER age AFTER INSERT ON leads FOR EACH STATEMENT EXECUTE FUNCTION age()")
+    before = picture(crm)
+    assert "leads (217 inserted, 1 updated, 0 deleted)" in refusal(crm)
+    assert picture(crm) == before
+
+
+def test_a_trigger_that_writes_leads_of_another_schema_rolls_the_batch_back(crm: URL) -> None:
+    """A table is known by what it is, not by its name."""
+    run(crm, "CREATE SCHEMA archive; CREATE TABLE archive.leads (id bigint)")
+    body = "BEGIN INSERT INTO archive.leads VALUES (NEW.id); RETURN NULL; END"
+    run(crm, f"CREATE FUNCTION archive() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    run(crm, "CREATE TRIGGER archive AFTER INSERT ON leads FOR EACH ROW EXECUTE FUNCTION archive()")
+    assert "archive.leads (217 inserted, 0 updated, 0 deleted)" in refusal(crm)
+    assert value(crm, "SELECT count(*) FROM archive.leads") == 0
 
 
 def test_an_audit_trigger_that_lets_no_import_pass_is_refused(database: URL) -> None:
@@ -222,10 +269,19 @@ def test_a_value_that_is_too_long_for_its_column_is_listed_before_any_write(data
     assert value(database, "SELECT count(*) FROM leads") == 0
 
 
-def test_another_function_of_that_name_is_refused(database: URL) -> None:
-    """A function that is not ours is not taken for ours."""
-    run(database, "CREATE FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'")
-    assert "is there and is not ours" in refusal(database)
+@pytest.mark.parametrize(
+    ("name", "create"),
+    [
+        ("lead_phone_key_v1(text)", "CREATE FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql AS 'SELECT $1'"),
+        ("audit_lead()", "CREATE FUNCTION audit_lead() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"),
+    ],
+)
+def test_another_function_of_that_name_is_refused(name: str, create: str, database: URL) -> None:
+    """A function that is not ours is not taken for ours, and not replaced."""
+    run(database, create)
+    body = value(database, "SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(:name)", name=name)
+    assert f"A function {name} is there and is not ours" in refusal(database)
+    assert value(database, "SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(:name)", name=name) == body
 
 
 def test_a_blank_that_keeps_a_value_takes_none(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def a_batch_that_another_process_has_imported_is_left_alone(url: URL, deploys: D
     held.let_go()
     assert deploy.status != 0
     assert_imported(url, before)
-    assert "another process has imported these records" in deploy.output, "stopped by something else"
+    assert "another process is at the same import" in deploy.output, "stopped by something else"
 
 
 def an_edit_during_a_batch_is_kept_somewhere(url: URL, deploys: Deploys, faults: list[Fault]) -> None:

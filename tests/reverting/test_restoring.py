@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
+from migrations.importer.batch import Batch, apply_batch
+from migrations.importer.session import Session
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
 from tests.crm import (
     BEFORE_IMPORT,
@@ -286,17 +288,13 @@ def test_a_lead_of_two_records_is_left_to_people(crm: URL, monkeypatch: pytest.M
     """One that was created, and by people became another record's in the middle of the import, is as they made it."""
     export: list[Record] = records()[:2]
     bundle(export, monkeypatch, tmp_path)
-    give_second_phone = f"""
-        CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF NEW.next_record = 1 THEN
-                UPDATE leads SET phone = '{export[1]["phone"]}', full_name = 'By hand';
-            END IF;
-            RETURN NULL;
-        END $$
-    """
-    run(crm, give_second_phone)
-    run(crm, "CREATE TRIGGER move AFTER INSERT ON lead_import_batches FOR EACH ROW EXECUTE FUNCTION move()")
+
+    def then_edit(session: Session, batch: Batch, revision: str) -> None:
+        apply_batch(session, batch, revision)
+        if batch.here == 0:
+            run(crm, "UPDATE leads SET phone = :phone, full_name = 'By hand'", phone=export[1]["phone"])
+
+    monkeypatch.setattr("migrations.importer.v1.apply_batch", then_edit)
     upgrade(crm, IMPORT, "batch-size=1")
     lead_id = found_by_phone(crm, export[1]["phone"])
     assert leads(crm)[lead_id]["full_name"] == export[1]["full_name"]
