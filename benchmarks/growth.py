@@ -35,6 +35,7 @@ def bench_growth(server: Server, sizes: Sequence[int], runs: int) -> None:
     text = section(
         server,
         "Growth",
+        f"Rounds: {runs}, and one from {LARGE:,} on; medians, and in brackets the lowest and highest.",
         "An export of so many records, 30 % of them known, into a table with those 30 %:",
         _table("records", by_export, None),
         f"Exponent of the revision's own work, from 10,000 on: {_exponent(by_export, 10_000)} (1 is linear); over all "

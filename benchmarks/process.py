@@ -12,6 +12,8 @@ from pathlib import Path
 __all__ = ["Failed", "Measured", "measured"]
 
 SECONDS_BETWEEN_LOOKS = 0.02
+LONGEST = 3600.0
+"""Seconds, after which a program is ended."""
 
 
 class Failed(Exception):
@@ -32,7 +34,6 @@ def measured(
     *,
     env: Mapping[str, str],
     cwd: Path,
-    timeout: float = 3600,
 ) -> Measured:
     """Run a program to its end. Raises ``Failed``."""
     with tempfile.TemporaryFile() as output:
@@ -41,7 +42,7 @@ def measured(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=cwd
         )
         memory = _Memory(child.pid)
-        watchdog = threading.Timer(timeout, child.kill)  # wait(timeout) would look only every 50 ms
+        watchdog = threading.Timer(LONGEST, child.kill)  # wait(timeout) would look only every 50 ms
         watchdog.start()
         try:
             child.wait()

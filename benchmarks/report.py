@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, isnan, log, log10
-from pathlib import Path
 from statistics import median
 
 from benchmarks.server import ROOT, Server
@@ -62,12 +61,10 @@ def section(server: Server, title: str, *paragraphs: str, load_before: float) ->
     )
 
 
-def write(name: str, content: str) -> Path:
+def write(name: str, content: str) -> None:
     """Put a file among the results."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / name
-    path.write_text(content, encoding="utf-8")
-    return path
+    (RESULTS / name).write_text(content, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -98,17 +95,17 @@ _STYLE = """
 _LEFT, _WIDTH, _LINE, _TOP = 330, 380, 28, 54
 
 
-def chart(title: str, bars: Sequence[Bar], foot: str, *, low: float = 1) -> str:
-    """Horizontal bars from ``low`` on, on a logarithmic scale, as an SVG for light and dark pages."""
-    decades = max(1, ceil(log10(max(bar.value for bar in bars) / low)))
+def chart(title: str, bars: Sequence[Bar], foot: str) -> str:
+    """Horizontal bars from 1 on, on a logarithmic scale, as an SVG for light and dark pages."""
+    decades = max(1, ceil(log10(max(bar.value for bar in bars))))
     bottom = _TOP + _LINE * len(bars)
 
     def place(value: float) -> float:
-        return _LEFT + _WIDTH * max(0.0, log10(value / low)) / decades
+        return _LEFT + _WIDTH * max(0.0, log10(value)) / decades
 
     parts = [f'<text class="title" x="12" y="24">{escape(title)}</text>']
     for decade in range(decades + 1):
-        mark = low * 10**decade
+        mark = 10**decade
         x = place(mark)
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>')
         parts.append(f'<text class="small" x="{x:.1f}" y="{_TOP - 10}" text-anchor="middle">{mark:g}</text>')

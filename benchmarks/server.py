@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -89,9 +90,9 @@ class Server:
         version = run(self.admin, "SELECT split_part(version(), ' on ', 1)")[0][0]
         fsync = run(self.admin, "SHOW fsync")[0][0]
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        where = "embedded, Unix socket" if self._binaries else "named by URL"
+        where = "embedded, Unix socket, its default settings" if self._binaries else "named by URL"
         return (
-            f"{version} ({where}, fsync {fsync}, its default settings); {platform.system()} {platform.machine()}, "
+            f"{version} ({where}, fsync {fsync}); {platform.system()} {platform.machine()}, "
             f"{os.cpu_count()} cores, {memory:.0f} GB; Python {platform.python_version()}"
         )
 
@@ -131,8 +132,16 @@ class Written:
         return Written(self.wal - before.wal, self.versions - before.versions)
 
 
+_OTHERS = """
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+
+
 def written(url: URL) -> Written:
-    """Ask how much a database's server has written."""
+    """Ask how much a database's server has written; a session's last numbers are there when it has ended."""
+    while run(url, _OTHERS):
+        time.sleep(0.01)
     wal, versions = run(
         url,
         """

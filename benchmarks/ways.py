@@ -13,7 +13,7 @@ from benchmarks.server import ROOT, Server, plain
 from benchmarks.work import COLUMNS, Work, bring_to
 from tests.crm import FIELDS, IMPORT
 
-__all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "limit_sql"]
+__all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "version_of"]
 
 VENV = ROOT / ".venv-bench"
 SCRIPTS = ROOT / "benchmarks" / "peers"
@@ -43,7 +43,7 @@ class Way:
     slow: bool = False
 
 
-def limit_sql(work: Work) -> tuple[str, ...]:
+def _limit_sql(work: Work) -> tuple[str, ...]:
     """What the server needs at least: clean rows by COPY, and one statement."""
     columns = ", ".join(COLUMNS)
     new = ", ".join(f"{column} = excluded.{column}" for column in FIELDS)
@@ -59,7 +59,7 @@ def limit_sql(work: Work) -> tuple[str, ...]:
 
 
 def _limit(work: Work, url: URL, server: Server) -> list[str]:
-    commands = [part for statement in limit_sql(work) for part in ("-c", statement)]
+    commands = [part for statement in _limit_sql(work) for part in ("-c", statement)]
     return [server.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", plain(url), *commands]
 
 
@@ -136,13 +136,14 @@ PEERS = {
 def install_peers() -> None:
     """Make the peers' virtual environment, unless it is there as the requirements want it."""
     stamp = VENV / "installed"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + LIQUIBASE.encode()).hexdigest()
+    has_java = bool(shutil.which("npm") and shutil.which("java"))
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + f"{LIQUIBASE} {has_java}".encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     venv.create(VENV, with_pip=True, clear=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True, stderr=subprocess.DEVNULL)
-    if shutil.which("npm") and shutil.which("java"):
+    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+    if has_java:
         npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(VENV)]
         subprocess.run([*npm, LIQUIBASE], check=True)
     stamp.write_text(wanted)

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def prepared(size: int, place: Path = WORK) -> Work:
 
 def _copy_project(work: Work) -> None:
     """The project as it is, its import revision pinned to the export, and timed; and the revision again."""
-    subprocess.run(["rm", "-rf", work.project], check=True)
+    shutil.rmtree(work.project, ignore_errors=True)
     copy_project(work.project.parent)
     with open(work.export, "rb") as export:
         sha256 = hashlib.file_digest(export, "sha256").hexdigest()
@@ -89,10 +90,10 @@ def _copy_project(work: Work) -> None:
     revision.with_stem(AGAIN).write_text(again, encoding="utf-8")
 
 
-def bring_to(revision: str, work: Work, *x: str) -> list[str]:
-    """The command of a deploy."""
-    options = [part for option in (*x, "time-budget=86400") for part in ("-x", option)]
-    return [sys.executable, "-m", "alembic", "-c", str(work.project / "alembic.ini"), *options, "upgrade", revision]
+def bring_to(revision: str, work: Work) -> list[str]:
+    """The command of a deploy, which may take as long as it does."""
+    config = str(work.project / "alembic.ini")
+    return [sys.executable, "-m", "alembic", "-c", config, "-x", "time-budget=86400", "upgrade", revision]
 
 
 @contextmanager
@@ -140,11 +141,11 @@ def _add_known(url: URL, work: Work) -> None:
 
 
 def digest(url: URL) -> tuple[int, str]:
-    """The number of leads, and a sum over what they hold: business columns by phone key, in no order.
+    """The number of leads, and a sum over what they hold: the export's columns by phone key, in no order.
 
     Carriage returns in notes do not count: Liquibase drops them.
     """
-    values = ", ".join(["lead_phone_key_v1(phone)", *FIELDS]).replace("notes", "replace(notes, chr(13), '')")
+    values = ", ".join(["lead_phone_key_v1(phone)", *COLUMNS]).replace("notes", "replace(notes, chr(13), '')")
     count, total = run(
         url, f"SELECT count(*), sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text FROM leads"
     )[0]

@@ -12,7 +12,7 @@ engine = create_engine(make_url(URL).set(drivername="postgresql+psycopg2"))
 frame = pandas.read_json(EXPORT, dtype=False, convert_dates=False)[[*FIELDS, "created_at"]]
 columns = ", ".join(FIELDS)
 with engine.begin() as connection:
-    frame.to_sql("leads_stage", connection, index=False, method="multi", chunksize=1000)
+    frame.to_sql("leads_stage", connection, index=False, chunksize=10_000)
     connection.execute(
         text(
             f"""

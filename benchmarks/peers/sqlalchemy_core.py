@@ -20,4 +20,5 @@ statement = statement.on_conflict_do_update(
     set_={field: statement.excluded[field] for field in FIELDS} | {"updated_at": func.now()},
 )
 with engine.begin() as connection:
-    connection.execute(statement, rows)  # SQLAlchemy makes statements of 1000 rows of it
+    # Statements of 1000 rows: SQLAlchemy makes them of an upsert that returns something, and others go row by row.
+    connection.execute(statement.returning(leads.c.id), rows).all()
