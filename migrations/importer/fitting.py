@@ -18,29 +18,47 @@ _LENGTHS = """
     WHERE attrelid = to_regclass('leads') AND attname = ANY(:columns) AND NOT attisdropped
         AND atttypid = 'varchar'::regtype AND atttypmod > 4
 """
-_UNIQUE_COLUMNS = """
-    SELECT DISTINCT attname
+# Indexes that want one value to be unique, made of one column: plain, of an expression, for some of the rows. What
+# looks at several columns is the batch's to find out.
+_UNIQUE_VALUES = """
+    SELECT
+        attname AS column,
+        format_type(atttypid, NULL) AS type,
+        pg_get_indexdef(indexrelid, 1, true) AS value,
+        coalesce(pg_get_expr(indpred, indrelid), 'true') AS predicate
     FROM pg_catalog.pg_index
-    JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-    WHERE indrelid = to_regclass('leads') AND attname = ANY(:columns)
-        AND indisunique AND indnkeyatts = 1 AND indpred IS NULL AND indexprs IS NULL
+    JOIN pg_catalog.pg_attribute ON attrelid = indrelid
+    WHERE indrelid = to_regclass('leads') AND attname = ANY(:columns) AND indisunique AND indnkeyatts = 1
+        AND ARRAY[attnum] = ARRAY(
+            SELECT refobjsubid::smallint
+            FROM pg_catalog.pg_depend
+            WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND refobjid = indrelid
+                AND refobjsubid > 0 AND refobjsubid <> ALL ((indkey::smallint[])[1:])
+            UNION
+            SELECT indkey[0] WHERE indkey[0] > 0
+        )
 """
 _TOO_LONG = "SELECT record FROM lead_import_stage WHERE record >= :start AND length({column}) > {length}"
 # A value that a lead with another phone has, or that an earlier record with another phone has. A blank that keeps
 # the value of a lead is none.
 _TAKEN = """
-    WITH staged AS (
-        SELECT
-            record, phone_key, coalesce({column}, '') AS value,
-            min(phone_key) OVER earlier AS least,
-            max(phone_key) OVER earlier AS greatest
+    WITH named AS (
+        SELECT record, phone_key, CAST(coalesce({column}, '') AS {type}) AS {column}
         FROM lead_import_stage AS s
         WHERE {column} IS NOT NULL OR NOT EXISTS (
             SELECT FROM leads AS l
             WHERE lead_phone_key_v1(l.phone) = s.phone_key AND l.duplicate_of IS NULL
         )
+    ),
+    staged AS (
+        SELECT
+            record, phone_key, {value} AS value,
+            min(phone_key) OVER earlier AS least,
+            max(phone_key) OVER earlier AS greatest
+        FROM named
+        WHERE ({predicate}) AND ({value}) IS NOT NULL
         WINDOW earlier AS (
-            PARTITION BY coalesce({column}, '')
+            PARTITION BY {value}
             ORDER BY record
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
@@ -52,7 +70,7 @@ _TAKEN = """
         OR s.greatest <> s.phone_key
         OR EXISTS (
             SELECT FROM leads AS l
-            WHERE l.{column} = s.value
+            WHERE ({predicate}) AND ({value}) = s.value
                 AND (l.duplicate_of IS NOT NULL OR lead_phone_key_v1(l.phone) IS DISTINCT FROM s.phone_key)
         )
     )
@@ -76,6 +94,9 @@ def _too_long(session: Session, start: int) -> Iterator[Problem]:
 
 
 def _taken(session: Session, start: int) -> Iterator[Problem]:
-    for column in session.execute(_UNIQUE_COLUMNS, columns=list(COLUMNS)).scalars().all():
-        for position in session.execute(_TAKEN.format(column=column), start=start).scalars():
-            yield Problem(position + 1, column, f"is another lead's, and leads.{column} is unique")
+    for unique in session.execute(_UNIQUE_VALUES, columns=list(COLUMNS)).mappings().all():
+        column = unique["column"]
+        # A colon in them begins no parameter.
+        parts = {name: part.replace(":", "\\:") for name, part in unique.items()}
+        for position in session.execute(_TAKEN.format(**parts), start=start).scalars():
+            yield Problem(position + 1, column, f"is another lead's or record's, and leads.{column} is unique")

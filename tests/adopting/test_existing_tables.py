@@ -247,12 +247,24 @@ def test_duplicates_in_several_spellings_keep_their_children(database: URL) -> N
     assert [row[0] for row in marks] == [None, ids[0], ids[0]]
 
 
-def test_a_unique_lead_number_that_is_taken_is_listed_before_any_write(database: URL) -> None:
-    """The records whose number another lead has are named; nothing is imported."""
-    leads_by_hand(database, lead_number="text UNIQUE")
-    add_lead(database, phone="0600000001", lead_number=records()[6]["lead_number"])
+@pytest.mark.parametrize(
+    "unique",
+    [
+        "ALTER TABLE leads ADD UNIQUE (lead_number)",
+        "CREATE UNIQUE INDEX ON leads (lead_number) WHERE lead_number <> ''",
+        "CREATE UNIQUE INDEX ON leads (lower(lead_number)) WHERE lead_number ~ '^.{1,20}$'",
+        "CREATE UNIQUE INDEX ON leads (nullif(lead_number, '')) INCLUDE (phone)",
+    ],
+    ids=["all of them", "but blanks", "in any case", "with another column beside it"],
+)
+def test_a_unique_lead_number_that_is_taken_is_listed_before_any_write(unique: str, database: URL) -> None:
+    """The records whose number another lead has are named, however the index says it; nothing is imported."""
+    leads_by_hand(database, lead_number="text")
+    run(database, unique)
+    taken = records()[6]["lead_number"]
+    add_lead(database, phone="0600000001", lead_number=taken.lower() if "lower" in unique else taken)
     said = refusal(database)
-    assert "record 7, lead_number: is another lead's, and leads.lead_number is unique" in said
+    assert "record 7, lead_number: is another lead's or record's, and leads.lead_number is unique" in said
     assert "1 problem" in said
     assert value(database, "SELECT count(*) FROM leads") == 1
     assert value(database, "SELECT count(*) FROM lead_imports") == 0
@@ -292,7 +304,7 @@ def test_a_blank_that_keeps_a_value_takes_none(crm: URL, monkeypatch: pytest.Mon
         add_lead(crm, phone=record["phone"], lead_number=f"K{n}")
     with monkeypatch.context() as patch:
         bundle(export, patch, tmp_path)
-        assert "record 4, lead_number: is another lead's, and leads.lead_number is unique" in refusal(crm)
+        assert "record 4, lead_number: is another lead's or record's, and leads.lead_number is unique" in refusal(crm)
     bundle(export[:3], monkeypatch, tmp_path)
     upgrade(crm)
     assert run(crm, "SELECT lead_number FROM leads ORDER BY id") == [("K0",), ("K1",), ("",)]
