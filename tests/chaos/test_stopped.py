@@ -184,7 +184,7 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_l
     deploy = deploys.run(crm_with_leads, "-x", "batch-size=8", "-x", "statement-timeout=1", "upgrade", "head")
     assert deploy.status != 0
     assert "records 1 to 8: a statement ran out of time. In two halves, then" in deploy.output
-    assert f"It is record {slow + 1} alone" in deploy.output
+    assert f"record {slow + 1}: a statement ran out of time. It is one record alone" in deploy.output
     assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == slow
     speed_up(crm_with_leads)
     deploys.succeed(crm_with_leads, "upgrade", "head")
