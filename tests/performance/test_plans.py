@@ -1,4 +1,4 @@
-"""No statement of a batch reads a large table from start to end: with a million leads, whatever the server knows of them."""
+"""No statement of a batch reads a large table from start to end: with a million leads, whatever the server knows."""
 
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def test_a_batch_finds_its_rows_by_index(
     statements = [(batch, statement) for batch in batches for statement in batch.statements]
     assert [statement.sql for _, statement in statements if any(map(is_from_start_to_end, statement.scans))] == []
     assert sum(batch.reads for batch in batches) == 0
-    # Leads that the import created are all looked at once, at the end of the way back.
+    # Nor through an index that does not narrow it down; those that the import created are counted once, at the end.
     much = [
         (statement.sql, scan)
         for batch, statement in statements
