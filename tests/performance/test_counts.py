@@ -20,7 +20,7 @@ from data.make_export import records
 from migrations.importer import pace
 from migrations.importer.session import Server
 from tests.conftest import NewDatabase
-from tests.crm import BEFORE_IMPORT, IMPORT, Record, downgrade, run, shown, upgrade, value, wait_until
+from tests.crm import BEFORE_IMPORT, IMPORT, Record, downgrade, run, shown, upgrade, value, wait_until_alone
 from tests.exports import bundle
 from tests.performance.batches import Ran
 
@@ -35,11 +35,6 @@ _WAL = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _WRITTEN = """
     SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
-"""
-# A session's last numbers reach the server's counters, and what it leaves to clean up its log, when it ends.
-_ALONE = """
-    SELECT count(*) = 0 FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
@@ -101,7 +96,7 @@ def counted_rows(url: URL) -> Iterator[dict[str, tuple[int, int, int]]]:
 
 
 def written_so_far(url: URL) -> dict[str, list[int]]:
-    wait_until(url, _ALONE)
+    wait_until_alone(url)
     return {name: counts for name, *counts in map(tuple, run(url, _WRITTEN))}
 
 
@@ -113,7 +108,7 @@ def counted_log(url: URL) -> Iterator[Callable[[], int]]:
 
 
 def log_so_far(url: URL) -> int:
-    wait_until(url, _ALONE)
+    wait_until_alone(url)
     so_far: int = value(url, _WAL)
     return so_far
 
