@@ -262,6 +262,12 @@ def speed_up(url: URL) -> None:
     run(url, "DROP FUNCTION take_your_time()")
 
 
+def wait_until_alone(url: URL) -> None:
+    """Wait until nobody else is connected: a session's last numbers reach the server's counters when it ends."""
+    others = "WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
+    wait_until(url, f"SELECT count(*) = 0 FROM pg_stat_activity {others}")
+
+
 def wait_until(url: URL, sql: str, seconds: float = 30) -> None:
     """Wait until a query returns something true. Raises ``AssertionError`` when the time is over."""
     end = time.monotonic() + seconds

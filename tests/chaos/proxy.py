@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL
 
-__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SwallowReply", "Trouble", "proxy", "reach"]
+__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SlowCommits", "SwallowReply", "Trouble", "proxy", "reach"]
 
 COMMIT = b"COMMIT\0"
 
@@ -90,6 +90,20 @@ class Delay:
         time.sleep(self.seconds)
 
     answered = sent
+
+
+@dataclass
+class SlowCommits:
+    """Each COMMIT takes its time, as where a disk or a standby is behind."""
+
+    seconds: float
+
+    def sent(self, data: bytes) -> None:
+        if COMMIT in data:
+            time.sleep(self.seconds)
+
+    def answered(self, data: bytes) -> None:
+        pass
 
 
 @contextmanager

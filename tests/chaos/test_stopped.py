@@ -19,7 +19,13 @@ INDEX_WAITS = """
     SELECT count(*) > 0 FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND query LIKE '%INDEX CONCURRENTLY%' AND datname = current_database()
 """
-ASLEEP = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+ASLEEP = """
+    SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()
+"""
+CANCEL_WHO_WAITS = """
+    SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -217,8 +223,7 @@ def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploy
         site.execute(text("SELECT FROM leads WHERE full_name LIKE 'Known %' FOR UPDATE"))
         held.let_go()
         wait_until(crm_with_leads, A_LOCK_IS_WAITED_FOR)
-        cancelled = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        assert value(crm_with_leads, cancelled)
+        assert value(crm_with_leads, CANCEL_WHO_WAITS)
         assert deploy.status != 0
         site.execute(text("ROLLBACK"))
     assert "records 21 to 40: the server answered 57014 query canceled. Somebody cancelled it" in deploy.output

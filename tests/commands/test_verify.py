@@ -34,6 +34,7 @@ from tests.crm import (
     shown,
     upgrade,
     value,
+    wait_until_alone,
 )
 from tests.exports import bundle, written
 from tests.projects import copy_project, migrations
@@ -240,16 +241,18 @@ def test_verify_writes_nothing(imported: URL) -> None:
     run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
     before, sizes = picture(imported), run(imported, EVERYTHING)
     counted = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+    wait_until_alone(imported)
     written_before = value(imported, counted)
-    run(imported, "DROP ROLE IF EXISTS reader")
-    run(imported, "CREATE ROLE reader LOGIN PASSWORD 'p'")
-    run(imported, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader = f"reader_of_{imported.database}"
+    run(imported, f"CREATE ROLE {reader} LOGIN PASSWORD 'p'")
     try:
-        assert checked_of(imported.set(username="reader", password="p")).edited == 1
+        run(imported, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+        assert checked_of(imported.set(username=reader, password="p")).edited == 1
     finally:
-        run(imported, "DROP OWNED BY reader")
-        run(imported, "DROP ROLE reader")
+        run(imported, f"DROP OWNED BY {reader}")
+        run(imported, f"DROP ROLE {reader}")
     assert (picture(imported), run(imported, EVERYTHING)) == (before, sizes)
+    wait_until_alone(imported)
     assert value(imported, counted) == written_before
 
 

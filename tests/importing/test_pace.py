@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from math import inf
 
 import pytest
 from sqlalchemy import URL
@@ -9,6 +10,7 @@ from sqlalchemy import URL
 from migrations.importer import pace as pace_module
 from migrations.importer import v1
 from migrations.importer.pace import LONGEST_REST, SMALLEST_BATCH, Pace, Took
+from tests.chaos.proxy import SlowCommits, proxy
 from tests.crm import IMPORT, assert_imported, picture, run, slow_down, upgrade
 
 
@@ -56,7 +58,8 @@ def test_a_pause_that_was_asked_for_is_made_between_batches(
     crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of so many milliseconds at the least; not after the last batch."""
-    monkeypatch.setattr(pace_module, "SLOW_COMMIT", 1e9)
+    monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
+    monkeypatch.setattr(pace_module, "SLOW_COMMIT", inf)
     before = picture(crm_with_leads)
     upgrade(crm_with_leads, IMPORT, "batch-size=50", "pause=250")
     assert rests == [0.25] * 4
@@ -82,6 +85,22 @@ def test_a_slow_server_gets_smaller_batches(
     assert sizes[0] == 100
     assert max(sizes[1:]) < 100
     assert any("for larger ones take too long" in message for message in caplog.messages)
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_server_whose_commits_are_slow_gets_rests(
+    crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each as long as the batch before it with its commit, and the log says so; batches stay as large as they are."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
+    before = picture(crm_with_leads)
+    with proxy(crm_with_leads, SlowCommits(0.15)) as url:
+        upgrade(url, IMPORT, "batch-size=50")
+    assert len(rests) == 4
+    assert all(0.15 < seconds <= LONGEST_REST for seconds in rests)
+    assert sum("for commits are slow" in message for message in caplog.messages) == 4
     assert_imported(crm_with_leads, before)
 
 

@@ -163,10 +163,14 @@ def test_two_downgrades_at_once(imported: URL, expected: Leads) -> None:
     assert counts(imported) == Counts(restored=10, kept=1, removed=ALL - 11)
 
 
-def test_a_batch_that_runs_out_of_time_is_halved(imported: URL, expected: Leads) -> None:
+def test_a_batch_that_runs_out_of_time_is_halved(
+    imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
+) -> None:
     """As when a table that refers to leads has no index: fewer leads at a time, the same end."""
     go_slowly(imported, 0.006)
+    caplog.set_level("INFO", "importer")
     downgrade(imported, BEFORE_IMPORT, "remove-created", "statement-timeout=1")
+    assert "a statement ran out of time. In two halves, then." in caplog.text
     assert leads(imported) == expected
     assert counts(imported) == Counts(restored=10, kept=1, removed=ALL - 11)
 

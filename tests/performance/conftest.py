@@ -1,0 +1,11 @@
+"""The fixture of the tests that look into batches."""
+
+import pytest
+
+from tests.performance.batches import Ran, watch
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
+    """The batches that this process has run since the test began, with what the server did in each."""
+    return watch(monkeypatch)
