@@ -220,9 +220,10 @@ BEGIN
         );
 
         FOR _referrer IN {REFERRERS} LOOP
+            -- Not EXISTS, which the planner may turn around: it would read all that refers to any lead.
             EXECUTE format(
-                'UPDATE lead_revert_remove AS r SET referenced = true FROM leads AS l '
-                'WHERE l.id = r.lead_id AND NOT r.referenced AND EXISTS (SELECT FROM %s AS c WHERE %s)',
+                'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
+                'AND (SELECT true FROM leads AS l JOIN %s AS c ON %s WHERE l.id = r.lead_id LIMIT 1)',
                 _referrer.name, _referrer.matches);
         END LOOP;
 

@@ -64,6 +64,7 @@ TEMPORARY_TABLES = (
         reason text NOT NULL
     )
     """,
+    "CREATE INDEX lead_import_set_aside_record ON pg_temp.lead_import_set_aside (record)",
     # Records of one phone, with the last of them.
     """
     CREATE TEMPORARY TABLE lead_import_repeats (
