@@ -92,16 +92,17 @@ _STYLE = """
         .ours { fill: #3fb950; }
     }
 """
-_LEFT, _WIDTH, _LINE, _TOP = 330, 380, 28, 54
+_WIDTH, _LINE, _TOP = 380, 28, 54
 
 
 def chart(title: str, bars: Sequence[Bar], foot: str) -> str:
     """Horizontal bars from 1 on, on a logarithmic scale, as an SVG for light and dark pages."""
     decades = max(1, ceil(log10(max(bar.value for bar in bars))))
     bottom = _TOP + _LINE * len(bars)
+    left = 24 + 7 * max(len(bar.label) for bar in bars)
 
     def place(value: float) -> float:
-        return _LEFT + _WIDTH * max(0.0, log10(value)) / decades
+        return left + _WIDTH * max(0.0, log10(value)) / decades
 
     parts = [f'<text class="title" x="12" y="24">{escape(title)}</text>']
     for decade in range(decades + 1):
@@ -111,13 +112,13 @@ def chart(title: str, bars: Sequence[Bar], foot: str) -> str:
         parts.append(f'<text class="small" x="{x:.1f}" y="{_TOP - 10}" text-anchor="middle">{mark:g}</text>')
     for number, bar in enumerate(bars):
         y = _TOP + _LINE * number
-        width = max(3.0, place(bar.value) - _LEFT)
+        width = max(3.0, place(bar.value) - left)
         kind = "ours" if bar.ours else "bar"
-        parts.append(f'<text x="{_LEFT - 10}" y="{y + 17}" text-anchor="end">{escape(bar.label)}</text>')
-        parts.append(f'<rect class="{kind}" x="{_LEFT}" y="{y + 4}" width="{width:.1f}" height="18" rx="2"/>')
-        parts.append(f'<text x="{_LEFT + width + 8:.1f}" y="{y + 17}">{escape(bar.shown)}</text>')
+        parts.append(f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{escape(bar.label)}</text>')
+        parts.append(f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{width:.1f}" height="18" rx="2"/>')
+        parts.append(f'<text x="{left + width + 8:.1f}" y="{y + 17}">{escape(bar.shown)}</text>')
     parts.append(f'<text class="small" x="12" y="{bottom + 24}">{escape(foot)}</text>')
-    size = f"{_LEFT + _WIDTH + 150} {bottom + 38}"
+    size = f"{left + _WIDTH + 150} {bottom + 38}"
     body = "\n    ".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" aria-label="{escape(title)}">\n'
