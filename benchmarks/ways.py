@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL
 
-from benchmarks.server import ROOT, Server, plain
+from benchmarks.server import ROOT, Server
 from benchmarks.work import COLUMNS, Work, bring_to
-from tests.crm import FIELDS, IMPORT
+from tests.crm import FIELDS, IMPORT, shown
 
 __all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "version_of"]
 
@@ -60,7 +60,7 @@ def _limit_sql(work: Work) -> tuple[str, ...]:
 
 def _limit(work: Work, url: URL, server: Server) -> list[str]:
     commands = [part for statement in _limit_sql(work) for part in ("-c", statement)]
-    return [server.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", plain(url), *commands]
+    return [server.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", shown(url), *commands]
 
 
 def _ours(work: Work, url: URL, server: Server) -> list[str]:
@@ -69,7 +69,7 @@ def _ours(work: Work, url: URL, server: Server) -> list[str]:
 
 def _script(name: str) -> Callable[[Work, URL, Server], list[str]]:
     def command(work: Work, url: URL, server: Server) -> list[str]:
-        return [str(VENV / "bin" / "python"), str(SCRIPTS / name), plain(url), str(work.export)]
+        return [str(VENV / "bin" / "python"), str(SCRIPTS / name), shown(url), str(work.export)]
 
     return command
 
@@ -81,7 +81,7 @@ def _sling(work: Work, url: URL, server: Server) -> list[str]:
     found[0].chmod(0o755)
     select = ",".join(COLUMNS)
     return [
-        *(str(found[0]), "run", "--src-stream", f"file://{work.export}", "--tgt-conn", plain(url)),
+        *(str(found[0]), "run", "--src-stream", f"file://{work.export}", "--tgt-conn", shown(url)),
         *("--tgt-object", "public.leads", "--mode", "incremental", "--primary-key", "phone", "--select", select),
         *("--src-options", "{format: json, flatten: true}"),
         *("--tgt-options", "{column_casing: source, adjust_column_type: false, add_new_columns: false}"),

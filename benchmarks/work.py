@@ -22,10 +22,10 @@ from pathlib import Path
 import psycopg2
 from sqlalchemy import URL
 
-from benchmarks.server import WORK, Server, plain, run
+from benchmarks.server import WORK, Server
 from data.make_export import records, write_export
 from migrations.importer.session import copy_text
-from tests.crm import BEFORE_IMPORT, FIELDS, IMPORT
+from tests.crm import BEFORE_IMPORT, FIELDS, IMPORT, run, shown
 from tests.projects import copy_project
 
 __all__ = ["AGAIN", "Work", "bring_to", "digest", "prepared", "seeded"]
@@ -102,7 +102,7 @@ def seeded(server: Server, work: Work, *, by_text: bool = False, more: int = 0) 
     with server.database() as url:
         command = bring_to(BEFORE_IMPORT, work)
         subprocess.run(
-            command, check=True, cwd=work.project, env={"DATABASE_URL": plain(url), "PATH": ""}, capture_output=True
+            command, check=True, cwd=work.project, env={"DATABASE_URL": shown(url), "PATH": ""}, capture_output=True
         )
         if by_text:
             run(url, "DROP INDEX leads_phone_key_v1")
@@ -133,7 +133,7 @@ def _add_known(url: URL, work: Work) -> None:
             note = "Old note." if record["notes"] else ""
             old = record | {"status": "old", "address1": "1 Old Street", "notes": note}
             rows.append([str(old[column]) for column in COLUMNS])
-    connection = psycopg2.connect(plain(url))
+    connection = psycopg2.connect(shown(url))
     with connection, connection.cursor() as cursor:
         copied = io.BytesIO(copy_text(zip(*rows, strict=True)))
         cursor.copy_expert(f"COPY leads ({', '.join(COLUMNS)}) FROM STDIN", copied)
@@ -146,7 +146,9 @@ def digest(url: URL) -> tuple[int, str]:
     Carriage returns in notes do not count: Liquibase drops them.
     """
     values = ", ".join(["lead_phone_key_v1(phone)", *COLUMNS]).replace("notes", "replace(notes, chr(13), '')")
-    count, total = run(
-        url, f"SELECT count(*), sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text FROM leads"
+    found = run(
+        url,
+        "SELECT count(*) AS leads, "
+        f"sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text AS total FROM leads",
     )[0]
-    return count, total
+    return found.leads, found.total

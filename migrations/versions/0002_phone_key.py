@@ -1,4 +1,4 @@
-"""One current lead for each phone: its key, ``leads.duplicate_of`` and the unique index.
+"""One current lead for each phone: its key, the mark of duplicates and the unique index.
 
 Leads that share a phone are all kept; the younger ones are marked as duplicates of the oldest.
 """
