@@ -110,11 +110,10 @@ def _without_receipt(connection: Connection, script: ScriptDirectory, import_: I
 
 def _half_reverted(connection: Connection, receipt: Receipt, fact: str) -> str:
     heads = stamped_heads(connection)
-    back = f"alembic {'-x remove-created ' if receipt.remove_created else ''}downgrade -1"
     if heads == (receipt.revision,):
-        steps = [back, "alembic upgrade head"]
+        steps = [receipt.downgrade, "alembic upgrade head"]
     else:
-        steps = [f"alembic stamp {receipt.revision}", back, *_up_and_stamp(receipt.revision, heads)]
+        steps = [f"alembic stamp {receipt.revision}", receipt.downgrade, *_up_and_stamp(receipt.revision, heads)]
     return f"{receipt.export}: its downgrade {fact}. Finish it, then import again: {_one_by_one(steps)}."
 
 

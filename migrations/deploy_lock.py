@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
 from migrations.stopping import Stop
 
@@ -84,7 +85,7 @@ def _describe_holder(connection: Connection) -> str:
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
     """How far the unfinished import is; None where there is none, or where a downgrade is about to drop the ledger."""
-    if not connection.execute(text("SELECT to_regclass('lead_imports')")).scalar():
+    if not has_ledger(connection):
         return None
     try:
         return connection.execute(text(_PROGRESS)).first()

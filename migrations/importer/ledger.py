@@ -32,6 +32,7 @@ __all__ = [
     "find_receipt",
     "find_reverted",
     "get_receipt",
+    "has_ledger",
     "start_import",
     "tell_leads",
 ]
@@ -84,6 +85,11 @@ class Receipt:
         return self.next_record == self.records and self.finished_at is not None
 
     @property
+    def downgrade(self) -> str:
+        """The command that goes on with a downgrade as it began."""
+        return f"alembic {'-x remove-created ' if self.remove_created else ''}downgrade -1"
+
+    @property
     def way_back(self) -> str:
         """What the way back did, in one line."""
         counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
@@ -112,16 +118,21 @@ def start_import(session: Session, **row: object) -> None:
     session.execute(_START, **row)
 
 
+def has_ledger(connection: Connection) -> bool:
+    """Whether there is a ledger: a downgrade may have dropped it, or no revision made it yet."""
+    return connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is not None
+
+
 def all_receipts(connection: Connection) -> list[Receipt]:
     """Every import that the ledger knows, reverted ones too, the oldest first; none without a ledger."""
-    if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
+    if not has_ledger(connection):
         return []
     return [_receipt(row) for row in connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports ORDER BY id"))]
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
     """The ledger's row of a revision's import that has not been reverted; None if there is none."""
-    if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
+    if not has_ledger(connection):
         return None
     statement = f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
     row = connection.execute(text(statement), {"revision": revision}).one_or_none()
@@ -183,7 +194,7 @@ def check_not_half_reverted(receipt: Receipt) -> None:
         raise DatabaseRefused(
             f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} of {receipt.records}. "
             f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
-            f"'{_downgrade(receipt)}', then 'alembic upgrade head'."
+            f"'{receipt.downgrade}', then 'alembic upgrade head'."
         )
 
 
@@ -193,12 +204,8 @@ def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:
         raise DatabaseRefused(
             f"{receipt.export}: this downgrade began {'with' if receipt.remove_created else 'without'} "
             f"-x remove-created and has come to record {receipt.revert_next_record} of {receipt.records}. "
-            f"Finish it as it began: '{_downgrade(receipt)}'."
+            f"Finish it as it began: '{receipt.downgrade}'."
         )
-
-
-def _downgrade(receipt: Receipt) -> str:
-    return f"alembic {'-x remove-created ' if receipt.remove_created else ''}downgrade -1"
 
 
 def _receipt(row: Row[Any]) -> Receipt:
