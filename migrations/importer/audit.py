@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.tables import Table, create_function, drop_tables
+from migrations.importer.functions import create_function
+from migrations.importer.tables import Table, drop_tables
 
 __all__ = ["create_audit_trigger", "drop_audit_trail"]
 

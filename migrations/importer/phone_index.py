@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.errors import DatabaseRefused, from_database
+from migrations.importer.functions import create_function
 from migrations.importer.phone import CREATE_KEY_FUNCTION, KEY_FUNCTION, KEY_INDEX
-from migrations.importer.tables import create_function
 
 __all__ = ["create_phone_key", "drop_phone_key"]
 

@@ -20,7 +20,7 @@ from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.record import COLUMNS
 
-__all__ = ["Table", "create_function", "create_tables", "drop_tables", "quoted"]
+__all__ = ["Table", "create_tables", "drop_tables", "quoted"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ _FILLED = {"leads": (*COLUMNS, "created_at", "updated_at"), "lead_audit": ("lead
 _KINDS = {"v": "a view", "m": "a materialized view", "p": "a partitioned table", "f": "a foreign table"}
 
 _FIND_TABLE = "SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(:table)"
-_FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regprocedure(:signature)"
 _FIND_COLUMNS = """
     SELECT
         attname AS name,
@@ -124,23 +123,6 @@ def drop_tables(context: RevisionContext, *tables: Table) -> None:
             log.warning("kept the table %s: %s", table.name, reason)
         else:
             context.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
-
-
-def create_function(context: RevisionContext, signature: str, create: str) -> None:
-    """Make a function, unless it is there. Raises ``DatabaseRefused`` where another one has its name.
-
-    signature: its name and types, ``audit_lead()``; create: its CREATE FUNCTION, the body between $body$.
-    """
-    if not context.as_sql:
-        parameters = {"signature": signature}
-        found = connection_of(context).execute(text(_FIND_FUNCTION), parameters).scalar_one_or_none()
-        if found is not None:
-            if found != create.split("$body$")[1]:
-                raise DatabaseRefused(
-                    f"A function {signature} is there and is not ours; nothing was written. Rename it, then run again."
-                )
-            return
-    context.execute(create)
 
 
 def quoted(name: str) -> str:
