@@ -173,7 +173,7 @@ def test_records_that_are_set_aside_are_the_previews_problems(
 def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many leads are read, all are counted; long values are cut."""
     for query in ("_CREATED", "_CHANGED"):
-        import migrations.preview as module
+        import migrations.dry_run as module
 
         cut = getattr(module, query).replace("LIMIT 10000", "LIMIT 4")
         monkeypatch.setattr(module, query, cut)
