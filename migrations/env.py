@@ -11,17 +11,17 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.aftercheck import Steps, check_steps, log_nothing_pending, stamped_heads, why_incomplete
-from migrations.database import connect, database
-from migrations.deploy_lock import take_deploy_lock
-from migrations.dry_run import previewed
+from migrations.commands.output import tell_preview
+from migrations.deploy.connection import connect, database
+from migrations.deploy.lock import take_deploy_lock
+from migrations.deploy.options import BadOption, Settings, read_settings
+from migrations.deploy.stop import Stop, listening
+from migrations.history import Steps, check_steps, log_nothing_pending, stamped_heads, why_incomplete
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.phone import KEY_INDEX
-from migrations.importer.preflight import check_server
 from migrations.importer.retries import reconnecting
-from migrations.options import BadOption, Settings, read_settings
-from migrations.output import tell_preview
-from migrations.stopping import Stop, listening
+from migrations.importer.schema.preflight import check_server
+from migrations.preview.dry_run import previewed
 from models import Base
 
 

@@ -9,9 +9,9 @@ from typing import Protocol
 import pytest
 from sqlalchemy import URL
 
-from migrations.embedded import EmbeddedPostgresError
-from tests import postgres
-from tests.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
+from migrations.deploy.local_postgres import EmbeddedPostgresError
+from tests.support import postgres
+from tests.support.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
 
 CHOSEN = pytest.StashKey[str]()
 

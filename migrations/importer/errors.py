@@ -37,7 +37,7 @@ WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
 OVERTAKEN = "LI003"
 UPDATED_TWICE = "LI004"
-"""The SQLSTATEs of our own assertions (``statements.py``); their messages name tables, no values."""
+"""The SQLSTATEs of our own assertions (``sql/apply.py``); their messages name tables, no values."""
 
 RETRYABLE = {
     errorcodes.LOCK_NOT_AVAILABLE,

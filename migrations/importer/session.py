@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from migrations.importer.errors import from_database
 from migrations.importer.pace import Took
-from migrations.importer.statements import SKIP_AUDIT
+from migrations.importer.sql.apply import SKIP_AUDIT
 
 __all__ = ["Script", "Server", "Session", "copy_text"]
 

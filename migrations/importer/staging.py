@@ -10,11 +10,11 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import astuple
 
-from migrations.importer import statements as sql
 from migrations.importer.errors import ExportRefused, Problem, Stopped
-from migrations.importer.export import Export
+from migrations.importer.export.reading import Export
 from migrations.importer.progress import Progress
 from migrations.importer.session import Session, copy_text
+from migrations.importer.sql import apply as sql
 
 __all__ = ["copy_export", "fold_repeats", "stage_export"]
 

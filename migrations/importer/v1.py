@@ -30,10 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from migrations.importer import revert_statements as back
-from migrations.importer import statements as sql
-from migrations.importer.audit import create_audit_trigger, drop_audit_trail
-from migrations.importer.batch import Batch, apply_batch, revert_batch
+from migrations.importer.batches import Batch, apply_batch, revert_batch
 from migrations.importer.context import Options, RevisionContext, connection_of, options_of
 from migrations.importer.errors import (
     DatabaseFailed,
@@ -43,8 +40,7 @@ from migrations.importer.errors import (
     Stopped,
     TooManyAtOnce,
 )
-from migrations.importer.export import Export, open_export
-from migrations.importer.fitting import check_fit
+from migrations.importer.export.reading import Export, open_export
 from migrations.importer.ledger import (
     check_not_half_reverted,
     check_receipt,
@@ -56,13 +52,17 @@ from migrations.importer.ledger import (
     tell_leads,
 )
 from migrations.importer.pace import Pace
-from migrations.importer.phone_index import create_phone_key, drop_phone_key
-from migrations.importer.preflight import check_removal, check_tables
 from migrations.importer.progress import Progress, log
 from migrations.importer.retries import sleep_unless, until_the_site_lets_us
+from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
+from migrations.importer.schema.fitting import check_fit
+from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key
+from migrations.importer.schema.preflight import check_removal, check_tables
+from migrations.importer.schema.tables import Table, create_tables, drop_tables
 from migrations.importer.session import Script, Server, Session
+from migrations.importer.sql import apply as sql
+from migrations.importer.sql import revert as back
 from migrations.importer.staging import copy_export, fold_repeats, stage_export
-from migrations.importer.tables import Table, create_tables, drop_tables
 
 __all__ = [
     "Import",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
-from tests.exports import written
-from tests.projects import copy_project, migrations
+from tests.support.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
+from tests.support.exports import written
+from tests.support.projects import copy_project, migrations
 
 
 @pytest.fixture

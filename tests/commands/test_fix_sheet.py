@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.crm import ROOT, Record, records
-from tests.exports import written
+from tests.support.crm import ROOT, Record, records
+from tests.support.exports import written
 
 
 def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from migrations.__main__ import main
 from migrations.importer.progress import time_span
-from tests.crm import IMPORT, ROOT, alembic, downgrade, run, shown, upgrade
+from tests.support.crm import IMPORT, ROOT, alembic, downgrade, run, shown, upgrade
 
 EXPORT = "production_leads_export.json"
 

@@ -13,14 +13,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine
 
-from migrations import verify as module
 from migrations.__main__ import main
-from migrations.database import connect
+from migrations.commands import verify as module
+from migrations.commands.verify import Checked, Verdict, verify
+from migrations.deploy.connection import connect
 from migrations.importer import v1
-from migrations.importer import verify_statements as compare
-from migrations.verify import Checked, Verdict, verify
+from migrations.importer.sql import compare
 from models import Base
-from tests.crm import (
+from tests.support.crm import (
     BEFORE_IMPORT,
     EXPORT,
     IMPORT,
@@ -36,8 +36,8 @@ from tests.crm import (
     value,
     wait_until_alone,
 )
-from tests.exports import bundle, written
-from tests.projects import copy_project, migrations
+from tests.support.exports import bundle, written
+from tests.support.projects import copy_project, migrations
 
 EVERYTHING = (
     "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.crm import (
+from tests.support.crm import (
     BEFORE_IMPORT,
     FIELDS,
     IMPORT,
@@ -23,7 +23,7 @@ from tests.crm import (
     upgrade,
     value,
 )
-from tests.exports import bundle
+from tests.support.exports import bundle
 
 NATIONAL = [f"7700 90000{n}" for n in range(6)] + ["20 7946 0001"]
 SPELLINGS = ["0{}", "+44 {}", "+44 (0){}", "0044{}", "{}", "0{} ext. 3", "0{}x3"]

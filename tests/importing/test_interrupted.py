@@ -6,7 +6,7 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL, text
 
-from tests.crm import (
+from tests.support.crm import (
     IMPORT,
     alembic,
     assert_imported,
@@ -21,7 +21,7 @@ from tests.crm import (
     value,
     wait_until,
 )
-from tests.previews import stop_after
+from tests.support.previews import stop_after
 
 
 def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:

@@ -6,7 +6,7 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL
 
-from tests.crm import (
+from tests.support.crm import (
     FIELDS,
     IMPORT,
     Record,
@@ -19,7 +19,7 @@ from tests.crm import (
     upgrade,
     value,
 )
-from tests.exports import bundle
+from tests.support.exports import bundle
 
 
 def with_bad_records() -> list[Record]:

@@ -10,7 +10,7 @@ from migrations.importer import v1
 from migrations.importer.session import Server, Session
 from migrations.importer.staging import fold_repeats
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.crm import (
+from tests.support.crm import (
     BEFORE_IMPORT,
     FIELDS,
     IMPORT,
@@ -24,8 +24,8 @@ from tests.crm import (
     upgrade,
     value,
 )
-from tests.exports import bundle
-from tests.projects import copy_project
+from tests.support.exports import bundle
+from tests.support.projects import copy_project
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:

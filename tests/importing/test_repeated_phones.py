@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.crm import IMPORT, Record, assert_imported, picture, records, run, upgrade
-from tests.exports import bundle
+from tests.support.crm import IMPORT, Record, assert_imported, picture, records, run, upgrade
+from tests.support.exports import bundle
 
 
 def repeated() -> list[Record]:

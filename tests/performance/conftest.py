@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.performance.batches import Ran, watch
+from tests.support.batches import Ran, watch
 
 
 @pytest.fixture

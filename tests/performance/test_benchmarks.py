@@ -11,7 +11,7 @@ from benchmarks.load import bench_load
 from benchmarks.server import Server
 from benchmarks.site import bench_site
 from benchmarks.small import bench_small
-from migrations.embedded import _binaries
+from migrations.deploy.local_postgres import _binaries
 
 RECORDS = 100
 

@@ -20,9 +20,9 @@ from data.make_export import records
 from migrations.importer import pace
 from migrations.importer.session import Server
 from tests.conftest import NewDatabase
-from tests.crm import BEFORE_IMPORT, IMPORT, Record, downgrade, run, shown, upgrade, value, wait_until_alone
-from tests.exports import bundle
-from tests.performance.batches import Ran
+from tests.support.batches import Ran
+from tests.support.crm import BEFORE_IMPORT, IMPORT, Record, downgrade, run, shown, upgrade, value, wait_until_alone
+from tests.support.exports import bundle
 
 BATCH = 500
 RECORDS = 6 * BATCH

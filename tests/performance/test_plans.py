@@ -8,9 +8,9 @@ from sqlalchemy import URL
 
 from data.make_export import records
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.crm import IMPORT, add_lead, downgrade, run, upgrade, value
-from tests.exports import bundle
-from tests.performance.batches import Ran, Scan
+from tests.support.batches import Ran, Scan
+from tests.support.crm import IMPORT, add_lead, downgrade, run, upgrade, value
+from tests.support.exports import bundle
 
 LEADS = 1_000_000
 RECORDS = 3000

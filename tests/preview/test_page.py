@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import URL
 
 from migrations.importer.errors import Problem
-from migrations.page import CannotWritePage, page_file, render
-from migrations.preview import Preview, TableRows
-from tests.crm import add_lead, records
-from tests.exports import bundle
-from tests.previews import Browser, preview_of, running_browser
+from migrations.preview.figures import Preview, TableRows
+from migrations.preview.page import CannotWritePage, page_file, render
+from tests.support.crm import add_lead, records
+from tests.support.exports import bundle
+from tests.support.previews import Browser, preview_of, running_browser
 
 HOSTILE = [
     "<script>window.pwned = 1; document.title = 'pwned'</script>",

@@ -9,12 +9,12 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL
 
-from migrations import embedded
-from migrations.importer import statements
-from migrations.page import render
-from migrations.preview import TableRows
+from migrations.deploy import local_postgres
+from migrations.importer.sql import apply as statements
+from migrations.preview.figures import TableRows
+from migrations.preview.page import render
 from tests.conftest import NewDatabase
-from tests.crm import (
+from tests.support.crm import (
     FIELDS,
     IMPORT,
     add_lead,
@@ -30,8 +30,8 @@ from tests.crm import (
     value,
     wait_until,
 )
-from tests.exports import bundle
-from tests.previews import preview_of, stop_after
+from tests.support.exports import bundle
+from tests.support.previews import preview_of, stop_after
 
 UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 
@@ -173,7 +173,7 @@ def test_records_that_are_set_aside_are_the_previews_problems(
 def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many leads are read, all are counted; long values are cut."""
     for query in ("_CREATED", "_CHANGED"):
-        import migrations.dry_run as module
+        import migrations.preview.dry_run as module
 
         cut = getattr(module, query).replace("LIMIT 10000", "LIMIT 4")
         monkeypatch.setattr(module, query, cut)
@@ -226,7 +226,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
 
 def dump(url: URL) -> str:
     """Everything in a database as pg_dump writes it; where sequences stand is left out."""
-    command = [str(embedded._binaries() / "pg_dump"), "--dbname", shown(url)]
+    command = [str(local_postgres._binaries() / "pg_dump"), "--dbname", shown(url)]
     dumped = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert dumped.returncode == 0, dumped.stderr
     skipped = ("SELECT pg_catalog.setval", "\\restrict", "\\unrestrict")

@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
-from tests.crm import FIELDS, IMPORT, Picture, Record, assert_imported, connected, picture, records, run, upgrade
-from tests.exports import bundle
-from tests.previews import preview_of
+from tests.support.crm import (
+    FIELDS,
+    IMPORT,
+    Picture,
+    Record,
+    assert_imported,
+    connected,
+    picture,
+    records,
+    run,
+    upgrade,
+)
+from tests.support.exports import bundle
+from tests.support.previews import preview_of
 
 LEADS, RECORDS = 400, 250
 BAD: tuple[dict[str, Any], ...] = (

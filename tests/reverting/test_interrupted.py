@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.crm import (
+from tests.support.crm import (
     BEFORE_IMPORT,
     IMPORT,
     ROOT,
@@ -28,8 +28,8 @@ from tests.crm import (
     value,
     wait_until,
 )
-from tests.exports import written
-from tests.reverting.leads import Counts, Leads, counts, edit, leads
+from tests.support.exports import written
+from tests.support.reverts import Counts, Leads, counts, edit, leads
 
 ALL = len(records())
 WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.preflight import check_removal
-from tests.crm import (
+from migrations.importer.schema.preflight import check_removal
+from tests.support.crm import (
     BEFORE_IMPORT,
     IMPORT,
     add_lead,
@@ -25,8 +25,8 @@ from tests.crm import (
     value,
     wait_until,
 )
-from tests.exports import bundle
-from tests.reverting.leads import Counts, counts, edit, found_by_phone, leads
+from tests.support.exports import bundle
+from tests.support.reverts import Counts, counts, edit, found_by_phone, leads
 
 REMOVE = (BEFORE_IMPORT, "remove-created")
 ALL = len(records())

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
-from migrations.importer.batch import Batch, apply_batch
+from migrations.importer.batches import Batch, apply_batch
 from migrations.importer.session import Session
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.crm import (
+from tests.support.crm import (
     BEFORE_IMPORT,
     FIELDS,
     IMPORT,
@@ -26,8 +26,8 @@ from tests.crm import (
     value,
     wait_until,
 )
-from tests.exports import bundle
-from tests.reverting.leads import Counts, counts, edit, found_by_phone, leads
+from tests.support.exports import bundle
+from tests.support.reverts import Counts, counts, edit, found_by_phone, leads
 
 KNOWN = "SELECT id FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template
-from tests.crm import BEFORE_IMPORT, FIELDS, IMPORT, Record, add_lead, downgrade, records, run, upgrade
-from tests.exports import bundle
-from tests.reverting.leads import Leads, counts, leads, taken_back
+from tests.support.crm import BEFORE_IMPORT, FIELDS, IMPORT, Record, add_lead, downgrade, records, run, upgrade
+from tests.support.exports import bundle
+from tests.support.reverts import Leads, counts, leads, taken_back
 
 ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 

@@ -1,0 +1,1 @@
+"""The commands around the revisions, a module each."""

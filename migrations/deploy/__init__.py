@@ -1,0 +1,1 @@
+"""A deploy: its options, its database, its lock, and when to stop."""

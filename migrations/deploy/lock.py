@@ -1,0 +1,95 @@
+"""One deploy at a time: a session advisory lock, which ends with its connection, however that ends.
+
+It is polled, never waited for inside the server: a waiting statement would keep a snapshot, and
+CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wait for each other.
+"""
+
+import time
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
+
+from migrations.deploy.stop import Stop
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.ledger import has_ledger
+from migrations.importer.progress import Progress
+
+__all__ = ["take_deploy_lock"]
+
+KEY = int.from_bytes(b"leads-im")
+"""Any fixed 64-bit number; locks are counted by database."""
+
+_TRY = "SELECT pg_try_advisory_lock(:key)"
+_HOLDER = """
+    SELECT a.pid, a.application_name, date_trunc('second', a.backend_start) AS since
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32) + l.objid::bigint = :key
+"""
+_PROGRESS = """
+    SELECT export, next_record, records FROM lead_imports
+    WHERE finished_at IS NULL AND reverted_at IS NULL ORDER BY id DESC LIMIT 1
+"""
+
+
+def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None:
+    """Take the lock for as long as the connection lives.
+
+    seconds: how long to wait for another holder; ``stop`` may end the wait earlier.
+    Raises ``DatabaseRefused`` when it is over.
+    """
+    started = time.monotonic()
+    time_is_over = stop_after_delay(seconds)
+    attempts = Retrying(
+        retry=retry_if_result(lambda taken: not taken),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        stop=lambda state: time_is_over(state) or stop() is not None,
+        retry_error_callback=lambda _: False,
+    )
+
+    def attempt() -> bool:
+        taken = bool(connection.execute(text(_TRY), {"key": KEY}).scalar_one())
+        connection.rollback()
+        if not taken:
+            progress.at(time.monotonic() - started, seconds, lambda: _describe_holder(connection))
+        return taken
+
+    with Progress("waiting for another deploy", "seconds", at_once=True) as progress:
+        taken = attempts(attempt)
+    if not taken:
+        reason = stop() or f"{seconds:.0f} seconds have passed"
+        raise DatabaseRefused(
+            f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is over, for {reason}. "
+            "Nothing was written; deploy again when it is through."
+        )
+
+
+def _describe_holder(connection: Connection) -> str:
+    holder = connection.execute(text(_HOLDER), {"key": KEY}).first()
+    if holder is None:
+        connection.rollback()
+        return "it has just ended"
+    progress = _progress(connection)
+    connection.rollback()
+    name = holder.application_name or "an unnamed program"
+    # Of another role's session not everybody may see since when it is there.
+    since = f", connected since {holder.since:%Y-%m-%d %H:%M:%S} UTC" if holder.since else ""
+    said = f"{name} (server process {holder.pid}{since})"
+    if progress is None:
+        return said
+    return f"{said}, {progress.export} at record {progress.next_record} of {progress.records}"
+
+
+def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
+    """How far the unfinished import is; None where there is none, or where a downgrade is about to drop the ledger."""
+    if not has_ledger(connection):
+        return None
+    try:
+        return connection.execute(text(_PROGRESS)).first()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None

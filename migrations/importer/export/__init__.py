@@ -1,0 +1,1 @@
+"""Read an export and list what is wrong with it."""

@@ -1,0 +1,233 @@
+"""An export: a JSON array of records under ``data/``, read in pieces, so any size will do.
+
+    with open_export(path, sha256, records) as export:
+        for positions, records in export.checked():
+            ...
+
+Records come out as they are checked, so whoever uses them before the end must be able to drop them:
+only the end of the file shows that all of it is right.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from migrations.importer.errors import ExportRefused, Problem
+from migrations.importer.export.problems import Malformed, find_problems, read_carefully
+from migrations.importer.phone import are_phones
+from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, are_moments
+
+__all__ = ["Export", "Piece", "open_export"]
+
+Piece = tuple[Sequence[int], list[Record]]
+"""Records, and the position of each."""
+
+BLOCK = 1 << 16
+"""Bytes read at a time: so little that the server has something to do while the next ones are checked."""
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_OTHER_ENCODINGS = {
+    b"\xef\xbb\xbf": "starts with a byte order mark: save it as UTF-8 without one",
+    b"\xff\xfe": "is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16: save it as UTF-8",
+}
+_QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
+"""Around each key, and around each value but ``id``."""
+_BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
+"""The comma between two records. Text cannot look like it: the first quote that has no backslash ends a
+text, and what follows the end of a text is excluded here."""
+_WRONG = (ValueError, msgspec.MsgspecError, Malformed)
+_decode_records = msgspec.json.Decoder(list[Record]).decode
+
+
+class Export:
+    """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its end.
+
+    name: the file's name; sha256: of its bytes, in hex; count: its number of records.
+    rejected: what is wrong with records that are set aside, in their order; empty unless that was asked for.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, sha256: str | None, records: int | None, set_aside: bool) -> None:
+        self.name = name
+        self.sha256 = ""
+        self.count = 0
+        self.rejected: list[Problem] = []
+        self._file = file
+        self._pinned = sha256, records
+        self._set_aside = set_aside
+
+    def check(self) -> None:
+        """Read it to its end. Raises ``ExportRefused`` with every problem found."""
+        for _ in self.checked():
+            pass
+
+    def checked(self, progress: Callable[[int, int], None] = lambda *_: None) -> Iterator[Piece]:
+        """Its records, but those that are set aside, as they are checked.
+
+        progress: told after each block how many bytes of how many are checked.
+        Raises ``ExportRefused`` with every problem found; of the file as a whole after the last piece.
+        """
+        read = self._read_but_rejected if self._set_aside and not self._is_right() else self._read
+        digest = hashlib.sha256()
+        is_right = True
+        try:
+            yield from read(self._blocks(digest, progress))
+        except _WRONG:
+            is_right = False  # what was raised may hold a record: no error of ours shall remember it
+        if not is_right:
+            raise ExportRefused(self.name, *find_problems(self._blocks(hashlib.sha256())))
+        self.sha256 = digest.hexdigest()
+        self._compare_with_pinned()
+
+    def _is_right(self) -> bool:
+        try:
+            for _ in self._read(self._blocks(hashlib.sha256())):
+                pass
+        except _WRONG:
+            return False
+        return True
+
+    def _read(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
+        self.count = 0
+        for piece in _pieces(blocks):
+            records = _decode_records(piece)
+            if records:
+                _reject_what_types_let_through(piece, records)
+                yield range(self.count, self.count + len(records)), records
+                self.count += len(records)
+
+    def _read_but_rejected(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
+        self.count = 0
+        self.rejected.clear()
+        for record in read_carefully(blocks):
+            if isinstance(record, Record):
+                yield [self.count], [record]
+            else:
+                self.rejected += record
+            self.count += 1
+
+    def _blocks(
+        self, digest: "hashlib._Hash", progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Iterator[bytes]:
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
+        while block := self._file.read(BLOCK):
+            digest.update(block)
+            yield block
+            progress(self._file.tell(), size)
+
+    def _compare_with_pinned(self) -> None:
+        if not self.count:
+            raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
+        sha256, records = self._pinned
+        problems = []
+        if sha256 not in (None, self.sha256):
+            problems.append(Problem(0, "", f"sha256 is {self.sha256}, expected {sha256}"))
+        if records not in (None, self.count):
+            problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
+        if problems:
+            remedy = "It is not the file that the revision was made for: put that one back, then run again."
+            raise ExportRefused(self.name, problems, remedy=remedy)
+
+
+@contextmanager
+def open_export(
+    path: Path, sha256: str | None = None, records: int | None = None, *, set_aside: bool = False
+) -> Iterator[Export]:
+    """Open an export, to be checked while it is read.
+
+    path: a regular file; sha256, records: what the revision has pinned, None to accept any.
+    set_aside: a record with problems is left out, instead of refusing the export.
+    Raises ``ExportRefused`` where it is no such file.
+    """
+    with _open_regular_file(path) as file:
+        _refuse_other_formats(file, path.name)
+        yield Export(file, path.name, sha256, records, set_aside)
+
+
+def _open_regular_file(path: Path) -> BinaryIO:
+    try:
+        # Not following a link, not waiting for a FIFO's writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "is a symbolic link: put the file itself there" if path.is_symlink() else error.strerror or "?"
+        raise ExportRefused(path.name, [Problem(0, "", f"cannot be opened: {reason}")]) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _refuse_other_formats(file: BinaryIO, name: str) -> None:
+    start = file.read(len(_LFS_POINTER))
+    reason = next((why for mark, why in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
+    if not start:
+        reason = "is empty"
+    elif start == _LFS_POINTER:
+        reason = "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
+    elif b"\0" in start:
+        reason = "is not UTF-8 text (UTF-16 or binary): save it as UTF-8"
+    if reason:
+        raise ExportRefused(name, [Problem(0, "", reason)])
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut the array into smaller ones of whole records: ``[…]`` and ``[…]`` and ``[…]``."""
+    buffer = b""
+    opened = False
+    for block in blocks:
+        # What was searched has none, unless its last bracket begins one.
+        searched = max(0, buffer.rfind(b"}"))
+        buffer += block
+        if not opened:
+            buffer = buffer.lstrip(b" \t\r\n")
+            if not buffer:
+                continue
+            if buffer[:1] != b"[":
+                raise ValueError("not an array")
+            buffer, opened = buffer[1:], True
+        if between := _last_between_records(buffer, searched):
+            yield b"[" + buffer[: between.start(1)] + b"]"
+            buffer = buffer[between.end(1) :]
+        elif len(buffer) > LONGEST_RECORD:
+            raise ValueError("a record without an end")
+    # What is left ends with the array's own bracket; an empty array shows up as no records.
+    yield b"[" + buffer
+
+
+def _last_between_records(buffer: bytes, start: int) -> re.Match[bytes] | None:
+    """The last one that begins at ``start`` or later."""
+    end = len(buffer)
+    while (end := buffer.rfind(b"}", start, end)) >= 0:
+        if between := _BETWEEN_RECORDS.match(buffer, end):
+            return between
+    return None
+
+
+def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
+    """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
+    if b"\\u0000" in piece and any(
+        "\0" in text for record in records for text in msgspec.structs.astuple(record)[1:-1]
+    ):
+        raise ValueError("a NUL")
+    # The decoder takes the last of two equal keys in silence.
+    if _count_quotes(piece) != _QUOTES_A_RECORD * len(records):
+        raise ValueError("a field twice in one object")
+    if not are_moments([record.created_at for record in records]):
+        raise ValueError("a date far away")
+    if not are_phones([record.phone for record in records]):
+        raise ValueError("no phone")
+
+
+def _count_quotes(piece: bytes) -> int:
+    """How many quotes begin or end a text, in valid JSON."""
+    if b'\\\\"' in piece:
+        piece = piece.replace(b"\\\\", b"")  # that backslash is itself escaped: it does not escape the quote
+    return piece.count(b'"') - piece.count(b'\\"')

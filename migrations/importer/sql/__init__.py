@@ -1,0 +1,1 @@
+"""The SQL of an import, its revert and its comparison."""

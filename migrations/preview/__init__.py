@@ -1,0 +1,1 @@
+"""See what an upgrade would do before it does it."""

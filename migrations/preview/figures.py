@@ -1,0 +1,165 @@
+"""What an upgrade would do, as a dry run has shown it (``dry_run.py``): figures, rows of each table, leads."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from migrations.importer.errors import Problem
+from migrations.importer.sql.apply import LEDGER_TABLES
+
+__all__ = [
+    "LONGEST_SHOWN",
+    "MOST_LISTED",
+    "OUTCOMES",
+    "ChangedLead",
+    "CreatedLead",
+    "Figures",
+    "Preview",
+    "TableRows",
+    "Values",
+]
+
+MOST_LISTED = 10_000
+"""Leads of a kind that a preview lists; it says how many more there are."""
+
+MOST_UNTOUCHED = 12
+"""Tables that were not written and are listed by name."""
+
+LONGEST_SHOWN = 400
+"""Characters of a value that a preview shows."""
+
+OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+NAMED = ("leads", "users", "settings", "lead_audit")
+"""Tables of the application that are promised something by name."""
+
+Values = dict[str, str | None]
+"""A lead's fields, each at most ``LONGEST_SHOWN`` characters."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the dry run did of one import, or of its way back.
+
+    done: records of this run, fewer than ``records`` where an earlier one was stopped.
+    counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
+    """
+
+    revision: str
+    export: str
+    sha256: str
+    records: int
+    done: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """How many rows of a table the dry run wrote, as Postgres counts them."""
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is of the import: the ledger, and Alembic's stamp."""
+        return self.table in (*LEDGER_TABLES, "alembic_version")
+
+    @property
+    def promise(self) -> str:
+        """What an import may do to it."""
+        if self.table == "leads":
+            return "added and updated, never deleted"
+        if self.table in LEDGER_TABLES:
+            return "the ledger of the import"
+        if self.table == "alembic_version":
+            return "the revision's stamp"
+        return "untouched; the import is not audited" if self.table == "lead_audit" else "untouched"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it did no more than that."""
+        if self.is_ours or self.table == "leads":
+            return not self.deleted
+        return not self.is_written
+
+    def __lt__(self, other: "TableRows") -> bool:
+        """Leads first, then what should not have been written, the application's tables, and ours."""
+        return self._place < other._place
+
+    @property
+    def _place(self) -> tuple[bool, bool, bool, str]:
+        return self.table != "leads", self.is_kept, self.is_ours, self.table
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it wrote to it at all."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+@dataclass(frozen=True)
+class CreatedLead:
+    """A lead that would be added."""
+
+    values: Values
+
+
+@dataclass(frozen=True)
+class ChangedLead:
+    """A lead that would be updated. ``fields``: those that change; ``old`` and ``new`` hold them all."""
+
+    id: int
+    lead_number: str
+    full_name: str
+    fields: list[str]
+    old: Values
+    new: Values
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Everything that a dry run can tell about the run that it stands for.
+
+    created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count all.
+    problems: why records were set aside, or why the export was ``refused``: nothing was written then.
+    """
+
+    database: str
+    taken_at: datetime
+    leads_before: int
+    leads_after: int
+    imports: list[Figures] = field(default_factory=list)
+    tables: list[TableRows] = field(default_factory=list)
+    created: list[CreatedLead] = field(default_factory=list)
+    changed: list[ChangedLead] = field(default_factory=list)
+    total_created: int = 0
+    total_changed: int = 0
+    refused: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    total_problems: int = 0
+
+    @property
+    def deleted(self) -> int:
+        """Leads that it deleted: none."""
+        return next((rows.deleted for rows in self.tables if rows.table == "leads"), 0)
+
+    @property
+    def listed_tables(self) -> list[TableRows]:
+        """Those that are worth a line each."""
+        unlisted = self.unlisted_tables
+        return [rows for rows in self.tables if rows not in unlisted]
+
+    @property
+    def unlisted_tables(self) -> list[TableRows]:
+        """The application's other tables that were not written, where they are many."""
+        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table in NAMED)]
+        return untouched if len(untouched) > MOST_UNTOUCHED else []
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it imports; otherwise it takes imports back, or there was nothing to do."""
+        return bool(self.refused) or any("created" in figures.counts for figures in self.imports)
+
+    def count(self, outcome: str) -> int:
+        """How many records, of all imports, came to an outcome."""
+        return sum(figures.counts.get(outcome, 0) for figures in self.imports)

@@ -1,0 +1,54 @@
+"""Phones and e-mails as a preview shows them: enough to tell two apart, not enough to call or write.
+
+    masked("phone", "+44 7700 900123")             +•• •••• •••123
+    masked("email", "ada@example.org")             a••@•••••••.org
+    masked("notes", "Call 07700 900123, or Ada")   Call ••••• •••123, or Ada
+
+In every text, not in the fields of that name alone: people write numbers into notes.
+"""
+
+import re
+
+from migrations.preview.figures import Values
+
+__all__ = ["masked", "masked_values"]
+
+DOT = "•"
+
+_EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']*")
+_BETWEEN = r"[\s().\u2010-\u2015-]*"
+# Seven digits and more that are no date, or what is left of a number where a long text was cut.
+_PHONE = re.compile(rf"(?P<date>\b\d{{4}}-\d\d-\d\d\b)|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)")
+_PLAIN = ("lead_number", "status", "postal_code")
+
+
+def masked(field: str, value: str | None) -> str | None:
+    """A field's value without the phones and e-mails in it."""
+    if value is None or field in _PLAIN:
+        return value
+    if field == "phone":
+        return _mask_digits(value)
+    if field == "email":
+        return _mask_email(value) if "@" in value else _mask_word(value)
+    without_emails = _EMAIL.sub(lambda found: _mask_email(found[0]), value)
+    return _PHONE.sub(lambda found: found["date"] or _mask_digits(found[0]), without_emails)
+
+
+def masked_values(values: Values) -> Values:
+    """The same for all fields of a lead."""
+    return {field: masked(field, value) for field, value in values.items()}
+
+
+def _mask_digits(phone: str) -> str:
+    *_, shown_from = [0, *(found.start() for found in list(re.finditer(r"\d", phone))[-3:][:1])]
+    return re.sub(r"\d", DOT, phone[:shown_from]) + phone[shown_from:]
+
+
+def _mask_email(email: str) -> str:
+    local, domain = email.rsplit("@", 1)
+    name, dot, ending = domain.rpartition(".")
+    return f"{_mask_word(local)}@{DOT * len(name)}{dot}{ending if dot else DOT * len(ending)}"
+
+
+def _mask_word(word: str) -> str:
+    return word[:1] + DOT * len(word[1:])

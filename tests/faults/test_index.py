@@ -1,0 +1,35 @@
+"""An index that is built beside a site whose transactions take their time."""
+
+import pytest
+from sqlalchemy import URL, text
+
+from tests.support.crm import connected, run, value, wait_until
+from tests.support.deploys import Deploys
+from tests.support.faults import KillBefore
+
+INVALID = "SELECT count(*) FROM pg_index WHERE indrelid = 'leads'::regclass AND NOT indisvalid"
+WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: Deploys) -> None:
+    """Longer than for a lead's lock: nobody waits behind an index that is built concurrently."""
+    deploys.succeed(database, "upgrade", "0001_baseline")
+    with connected(database) as site:
+        site.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+        site.execute(text("SELECT count(*) FROM users"))
+        deploy = deploys.start(database, "upgrade", "head")
+        wait_until(database, WAITS)
+        site.execute(text("SELECT pg_sleep(4)"))
+        site.execute(text("ROLLBACK"))
+    assert deploy.status == 0, deploy.output
+    assert "trying again" not in deploy.output
+
+
+@pytest.mark.parametrize("index", ["leads_duplicate_of", "leads_phone_key_v1"])
+def test_an_index_that_was_left_invalid_is_built_again(index: str, database: URL, deploys: Deploys) -> None:
+    """Whichever of the two it is."""
+    deploys.run(database, "upgrade", "head", faults=[KillBefore("UPDATE alembic_version", nth=1)])
+    assert run(database, "SELECT version_num FROM alembic_version") == [("0001_baseline",)]
+    run(database, f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass")
+    deploys.succeed(database, "upgrade", "head")
+    assert value(database, INVALID) == 0

@@ -1,0 +1,105 @@
+"""What is found before anything is written: a pooler, a read-only server, missing rights."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import URL
+
+from tests.conftest import NewDatabase
+from tests.support.crm import assert_imported, picture, run, value
+from tests.support.deploys import PASSWORD, Deploys
+from tests.support.proxy import Delay, proxy
+from tests.support.servers import pgbouncer, why_no_pgbouncer
+
+NOTHING_WRITTEN = "SELECT count(*) = 0 FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+
+
+@pytest.fixture
+def needs_pgbouncer() -> None:
+    """Skips the test where PgBouncer is not installed; where CI runs as root it must be there."""
+    if why := why_no_pgbouncer():
+        assert not (os.environ.get("CI") and os.geteuid() == 0), why
+        pytest.skip(why)
+
+
+@pytest.mark.usefixtures("needs_pgbouncer")
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_is_refused(mode: str, database: URL, deploys: Deploys) -> None:
+    """Before any write, with the remedy; its sessions, which the site uses, keep their settings."""
+    with pgbouncer(database, mode) as url:
+        deploy = deploys.run(url, "upgrade", "head")
+        assert deploy.status != 0
+        assert "connection pooler" in deploy.output
+        assert "Use the database's direct connection string" in deploy.output
+        for setting in ("lock_timeout", "statement_timeout", "client_connection_check_interval"):
+            assert value(url, f"SHOW {setting}") == value(database, f"SHOW {setting}")
+    assert value(database, NOTHING_WRITTEN)
+
+
+def test_a_network_in_between_is_no_pooler(crm_with_leads: URL, deploys: Deploys) -> None:
+    """What only passes bytes on, as a load balancer or a tunnel does, is not noticed."""
+    before = picture(crm_with_leads)
+    with proxy(crm_with_leads, Delay(0)) as url:
+        deploys.succeed(url, "upgrade", "head")
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: Deploys) -> None:
+    """It says so, and why that may be."""
+    run(database, f'ALTER DATABASE "{database.database}" SET default_transaction_read_only = on')
+    deploy = deploys.run(database, "upgrade", "head")
+    assert deploy.status != 0
+    assert "nothing was written" in deploy.output
+    assert "the server is read-only" in deploy.output
+
+
+@pytest.fixture
+def deploy_role(database: URL) -> Iterator[URL]:
+    """The URL of a role that may do nothing, on an empty database."""
+    run(database, f"CREATE ROLE chaos_deploy LOGIN PASSWORD '{PASSWORD}'")
+    run(database, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO chaos_deploy")
+    run(database, f'REVOKE TEMPORARY ON DATABASE "{database.database}" FROM PUBLIC')
+    yield database.set(username="chaos_deploy", password=PASSWORD)
+    run(database, "DROP OWNED BY chaos_deploy; DROP ROLE chaos_deploy")
+
+
+def test_all_rights_that_are_missing_are_listed_at_once(database: URL, deploy_role: URL, deploys: Deploys) -> None:
+    """One message names them all, with what to grant; nothing was written."""
+    run(database, "CREATE TABLE leads (id bigint PRIMARY KEY)")
+    deploy = deploys.run(deploy_role, "upgrade", "head")
+    assert deploy.status != 0
+    assert "may not make tables in the schema public (GRANT CREATE)" in deploy.output
+    assert "may not make temporary tables (GRANT TEMPORARY ON DATABASE)" in deploy.output
+    assert "does not own the table leads" in deploy.output
+    assert value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 2
+
+
+def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
+    crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
+) -> None:
+    """Before the import: each table and each right."""
+    role = f"chaos_{crm_with_leads.database}"
+    run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    try:
+        run(crm_with_leads, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}")
+        run(crm_with_leads, f"GRANT SELECT, UPDATE ON alembic_version, lead_imports TO {role}")
+        before = picture(crm_with_leads)
+        deploy = deploys.run(crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head")
+        assert deploy.status != 0
+        for missing in (
+            "INSERT lead_imports",
+            *(
+                f"{right} {table}"
+                for right in ("SELECT", "INSERT", "UPDATE")
+                for table in ("lead_import_batches", "lead_before_images")
+            ),
+        ):
+            assert f"the role {role} may not {missing}" in deploy.output
+        assert "may not SELECT lead_imports" not in deploy.output
+        assert picture(crm_with_leads) == before
+        run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        deploys.succeed(crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head")
+        assert_imported(crm_with_leads, before)
+    finally:
+        run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")

@@ -1,0 +1,78 @@
+"""A role, a database or a server with settings of its own, as ``ALTER ROLE … SET`` leaves them."""
+
+import signal
+import time
+
+import pytest
+from sqlalchemy import URL
+
+from tests.conftest import build_crm_with_leads
+from tests.support.crm import assert_imported, picture, run, value
+from tests.support.deploys import Deploys
+from tests.support.faults import HoldBefore
+from tests.support.servers import own_server, stop
+
+
+def set_for(url: URL, setting: str) -> None:
+    """Let every new session of the database begin with a setting."""
+    run(url, f'ALTER DATABASE "{url.database}" SET {setting}')
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "statement_timeout = 50",
+        "lock_timeout = 1",
+        "default_transaction_isolation = 'serializable'",
+        "DateStyle = 'SQL, DMY'",
+        "TimeZone = 'Asia/Kolkata'",
+        "standard_conforming_strings = off",
+        "client_encoding = 'LATIN1'",
+        "search_path = app, public",
+    ],
+)
+def test_a_setting_of_the_database_changes_nothing(setting: str, crm_with_leads: URL, deploys: Deploys) -> None:
+    """The same end as without it."""
+    run(crm_with_leads, "CREATE SCHEMA app")
+    before = picture(crm_with_leads)
+    set_for(crm_with_leads, setting)
+    deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
+    set_for(crm_with_leads, f"{setting.split(' = ', maxsplit=1)[0]} TO DEFAULT")
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize(
+    "limit", ["idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"]
+)
+def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
+    limit: str, crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """Reading the export takes its time, inside of a transaction and outside."""
+    if not value(crm_with_leads, "SELECT count(*) FROM pg_settings WHERE name = :limit", limit=limit):
+        pytest.skip(f"this server has no {limit}")
+    before = picture(crm_with_leads)
+    set_for(crm_with_leads, f"{limit} = 100")
+    pauses = [HoldBefore("SELECT pg_temp.lead_import_apply_batch"), HoldBefore("BEGIN ISOLATION", nth=4)]
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=pauses)
+    for pause in pauses:
+        pause.wait()
+        time.sleep(0.3)
+        pause.let_go()
+    assert deploy.status == 0, deploy.output
+    assert "trying again" not in deploy.output
+    set_for(crm_with_leads, f"{limit} = 0")
+    assert_imported(crm_with_leads, before)
+
+
+def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys: Deploys) -> None:
+    """With synchronous_commit off, a server says that it has committed before it has: not so to an import."""
+    with own_server() as (place, url):
+        build_crm_with_leads(url)
+        before = picture(url)
+        set_for(url, "synchronous_commit = off")
+        run(url, "ALTER SYSTEM SET wal_writer_delay = '10s'")
+        run(url, "SELECT pg_reload_conf()")
+        deploys.succeed(url, "upgrade", "head")
+        stop(url, signal.SIGQUIT)
+        with own_server(place):
+            assert_imported(url, before)

@@ -1,0 +1,116 @@
+"""The import gives way to the site: smaller batches where they take long, rests where commits are slow."""
+
+import logging
+from collections.abc import Callable
+from math import inf
+
+import pytest
+from sqlalchemy import URL
+
+from migrations.importer import pace as pace_module
+from migrations.importer import v1
+from migrations.importer.pace import LONGEST_REST, SMALLEST_BATCH, Pace, Took
+from tests.support.crm import IMPORT, assert_imported, picture, run, slow_down, upgrade
+from tests.support.proxy import SlowCommits, proxy
+
+
+def test_batches_that_take_too_long_get_smaller_and_grow_again() -> None:
+    """By half at most and by a quarter at most, so that one slow moment does not decide."""
+    pace = Pace(1000, 0)
+    sizes = []
+    for seconds_a_record in [1e-5] + [1e-3] * 6 + [1e-5] * 12:
+        pace.after(pace.batch_size, Took(seconds_a_record * pace.batch_size, 0))
+        sizes.append(pace.batch_size)
+    assert sizes[:7] == [1000, 500, 250, 125, 100, 100, 100]
+    assert sizes[7:10] == [126, 158, 198]
+    assert sizes[-1] == 1000
+
+
+def test_batches_get_no_smaller_than_a_few_records() -> None:
+    """However slow the server is, most of a batch's time would go into what each one takes by itself."""
+    pace = Pace(1000, 0)
+    for _ in range(20):
+        pace.after(pace.batch_size, Took(30, 0))
+    assert pace.batch_size == SMALLEST_BATCH
+
+
+def test_no_batch_is_larger_than_was_asked_for() -> None:
+    """Also where that is less than a few records."""
+    pace = Pace(7, 0)
+    for seconds in (30, 0):
+        pace.after(7, Took(seconds, 0))
+        assert pace.batch_size == 7
+
+
+def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
+    """Batches stay as large, for a commit takes no longer for more records; once commits are fast the rest is over."""
+    pace = Pace(1000, 0)
+    pace.after(1000, Took(0.35, 0.3))
+    assert (pace.batch_size, pace.rest) == (1000, 0.35)
+    assert "for commits are slow" in pace.note()
+    pace.after(1000, Took(60, 59.95))
+    assert pace.rest == LONGEST_REST
+    pace.after(1000, Took(0.03, 0.002))
+    assert (pace.rest, pace.note()) == (0, "")
+
+
+def test_a_pause_that_was_asked_for_is_made_between_batches(
+    crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of so many milliseconds at the least; not after the last batch."""
+    monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
+    monkeypatch.setattr(pace_module, "SLOW_COMMIT", inf)
+    before = picture(crm_with_leads)
+    upgrade(crm_with_leads, IMPORT, "batch-size=50", "pause=250")
+    assert rests == [0.25] * 4
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_dry_run_does_not_rest(crm_with_leads: URL, rests: list[float]) -> None:
+    """All its leads stay locked to its end, which is the sooner the better."""
+    upgrade(crm_with_leads, IMPORT, "batch-size=50", "pause=250", "dry-run")
+    assert rests == []
+
+
+def test_a_slow_server_gets_smaller_batches(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so, and the same leads are there at the end."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
+    before = picture(crm_with_leads)
+    slow_down(crm_with_leads, 0.004)
+    upgrade(crm_with_leads, IMPORT, "batch-size=100")
+    sizes = [row[0] for row in run(crm_with_leads, "SELECT next_record - first_record FROM lead_import_batches")]
+    assert sizes[0] == 100
+    assert max(sizes[1:]) < 100
+    assert any("for larger ones take too long" in message for message in caplog.messages)
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_server_whose_commits_are_slow_gets_rests(
+    crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each as long as the batch before it with its commit, and the log says so; batches stay as large as they are."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
+    before = picture(crm_with_leads)
+    with proxy(crm_with_leads, SlowCommits(0.15)) as url:
+        upgrade(url, IMPORT, "batch-size=50")
+    assert len(rests) == 4
+    assert all(0.15 < seconds <= LONGEST_REST for seconds in rests)
+    assert sum("for commits are slow" in message for message in caplog.messages) == 4
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the import has rested after each batch; it does not really."""
+    rested: list[float] = []
+
+    def rest(_: Callable[[], str | None], seconds: float) -> None:
+        rested.append(seconds)
+
+    monkeypatch.setattr(v1, "sleep_unless", rest)
+    return rested

@@ -1,0 +1,240 @@
+"""The Postgres that the tests run on: a container, the embedded one, or a server that you name.
+
+    pytest                                   a container where Docker and its image are there, else embedded
+    pytest --postgres=container              a container, or the run fails
+    pytest --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres.py
+    pytest --postgres=postgresql://u:p@h/db  that server (15 or newer), as a user who may create databases
+
+TEST_POSTGRES says the same as `--postgres`; TEST_POSTGRES_IMAGE names another image than the official one. A
+server that was started here never waits for a disk, and is gone when the run is over, however the run ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from migrations.deploy.local_postgres import running
+
+if TYPE_CHECKING:  # not needed where the tests run on another Postgres
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.docker_client import DockerClient
+
+DEFAULT_IMAGE = "postgres:18-alpine"
+ANSWER_SECONDS, PULL_SECONDS, START_SECONDS = 3, 30, 30
+
+REMOVER = """
+import sys, time
+from docker.errors import NotFound
+from testcontainers.core.docker_client import DockerClient
+containers = DockerClient().client.containers
+print("ready", flush=True)
+if not sys.stdin.read(1):
+    time.sleep(1)  # its process was killed: Docker may be at making the container
+try:
+    containers.get(sys.argv[1]).remove(force=True, v=True)
+except NotFound:
+    pass
+"""
+
+
+class NoPostgresError(Exception):
+    """The tests have no Postgres; the message says why and what to do."""
+
+
+def choose(asked: str | None) -> str:
+    """What to run on: `container`, `embedded` or a URL. Raises NoPostgresError where it cannot be had."""
+    if not asked:
+        return "embedded" if why_no_container() else "container"
+    if asked == "container" and (why := why_no_container()):
+        raise NoPostgresError(f"No container for the tests: {why}. Start Docker, or use --postgres=embedded.")
+    if asked not in ("container", "embedded") and "://" not in asked:
+        raise NoPostgresError(f"--postgres={asked} is unknown. Use container, embedded or a URL.")
+    return asked
+
+
+def describe(chosen: str) -> str:
+    """The line at the head of the test report, without a password."""
+    name = make_url(chosen).render_as_string() if "://" in chosen else chosen
+    return f"postgres: {name} {image()}" if chosen == "container" else f"postgres: {name}"
+
+
+def server(chosen: str) -> AbstractContextManager[URL]:
+    """Run what was chosen, and give the URL of one who may create databases."""
+    if chosen == "container":
+        return container()
+    if chosen == "embedded":
+        place = Path(tempfile.gettempdir(), f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}")
+        return running(place, durable=False, keep=False, database="postgres")
+    return nullcontext(make_url(chosen).set(drivername="postgresql+psycopg2"))
+
+
+# The container.
+
+
+def image() -> str:
+    return os.environ.get("TEST_POSTGRES_IMAGE") or DEFAULT_IMAGE
+
+
+def why_no_container() -> str | None:
+    """Why there can be no container, or None where there can be one. Pulls the image where it is missing."""
+    try:
+        import testcontainers.community.postgres  # noqa: F401  # only to know that it is there
+        from docker.errors import ImageNotFound  # type: ignore[import-untyped]  # it has no types
+    except ImportError as error:
+        return f"the package {error.name} is not installed"
+    if not (docker := _docker()):
+        return f"Docker does not answer within {ANSWER_SECONDS} s"
+    with closing(docker.client) as client:
+        try:
+            client.images.get(image())
+        except ImageNotFound:
+            client.api.timeout = PULL_SECONDS
+            return _why_not_pulled(client.images.pull)
+    return None
+
+
+def _docker() -> DockerClient | None:
+    """Docker, if it answers."""
+    from testcontainers.core.docker_client import DockerClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a client that fails leaves its socket open
+        with suppress(Exception):  # Docker's errors, and those of requests below it
+            return DockerClient(timeout=ANSWER_SECONDS)
+        gc.collect()
+    return None
+
+
+def _why_not_pulled(pull: Callable[[str], object]) -> str | None:
+    try:
+        pull(image())
+    except Exception as error:  # as above
+        return f"the image {image()} is not there and cannot be pulled ({type(error).__name__})"
+    return None
+
+
+@contextmanager
+def container() -> Iterator[URL]:
+    """Run a container on a free port, its data in memory; a child removes it when this process is through."""
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.config import testcontainers_config
+
+    class Postgres(PostgresContainer):
+        def _connect(self) -> None:
+            """Do not wait here: it would take 120 s to notice a container that died."""
+
+    testcontainers_config.ryuk_disabled = True  # another image to pull; the remover does its work
+    name = f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
+    options = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+    postgres = Postgres(image(), username="postgres", password=secrets.token_hex(16), dbname="postgres")
+    postgres.with_name(name).with_command(["postgres", *options, "-c", "timezone=UTC"])
+    postgres.with_env("PGDATA", "/pgdata").with_tmpfs_mount("/pgdata")
+    with _removed_at_the_end(name):
+        try:
+            postgres.start()
+            yield _answering(postgres)
+        finally:
+            postgres.get_docker_client().client.close()
+
+
+@contextmanager
+def _removed_at_the_end(name: str) -> Iterator[None]:
+    """A child removes the container once we are through: it reads a byte, or the end of file if we died."""
+    command = [sys.executable, "-c", REMOVER, name]
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
+    try:
+        assert child.stdout
+        child.stdout.readline()
+        yield
+    finally:
+        child.communicate("remove")
+    if child.returncode:
+        raise NoPostgresError(f"The container {name} may be there still. Run: docker rm -fv {name}")
+
+
+def _answering(postgres: PostgresContainer) -> URL:
+    """The URL of the container once it answers; Docker's `localhost` is 127.0.0.1, never ::1."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        postgres.reload()
+        if postgres.status == "exited":
+            break
+        with suppress(TimeoutError, ConnectionError):  # it died since
+            url = make_url(postgres.get_connection_url(driver="psycopg2"))
+            url = url.set(host="127.0.0.1") if url.host == "localhost" else url
+            if _answers(url):
+                return url
+        time.sleep(0.05)
+    log = b"".join(postgres.get_logs()).decode(errors="replace").splitlines()[-4:]
+    fact = f"The container of {image()} is {postgres.status} and does not answer"
+    raise NoPostgresError(f"{fact}: {' | '.join(log)} Check TEST_POSTGRES_IMAGE, or use --postgres=embedded.")
+
+
+def _answers(url: URL) -> bool:
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 2})
+    try:
+        engine.connect().close()
+    except OperationalError:
+        return False
+    return True
+
+
+# Databases on it.
+
+
+class Databases:
+    """Makes and drops databases on a server; their names are unique, so that several runs can share one."""
+
+    def __init__(self, admin: URL) -> None:
+        self.admin = admin
+        self._engine = create_engine(admin, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        self._templates: dict[str, str] = {}
+
+    def create(self, template: str | None = None) -> URL:
+        """Make a database, empty or a copy of a template. Copying files beats copying through the log."""
+        name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}" STRATEGY FILE_COPY')
+        return self.admin.set(database=name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whoever is connected to it."""
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def template(self, name: str, build: Callable[[URL], None]) -> str:
+        """The database to copy for what is called `name`: built at the first call, closed from then on."""
+        if name not in self._templates:
+            url = self.create()
+            database = self._templates.setdefault(name, str(url.database))
+            build(url)
+            self._close(database)
+        return self._templates[name]
+
+    def drop_templates(self) -> None:
+        for database in self._templates.values():
+            self.drop(database)
+
+    def _close(self, database: str) -> None:
+        """A database with a connection cannot be copied."""
+        self._execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+        leave = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
+        self._execute(leave, name=database)
+
+    def _execute(self, sql: str, **values: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(sql), values)
