@@ -55,7 +55,11 @@ class Lead(Base):
     """
 
     __tablename__ = "leads"
-    __table_args__ = (Index("leads_duplicate_of", "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")),)
+    __table_args__ = (
+        Index(
+            "leads_duplicate_of", "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     lead_number: Mapped[str] = mapped_column(server_default="")
@@ -141,7 +145,8 @@ class LeadImportBatch(Base):
 
 
 class LeadImportReject(Base):
-    """The ledger: a record that was set aside. ``record`` is its position, from 0; no value of it is kept."""
+    """The ledger: a record that was set aside. ``record`` is its position, from 0; no value of it
+    is kept."""
 
     __tablename__ = "lead_import_rejects"
 

@@ -18,10 +18,14 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers", default="all", help=f"all, none, or some of {','.join(PEERS)}")
-    parser.add_argument("--sizes", default="1000,10000,100000,1000000", help="of the growth, ascending")
+    parser.add_argument(
+        "--sizes", default="1000,10000,100000,1000000", help="of the growth, ascending"
+    )
     parser.add_argument("--url", help="a server to measure instead of the embedded one")
     options = parser.parse_args()
-    peers = {"all": list(PEERS), "none": []}.get(options.peers) or [p for p in options.peers.split(",") if p != "none"]
+    peers = {"all": list(PEERS), "none": []}.get(options.peers) or [
+        p for p in options.peers.split(",") if p != "none"
+    ]
     if unknown := set(peers) - PEERS.keys():
         parser.error(f"no such peers: {', '.join(sorted(unknown))}. Known are {', '.join(PEERS)}.")
     with running_server(options.url) as server:

@@ -1,4 +1,5 @@
-"""How time and memory grow: with the records in the export, and with the leads already in the table."""
+"""How time and memory grow: with the records in the export, and with the leads already in the
+table."""
 
 import os
 from collections import defaultdict
@@ -35,10 +36,12 @@ def bench_growth(server: Server, sizes: Sequence[int], runs: int) -> None:
     text = section(
         server,
         "Growth",
-        f"Rounds: {runs}, and one from {LARGE:,} on; medians, and in brackets the lowest and highest.",
+        f"Rounds: {runs}, and one from {LARGE:,} on; medians, and in brackets the lowest and "
+        f"highest.",
         "An export of so many records, 30 % of them known, into a table with those 30 %:",
         _table("records", by_export, None),
-        f"Exponent of the revision's own work, from 10,000 on: {_exponent(by_export, 10_000)} (1 is linear); over all "
+        f"Exponent of the revision's own work, from 10,000 on: {_exponent(by_export, 10_000)} (1 "
+        f"is linear); over all "
         f"sizes: {_exponent(by_export, 0)}.",
         f"{RECORDS_INTO_A_GROWING_TABLE:,} records into a table with so many other leads:",
         _table("other leads", by_table, RECORDS_INTO_A_GROWING_TABLE),

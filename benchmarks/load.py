@@ -20,7 +20,8 @@ __all__ = ["Once", "bench_load", "once", "own_seconds"]
 
 @dataclass(frozen=True)
 class Once:
-    """A way, once: what the program took, what it wrote, what it left; again: the same export once more."""
+    """A way, once: what the program took, what it wrote, what it left; again: the same export once
+    more."""
 
     program: Measured
     written: Written
@@ -37,7 +38,10 @@ def bench_load(server: Server, records: int, runs: int, peers: Sequence[str]) ->
     groups = {records: [way for way in chosen if (way.most or records) >= records]}
     if smaller < records:
         groups[smaller] = [way for way in chosen if way not in groups[records]]
-    done = {size: _rounds(server, prepared(size), [LIMIT, OURS, *ways], runs) for size, ways in groups.items()}
+    done = {
+        size: _rounds(server, prepared(size), [LIMIT, OURS, *ways], runs)
+        for size, ways in groups.items()
+    }
 
     rows, bars, notes = [], [], []
     for size, (results, left_out) in done.items():
@@ -48,10 +52,18 @@ def bench_load(server: Server, records: int, runs: int, peers: Sequence[str]) ->
             for kind, seconds, peak, wal in _lines(name, turns):
                 factor = Spread(s / limit for s, limit in zip(seconds, limits, strict=False))
                 rows.append(
-                    [label + kind, Spread(seconds).shown(), factor.shown(), Spread(peak).shown(0), Spread(wal).shown(1)]
+                    [
+                        label + kind,
+                        Spread(seconds).shown(),
+                        factor.shown(),
+                        Spread(peak).shown(0),
+                        Spread(wal).shown(1),
+                    ]
                 )
                 if not (kind or (name == LIMIT.name and size != records)):
-                    bars.append(Bar(label, factor.median, f"{factor.median:.2f} ×", ours=name == OURS.name))
+                    bars.append(
+                        Bar(label, factor.median, f"{factor.median:.2f} ×", ours=name == OURS.name)
+                    )
     first, _ = done[records]
     bars.sort(key=lambda bar: bar.value)
     title = f"{records:,} records, 30 % known, five indexes: time as a multiple of the limit"
@@ -59,11 +71,16 @@ def bench_load(server: Server, records: int, runs: int, peers: Sequence[str]) ->
     text = section(
         server,
         title,
-        "The limit is what the server needs for clean rows: psql `\\copy` into a temporary table, then one INSERT … ON "
-        f"CONFLICT. Interleaved rounds: {runs} (where no range is given, one); medians, and in brackets the lowest and "
-        "highest; multiples within a round. Every way starts as a program of its own and left the same leads (digest "
-        "of all columns of the export, by phone key). Ours keeps before-images, a ledger and a transaction per 1000, "
-        "which no other does. Liquibase, which knows no Unix sockets, reaches an embedded server through a relay.",
+        "The limit is what the server needs for clean rows: psql `\\copy` into a temporary "
+        "table, then one INSERT … ON "
+        f"CONFLICT. Interleaved rounds: {runs} (where no range is given, one); medians, and in "
+        f"brackets the lowest and "
+        "highest; multiples within a round. Every way starts as a program of its own and left "
+        "the same leads (digest "
+        "of all columns of the export, by phone key). Ours keeps before-images, a ledger and a "
+        "transaction per 1000, "
+        "which no other does. Liquibase, which knows no Unix sockets, reaches an embedded server "
+        "through a relay.",
         table(head, rows),
         _about_again(first[OURS.name]),
         *notes,
@@ -84,14 +101,20 @@ def once(server: Server, work: Work, template: URL, way: Way, *, again: bool = F
         first = _timed(work, url, way.command(work, url, server))
         if not again:
             return first
-        return Once(first.program, first.written, first.digest, _timed(work, url, bring_to(AGAIN, work)))
+        return Once(
+            first.program, first.written, first.digest, _timed(work, url, bring_to(AGAIN, work))
+        )
 
 
 def _timed(work: Work, url: URL, command: list[str]) -> Once:
-    environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")}
+    environ = {
+        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")
+    }
     quiet = {"SLING_DISABLE_TELEMETRY": "true"}
     before = written(url)
-    program = measured(command, env=environ | quiet | {"DATABASE_URL": shown(url)}, cwd=work.project)
+    program = measured(
+        command, env=environ | quiet | {"DATABASE_URL": shown(url)}, cwd=work.project
+    )
     return Once(program, written(url).since(before), digest(url))
 
 
@@ -102,22 +125,33 @@ def own_seconds(program: Measured) -> float:
     return float(found[1])
 
 
-def _rounds(server: Server, work: Work, ways: Sequence[Way], runs: int) -> tuple[dict[str, list[Once]], dict[str, str]]:
+def _rounds(
+    server: Server, work: Work, ways: Sequence[Way], runs: int
+) -> tuple[dict[str, list[Once]], dict[str, str]]:
     """Let the ways take turns. Returns what each did, and for those that are left out, why."""
     results: dict[str, list[Once]] = {way.name: [] for way in ways}
     failed: dict[str, str] = {}
     with ExitStack() as stack:
         by_key = stack.enter_context(seeded(server, work))
-        by_text = stack.enter_context(seeded(server, work, by_text=True)) if any(w.by_text for w in ways) else by_key
+        by_text = (
+            stack.enter_context(seeded(server, work, by_text=True))
+            if any(w.by_text for w in ways)
+            else by_key
+        )
         for number in range(runs):
             for way in ways if number % 2 == 0 else [*ways[:1], *reversed(ways[1:])]:
                 if way.name in failed or (way.slow and number):
                     continue
                 try:
-                    turn = once(server, work, by_text if way.by_text else by_key, way, again=way is OURS)
+                    turn = once(
+                        server, work, by_text if way.by_text else by_key, way, again=way is OURS
+                    )
                     expected = results[LIMIT.name][0].digest if results[LIMIT.name] else turn.digest
                     if turn.digest != expected or (turn.again and turn.again.digest != expected):
-                        raise Failed(f"it left other leads ({turn.digest[0]} of them) than the limit ({expected[0]})")
+                        raise Failed(
+                            f"it left other leads ({turn.digest[0]} of them) than the limit "
+                            f"({expected[0]})"
+                        )
                 except (Unavailable, Failed) as error:
                     if way in (LIMIT, OURS):
                         raise
@@ -125,7 +159,10 @@ def _rounds(server: Server, work: Work, ways: Sequence[Way], runs: int) -> tuple
                     failed[way.name] = str(error).strip().splitlines()[-1]
                     continue
                 results[way.name].append(turn)
-                print(f"round {number + 1}, {work.records:,} records, {way.name}: {turn.program.seconds:.2f} s")
+                print(
+                    f"round {number + 1}, {work.records:,} records, {way.name}: "
+                    f"{turn.program.seconds:.2f} s"
+                )
     return {name: turns for name, turns in results.items() if name not in failed}, failed
 
 
@@ -159,7 +196,8 @@ def _about_again(turns: Sequence[Once]) -> str:
     wal = Spread(again.written.wal / 1e6 for _, again in pairs)
     versions = max(again.written.versions for _, again in pairs)
     return (
-        f"The identical export again: {whole.shown()} × the first as a program, {own.shown()} × as the revision's own "
+        f"The identical export again: {whole.shown()} × the first as a program, {own.shown()} × "
+        f"as the revision's own "
         f"work; row versions of leads: {versions}; WAL: {wal.shown()} MB."
     )
 

@@ -22,7 +22,8 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """seconds: from its start to its end; peak: MB (2**20 bytes) of it and its children; output: what it said."""
+    """seconds: from its start to its end; peak: MB (2**20 bytes) of it and its children; output:
+    what it said."""
 
     seconds: float
     peak: float
@@ -39,7 +40,12 @@ def measured(
     with tempfile.TemporaryFile() as output:
         begun = time.perf_counter()
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=cwd
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
         )
         memory = _Memory(child.pid)
         watchdog = threading.Timer(LONGEST, child.kill)  # wait(timeout) would look only every 50 ms

@@ -28,7 +28,9 @@ class Spread:
     def shown(self, digits: int = 2) -> str:
         if not self.values:
             return "-"
-        middle, low, high = (f"{value:,.{digits}f}" for value in (self.median, min(self.values), max(self.values)))
+        middle, low, high = (
+            f"{value:,.{digits}f}" for value in (self.median, min(self.values), max(self.values))
+        )
         return middle if len(self.values) == 1 else f"{middle} ({low}\N{EN DASH}{high})"
 
 
@@ -37,7 +39,11 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
     xs, ys = zip(*[(log(x), log(y)) for x, y in points], strict=True)
     x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((x - x_mean) ** 2 for x in xs)
-    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread if spread else float("nan")
+    return (
+        sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread
+        if spread
+        else float("nan")
+    )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -108,19 +114,28 @@ def chart(title: str, bars: Sequence[Bar], foot: str) -> str:
     for decade in range(decades + 1):
         mark = 10**decade
         x = place(mark)
-        parts.append(f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>')
-        parts.append(f'<text class="small" x="{x:.1f}" y="{_TOP - 10}" text-anchor="middle">{mark:g}</text>')
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>'
+        )
+        parts.append(
+            f'<text class="small" x="{x:.1f}" y="{_TOP - 10}" text-anchor="middle">{mark:g}</text>'
+        )
     for number, bar in enumerate(bars):
         y = _TOP + _LINE * number
         width = max(3.0, place(bar.value) - left)
         kind = "ours" if bar.ours else "bar"
-        parts.append(f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{escape(bar.label)}</text>')
-        parts.append(f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{width:.1f}" height="18" rx="2"/>')
+        parts.append(
+            f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{escape(bar.label)}</text>'
+        )
+        parts.append(
+            f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{width:.1f}" height="18" rx="2"/>'
+        )
         parts.append(f'<text x="{left + width + 8:.1f}" y="{y + 17}">{escape(bar.shown)}</text>')
     parts.append(f'<text class="small" x="12" y="{bottom + 24}">{escape(foot)}</text>')
     size = f"{left + _WIDTH + 150} {bottom + 38}"
     body = "\n    ".join(parts)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" aria-label="{escape(title)}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" '
+        f'aria-label="{escape(title)}">\n'
         f"    <style>{_STYLE}</style>\n    {body}\n</svg>\n"
     )

@@ -26,7 +26,8 @@ WORK = ROOT / ".bench"
 
 @contextmanager
 def running_server(url: str | None) -> Iterator["Server"]:
-    """The server that ``url`` names, or an embedded one: durable, on a Unix socket, gone afterwards."""
+    """The server that ``url`` names, or an embedded one: durable, on a Unix socket, gone
+    afterwards."""
     if url:
         yield Server(make_url(url).set(drivername="postgresql+psycopg2"), None)
         return
@@ -49,7 +50,8 @@ class Server:
     def database(self, template: URL | None = None) -> Iterator[URL]:
         """A database, empty or a copy of one to which nobody is connected; dropped at the end.
 
-        Copying checkpoints, and then the disk is waited for: nothing of what was before is written later.
+        Copying checkpoints, and then the disk is waited for: nothing of what was before is written
+        later.
         """
         Server._made += 1
         name = f"bench_{os.getpid()}_{Server._made}"
@@ -64,7 +66,8 @@ class Server:
     _made = 0
 
     def tcp_address(self) -> tuple[str, int]:
-        """Where the server can be reached by a tool that knows no Unix sockets: itself, or a relay."""
+        """Where the server can be reached by a tool that knows no Unix sockets: itself, or a
+        relay."""
         if self.admin.host:
             return self.admin.host, self.admin.port or 5432
         if self._relay is None:
@@ -122,7 +125,8 @@ class Written:
 
 
 def written(url: URL) -> Written:
-    """Ask how much a database's server has written; a session's last numbers are there when it has ended."""
+    """Ask how much a database's server has written; a session's last numbers are there when it has
+    ended."""
     wait_until_alone(url)
     found = run(
         url,

@@ -1,7 +1,8 @@
 """What the site notices: pgbench at 200 transactions a second, before, during and after an import.
 
 Each finds a lead by its phone, changes its status and writes down a call, in one transaction, with
-the audit trail. A latency begins when the transaction was due, not when a free connection was found.
+the audit trail. A latency begins when the transaction was due, not when a free connection was
+found.
 """
 
 import os
@@ -47,12 +48,14 @@ NEIGHBOUR = Way(
     "no import, one core busy",
     lambda *_: [sys.executable, "-c", "import time\nwhile time.process_time() < 4: pass"],
 )
-"""What the site notices of any program that computes beside it, though it never asks the server for anything."""
+"""What the site notices of any program that computes beside it, though it never asks the server for
+anything."""
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """due: when it should have begun, in seconds since 1970; latency: milliseconds from there to its end."""
+    """due: when it should have begun, in seconds since 1970; latency: milliseconds from there to
+    its end."""
 
     due: float
     latency: float
@@ -61,7 +64,11 @@ class Transaction:
 def bench_site(server: Server, records: int, runs: int) -> None:
     load = os.getloadavg()[0]
     work = prepared(records)
-    ways = {"ours, a transaction per 1000": OURS, "one transaction (the limit's SQL)": LIMIT, NEIGHBOUR.name: NEIGHBOUR}
+    ways = {
+        "ours, a transaction per 1000": OURS,
+        "one transaction (the limit's SQL)": LIMIT,
+        NEIGHBOUR.name: NEIGHBOUR,
+    }
     results: dict[str, list[tuple[float, dict[str, list[float]]]]] = {name: [] for name in ways}
     with seeded(server, work) as template:
         run(template, CALLS)
@@ -75,16 +82,23 @@ def bench_site(server: Server, records: int, runs: int) -> None:
             if not all(latencies):
                 rows.append([name, phase, "-", "-", "-", "-", "-"])
                 continue
-            p50, p99, longest = (Spread(percentile(ls, share) for ls in latencies) for share in (0.5, 0.99, 1.0))
+            p50, p99, longest = (
+                Spread(percentile(ls, share) for ls in latencies) for share in (0.5, 0.99, 1.0)
+            )
             took = Spread(seconds for seconds, _ in turns).shown() if phase == "during" else ""
             count = f"{sum(map(len, latencies)):,}"
             rows.append([name, phase, took, count, p50.shown(1), p99.shown(1), longest.shown(0)])
-            bars.append(Bar(f"{name}, {phase}", p99.median, f"{p99.median:,.1f} ms", ours=ways[name] is OURS))
+            bars.append(
+                Bar(
+                    f"{name}, {phase}", p99.median, f"{p99.median:,.1f} ms", ours=ways[name] is OURS
+                )
+            )
     title = f"The site at {RATE} transactions a second beside an import of {records:,}"
     text = section(
         server,
         title,
-        f"Rounds: {runs}; medians, and in brackets the lowest and highest; milliseconds, from when each was due.",
+        f"Rounds: {runs}; medians, and in brackets the lowest and highest; milliseconds, from "
+        f"when each was due.",
         table(["import", "site", "import took, s", "transactions", "p50", "p99", "longest"], rows),
         "![chart](site.svg)",
         load_before=load,
@@ -99,12 +113,18 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def _beside(server: Server, work: Work, template: URL, way: Way) -> tuple[float, dict[str, list[float]]]:
+def _beside(
+    server: Server, work: Work, template: URL, way: Way
+) -> tuple[float, dict[str, list[float]]]:
     """Run a way beside the site. Returns its seconds, and the site's latencies in each phase."""
     with server.database(template) as url, tempfile.TemporaryDirectory() as folder:
         with _site(server, url, Path(folder)):
             time.sleep(WARM_UP + SECONDS_BESIDE)
-            environ = {**os.environ, "DATABASE_URL": shown(url), "PGOPTIONS": "-c app.skip_audit=on"}
+            environ = {
+                **os.environ,
+                "DATABASE_URL": shown(url),
+                "PGOPTIONS": "-c app.skip_audit=on",
+            }
             begun = time.time()
             program = measured(way.command(work, url, server), env=environ, cwd=work.project)
             ended = time.time()
@@ -136,14 +156,27 @@ def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
         "--rate",
         str(RATE),
     ]
-    command += ["-f", str(script), "-D", f"leads={leads}", "-l", "--log-prefix", str(folder / "log"), shown(url)]
+    command += [
+        "-f",
+        str(script),
+        "-D",
+        f"leads={leads}",
+        "-l",
+        "--log-prefix",
+        str(folder / "log"),
+        shown(url),
+    ]
     site = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
         if site.poll() is not None:
             raise RuntimeError("pgbench ended early; run its command by hand to see why")
         # Cut off from the server it writes its log to the end; killed it would not.
-        run(server.admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench'")
+        run(
+            server.admin,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+            "'pgbench'",
+        )
         site.wait(30)
     finally:
         site.kill()
@@ -151,7 +184,8 @@ def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
 
 
 def _logged(folder: Path) -> Iterator[Transaction]:
-    """What pgbench has logged (https://www.postgresql.org/docs/current/pgbench.html, Per-Transaction Logging)."""
+    """What pgbench has logged (https://www.postgresql.org/docs/current/pgbench.html,
+    Per-Transaction Logging)."""
     for log in folder.glob("log.*"):
         for line in log.read_text(encoding="utf-8").splitlines():
             _, _, latency, _, seconds, microseconds, *_ = line.split()

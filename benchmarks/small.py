@@ -1,4 +1,5 @@
-"""A deploy's usual size, 217 leads: the revision's own work, and the deploy beside one that has nothing to do."""
+"""A deploy's usual size, 217 leads: the revision's own work, and the deploy beside one that has
+nothing to do."""
 
 import os
 
@@ -20,7 +21,10 @@ def bench_small(server: Server, runs: int) -> None:
         for _ in range(runs):
             with server.database(template) as url:
                 environ = {**os.environ, "DATABASE_URL": shown(url)}
-                first, second = (measured(bring_to(IMPORT, work), env=environ, cwd=work.project) for _ in range(2))
+                first, second = (
+                    measured(bring_to(IMPORT, work), env=environ, cwd=work.project)
+                    for _ in range(2)
+                )
             own.append(own_seconds(first) * 1000)
             whole.append(first.seconds * 1000)
             no_op.append(second.seconds * 1000)

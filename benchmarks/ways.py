@@ -1,4 +1,5 @@
-"""The ways that are compared: the limit, ours, and other tools in a virtual environment of their own."""
+"""The ways that are compared: the limit, ours, and other tools in a virtual environment of
+their own."""
 
 import hashlib
 import shutil
@@ -82,9 +83,21 @@ def _sling(work: Work, url: URL, server: Server) -> list[str]:
     select = ",".join(COLUMNS)
     return [
         *(str(found[0]), "run", "--src-stream", f"file://{work.export}", "--tgt-conn", shown(url)),
-        *("--tgt-object", "public.leads", "--mode", "incremental", "--primary-key", "phone", "--select", select),
+        *(
+            "--tgt-object",
+            "public.leads",
+            "--mode",
+            "incremental",
+            "--primary-key",
+            "phone",
+            "--select",
+            select,
+        ),
         *("--src-options", "{format: json, flatten: true}"),
-        *("--tgt-options", "{column_casing: source, adjust_column_type: false, add_new_columns: false}"),
+        *(
+            "--tgt-options",
+            "{column_casing: source, adjust_column_type: false, add_new_columns: false}",
+        ),
     ]
 
 
@@ -95,7 +108,12 @@ def _liquibase(work: Work, url: URL, server: Server) -> list[str]:
     host, port = server.tcp_address()
     (work.rows.parent / "liquibase.xml").write_text(_CHANGELOG, encoding="utf-8")
     return [
-        *("sh", str(program), "--changelog-file=liquibase.xml", f"--search-path={work.rows.parent}"),
+        *(
+            "sh",
+            str(program),
+            "--changelog-file=liquibase.xml",
+            f"--search-path={work.rows.parent}",
+        ),
         *(f"--url=jdbc:postgresql://{host}:{port}/{url.database}", f"--username={url.username}"),
         *(f"--password={url.password or 'none'}", "update"),
     ]
@@ -120,7 +138,9 @@ LIMIT = Way("limit: psql \\copy, one INSERT … ON CONFLICT", _limit)
 OURS = Way("ours: alembic upgrade", _ours)
 PEERS = {
     "sling": Way("sling, incremental", _sling, by_text=True),
-    "sqlalchemy": Way("SQLAlchemy Core, on_conflict, 1000 a statement", _script("sqlalchemy_core.py")),
+    "sqlalchemy": Way(
+        "SQLAlchemy Core, on_conflict, 1000 a statement", _script("sqlalchemy_core.py")
+    ),
     "dlt": Way(
         "dlt, merge (upsert)",
         _script("dlt_merge.py"),
@@ -137,14 +157,32 @@ def install_peers() -> None:
     """Make the peers' virtual environment, unless it is there as the requirements want it."""
     stamp = VENV / "installed"
     has_java = bool(shutil.which("npm") and shutil.which("java"))
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + f"{LIQUIBASE} {has_java}".encode()).hexdigest()
+    wanted = hashlib.sha256(
+        REQUIREMENTS.read_bytes() + f"{LIQUIBASE} {has_java}".encode()
+    ).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     venv.create(VENV, with_pip=True, clear=True)
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    pip = [
+        str(VENV / "bin" / "python"),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "-q",
+    ]
     subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
     if has_java:
-        npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(VENV)]
+        npm = [
+            "npm",
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+            str(VENV),
+        ]
         subprocess.run([*npm, LIQUIBASE], check=True)
     stamp.write_text(wanted)
 

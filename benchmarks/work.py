@@ -38,7 +38,8 @@ AGAIN = "0005_again"
 
 @dataclass(frozen=True)
 class Work:
-    """An export of ``records`` leads: as JSON, as clean rows for COPY, and in a copy of the project."""
+    """An export of ``records`` leads: as JSON, as clean rows for COPY, and in a copy of the
+    project."""
 
     records: int
     export: Path
@@ -57,7 +58,10 @@ def prepared(size: int, place: Path = WORK) -> Work:
             write_export(out, size, SEED)
         unfinished = work.rows.with_suffix(".new")
         table = work.rows.with_suffix(".csv")
-        with open(unfinished, "wb") as out, open(table, "w", encoding="utf-8", newline="") as csv_out:
+        with (
+            open(unfinished, "wb") as out,
+            open(table, "w", encoding="utf-8", newline="") as csv_out,
+        ):
             write_csv = csv.writer(csv_out)
             write_csv.writerow(COLUMNS)
             for record in records(size, SEED):
@@ -70,7 +74,8 @@ def prepared(size: int, place: Path = WORK) -> Work:
 
 
 def _copy_project(work: Work) -> None:
-    """The project as it is, its import revision pinned to the export, and timed; and the revision again."""
+    """The project as it is, its import revision pinned to the export, and timed; and the revision
+    again."""
     shutil.rmtree(work.project, ignore_errors=True)
     copy_project(work.project.parent)
     with open(work.export, "rb") as export:
@@ -78,11 +83,17 @@ def _copy_project(work: Work) -> None:
     (work.project / "data" / work.export.name).hardlink_to(work.export)
     revision = work.project / "migrations" / "versions" / f"{IMPORT}.py"
     code = revision.read_text(encoding="utf-8")
-    for name, value in {"export": f'"{work.export.name}"', "sha256": f'"{sha256}"', "records": work.records}.items():
+    for name, value in {
+        "export": f'"{work.export.name}"',
+        "sha256": f'"{sha256}"',
+        "records": work.records,
+    }.items():
         code = re.sub(rf"(?m)^    {name}=.*,$", f"    {name}={value},", code)
     code = code.replace("    apply(", "    begun = time.perf_counter()\n    apply(", 1)
     code = code.replace(
-        "op.get_context())\n", 'op.get_context())\n    print("own work", time.perf_counter() - begun)\n', 1
+        "op.get_context())\n",
+        'op.get_context())\n    print("own work", time.perf_counter() - begun)\n',
+        1,
     )
     code = code.replace("from alembic import op", "import time\n\nfrom alembic import op", 1)
     revision.write_text(code, encoding="utf-8")
@@ -93,16 +104,31 @@ def _copy_project(work: Work) -> None:
 def bring_to(revision: str, work: Work) -> list[str]:
     """The command of a deploy, which may take as long as it does."""
     config = str(work.project / "alembic.ini")
-    return [sys.executable, "-m", "alembic", "-c", config, "-x", "time-budget=86400", "upgrade", revision]
+    return [
+        sys.executable,
+        "-m",
+        "alembic",
+        "-c",
+        config,
+        "-x",
+        "time-budget=86400",
+        "upgrade",
+        revision,
+    ]
 
 
 @contextmanager
 def seeded(server: Server, work: Work, *, by_text: bool = False, more: int = 0) -> Iterator[URL]:
-    """A database to copy: the CRM right before the import, 30 % of the phones and ``more`` leads in it."""
+    """A database to copy: the CRM right before the import, 30 % of the phones and ``more``
+    leads in it."""
     with server.database() as url:
         command = bring_to(BEFORE_IMPORT, work)
         subprocess.run(
-            command, check=True, cwd=work.project, env={"DATABASE_URL": shown(url), "PATH": ""}, capture_output=True
+            command,
+            check=True,
+            cwd=work.project,
+            env={"DATABASE_URL": shown(url), "PATH": ""},
+            capture_output=True,
         )
         if by_text:
             run(url, "DROP INDEX leads_phone_key_v1")
@@ -141,14 +167,18 @@ def _add_known(url: URL, work: Work) -> None:
 
 
 def digest(url: URL) -> tuple[int, str]:
-    """The number of leads, and a sum over what they hold: the export's columns by phone key, in no order.
+    """The number of leads, and a sum over what they hold: the export's columns by phone key, in no
+    order.
 
     Carriage returns in notes do not count: Liquibase drops them.
     """
-    values = ", ".join(["lead_phone_key_v1(phone)", *COLUMNS]).replace("notes", "replace(notes, chr(13), '')")
+    values = ", ".join(["lead_phone_key_v1(phone)", *COLUMNS]).replace(
+        "notes", "replace(notes, chr(13), '')"
+    )
     found = run(
         url,
         "SELECT count(*) AS leads, "
-        f"sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text AS total FROM leads",
+        f"sum(hashtextextended(concat_ws(E'\\x1f', {values}), 0)::numeric)::text AS total FROM "
+        f"leads",
     )[0]
     return found.leads, found.total

@@ -3,24 +3,27 @@
     python data/make_export.py --leads 217 --seed 1 --out data/production_leads_export.json
     python data/make_export.py --leads 1000000 --seed 7 > million.json
 
-The first line made the export beside this script; the second one makes a load for a benchmark. Records are
-written as they are drawn: a million need no more memory than ten. The output is a JSON array in UTF-8, one
-record a line. Nobody in it exists, and nobody can be reached by it:
+The first line made the export beside this script; the second one makes a load for a benchmark.
+Records are written as they are drawn: a million need no more memory than ten. The output is a JSON
+array in UTF-8, one record a line. Nobody in it exists, and nobody can be reached by it:
 
 * names, streets, towns and notes are put together from the word lists below;
 * e-mail addresses stand at example.com, .net and .org, which RFC 2606 keeps for examples;
 * postcodes are in ZZ99, the pseudo area that UK statistics use where there is no real one;
-* the first 20,000 phones come from the twenty ranges of 1,000 that Ofcom keeps for drama, most often from the
+* the first 20,000 phones come from the twenty ranges of 1,000 that Ofcom keeps for drama, most
+often from the
   mobile one ("Telephone numbers for use in TV and radio drama programmes",
   https://www.ofcom.org.uk/phones-and-broadband/phone-numbers/numbers-for-drama);
-* every further phone begins with 06. The UK's National Telephone Numbering Plan uses neither 04 nor 06
-  (libphonenumber's GB pattern is `[1-357-9]\\d{9}`), and each would hold a thousand million numbers.
-  It is 06 because a bare 4412345678 would look as if it began with the country code.
+* every further phone begins with 06. The UK's National Telephone Numbering Plan uses neither 04 nor
+06
+  (libphonenumber's GB pattern is `[1-357-9]\\d{9}`), and each would hold a thousand million
+  numbers. It is 06 because a bare 4412345678 would look as if it began with the country code.
 
 No phone occurs twice in an export, however it is spelled.
 
-The one source of chance is `random.Random(seed).random()`, whose sequence Python promises to keep. A change
-to a word list or to the order of the draws changes every export made here: give the next one a new file name.
+The one source of chance is `random.Random(seed).random()`, whose sequence Python promises to keep.
+A change to a word list or to the order of the draws changes every export made here: give the next
+one a new file name.
 """
 
 import argparse
@@ -47,7 +50,10 @@ DRAMA_RANGES = (
     *("0118 496 0###", "0121 496 0###", "0131 496 0###", "0141 496 0###", "0151 496 0###"),
     *("0161 496 0###", "0191 498 0###", "020 7946 0###", "028 9649 6###", "029 2018 0###"),
 )
-MOBILE_AREA, MOBILE_WEIGHT = "07700", 40  # forty times as likely as each other range, until they run out
+MOBILE_AREA, MOBILE_WEIGHT = (
+    "07700",
+    40,
+)  # forty times as likely as each other range, until they run out
 UNASSIGNED_NUMBERS = 10**9
 UNASSIGNED_STRIDE = 3**18  # shares no factor with 10**9, so each number comes once
 
@@ -71,11 +77,15 @@ GIVEN = """
     Ada Amara Ben Björn Callum Chloé Dev Elif Femi Grace Hana Ines Ivo Jakub Kezia Leon Łucja Mei Nadia Noor
     Oskar Petra Quentin Renée Rhys Siân Søren Tariq Uma Vera Wilf Yusuf Zoë
 """
-STARTS = "Ald Bram Cold Dun Elm Fern Gorse Hazel Ivel Lark Moor Nettle Oaken Pem Quill Rush Thorn Wren"
+STARTS = (
+    "Ald Bram Cold Dun Elm Fern Gorse Hazel Ivel Lark Moor Nettle Oaken Pem Quill Rush Thorn Wren"
+)
 ENDS = "acre beck bourne cott dale fold garth hatch holt leigh mere ridge shaw stead thwaite wick"
 ROADS = "Avenue Close Crescent Gardens Lane Mews Road Street Terrace Way"
 GIVEN_NAMES = GIVEN.split()
-NAMES = [start + end for start in STARTS.split() for end in ENDS.split()]  # of families, streets and towns
+NAMES = [
+    start + end for start in STARTS.split() for end in ENDS.split()
+]  # of families, streets and towns
 STREETS = [f"{name} {road}" for name in NAMES for road in ROADS.split()]
 LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # those that the second half of a postcode may hold
 POSTCODES = [f"ZZ99 {digit}{one}{two}" for digit in range(10) for one in LETTERS for two in LETTERS]
@@ -100,7 +110,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the export that the command line `argv` asks for."""
     parser = argparse.ArgumentParser(description="Write an invented export of leads.")
     parser.add_argument("--leads", type=whole_number, required=True, help="number of records")
-    parser.add_argument("--seed", type=whole_number, required=True, help="another seed makes other leads")
+    parser.add_argument(
+        "--seed", type=whole_number, required=True, help="another seed makes other leads"
+    )
     parser.add_argument("--out", help="file to write (default: standard output)")
     options = parser.parse_args(argv)
     with open(options.out, "wb") if options.out else nullcontext(sys.stdout.buffer) as out:
@@ -108,9 +120,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def whole_number(text: str) -> int:
-    """Read an option that counts from 0 (Python seeds -1 and 1 alike, so a sign would promise too much)."""
+    """Read an option that counts from 0 (Python seeds -1 and 1 alike, so a sign would promise too
+    much)."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number. Give digits only, such as 217.")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number. Give digits only, such as 217."
+        )
     return int(text)
 
 
@@ -152,7 +167,9 @@ def numbers(draw: Draw) -> Iterator[Number]:
     """Yield distinct phone numbers: those for drama in a drawn order, then those under 06."""
     areas = [entry.split(" ", 1) for entry in DRAMA_RANGES]
     drama = [(area, f"{local[:-3]}{last:03}") for area, local in areas for last in range(1000)]
-    yield from sorted(drama, key=lambda number: draw() / (MOBILE_WEIGHT if number[0] == MOBILE_AREA else 1))
+    yield from sorted(
+        drama, key=lambda number: draw() / (MOBILE_WEIGHT if number[0] == MOBILE_AREA else 1)
+    )
     start = int(draw() * UNASSIGNED_NUMBERS)
     for step in range(UNASSIGNED_NUMBERS):
         rest = f"{(start + step * UNASSIGNED_STRIDE) % UNASSIGNED_NUMBERS:09}"

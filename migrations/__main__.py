@@ -2,9 +2,10 @@
 
     python -m migrations check EXPORT              check an export; no database is needed
     python -m migrations add EXPORT -m MESSAGE     put an export into the next deploy
-    python -m migrations preview [--html FILE]     show what `alembic upgrade head` would do; nothing is kept
-    python -m migrations status                    list what was imported: the receipts of the ledger
-    python -m migrations verify [--strict]         check that every import is there, as the ledger says
+    python -m migrations preview [--html FILE]     show what `alembic upgrade head` would do;
+    nothing is kept python -m migrations status                    list what was imported: the
+    receipts of the ledger python -m migrations verify [--strict]         check that every import is
+    there, as the ledger says
 
 Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
@@ -81,7 +82,8 @@ def _tell_unwritten(error: OSError) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m migrations",
-        description="Around the import of leads: what it would do, what it did, and the next export.",
+        description="Around the import of leads: what it would do, what it did, and the next "
+        "export.",
         epilog="DATABASE_URL names the database; without it, it is a local one in .postgres/. "
         "Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.",
     )
@@ -95,27 +97,49 @@ def _parser() -> argparse.ArgumentParser:
     check = command(_check, "check", "check an export; no database is needed")
     check.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
     check.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    check.add_argument("--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems beside their records")
+    check.add_argument(
+        "--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems beside their records"
+    )
 
     add = command(_add, "add", "copy an export into data/ and write the revision that imports it")
     add.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
-    add.add_argument("-m", "--message", required=True, help='what it is, such as "import october leads"')
+    add.add_argument(
+        "-m", "--message", required=True, help='what it is, such as "import october leads"'
+    )
 
-    preview = command(_preview, "preview", "show what `alembic upgrade head` would do; nothing is kept")
-    preview.add_argument("--html", type=Path, metavar="FILE", help="write a page for a browser that lists every lead")
-    preview.add_argument("--json", action="store_true", help="print it as one JSON object")
-    preview.add_argument(
-        "--show-personal-data", action="store_true", help="phones and e-mails as they are, on the page and in the JSON"
+    preview = command(
+        _preview, "preview", "show what `alembic upgrade head` would do; nothing is kept"
     )
     preview.add_argument(
-        "-x", action="append", default=[], metavar="NAME=VALUE", help="an option of alembic, such as -x batch-size=200"
+        "--html", type=Path, metavar="FILE", help="write a page for a browser that lists every lead"
+    )
+    preview.add_argument("--json", action="store_true", help="print it as one JSON object")
+    preview.add_argument(
+        "--show-personal-data",
+        action="store_true",
+        help="phones and e-mails as they are, on the page and in the JSON",
+    )
+    preview.add_argument(
+        "-x",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of alembic, such as -x batch-size=200",
     )
 
     status = command(_status, "status", "list what was imported: the receipts of the ledger")
     status.add_argument("--json", action="store_true", help="print it as one JSON object")
 
-    verify = command(_verify, "verify", "check that every import is there, as the ledger says; nothing is written")
-    verify.add_argument("--strict", action="store_true", help="leads that were edited or removed since are wrong too")
+    verify = command(
+        _verify,
+        "verify",
+        "check that every import is there, as the ledger says; nothing is written",
+    )
+    verify.add_argument(
+        "--strict",
+        action="store_true",
+        help="leads that were edited or removed since are wrong too",
+    )
     verify.add_argument("--json", action="store_true", help="print it as one JSON object")
     return parser
 
@@ -124,12 +148,20 @@ def _check(given: argparse.Namespace) -> int:
     try:
         with open_export(given.export) as export:
             export.check()
-            found = {"export": export.name, "sha256": export.sha256, "records": export.count, "problems": []}
+            found = {
+                "export": export.name,
+                "sha256": export.sha256,
+                "records": export.count,
+                "problems": [],
+            }
     except ExportRefused as error:
         if given.fix_sheet and given.export.is_file():
             with page_file(given.fix_sheet) as write:
                 write(fix_sheet(given.export))
-            print(f"Wrote {given.fix_sheet}, which holds personal data; only you can read it.", file=sys.stderr)
+            print(
+                f"Wrote {given.fix_sheet}, which holds personal data; only you can read it.",
+                file=sys.stderr,
+            )
         if not given.json:
             raise
         problems = [problem._asdict() for problem in error.problems]
@@ -138,7 +170,9 @@ def _check(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(found | {"total": 0}))
     else:
-        print(f"{found['export']}: {found['records']} records, no problems.\nsha256 {found['sha256']}")
+        print(
+            f"{found['export']}: {found['records']} records, no problems.\nsha256 {found['sha256']}"
+        )
     return 0
 
 
@@ -163,7 +197,10 @@ def _preview(given: argparse.Namespace) -> int:
             tell_preview(preview)
         if write:
             write(render(preview, show_personal_data=given.show_personal_data))
-            print(f"Wrote {given.html}, which holds personal data; only you can read it.", file=sys.stderr)
+            print(
+                f"Wrote {given.html}, which holds personal data; only you can read it.",
+                file=sys.stderr,
+            )
 
     config = _config(x=["dry-run", *given.x])
     config.attributes["show_preview"] = show
@@ -174,7 +211,9 @@ def _preview(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     with _reading("reading the ledger") as connection:
-        tell_status(read_status(connection, ScriptDirectory.from_config(_config())), as_json=given.json)
+        tell_status(
+            read_status(connection, ScriptDirectory.from_config(_config())), as_json=given.json
+        )
     return 0
 
 

@@ -16,7 +16,13 @@ from migrations.deploy.connection import connect, database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.stop import Stop, listening
-from migrations.history import Steps, check_steps, log_nothing_pending, stamped_heads, why_incomplete
+from migrations.history import (
+    Steps,
+    check_steps,
+    log_nothing_pending,
+    stamped_heads,
+    why_incomplete,
+)
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.phone import KEY_INDEX
 from migrations.importer.retries import reconnecting
@@ -42,8 +48,13 @@ def main() -> None:
 
 def write_script(settings: Settings) -> None:
     if settings.importer.dry_run:
-        raise BadOption("-x dry-run and --sql do not go together: the script would import. Leave one of them out.")
-    configure(settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
+        raise BadOption(
+            "-x dry-run and --sql do not go together: the script would import. Leave one of them "
+            "out."
+        )
+    configure(
+        settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -66,7 +77,8 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
     incomplete = is_upgrade() and why_incomplete(connection, context.script)
     connection.rollback()
     if wanted == set(found) and not incomplete and not settings.importer.dry_run:
-        # Alembic would look again, without the lock: what another deploy does now is no work of ours.
+        # Alembic would look again, without the lock: what another deploy does now is no work of
+        # ours.
         log_nothing_pending(connection, context.script)
         return
     if incomplete or (wanted is not None and wanted != set(found)):
@@ -76,7 +88,11 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
         # With the lock: it may have been another deploy's downgrade at work.
         refuse_incomplete(connection)
     show = context.config.attributes.get("show_preview", tell_preview)
-    with previewed(connection, show) if settings.importer.dry_run and wanted is not None else nullcontext():
+    with (
+        previewed(connection, show)
+        if settings.importer.dry_run and wanted is not None
+        else nullcontext()
+    ):
         configure(settings, stop, connection=connection, on_version_apply=steps)
         with context.begin_transaction():
             context.run_migrations()
@@ -85,7 +101,8 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
 
 
 def destination() -> set[str] | None:
-    """The revisions that this command goes to; None where it only looks (current, check, history)."""
+    """The revisions that this command goes to; None where it only looks (current, check,
+    history)."""
     try:
         return set(to_tuple(context.get_revision_argument(), default=()))
     except KeyError:
@@ -93,7 +110,8 @@ def destination() -> set[str] | None:
 
 
 def is_upgrade() -> bool:
-    """Whether this command is an upgrade, of which alone it is asked that all imports are complete."""
+    """Whether this command is an upgrade, of which alone it is asked that all imports are
+    complete."""
     return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
 
 
@@ -117,7 +135,8 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
 
 
 def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """For ``alembic check``: the phone key's index needs its function, and both are the revisions'."""
+    """For ``alembic check``: the phone key's index needs its function, and both are the
+    revisions'."""
     return not (kind == "index" and name == KEY_INDEX)
 
 
@@ -131,7 +150,9 @@ def named_errors(connection: Connection) -> Iterator[None]:
     except (ImportStopped, PendingRollbackError) as error:
         # Where the connection is gone, so is the lock: whatever came of it, begin again.
         if connection.invalidated and not isinstance(error, TryAgain):
-            raise TryAgain("The connection to the server was lost. Run the same command again.", lost=True) from None
+            raise TryAgain(
+                "The connection to the server was lost. Run the same command again.", lost=True
+            ) from None
         raise
 
 

@@ -1,4 +1,5 @@
-"""Is what the database is stamped with really there? Asked before an upgrade, and after it from a fresh connection.
+"""Is what the database is stamped with really there? Asked before an upgrade, and after it from a
+fresh connection.
 
 Alembic believes the stamp: it can end with success although its work was rolled back, or was never
 done. Both look the same from the connection that did it.
@@ -57,7 +58,9 @@ def stamped_heads(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
 
-def check_steps(connection: Connection, heads: set[str], upgraded: Iterable[str], script: ScriptDirectory) -> None:
+def check_steps(
+    connection: Connection, heads: set[str], upgraded: Iterable[str], script: ScriptDirectory
+) -> None:
     """Raise ``DatabaseFailed`` unless a fresh connection finds what a run has done.
 
     heads: what the database should be stamped with; upgraded: the revisions that should be in.
@@ -65,7 +68,8 @@ def check_steps(connection: Connection, heads: set[str], upgraded: Iterable[str]
     stamped = set(stamped_heads(connection))
     if stamped != heads:
         raise DatabaseFailed(
-            f"The database is stamped {_names(stamped)}, expected {_names(heads)}: the upgrade was not "
+            f"The database is stamped {_names(stamped)}, expected {_names(heads)}: the upgrade "
+            f"was not "
             "committed. Run the same command again."
         )
     if why := why_incomplete(connection, script, upgraded):
@@ -75,13 +79,16 @@ def check_steps(connection: Connection, heads: set[str], upgraded: Iterable[str]
 def why_incomplete(
     connection: Connection, script: ScriptDirectory, revisions: Iterable[str] | None = None
 ) -> str | None:
-    """What keeps the first import that is not in as a whole from being so, and what to do; None where all are in.
+    """What keeps the first import that is not in as a whole from being so, and what to do; None
+    where all are in.
 
-    It is so where the database was stamped without importing, where somebody emptied the ledger, and
-    where a downgrade has stopped on its way. revisions: those that should be in, in their order; if not
-    given, all that the database is stamped with.
+    It is so where the database was stamped without importing, where somebody emptied the ledger,
+    and where a downgrade has stopped on its way. revisions: those that should be in, in their
+    order; if not given, all that the database is stamped with.
     """
-    for import_ in imports_of(script, _applied(connection, script) if revisions is None else revisions):
+    for import_ in imports_of(
+        script, _applied(connection, script) if revisions is None else revisions
+    ):
         receipt = find_receipt(connection, import_.revision)
         if receipt is None:
             return _without_receipt(connection, script, import_)
@@ -98,8 +105,10 @@ def why_incomplete(
 def _without_receipt(connection: Connection, script: ScriptDirectory, import_: Import) -> str:
     if not connection.execute(text(_ALL_THERE), {"needed": [KEY_INDEX, *WRITTEN_TABLES]}).scalar():
         return (
-            f"The database is stamped {import_.revision}, but what the revisions before it make is not there, nor is "
-            f"the import of {import_.export}: it was stamped without running them. Run 'alembic stamp base', then "
+            f"The database is stamped {import_.revision}, but what the revisions before it make "
+            f"is not there, nor is "
+            f"the import of {import_.export}: it was stamped without running them. Run 'alembic "
+            f"stamp base', then "
             "'alembic upgrade head': it adopts the tables that are there."
         )
     if reverted := find_reverted(connection, import_.revision):
@@ -113,16 +122,27 @@ def _half_reverted(connection: Connection, receipt: Receipt, fact: str) -> str:
     if heads == (receipt.revision,):
         steps = [receipt.downgrade, "alembic upgrade head"]
     else:
-        steps = [f"alembic stamp {receipt.revision}", receipt.downgrade, *_up_and_stamp(receipt.revision, heads)]
+        steps = [
+            f"alembic stamp {receipt.revision}",
+            receipt.downgrade,
+            *_up_and_stamp(receipt.revision, heads),
+        ]
     return f"{receipt.export}: its downgrade {fact}. Finish it, then import again: {_one_by_one(steps)}."
 
 
-def _stamped_too_early(connection: Connection, script: ScriptDirectory, import_: Import, fact: str) -> str:
+def _stamped_too_early(
+    connection: Connection, script: ScriptDirectory, import_: Import, fact: str
+) -> str:
     before = f"alembic stamp {script.get_revision(import_.revision).down_revision}"
     heads = stamped_heads(connection)
-    again = ["alembic upgrade head"] if heads == (import_.revision,) else _up_and_stamp(import_.revision, heads)
+    again = (
+        ["alembic upgrade head"]
+        if heads == (import_.revision,)
+        else _up_and_stamp(import_.revision, heads)
+    )
     return (
-        f"The database is stamped {import_.revision}, but {fact}. Restore the ledger's tables from a backup; or "
+        f"The database is stamped {import_.revision}, but {fact}. Restore the ledger's tables "
+        f"from a backup; or "
         f"import the export again, over what was edited since: {_one_by_one([before, *again])}."
     )
 
@@ -147,7 +167,8 @@ def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None
         return
     leads = tell_leads(connection)
     log.info(
-        "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %s before, %s after.",
+        "%s: %d records, imported on %s. This run: 0 created, 0 updated, %d unchanged. Leads: %s "
+        "before, %s after.",
         *(
             receipt.export,
             receipt.records,
@@ -162,13 +183,17 @@ def log_nothing_pending(connection: Connection, script: ScriptDirectory) -> None
 def _applied(connection: Connection, script: ScriptDirectory) -> list[str]:
     """The revisions that the database is stamped with, and all before them, the first one first."""
     heads = tuple(script.get_revision(head).revision for head in stamped_heads(connection))
-    return [step.revision for step in script.iterate_revisions(heads, "base")][::-1] if heads else []
+    return (
+        [step.revision for step in script.iterate_revisions(heads, "base")][::-1] if heads else []
+    )
 
 
 def imports_of(script: ScriptDirectory, revisions: Iterable[str]) -> list[Import]:
     """The imports among some revisions: those whose file declares an ``IMPORT``."""
     modules = [script.get_revision(revision).module for revision in revisions]
-    return [module.IMPORT for module in modules if isinstance(getattr(module, "IMPORT", None), Import)]
+    return [
+        module.IMPORT for module in modules if isinstance(getattr(module, "IMPORT", None), Import)
+    ]
 
 
 def _names(heads: set[str]) -> str:

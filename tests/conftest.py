@@ -1,4 +1,5 @@
-"""Fixtures of all tests: a Postgres for the run, a fresh database for each test that asks for one."""
+"""Fixtures of all tests: a Postgres for the run, a fresh database for each test that asks
+for one."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose at once: what was asked for and is not there ends the run before the first test."""
     try:
-        config.stash[CHOSEN] = postgres.choose(config.getoption("--postgres") or os.environ.get("TEST_POSTGRES"))
+        config.stash[CHOSEN] = postgres.choose(
+            config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")
+        )
     except postgres.NoPostgresError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -46,7 +49,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(pytestconfig: pytest.Config) -> Iterator[URL]:
-    """The URL of an administrator on the Postgres of this run, started for the first test that needs it."""
+    """The URL of an administrator on the Postgres of this run, started for the first test that
+    needs it."""
     try:
         with postgres.server(pytestconfig.stash[CHOSEN]) as admin:
             yield admin
@@ -96,7 +100,8 @@ def crm(new_database: NewDatabase, template: Template) -> URL:
 
 @pytest.fixture
 def crm_with_leads(new_database: NewDatabase, template: Template) -> URL:
-    """The mission's CRM, right before the import: 50 leads, 10 of whose phones stand in the export."""
+    """The mission's CRM, right before the import: 50 leads, 10 of whose phones stand in the
+    export."""
     return new_database(template("crm_with_leads", build_crm_with_leads))
 
 
@@ -110,10 +115,22 @@ def build_crm_with_leads(url: URL) -> None:
     build_crm(url)
     export = records()
     for n in range(40):
-        add_lead(url, full_name=f"Kept {n}", phone=f"0600000{n:04d}", status="new", notes="Only here.", email="")
+        add_lead(
+            url,
+            full_name=f"Kept {n}",
+            phone=f"0600000{n:04d}",
+            status="new",
+            notes="Only here.",
+            email="",
+        )
     for n, record in enumerate(export[:: len(export) // 10][:10]):
         digits = keys_of(url, [record["phone"]])[record["phone"]] or ""
-        spellings = [record["phone"], f"+{digits}", f"00 {digits[:2]} (0){digits[2:]}", f"0{digits[2:6]}-{digits[6:]}"]
+        spellings = [
+            record["phone"],
+            f"+{digits}",
+            f"00 {digits[:2]} (0){digits[2:]}",
+            f"0{digits[2:6]}-{digits[6:]}",
+        ]
         add_lead(
             url,
             full_name=f"Known {n}",

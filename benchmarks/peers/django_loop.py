@@ -9,7 +9,17 @@ from django.conf import settings
 from django.db import models
 
 URL, EXPORT = sys.argv[1:]
-FIELDS = ["lead_number", "full_name", "phone", "email", "status", "address1", "postal_code", "notes", "assigned_agent"]
+FIELDS = [
+    "lead_number",
+    "full_name",
+    "phone",
+    "email",
+    "status",
+    "address1",
+    "postal_code",
+    "notes",
+    "assigned_agent",
+]
 
 parts = urlsplit(URL)
 query = parse_qs(parts.query)

@@ -12,7 +12,17 @@ os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRIT
 
 import dlt  # noqa: E402  # it reads its settings when it is imported
 
-FIELDS = ["lead_number", "full_name", "phone", "email", "status", "address1", "postal_code", "notes", "assigned_agent"]
+FIELDS = [
+    "lead_number",
+    "full_name",
+    "phone",
+    "email",
+    "status",
+    "address1",
+    "postal_code",
+    "notes",
+    "assigned_agent",
+]
 COLUMNS = [*FIELDS, "created_at"]
 
 
@@ -21,7 +31,10 @@ COLUMNS = [*FIELDS, "created_at"]
     primary_key="phone",
     write_disposition={"disposition": "merge", "strategy": "upsert"},
     columns={
-        column: {"data_type": "timestamp" if column == "created_at" else "text", "nullable": column != "phone"}
+        column: {
+            "data_type": "timestamp" if column == "created_at" else "text",
+            "nullable": column != "phone",
+        }
         for column in COLUMNS
     },
 )
@@ -31,11 +44,15 @@ def leads() -> Iterator[list[dict[str, str]]]:
 
 
 parts = urlsplit(URL)
-# It insists on a host and a password; libpq prefers the host of the query, which may be a socket's directory.
+# It insists on a host and a password; libpq prefers the host of the query, which may be a socket's
+# directory.
 host = f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
 address = parts._replace(netloc=f"{parts.username}:{parts.password or 'none'}@{host}").geturl()
 with tempfile.TemporaryDirectory() as folder:
     pipeline = dlt.pipeline(
-        "bench", pipelines_dir=folder, destination=dlt.destinations.postgres(address), dataset_name="public"
+        "bench",
+        pipelines_dir=folder,
+        destination=dlt.destinations.postgres(address),
+        dataset_name="public",
     )
     pipeline.run(leads).raise_on_failed_jobs()

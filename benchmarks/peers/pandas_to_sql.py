@@ -6,7 +6,17 @@ import pandas
 from sqlalchemy import create_engine, make_url, text
 
 URL, EXPORT = sys.argv[1:]
-FIELDS = ["lead_number", "full_name", "phone", "email", "status", "address1", "postal_code", "notes", "assigned_agent"]
+FIELDS = [
+    "lead_number",
+    "full_name",
+    "phone",
+    "email",
+    "status",
+    "address1",
+    "postal_code",
+    "notes",
+    "assigned_agent",
+]
 
 engine = create_engine(make_url(URL).set(drivername="postgresql+psycopg2"))
 frame = pandas.read_json(EXPORT, dtype=False, convert_dates=False)[[*FIELDS, "created_at"]]

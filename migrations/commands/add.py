@@ -29,7 +29,8 @@ class CannotAdd(ImportStopped):
 
 @dataclass(frozen=True)
 class Added:
-    """export: the file's name; records: how many; path: the new revision, from the project's root."""
+    """export: the file's name; records: how many; path: the new revision, from the project's
+    root."""
 
     export: str
     records: int
@@ -42,7 +43,9 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     message: what it is, such as "import october leads"; it becomes the revision's title and name.
     root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
     """
-    script = ScriptDirectory.from_config(Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True)))
+    script = ScriptDirectory.from_config(
+        Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True))
+    )
     revision = _next_revision(script, message)
     with open_export(path) as export:
         export.check()
@@ -62,14 +65,24 @@ def _title(message: str) -> str:
 def _next_revision(script: ScriptDirectory, message: str) -> str:
     slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))
     if not slug or '"' in message or "\\" in message:
-        raise CannotAdd('The message becomes a file name. Say what the export is, such as -m "import october leads".')
-    numbers = [int(match[0]) for step in script.walk_revisions() if (match := re.match(r"\d+", step.revision))]
+        raise CannotAdd(
+            'The message becomes a file name. Say what the export is, such as -m "import october '
+            'leads".'
+        )
+    numbers = [
+        int(match[0])
+        for step in script.walk_revisions()
+        if (match := re.match(r"\d+", step.revision))
+    ]
     return f"{max(numbers, default=0) + 1:04d}_{slug}"[:LONGEST_REVISION].rstrip("_")
 
 
 def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.json", import_.export):
-        raise CannotAdd(f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending in .json.")
+        raise CannotAdd(
+            f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
+            f"in .json."
+        )
     for known in imports_of(script, [step.revision for step in script.walk_revisions()]):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
@@ -85,7 +98,8 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
             there.check()
             if there.sha256 != sha256:
                 raise CannotAdd(
-                    f"data/{target.name} is another file. An export is never edited: give this one its own name."
+                    f"data/{target.name} is another file. An export is never edited: give this "
+                    f"one its own name."
                 )
         return
     partial = target.with_name(f".{target.name}.partial")

@@ -1,4 +1,5 @@
-"""A fix sheet: the problems of an export as CSV, each with its record's own values, for a spreadsheet.
+"""A fix sheet: the problems of an export as CSV, each with its record's own values, for a
+spreadsheet.
 
 It holds personal data, which its first line says; only its owner can read the file.
 """
@@ -34,14 +35,17 @@ def fix_sheet(export: Path) -> str:
             for value, problems in with_problems(iter(lambda: file.read(BLOCK), b"")):
                 values = dict(_pairs(value))
                 for problem in problems:
-                    lines.writerow([problem.record, problem.field, problem.reason, *map(values.get, FIELDS)])
+                    lines.writerow(
+                        [problem.record, problem.field, problem.reason, *map(values.get, FIELDS)]
+                    )
         except Malformed as error:
             lines.writerow(["", "", f"from here on the file is no JSON: {error}"])
     return sheet.getvalue()
 
 
 def _pairs(value: object) -> Iterator[tuple[str, str]]:
-    """A record's fields as cells; a text that a spreadsheet would take for a formula gets an apostrophe."""
+    """A record's fields as cells; a text that a spreadsheet would take for a formula gets an
+    apostrophe."""
     if not isinstance(value, list):
         return
     for pair in value:

@@ -21,11 +21,19 @@ from migrations.importer.ledger import Receipt
 from migrations.importer.progress import time_span
 from migrations.preview.figures import OUTCOMES, ChangedLead, Figures, Preview
 
-__all__ = ["preview_as_json", "take_any_text", "tell_json", "tell_preview", "tell_status", "tell_verdict"]
+__all__ = [
+    "preview_as_json",
+    "take_any_text",
+    "tell_json",
+    "tell_preview",
+    "tell_status",
+    "tell_verdict",
+]
 
 
 def take_any_text() -> None:
-    """Let standard output write "?" for what its encoding has no character for, instead of failing."""
+    """Let standard output write "?" for what its encoding has no character for, instead of
+    failing."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -46,8 +54,15 @@ def tell_preview(preview: Preview) -> None:
     for figures in preview.imports:
         say(Text.assemble((_plain(figures.export), "bold"), f": {_outcomes(figures)}."))
     if not preview.imports:
-        say(f"{_plain(preview.refused)}: refused." if preview.refused else "No import to run or to take back.")
-    say(f"Leads: {preview.leads_before:,} before, {preview.leads_after:,} after, {preview.deleted:,} deleted.")
+        say(
+            f"{_plain(preview.refused)}: refused."
+            if preview.refused
+            else "No import to run or to take back."
+        )
+    say(
+        f"Leads: {preview.leads_before:,} before, {preview.leads_after:,} after, "
+        f"{preview.deleted:,} deleted."
+    )
     say()
     say("Rows written by the dry run, counted by Postgres:")
     say(_rows_written(preview))
@@ -57,16 +72,22 @@ def tell_preview(preview: Preview) -> None:
 def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> dict[str, Any]:
     """A preview for machines.
 
-    Without ``show_personal_data`` a lead that changes is its id and the names of its fields, and those
-    that are created are a number.
+    Without ``show_personal_data`` a lead that changes is its id and the names of its fields, and
+    those that are created are a number.
     """
-    leads: dict[str, Any] = {"changed": [_changed(lead, show_personal_data) for lead in preview.changed]}
+    leads: dict[str, Any] = {
+        "changed": [_changed(lead, show_personal_data) for lead in preview.changed]
+    }
     if show_personal_data:
         leads["created"] = [lead.values for lead in preview.created]
     return {
         "database": preview.database,
         "taken_at": preview.taken_at.isoformat(),
-        "leads": {"before": preview.leads_before, "after": preview.leads_after, "deleted": preview.deleted},
+        "leads": {
+            "before": preview.leads_before,
+            "after": preview.leads_after,
+            "deleted": preview.deleted,
+        },
         "refused": preview.refused or None,
         "imports": [asdict(figures) for figures in preview.imports],
         "tables": [asdict(rows) | {"kept": rows.is_kept} for rows in preview.tables],
@@ -79,7 +100,11 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
 
 
 def _outcomes(figures: Figures) -> str:
-    names = [name for name, count in figures.counts.items() if count or name in (*OUTCOMES[:3], "restored", "kept")]
+    names = [
+        name
+        for name, count in figures.counts.items()
+        if count or name in (*OUTCOMES[:3], "restored", "kept")
+    ]
     counts = [f"{figures.counts[name]:,} {name}" for name in names]
     of = f" of {figures.records:,}" if figures.done != figures.records else ""
     taken_back = " taken back" if "restored" in figures.counts else ""
@@ -104,7 +129,10 @@ def _rows_written(preview: Preview) -> Table:
 def _changed(lead: ChangedLead, show_personal_data: bool) -> dict[str, Any]:
     if not show_personal_data:
         return {"id": lead.id, "fields": lead.fields}
-    return {"id": lead.id, "fields": {name: [lead.old[name], lead.new[name]] for name in lead.fields}}
+    return {
+        "id": lead.id,
+        "fields": {name: [lead.old[name], lead.new[name]] for name in lead.fields},
+    }
 
 
 # The status.
@@ -128,7 +156,12 @@ def tell_status(status: Status, *, as_json: bool) -> None:
         say()
     for import_ in status.pending:
         say(
-            Text.assemble((import_.export, "bold"), f": {import_.records:,} records, ", ("not imported", "yellow"), ".")
+            Text.assemble(
+                (import_.export, "bold"),
+                f": {import_.records:,} records, ",
+                ("not imported", "yellow"),
+                ".",
+            )
         )
 
 
@@ -140,7 +173,12 @@ def _receipt(receipt: Receipt) -> Text:
     return told
 
 
-_STYLES = {"complete": "green", "unfinished": "yellow", "being reverted": "yellow", "reverted": "dim"}
+_STYLES = {
+    "complete": "green",
+    "unfinished": "yellow",
+    "being reverted": "yellow",
+    "reverted": "dim",
+}
 
 
 def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
@@ -150,27 +188,52 @@ def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
         yield "stopped", f"at record {receipt.next_record:,} of {receipt.records:,}, or running now"
     yield "revision", receipt.revision
     yield "sha256", f"{receipt.sha256[:12]}…"
-    took = f", {time_span((receipt.finished_at - receipt.started_at).total_seconds())}" if receipt.finished_at else ""
+    took = (
+        f", {time_span((receipt.finished_at - receipt.started_at).total_seconds())}"
+        if receipt.finished_at
+        else ""
+    )
     yield "when", f"{receipt.started_at:%Y-%m-%d %H:%M} UTC{took}"
     yield "by", receipt.ran_by + (f", release {receipt.release[:12]}" if receipt.release else "")
     if receipt.revert_next_record and not receipt.reverted_at:
-        yield "reverted", f"up to record {receipt.revert_next_record:,} of {receipt.records:,}, or running now"
+        yield (
+            "reverted",
+            f"up to record {receipt.revert_next_record:,} of {receipt.records:,}, or running now",
+        )
     if receipt.reverted_at:
-        yield "reverted", f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: {receipt.way_back.partition('taken back: ')[2]}"
+        yield (
+            "reverted",
+            f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: "
+            f"{receipt.way_back.partition('taken back: ')[2]}",
+        )
 
 
 # The verdict.
 
 
 def tell_verdict(verdict: Verdict, *, as_json: bool) -> None:
-    """What ``verify`` found: per import, all right or what is wrong, and what people have edited since."""
+    """What ``verify`` found: per import, all right or what is wrong, and what people have edited
+    since."""
     if as_json:
-        tell_json({"ok": not verdict.all_problems, "as_imported": verdict.is_as_imported, **asdict(verdict)})
+        tell_json(
+            {
+                "ok": not verdict.all_problems,
+                "as_imported": verdict.is_as_imported,
+                **asdict(verdict),
+            }
+        )
         return
     say = _console().print
     for checked in verdict.imports:
         if not checked.problems:
-            say(Text.assemble((checked.export, "bold"), ": ", ("imported and right", "green"), f". {_since(checked)}"))
+            say(
+                Text.assemble(
+                    (checked.export, "bold"),
+                    ": ",
+                    ("imported and right", "green"),
+                    f". {_since(checked)}",
+                )
+            )
     for problem in verdict.all_problems:
         say(Text.assemble(("wrong: ", "bold red"), problem))
     if not verdict.imports and not verdict.problems:
@@ -187,7 +250,10 @@ def _since(checked: Checked) -> str:
     if checked.removed:
         told.append(f"{_leads(checked.removed)} removed since")
     if checked.lost:
-        told.append(f"{_leads(checked.lost)} that the import left as they were removed or given another phone since")
+        told.append(
+            f"{_leads(checked.lost)} that the import left as they were removed or given another "
+            f"phone since"
+        )
     return "; ".join(told) + "."
 
 

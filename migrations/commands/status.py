@@ -15,7 +15,8 @@ __all__ = ["Status", "read_status", "receipt_as_json", "state_of"]
 
 @dataclass(frozen=True)
 class Status:
-    """stamped: the database's revisions; receipts: the oldest first; pending: imports without one."""
+    """stamped: the database's revisions; receipts: the oldest first; pending: imports
+    without one."""
 
     stamped: list[str]
     receipts: list[Receipt]
@@ -42,7 +43,11 @@ def state_of(receipt: Receipt) -> str:
 
 def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
     """All of a receipt for machines: times in ISO 8601, its state, and how many seconds it took."""
-    seconds = (receipt.finished_at - receipt.started_at).total_seconds() if receipt.finished_at else None
+    seconds = (
+        (receipt.finished_at - receipt.started_at).total_seconds() if receipt.finished_at else None
+    )
     times = ("started_at", "finished_at", "reverted_at")
-    told = {name: moment and moment.isoformat() for name in times for moment in [getattr(receipt, name)]}
+    told = {
+        name: moment and moment.isoformat() for name in times for moment in [getattr(receipt, name)]
+    }
     return asdict(receipt) | told | {"state": state_of(receipt), "seconds": seconds}

@@ -1,9 +1,9 @@
 """After the fact: is every import of this code in the database, as the ledger says?
 
-Wrong is: an export that is not the pinned file any more; a stamp without its import, as ``create_all``
-and ``alembic stamp head`` leave it; a ledger that was emptied or does not add up; an import or its way
-back that stopped in the middle; an import that is not in. That people have edited or removed leads
-since is normal, and counted.
+Wrong is: an export that is not the pinned file any more; a stamp without its import, as
+``create_all`` and ``alembic stamp head`` leave it; a ledger that was emptied or does not add up; an
+import or its way back that stopped in the middle; an import that is not in. That people have edited
+or removed leads since is normal, and counted.
 
 Nothing is written: but for its temporary tables, the connection is read-only. The export is read
 again and compared batch by batch, so any size will do.
@@ -85,7 +85,8 @@ class Checked:
 
 @dataclass
 class Verdict:
-    """stamped: the database's revisions; problems: those of no import; imports: of the code, in order."""
+    """stamped: the database's revisions; problems: those of no import; imports: of the code, in
+    order."""
 
     stamped: list[str]
     problems: list[str]
@@ -94,7 +95,10 @@ class Verdict:
     @property
     def all_problems(self) -> list[str]:
         """Everything that is wrong."""
-        return [*self.problems, *(problem for checked in self.imports for problem in checked.problems)]
+        return [
+            *self.problems,
+            *(problem for checked in self.imports for problem in checked.problems),
+        ]
 
     @property
     def is_as_imported(self) -> bool:
@@ -120,8 +124,9 @@ def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
 
 @dataclass(frozen=True)
 class _Found:
-    """What code and database have: the imports and all revisions of the code; the revisions that the
-    database is stamped with, and those up to there; what is missing; the ledger's imports by revision.
+    """What code and database have: the imports and all revisions of the code; the revisions that
+    the database is stamped with, and those up to there; what is missing; the ledger's imports by
+    revision.
     """
 
     imports: list[Import]
@@ -141,9 +146,15 @@ def _find(connection: Connection, script: ScriptDirectory) -> _Found:
         imports=imports_of(script, revisions),
         revisions=revisions,
         stamped=sorted(stamped),
-        applied={step.revision for step in script.iterate_revisions(known, "base")} if known else set(),
+        applied={step.revision for step in script.iterate_revisions(known, "base")}
+        if known
+        else set(),
         missing=list(connection.execute(text(_MISSING)).scalars()),
-        live={receipt.revision: receipt for receipt in all_receipts(connection) if receipt.reverted_at is None},
+        live={
+            receipt.revision: receipt
+            for receipt in all_receipts(connection)
+            if receipt.reverted_at is None
+        },
     )
 
 
@@ -156,14 +167,18 @@ def _compare_schema(found: _Found) -> Iterator[str]:
             )
     if found.missing and any(import_.revision in found.applied for import_ in found.imports):
         yield (
-            f"The database is stamped {', '.join(found.stamped)}, but {' and '.join(found.missing)} "
-            f"{'is' if len(found.missing) == 1 else 'are'} not there: it was stamped without running the revisions. "
-            "Run 'alembic stamp base', then 'alembic upgrade head': it adopts the tables that are there."
+            f"The database is stamped {', '.join(found.stamped)}, but "
+            f"{' and '.join(found.missing)} "
+            f"{'is' if len(found.missing) == 1 else 'are'} not there: it was stamped without "
+            f"running the revisions. "
+            "Run 'alembic stamp base', then 'alembic upgrade head': it adopts the tables that "
+            "are there."
         )
     for revision, receipt in found.live.items():
         if revision not in found.revisions:
             yield (
-                f"The ledger holds an import of {receipt.export} under revision {revision}, which this code does "
+                f"The ledger holds an import of {receipt.export} under revision {revision}, "
+                f"which this code does "
                 "not know. Look which release it came from; verify with that one."
             )
 
@@ -174,29 +189,35 @@ def _compare_stamp(import_: Import, receipt: Receipt | None, found: _Found) -> I
         yield f"{import_.export} is not imported. Run 'alembic upgrade head'."
     elif receipt is None:
         remedy = (
-            f" Run 'alembic stamp {found.revisions[import_.revision]}', then 'alembic upgrade head': leads that hold "
+            f" Run 'alembic stamp {found.revisions[import_.revision]}', then 'alembic upgrade "
+            f"head': leads that hold "
             "the export's values stay as they are."
         )
         yield (
-            f"The database is stamped {import_.revision}, but its ledger has no import of {import_.export}: it "
+            f"The database is stamped {import_.revision}, but its ledger has no import of "
+            f"{import_.export}: it "
             f"was stamped by hand, or the ledger was emptied.{'' if found.missing else remedy}"
         )
     if receipt is None:
         return
     if (receipt.sha256, receipt.records) != (import_.sha256, import_.records):
         yield (
-            f"The ledger's import of {receipt.export} has sha256 {receipt.sha256} and {receipt.records} records; "
-            f"revision {import_.revision} has {import_.sha256} and {import_.records}. A released export is never "
+            f"The ledger's import of {receipt.export} has sha256 {receipt.sha256} and "
+            f"{receipt.records} records; "
+            f"revision {import_.revision} has {import_.sha256} and {import_.records}. A released "
+            f"export is never "
             "edited: put the old one back."
         )
     if receipt.revert_next_record:
         yield (
-            f"The downgrade of {receipt.export} stopped at record {receipt.revert_next_record} of {receipt.records}. "
+            f"The downgrade of {receipt.export} stopped at record {receipt.revert_next_record} "
+            f"of {receipt.records}. "
             "Run the same 'alembic downgrade' again."
         )
     elif not receipt.complete:
         yield (
-            f"The import of {receipt.export} stopped at record {receipt.next_record} of {receipt.records}, or is "
+            f"The import of {receipt.export} stopped at record {receipt.next_record} of "
+            f"{receipt.records}, or is "
             "running now. Run 'alembic upgrade head': it continues there."
         )
     elif not is_stamped:
@@ -225,18 +246,25 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
         for name, count in expected.items()
         if found._mapping[name] != count
     ]
-    counted = receipt.created + receipt.updated + receipt.unchanged + receipt.rejected + receipt.folded
+    counted = (
+        receipt.created + receipt.updated + receipt.unchanged + receipt.rejected + receipt.folded
+    )
     if counted != receipt.records:
         wrong.append(f"the outcomes add up to {counted}, expected {receipt.records}")
     if wrong:
         yield (
-            f"The ledger of {receipt.export} does not add up: {'; '.join(wrong)}. Somebody has written to it: "
+            f"The ledger of {receipt.export} does not add up: {'; '.join(wrong)}. Somebody has "
+            f"written to it: "
             "restore the ledger's tables (lead_imports and those that refer to it) from a backup."
         )
 
 
 def _compare_export(
-    import_: Import, receipt: Receipt | None, checked: Checked, server: Server | None, live: Iterable[Receipt]
+    import_: Import,
+    receipt: Receipt | None,
+    checked: Checked,
+    server: Server | None,
+    live: Iterable[Receipt],
 ) -> None:
     try:
         with import_.open() as export:
@@ -245,7 +273,9 @@ def _compare_export(
                     "import": receipt.id,
                     "later": [other.id for other in live if other.id > receipt.id],
                 }
-                _compare_leads(server, export, where, checked, blanks_clear=import_.blanks == "clear")
+                _compare_leads(
+                    server, export, where, checked, blanks_clear=import_.blanks == "clear"
+                )
             else:
                 export.check()
     except ExportRefused as error:
@@ -260,7 +290,12 @@ def _read_only(connection: Connection) -> Server:
 
 
 def _compare_leads(
-    server: Server, export: Export, where: dict[str, object], checked: Checked, *, blanks_clear: bool
+    server: Server,
+    export: Export,
+    where: dict[str, object],
+    checked: Checked,
+    *,
+    blanks_clear: bool,
 ) -> None:
     with server.transaction("reading the ledger"):
         for statement in compare.BEGIN:

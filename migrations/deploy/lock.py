@@ -62,7 +62,8 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
     if not taken:
         reason = stop() or f"{seconds:.0f} seconds have passed"
         raise DatabaseRefused(
-            f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is over, for {reason}. "
+            f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is "
+            f"over, for {reason}. "
             "Nothing was written; deploy again when it is through."
         )
 
@@ -84,7 +85,8 @@ def _describe_holder(connection: Connection) -> str:
 
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
-    """How far the unfinished import is; None where there is none, or where a downgrade is about to drop the ledger."""
+    """How far the unfinished import is; None where there is none, or where a downgrade is about to
+    drop the ledger."""
     if not has_ledger(connection):
         return None
     try:

@@ -32,7 +32,9 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
     """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
     unknown = given.keys() - _KNOWN.keys()
     if unknown:
-        known = ", ".join(f"-x {name}" + ("" if read is _switch else "=…") for name, read in _KNOWN.items())
+        known = ", ".join(
+            f"-x {name}" + ("" if read is _switch else "=…") for name, read in _KNOWN.items()
+        )
         raise BadOption(f"-x {min(unknown)} is not known. Known are: {known}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
@@ -51,7 +53,8 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
 
 
 LOCK_WAIT = 15 * 60.0
-"""Seconds. Half of what Render gives a pre-deploy command (30 minutes), so that ours still has the rest."""
+"""Seconds. Half of what Render gives a pre-deploy command (30 minutes), so that ours still has the
+rest."""
 
 TIME_BUDGET = 25 * 60.0
 """Seconds, from the start on: Render ends a pre-deploy command after 30 minutes."""

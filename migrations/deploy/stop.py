@@ -1,8 +1,8 @@
 """When to stop: a deploy that is cancelled, and a deploy whose time is nearly over.
 
-The first SIGTERM or SIGINT lets the batch in hand finish; a second one ends the process at once, and
-the server rolls back what is in hand. The signals are heard by a thread of their own: the main one
-may be waiting for the server, and would hear them only afterwards.
+The first SIGTERM or SIGINT lets the batch in hand finish; a second one ends the process at once,
+and the server rolls back what is in hand. The signals are heard by a thread of their own: the main
+one may be waiting for the server, and would hear them only afterwards.
 """
 
 import os
@@ -44,12 +44,15 @@ class Stop:
         if self._signal:
             os._exit(128 + number)
         self._signal = signal.Signals(number).name
-        log.warning("%s: stopping after the batch in hand. A second one stops at once.", self._signal)
+        log.warning(
+            "%s: stopping after the batch in hand. A second one stops at once.", self._signal
+        )
 
 
 @contextmanager
 def listening(stop: Stop) -> Iterator[None]:
-    """Tell ``stop`` of signals. Only a process's main thread can listen; elsewhere nothing changes."""
+    """Tell ``stop`` of signals. Only a process's main thread can listen; elsewhere nothing
+    changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,9 @@
 """A batch: some records of an export that reach the database together, or not at all.
 
-Each is one transaction and one call, in an order of which every other loses somebody's edit: move the
-checkpoint, find the leads that are there, add the missing ones, lock those that will change and keep
-their before-images, update them, write the ledger, and make sure that nothing else was written.
+Each is one transaction and one call, in an order of which every other loses somebody's edit: move
+the checkpoint, find the leads that are there, add the missing ones, lock those that will change and
+keep their before-images, update them, write the ledger, and make sure that nothing else was
+written.
 """
 
 from typing import NamedTuple
@@ -37,13 +38,20 @@ def apply_batch(session: Session, batch: Batch, revision: str) -> None:
         session.execute(sql.APPLY_BATCH, revision=revision, here=batch.here, next=batch.next)
 
 
-def revert_batch(session: Session, batch: Batch, revision: str, *, records: int, remove_created: bool = False) -> None:
+def revert_batch(
+    session: Session, batch: Batch, revision: str, *, records: int, remove_created: bool = False
+) -> None:
     """Take one batch back: ``apply_batch``'s inverse, as far as nobody has edited since.
 
-    batch: positions from the end of the export's ``records`` on, which is taken back from its last to its first.
-    remove_created: whether leads that it added go again. Raises ``TryAgain`` where the site was in the way.
+    batch: positions from the end of the export's ``records`` on, which is taken back from its last
+    to its first. remove_created: whether leads that it added go again. Raises ``TryAgain`` where
+    the site was in the way.
     """
     with session.batch(f"reverting {Batch(records - batch.next, records - batch.here)}"):
         session.execute(
-            back.REVERT_BATCH, revision=revision, here=batch.here, next=batch.next, remove_created=remove_created
+            back.REVERT_BATCH,
+            revision=revision,
+            here=batch.here,
+            next=batch.next,
+            remove_created=remove_created,
         )

@@ -17,13 +17,12 @@ __all__ = ["Options", "RevisionContext", "connection_of", "options_of"]
 class Options:
     """How an upgrade runs; ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
 
-    batch_size: records a transaction, at the most; pause: seconds between two of them, at the least.
-    dry_run: everything happens in one transaction, which the caller rolls back.
+    batch_size: records a transaction, at the most; pause: seconds between two of them, at the
+    least. dry_run: everything happens in one transaction, which the caller rolls back.
     remove_created: a way back also removes the leads that the import created, where nobody has
-    touched or referenced them since.
-    statement_timeout: seconds that a batch may take.
-    why_stop: asked between batches; a reason, such as "the time is over", stops the import there.
-    ran_by, release: who runs it and which release of the code it is, for the ledger.
+    touched or referenced them since. statement_timeout: seconds that a batch may take. why_stop:
+    asked between batches; a reason, such as "the time is over", stops the import there. ran_by,
+    release: who runs it and which release of the code it is, for the ledger.
     """
 
     batch_size: int = 1000

@@ -86,7 +86,10 @@ class ExportRefused(ImportStopped):
         self.total = len(self.problems) if total is None else total
         shown = self.problems[:SHOWN_PROBLEMS]
         count = "1 problem" if self.total == 1 else f"{self.total} problems"
-        lines = [f"{export}: {count}, nothing of it was written by this run.", *(f"  {problem}" for problem in shown)]
+        lines = [
+            f"{export}: {count}, nothing of it was written by this run.",
+            *(f"  {problem}" for problem in shown),
+        ]
         if self.total > len(shown):
             lines.append(f"  … and {self.total - len(shown)} more")
         lines.append(remedy)
@@ -110,7 +113,8 @@ class OvertakenByAnother(DatabaseFailed):
 
 
 class TooManyAtOnce(DatabaseFailed):
-    """A batch took longer than it may, or cannot be done as a whole: fewer records at a time may do."""
+    """A batch took longer than it may, or cannot be done as a whole: fewer records at a
+    time may do."""
 
 
 class Stopped(ImportStopped):
@@ -128,31 +132,42 @@ class TryAgain(DatabaseFailed):
         self.lost = lost
 
 
-def from_database(error: DBAPIError | DriverError, doing: str, *, out_of_time: bool = False) -> DatabaseFailed:
+def from_database(
+    error: DBAPIError | DriverError, doing: str, *, out_of_time: bool = False
+) -> DatabaseFailed:
     """Say what a server's refusal was without its text, which may carry values of a record.
 
     doing: what was going on, such as "records 201 to 400".
-    out_of_time: the statement ran as long as it may. The server's SQLSTATE for that is the same as for an
-    operator's cancel, and its text is in the server's language.
+    out_of_time: the statement ran as long as it may. The server's SQLSTATE for that is the same as
+    for an operator's cancel, and its text is in the server's language.
     """
     driver = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(driver, "pgcode", None) or ""
     diagnostics = getattr(driver, "diag", None)
     if _is_lost(error, driver, sqlstate):
-        return TryAgain(f"{doing}: the connection to the server was lost. Run the same command again.", lost=True)
+        return TryAgain(
+            f"{doing}: the connection to the server was lost. Run the same command again.",
+            lost=True,
+        )
     if too_many := _too_many(sqlstate, out_of_time):
         return TooManyAtOnce(f"{doing}: {too_many}.", sqlstate)
     if sqlstate == OVERTAKEN:
-        return OvertakenByAnother(f"{doing}: another process is at the same import. Run the same command again.")
+        return OvertakenByAnother(
+            f"{doing}: another process is at the same import. Run the same command again."
+        )
     if sqlstate == WROTE_ELSEWHERE:
         return DatabaseFailed(
-            f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger or rule on leads "
-            "does that: let it return where current_setting('app.skip_audit', true) = 'on', then run again.",
+            f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger "
+            f"or rule on leads "
+            "does that: let it return where current_setting('app.skip_audit', true) = 'on', then "
+            "run again.",
             sqlstate,
         )
     if passing := _passing(sqlstate, diagnostics):
         return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
-    return DatabaseFailed(f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate)
+    return DatabaseFailed(
+        f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate
+    )
 
 
 def _too_many(sqlstate: str, out_of_time: bool) -> str | None:
@@ -170,15 +185,25 @@ def _passing(sqlstate: str, diagnostics: object) -> str | None:
         return _answer(sqlstate, None, diagnostics)
     if sqlstate == WITHOUT_LEAD:
         return "leads changed while the batch looked at them, or a trigger or a constraint on leads keeps a record out"
-    if sqlstate == errorcodes.UNIQUE_VIOLATION and getattr(diagnostics, "constraint_name", None) == KEY_INDEX:
+    if (
+        sqlstate == errorcodes.UNIQUE_VIOLATION
+        and getattr(diagnostics, "constraint_name", None) == KEY_INDEX
+    ):
         return "the site added a lead with one of these phones"
     return None
 
 
 def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) -> str:
     """A server's refusal by its code and the names in it."""
-    name = errorcodes.lookup(sqlstate).lower().replace("_", " ") if sqlstate in _KNOWN else type(driver).__name__
-    nouns = ((noun, getattr(diagnostics, f"{noun}_name", None)) for noun in ("table", "column", "constraint"))
+    name = (
+        errorcodes.lookup(sqlstate).lower().replace("_", " ")
+        if sqlstate in _KNOWN
+        else type(driver).__name__
+    )
+    nouns = (
+        (noun, getattr(diagnostics, f"{noun}_name", None))
+        for noun in ("table", "column", "constraint")
+    )
     about = ", ".join(f"{noun} {found}" for noun, found in nouns if found)
     return " ".join(filter(None, ["the server answered", sqlstate, name, about and f"({about})"]))
 
@@ -196,16 +221,25 @@ def _is_closed(driver: BaseException | None) -> bool:
 
 def _next_action(sqlstate: str) -> str:
     return _ACTIONS.get(sqlstate) or _ACTIONS.get(
-        sqlstate[:2], "What was committed stays. Find the reason in the server's log, then run again."
+        sqlstate[:2],
+        "What was committed stays. Find the reason in the server's log, then run again.",
     )
 
 
-_KNOWN = {value for name, value in vars(errorcodes).items() if name.isupper() and isinstance(value, str)}
+_KNOWN = {
+    value for name, value in vars(errorcodes).items() if name.isupper() and isinstance(value, str)
+}
 _ACTIONS = {
-    errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays; run again when they agree.",
-    errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run again.",
-    errorcodes.INSUFFICIENT_PRIVILEGE: "Grant what is missing to the role of DATABASE_URL, then run again.",
-    errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run again.",
-    errorcodes.UNIQUE_VIOLATION: "What was committed stays. Another lead has that value: look at it, then run again.",
-    "23": "What was committed stays. Leads have no room for a value, or for none: look at that column, then run again.",
+    errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays; run again when "
+    "they agree.",
+    errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run "
+    "again.",
+    errorcodes.INSUFFICIENT_PRIVILEGE: "Grant what is missing to the role of DATABASE_URL, then "
+    "run again.",
+    errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run "
+    "again.",
+    errorcodes.UNIQUE_VIOLATION: "What was committed stays. Another lead has that value: look at "
+    "it, then run again.",
+    "23": "What was committed stays. Leads have no room for a value, or for none: look at that "
+    "column, then run again.",
 }

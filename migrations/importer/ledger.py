@@ -9,8 +9,8 @@ Each lead that an import wrote is in one class when the import has been taken ba
 - **referenced**: created by the import and as it made it, but a row of some table refers to it.
 - None of these: people have deleted it meanwhile.
 
-Created leads are looked at only where they are to be removed (``remove_created``), and then those of
-all imports of the revision: an earlier one may have been taken back without its leads.
+Created leads are looked at only where they are to be removed (``remove_created``), and then those
+of all imports of the revision: an earlier one may have been taken back without its leads.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,9 @@ class Receipt:
 
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"
-        rare = [f"{n} {word}" for n, word in ((self.rejected, "rejected"), (self.folded, "folded")) if n]
+        rare = [
+            f"{n} {word}" for n, word in ((self.rejected, "rejected"), (self.folded, "folded")) if n
+        ]
         return f"{self.export}: {self.records} records: {', '.join([counts, *rare])}."
 
 
@@ -124,23 +126,30 @@ def has_ledger(connection: Connection) -> bool:
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:
-    """Every import that the ledger knows, reverted ones too, the oldest first; none without a ledger."""
+    """Every import that the ledger knows, reverted ones too, the oldest first; none without a
+    ledger."""
     if not has_ledger(connection):
         return []
-    return [_receipt(row) for row in connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports ORDER BY id"))]
+    return [
+        _receipt(row)
+        for row in connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports ORDER BY id"))
+    ]
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
     """The ledger's row of a revision's import that has not been reverted; None if there is none."""
     if not has_ledger(connection):
         return None
-    statement = f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
+    statement = (
+        f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
+    )
     row = connection.execute(text(statement), {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
 
 
 def find_reverted(connection: Connection, revision: str) -> Receipt | None:
-    """The ledger's row of a revision's last import that has been reverted; None if there is none."""
+    """The ledger's row of a revision's last import that has been reverted; None if there is
+    none."""
     statement = f"""
         SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NOT NULL
         ORDER BY id DESC LIMIT 1
@@ -152,13 +161,17 @@ def find_reverted(connection: Connection, revision: str) -> Receipt | None:
 def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:
     """Like ``find_receipt``, but there must be one; ``id`` names it where it may be reverted."""
     if id is not None:
-        row = connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports WHERE id = :id"), {"id": id}).one()
+        row = connection.execute(
+            text(f"SELECT {_COLUMNS} FROM lead_imports WHERE id = :id"), {"id": id}
+        ).one()
         return _receipt(row)
     receipt = find_receipt(connection, revision)
     if receipt is None:
         raise DatabaseRefused(
-            f"The ledger has no import of revision {revision}, though the database is stamped with it: it was "
-            "stamped by hand, or the ledger was emptied. Nothing was written; stamp the revision before it, "
+            f"The ledger has no import of revision {revision}, though the database is stamped "
+            f"with it: it was "
+            "stamped by hand, or the ledger was emptied. Nothing was written; stamp the revision "
+            "before it, "
             "then run 'alembic upgrade head'."
         )
     return receipt
@@ -171,7 +184,8 @@ def count_leads(connection: Connection) -> int:
 
 
 def tell_leads(connection: Connection) -> str:
-    """How many leads there are now, for people: beyond a million it would take longer to count them than to import."""
+    """How many leads there are now, for people: beyond a million it would take longer to count them
+    than to import."""
     counted = f"SELECT count(*) FROM (SELECT FROM leads LIMIT {MOST_COUNTED} + 1) AS counted"
     count: int = connection.execute(text(counted)).scalar_one()
     return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
@@ -181,8 +195,10 @@ def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:
     """Refuse to go on with another export than the one that the ledger knows."""
     if (receipt.sha256, receipt.records) != (sha256, records):
         raise DatabaseRefused(
-            f"The ledger holds an import of {receipt.export} under revision {receipt.revision} with sha256 "
-            f"{receipt.sha256} and {receipt.records} records; this revision has {sha256} and {records}. "
+            f"The ledger holds an import of {receipt.export} under revision {receipt.revision} "
+            f"with sha256 "
+            f"{receipt.sha256} and {receipt.records} records; this revision has {sha256} and "
+            f"{records}. "
             "A released export is never edited: put the old one back and add the new one with "
             "'python -m migrations add'."
         )
@@ -192,7 +208,8 @@ def check_not_half_reverted(receipt: Receipt) -> None:
     """Refuse to import while a downgrade has come only half of its way."""
     if receipt.revert_next_record:
         raise DatabaseRefused(
-            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} of {receipt.records}. "
+            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} "
+            f"of {receipt.records}. "
             f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
             f"'{receipt.downgrade}', then 'alembic upgrade head'."
         )
@@ -202,8 +219,10 @@ def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:
     """Refuse to finish a downgrade otherwise than it began: its counts would be of two kinds."""
     if receipt.remove_created not in (None, remove_created):
         raise DatabaseRefused(
-            f"{receipt.export}: this downgrade began {'with' if receipt.remove_created else 'without'} "
-            f"-x remove-created and has come to record {receipt.revert_next_record} of {receipt.records}. "
+            f"{receipt.export}: this downgrade began "
+            f"{'with' if receipt.remove_created else 'without'} "
+            f"-x remove-created and has come to record {receipt.revert_next_record} of "
+            f"{receipt.records}. "
             f"Finish it as it began: '{receipt.downgrade}'."
         )
 

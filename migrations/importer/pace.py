@@ -1,10 +1,10 @@
 """How fast an import goes, so that the site does not notice it.
 
-A batch holds the leads that it updates until its commit: where batches take longer than they should, they
-get smaller, and larger again where there is time. Where commits are slow, the disk or a standby is behind,
-and the import rests as long as it has worked. The models are the batched migrations of GitLab
-(https://docs.gitlab.com/development/database/batched_background_migrations/) and the throttle of gh-ost
-(https://github.com/github/gh-ost/blob/master/doc/throttle.md).
+A batch holds the leads that it updates until its commit: where batches take longer than they
+should, they get smaller, and larger again where there is time. Where commits are slow, the disk or
+a standby is behind, and the import rests as long as it has worked. The models are the batched
+migrations of GitLab (https://docs.gitlab.com/development/database/batched_background_migrations/)
+and the throttle of gh-ost (https://github.com/github/gh-ost/blob/master/doc/throttle.md).
 """
 
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from typing import NamedTuple
 __all__ = ["Pace", "Took"]
 
 LONGEST_WORK = 0.1
-"""Seconds that a batch should take before its commit: hardly half of it is spent with leads locked."""
+"""Seconds that a batch should take before its commit: hardly half of it is spent with leads
+locked."""
 
 SLOW_COMMIT = 0.1
 """Seconds: a commit waits for the disk once, which takes some milliseconds."""

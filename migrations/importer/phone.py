@@ -11,7 +11,8 @@ rule is a new function beside it and a new index.
 Region GB; the digits agree with libphonenumber (https://github.com/google/libphonenumber) on its
 example numbers, every region in international spellings, GB in national ones too. At most fifteen
 digits (ITU-T E.164); at least six, the shortest that libphonenumber knows (Iran), and nine where
-the number is British or its country is not said: less is a local number or junk, and junk has no key.
+the number is British or its country is not said: less is a local number or junk, and junk has no
+key.
 
 It is PL/pgSQL: the same rules as one SQL expression took three times as long, and nobody could
 read them. Strings with a backslash are E'…': they mean the same whatever the session's settings.
@@ -87,7 +88,9 @@ END
 $body$
 """
 
-_SEPARATORS = re.compile(r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+")
+_SEPARATORS = re.compile(
+    r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+"
+)
 _TEL = re.compile(r"(?<![^\0])tel:", re.IGNORECASE | re.ASCII)
 _TRUNK_ZERO = re.compile(r"(?<![^\0])((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
 _PHONES = re.compile(
@@ -105,7 +108,8 @@ _PHONES = re.compile(
 
 
 def are_phones(texts: Sequence[str]) -> bool:
-    """Whether each of some texts is one phone number: whether ``lead_phone_key_v1`` has a key for it.
+    """Whether each of some texts is one phone number: whether ``lead_phone_key_v1`` has a key for
+    it.
 
     For checking an export before it reaches a server; which phones are the same is the server's to
     say. A property test holds the two together. All at once is three times as fast as one by one.

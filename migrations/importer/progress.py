@@ -1,4 +1,5 @@
-"""How far a piece of work has come: a bar on a terminal, a line every few seconds in a deploy's log.
+"""How far a piece of work has come: a bar on a terminal, a line every few seconds in a deploy's
+log.
 
     with Progress("october_leads.json", "records") as progress:
         progress.at(12_000, 50_000)
@@ -58,7 +59,8 @@ class Progress:
         self._shown.close()
 
     def at(self, done: float, total: float, note: Callable[[], str] | None = None) -> None:
-        """``done`` of ``total`` is done; ``note``, asked when a line is due, says more, if it is not "".
+        """``done`` of ``total`` is done; ``note``, asked when a line is due, says more, if it is
+        not "".
 
         What it says is worth a line on a terminal too.
         """
@@ -70,7 +72,9 @@ class Progress:
             task = self._bar.tasks[self._task]
             noted = note() if note else ""
             if noted or not self._is_terminal:
-                log.info("%s: %s%s", task.description, _how_far(task), f": {noted}" if noted else "")
+                log.info(
+                    "%s: %s%s", task.description, _how_far(task), f": {noted}" if noted else ""
+                )
 
 
 def time_span(seconds: float) -> str:

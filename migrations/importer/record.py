@@ -33,7 +33,8 @@ FURTHEST_OFFSET = timedelta(hours=14)
 """Kiribati's. Postgres takes no offset of 16 hours or more."""
 
 LONGEST_RECORD = 4 << 20
-"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay below it."""
+"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay
+below it."""
 
 COLUMNS = (
     "lead_number",
@@ -66,7 +67,8 @@ class Record(Struct, forbid_unknown_fields=True, gc=False):
 
 
 def why_no_moment(moment: datetime) -> str | None:
-    """What is wrong with a ``created_at`` that is a date and time with an offset; None if nothing is."""
+    """What is wrong with a ``created_at`` that is a date and time with an offset; None if
+    nothing is."""
     offset = moment.utcoffset()
     if offset is None or abs(offset) > FURTHEST_OFFSET:
         return f"is more than {FURTHEST_OFFSET.seconds // 3600} hours off UTC"
@@ -76,6 +78,7 @@ def why_no_moment(moment: datetime) -> str | None:
 
 
 def are_moments(moments: Sequence[datetime]) -> bool:
-    """Whether nothing is wrong with any of some: the earliest, the latest and one of each offset speak for all."""
+    """Whether nothing is wrong with any of some: the earliest, the latest and one of each offset
+    speak for all."""
     of_each_offset = {moment.tzinfo: moment for moment in moments}.values()
     return not any(map(why_no_moment, (min(moments), max(moments), *of_each_offset)))

@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from migrations.importer.errors import TryAgain
 from migrations.importer.progress import log
@@ -12,10 +18,12 @@ from migrations.importer.progress import log
 __all__ = ["reconnecting", "sleep_unless", "until_the_site_lets_us"]
 
 BATCH_ATTEMPTS = 8
-"""Of one batch, over a quarter of a minute and more: no request of the site holds a lead that long."""
+"""Of one batch, over a quarter of a minute and more: no request of the site holds a lead that
+long."""
 
 RUN_ATTEMPTS = 10
-"""Of a whole run, with pauses of up to a minute and a half in all: a server that restarts is back by then."""
+"""Of a whole run, with pauses of up to a minute and a half in all: a server that restarts is back
+by then."""
 
 WhyStop = Callable[[], str | None]
 
@@ -60,4 +68,6 @@ def sleep_unless(why_stop: WhyStop, seconds: float) -> None:
 
 def _say(state: RetryCallState) -> None:
     assert state.outcome is not None
-    log.warning("%s This was attempt %d; trying again.", state.outcome.exception(), state.attempt_number)
+    log.warning(
+        "%s This was attempt %d; trying again.", state.outcome.exception(), state.attempt_number
+    )

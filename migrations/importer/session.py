@@ -1,6 +1,7 @@
 """Where statements go: to a server, batch by batch; to a server, to be rolled back; or to a script.
 
-The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open transactions.
+The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open
+transactions.
 """
 
 import time
@@ -22,15 +23,19 @@ from migrations.importer.sql.apply import SKIP_AUDIT
 __all__ = ["Script", "Server", "Session", "copy_text"]
 
 LONGEST_WAIT = 0.5
-"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and tries again. Half of
-the server's deadlock_timeout: where the two wait for each other, it is never the site's transaction that is ended."""
+"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and
+tries again. Half of the server's deadlock_timeout: where the two wait for each other, it is never
+the site's transaction that is ended."""
 
 # A savepoint's settings outlive it.
-_AS_AFTER_A_COMMIT = "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+_AS_AFTER_A_COMMIT = (
+    "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+)
 
 
 def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
-    """Columns of one length in the text format of COPY (https://www.postgresql.org/docs/current/sql-copy.html).
+    """Columns of one length in the text format of COPY
+    (https://www.postgresql.org/docs/current/sql-copy.html).
 
     No text may hold a NUL, which Postgres has no place for.
     """
@@ -42,7 +47,9 @@ def _escaped(column: Sequence[str]) -> Sequence[str]:
     joined = "\0".join(column)
     if not any(special in joined for special in "\\\t\n\r"):
         return column
-    escaped = joined.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    escaped = (
+        joined.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    )
     return escaped.split("\0")
 
 
@@ -57,19 +64,23 @@ class Session(Protocol):
     """What the procedures ask for."""
 
     def execute(self, sql: str, **parameters: object) -> Any:
-        """Run one statement. ``parameters`` are positions, counts and names, never a lead's data."""
+        """Run one statement. ``parameters`` are positions, counts and names, never a lead's
+        data."""
 
     def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
-        """Send rows, as ``copy_text`` writes them, into a temporary table; ``table`` names its columns too.
+        """Send rows, as ``copy_text`` writes them, into a temporary table; ``table`` names its
+        columns too.
 
         What ``pieces`` raises, this raises; then nothing is in the table.
         """
 
     def transaction(self, doing: str) -> AbstractContextManager[None]:
-        """All or nothing, taking its time, for it is in nobody's way. ``doing``: what an error says was going on."""
+        """All or nothing, taking its time, for it is in nobody's way. ``doing``: what an error says
+        was going on."""
 
     def batch(self, doing: str) -> AbstractContextManager[None]:
-        """The same for what writes to leads: bounded in time, and the audit trigger lets it pass."""
+        """The same for what writes to leads: bounded in time, and the audit trigger lets it
+        pass."""
 
 
 class Server:
@@ -81,7 +92,13 @@ class Server:
     took: how long the last transaction took.
     """
 
-    def __init__(self, connection: Connection, *, one_transaction: bool = False, statement_timeout: float = 30) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        one_transaction: bool = False,
+        statement_timeout: float = 30,
+    ) -> None:
         self._connection = connection
         self._one_transaction = one_transaction
         self._timeout = statement_timeout
@@ -140,7 +157,8 @@ class Server:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Errors without the server's text; raised from None, for that text would be in the traceback."""
+        """Errors without the server's text; raised from None, for that text would be in the
+        traceback."""
         started = time.monotonic()
         try:
             yield

@@ -1,6 +1,7 @@
 """The export on the server: checked on its way into a temporary table, before anything is written.
 
-Batches take their records from there: what is imported is what was checked, whatever happens to the file.
+Batches take their records from there: what is imported is what was checked, whatever happens to the
+file.
 """
 
 import os
@@ -19,7 +20,9 @@ from migrations.importer.sql import apply as sql
 __all__ = ["copy_export", "fold_repeats", "stage_export"]
 
 
-def stage_export(session: Session, export: Export, why_stop: Callable[[], str | None], *, blanks_clear: bool) -> None:
+def stage_export(
+    session: Session, export: Export, why_stop: Callable[[], str | None], *, blanks_clear: bool
+) -> None:
     """Check an export while it goes to the server.
 
     why_stop: asked again and again; a reason stops it. blanks_clear: whether a blank is a value.
@@ -30,18 +33,28 @@ def stage_export(session: Session, export: Export, why_stop: Callable[[], str | 
         # The server has the last word on what is a phone.
         without_key = session.execute(sql.WITHOUT_KEY).scalars().all()
         if without_key:
-            problems = [Problem(position + 1, "phone", "is not one phone number") for position in without_key]
+            problems = [
+                Problem(position + 1, "phone", "is not one phone number")
+                for position in without_key
+            ]
             raise ExportRefused(export.name, problems)
 
 
 def copy_export(
-    session: Session, export: Export, why_stop: Callable[[], str | None] = lambda: None, *, blanks_clear: bool
+    session: Session,
+    export: Export,
+    why_stop: Callable[[], str | None] = lambda: None,
+    *,
+    blanks_clear: bool,
 ) -> None:
     """Send an export's records, and what is wrong with those that are set aside."""
     session.copy(sql.STAGE, _rows(export, why_stop), blank_is_null=not blanks_clear)
     if export.rejected:
         positions, fields, reasons = zip(*export.rejected, strict=True)
-        session.copy(sql.SET_ASIDE, [copy_text([[str(position - 1) for position in positions], fields, reasons])])
+        session.copy(
+            sql.SET_ASIDE,
+            [copy_text([[str(position - 1) for position in positions], fields, reasons])],
+        )
 
 
 def fold_repeats(session: Session) -> None:
@@ -53,14 +66,18 @@ def fold_repeats(session: Session) -> None:
 
 def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]:
     with Progress(f"checking {export.name}", "MB") as progress:
-        for positions, records in export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6)):
+        for positions, records in export.checked(
+            lambda done, size: progress.at(done / 1e6, size / 1e6)
+        ):
             if reason := why_stop():
                 raise Stopped(
-                    f"{export.name}: stopped while it was checked, for {reason}. This run has written nothing."
+                    f"{export.name}: stopped while it was checked, for {reason}. This run has "
+                    f"written nothing."
                 )
             _, *columns, moments = zip(*map(astuple, records), strict=True)
             yield copy_text([list(map(str, positions)), *columns, _isoformat(moments)])
-            # Client and server are both at work, perhaps on the site's own two cores: who waits for one may have it.
+            # Client and server are both at work, perhaps on the site's own two cores: who waits for
+            # one may have it.
             os.sched_yield()
 
 

@@ -87,8 +87,8 @@ class Import:
 
     revision: the revision's id; export: a file's name under ``data/``; sha256: of its bytes, in
     hex; records: how many it holds.
-    rejected: a record with a problem stops the import before its first write, or is set aside: it is
-    kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
+    rejected: a record with a problem stops the import before its first write, or is set aside: it
+    is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
     """
 
@@ -102,7 +102,9 @@ class Import:
     def open(self) -> AbstractContextManager[Export]:
         """The export, to be checked against what is pinned. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
-            raise ExportRefused(self.export, [Problem(0, "", "is not the name of a file under data/")])
+            raise ExportRefused(
+                self.export, [Problem(0, "", "is not the name of a file under data/")]
+            )
         set_aside = self.rejected == "set aside"
         return open_export(DATA / self.export, self.sha256, self.records, set_aside=set_aside)
 
@@ -129,19 +131,22 @@ def apply(import_: Import, context: RevisionContext) -> None:
             run.session.execute(sql.CREATE_APPLY_BATCH)
             run.in_batches(apply_batch, receipt.next_record)
             receipt = get_receipt(run.connection, import_.revision)
-            log.info("%s Leads: %s before, %s after.", receipt, leads_before, tell_leads(run.connection))
+            log.info(
+                "%s Leads: %s before, %s after.", receipt, leads_before, tell_leads(run.connection)
+            )
 
 
 def revert(import_: Import, context: RevisionContext) -> None:
     """Take an import back, column by column, where a lead still holds what the import wrote.
 
     Leads that it created stay, unless the options say ``remove_created``: then those go that nobody
-    has touched or referenced since. An import that has not come to its end is taken back as far as it
-    has come. Raises ``ImportStopped``; the batches that are reverted stay so.
+    has touched or referenced since. An import that has not come to its end is taken back as far as
+    it has come. Raises ``ImportStopped``; the batches that are reverted stay so.
     """
     if context.as_sql:
         raise DatabaseRefused(
-            "The downgrade of an import depends on the leads: it cannot be a script. Run it without --sql."
+            "The downgrade of an import depends on the leads: it cannot be a script. Run it "
+            "without --sql."
         )
     with import_.open() as export, _run(import_, export, context) as run:
         run.stage()
@@ -155,7 +160,11 @@ def revert(import_: Import, context: RevisionContext) -> None:
         check_receipt(receipt, import_.sha256, import_.records)
         remove_created = run.options.remove_created
         check_same_way_back(receipt, remove_created)
-        for statement in (back.DROP_TEMPORARY_TABLES, *back.TEMPORARY_TABLES, back.CREATE_REVERT_BATCH):
+        for statement in (
+            back.DROP_TEMPORARY_TABLES,
+            *back.TEMPORARY_TABLES,
+            back.CREATE_REVERT_BATCH,
+        ):
             run.session.execute(statement)
         if remove_created:
             check_removal(run.connection)
@@ -188,17 +197,28 @@ class _Run:
         """Check the export, and have it on the server."""
         for statement in (sql.DROP_TEMPORARY_TABLES, *sql.TEMPORARY_TABLES):
             self.session.execute(statement)
-        stage_export(self.session, self.export, self.options.why_stop, blanks_clear=self.import_.blanks == "clear")
+        stage_export(
+            self.session,
+            self.export,
+            self.options.why_stop,
+            blanks_clear=self.import_.blanks == "clear",
+        )
 
     def in_batches(
-        self, work: Callable[[Session, Batch, str], None], start: int, how_far: str = "saved; deploy again to continue"
+        self,
+        work: Callable[[Session, Batch, str], None],
+        start: int,
+        how_far: str = "saved; deploy again to continue",
     ) -> None:
         """Do the ``work`` batch by batch, from the checkpoint ``start`` on.
 
-        how_far: what is said of the records before the checkpoint where it stops between two batches.
+        how_far: what is said of the records before the checkpoint where it stops between two
+        batches.
         """
         if 0 < start < self.export.count:
-            log.info("%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count)
+            log.info(
+                "%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count
+            )
         here, done = start, 0
         with Progress(self.export.name, "records") as progress:
             while here < self.export.count:
@@ -208,10 +228,14 @@ class _Run:
                 self._whole_or_in_halves(work, batch, how_far)
                 here, done = batch.next, done + 1
                 progress.at(here, self.export.count, self.pace.note)
-                if here < self.export.count and not self.options.dry_run:  # which holds its locks all the while
+                if (
+                    here < self.export.count and not self.options.dry_run
+                ):  # which holds its locks all the while
                     sleep_unless(self.options.why_stop, self.pace.rest)
 
-    def _whole_or_in_halves(self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str) -> None:
+    def _whole_or_in_halves(
+        self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str
+    ) -> None:
         try:
             for attempt in until_the_site_lets_us(self.options.why_stop):
                 with attempt:
@@ -221,7 +245,8 @@ class _Run:
         except TooManyAtOnce as error:
             if batch.next - batch.here == 1:
                 raise DatabaseFailed(
-                    f"{error} It is one record alone, so fewer at a time will not do: see what the server is busy "
+                    f"{error} It is one record alone, so fewer at a time will not do: see what "
+                    f"the server is busy "
                     "with. What was committed stays; run again to continue.",
                     error.sqlstate,
                 ) from None
@@ -231,9 +256,12 @@ class _Run:
 
     def _stop_if_asked(self, batch: Batch, how_far: str) -> None:
         if reason := self.options.why_stop():
-            how_far = "gone through, and a dry run keeps nothing" if self.options.dry_run else how_far
+            how_far = (
+                "gone through, and a dry run keeps nothing" if self.options.dry_run else how_far
+            )
             raise Stopped(
-                f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} records are {how_far}."
+                f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} "
+                f"records are {how_far}."
             )
 
 
@@ -255,9 +283,15 @@ def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
     """The import as part of a script that psql can run."""
     export.check()  # before a line of it is written
-    context.output_buffer.write("-- This script holds personal data: keep it as carefully as the database.\n")
+    context.output_buffer.write(
+        "-- This script holds personal data: keep it as carefully as the database.\n"
+    )
     script = Script(context.output_buffer)
-    for statement in ("SET client_encoding = 'UTF8'", *sql.TEMPORARY_TABLES, sql.CREATE_APPLY_BATCH):
+    for statement in (
+        "SET client_encoding = 'UTF8'",
+        *sql.TEMPORARY_TABLES,
+        sql.CREATE_APPLY_BATCH,
+    ):
         script.execute(statement)
     copy_export(script, export, blanks_clear=import_.blanks == "clear")
     fold_repeats(script)

@@ -2,7 +2,8 @@
 
     with previewed(connection, show):
         ...                              # the very statements of an upgrade
-    # show(Preview(leads_before=50, leads_after=257, …)) has been called, and nothing is left of them
+    # show(Preview(leads_before=50, leads_after=257, …)) has been called, and nothing is left of
+    # them
 
 The figures are read from the ledger that the dry run wrote; the rows of each table are counted by
 Postgres itself, in its statistics of this transaction, so that what triggers write is counted too.
@@ -71,7 +72,9 @@ _CHANGED = f"""
         left(l.lead_number, {LONGEST_SHOWN + 1}) AS lead_number,
         left(l.full_name, {LONGEST_SHOWN + 1}) AS full_name,
         array_remove(
-            ARRAY[{", ".join(f"CASE WHEN b.{c} IS DISTINCT FROM l.{c} THEN '{c}' END" for c in COLUMNS)}], NULL
+            ARRAY[{
+    ", ".join(f"CASE WHEN b.{c} IS DISTINCT FROM l.{c} THEN '{c}' END" for c in COLUMNS)
+}], NULL
         ) AS fields,
         {", ".join(f"left(b.{c}, {LONGEST_SHOWN + 1}) AS old_{c}" for c in COLUMNS)},
         {", ".join(f"left(l.{c}, {LONGEST_SHOWN + 1}) AS new_{c}" for c in COLUMNS)},
@@ -142,7 +145,10 @@ def _take(connection: Connection, start: _Start, refused: ExportRefused | None) 
         leads_before=start.leads,
         leads_after=after.leads,
         imports=[_figures(start.ledger.get(row["id"], {}), row) for row in done],
-        tables=sorted(_difference(name, start.rows.get(name, (0, 0, 0)), rows) for name, rows in after.rows.items()),
+        tables=sorted(
+            _difference(name, start.rows.get(name, (0, 0, 0)), rows)
+            for name, rows in after.rows.items()
+        ),
         created=created,
         changed=changed,
         total_created=total_created,
@@ -181,7 +187,9 @@ def _figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figures:
 
     imports = gained("next_record") > 0
     checkpoint = "next_record" if imports else "revert_next_record"
-    counts = [name for name, value in after.items() if type(value) is int and name not in _NO_COUNTS]
+    counts = [
+        name for name, value in after.items() if type(value) is int and name not in _NO_COUNTS
+    ]
     return Figures(
         revision=after["revision"],
         export=after["export"],
@@ -218,7 +226,9 @@ def _changed(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Ch
 
 def _set_aside(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Problem], int]:
     rows = connection.execute(text(_SET_ASIDE), _parameters(starts)).all()
-    return [Problem(row.record, row.field, row.reason) for row in rows], rows[0].total if rows else 0
+    return [Problem(row.record, row.field, row.reason) for row in rows], rows[
+        0
+    ].total if rows else 0
 
 
 def _parameters(starts: Mapping[int, int]) -> dict[str, list[int]]:

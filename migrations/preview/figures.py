@@ -1,4 +1,5 @@
-"""What an upgrade would do, as a dry run has shown it (``dry_run.py``): figures, rows of each table, leads."""
+"""What an upgrade would do, as a dry run has shown it (``dry_run.py``): figures, rows of each
+table, leads."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,7 +85,8 @@ class TableRows:
         return not self.is_written
 
     def __lt__(self, other: "TableRows") -> bool:
-        """Leads first, then what should not have been written, the application's tables, and ours."""
+        """Leads first, then what should not have been written, the application's tables, and
+        ours."""
         return self._place < other._place
 
     @property
@@ -106,7 +108,8 @@ class CreatedLead:
 
 @dataclass(frozen=True)
 class ChangedLead:
-    """A lead that would be updated. ``fields``: those that change; ``old`` and ``new`` hold them all."""
+    """A lead that would be updated. ``fields``: those that change; ``old`` and ``new`` hold
+    them all."""
 
     id: int
     lead_number: str
@@ -120,8 +123,9 @@ class ChangedLead:
 class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
-    created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count all.
-    problems: why records were set aside, or why the export was ``refused``: nothing was written then.
+    created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count
+    all. problems: why records were set aside, or why the export was ``refused``: nothing was
+    written then.
     """
 
     database: str
@@ -152,7 +156,11 @@ class Preview:
     @property
     def unlisted_tables(self) -> list[TableRows]:
         """The application's other tables that were not written, where they are many."""
-        untouched = [rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.table in NAMED)]
+        untouched = [
+            rows
+            for rows in self.tables
+            if not (rows.is_written or rows.is_ours or rows.table in NAMED)
+        ]
         return untouched if len(untouched) > MOST_UNTOUCHED else []
 
     @property

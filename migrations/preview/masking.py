@@ -1,4 +1,5 @@
-"""Phones and e-mails as a preview shows them: enough to tell two apart, not enough to call or write.
+"""Phones and e-mails as a preview shows them: enough to tell two apart, not enough to call or
+write.
 
     masked("phone", "+44 7700 900123")             +•• •••• •••123
     masked("email", "ada@example.org")             a••@•••••••.org
@@ -18,7 +19,9 @@ DOT = "•"
 _EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']*")
 _BETWEEN = r"[\s().\u2010-\u2015-]*"
 # Seven digits and more that are no date, or what is left of a number where a long text was cut.
-_PHONE = re.compile(rf"(?P<date>\b\d{{4}}-\d\d-\d\d\b)|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)")
+_PHONE = re.compile(
+    rf"(?P<date>\b\d{{4}}-\d\d-\d\d\b)|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)"
+)
 _PLAIN = ("lead_number", "status", "postal_code")
 
 

@@ -5,7 +5,13 @@ Made where they are missing, adopted as they are where they fit.
 
 from alembic import op
 
-from migrations.importer.v1 import Table, create_audit_trigger, create_tables, drop_audit_trail, drop_tables
+from migrations.importer.v1 import (
+    Table,
+    create_audit_trigger,
+    create_tables,
+    drop_audit_trail,
+    drop_tables,
+)
 
 revision = "0001_baseline"
 down_revision = None

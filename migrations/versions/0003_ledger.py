@@ -57,9 +57,9 @@ TABLES = (
         field="text NOT NULL",
         reason="text NOT NULL",
     ),
-    # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to the import
-    # either: its batches have one, and here each row would pay for it. A lead that the site gives another phone
-    # while the import runs may be updated by two records.
+    # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to
+    # the import either: its batches have one, and here each row would pay for it. A lead that the
+    # site gives another phone while the import runs may be updated by two records.
     Table(
         "lead_before_images",
         "PRIMARY KEY (import_id, record)",
@@ -84,7 +84,8 @@ TABLES = (
 def upgrade() -> None:
     create_tables(op.get_context(), *TABLES)
     op.execute(
-        "CREATE UNIQUE INDEX IF NOT EXISTS lead_imports_live ON lead_imports (revision) WHERE reverted_at IS NULL"
+        "CREATE UNIQUE INDEX IF NOT EXISTS lead_imports_live ON lead_imports (revision) WHERE "
+        "reverted_at IS NULL"
     )
 
 

@@ -24,10 +24,14 @@ def october(tmp_path: Path) -> Path:
     """Another export: a known lead under another name, and one that is new."""
     known, new = records()[:2]
     new = new | {"phone": "07700 900999 ext. 77", "full_name": "New In October"}
-    return written([known | {"full_name": "Renamed In October"}, new], tmp_path, "october_leads.json")
+    return written(
+        [known | {"full_name": "Renamed In October"}, new], tmp_path, "october_leads.json"
+    )
 
 
-def test_an_added_export_is_imported_by_the_next_upgrade(project: Path, october: Path, database: URL) -> None:
+def test_an_added_export_is_imported_by_the_next_upgrade(
+    project: Path, october: Path, database: URL
+) -> None:
     """Checked, copied, a revision written; after the upgrade both imports are in the ledger."""
     added = migrations(project, "add", str(october), "-m", "import october leads")
     assert added.returncode == 0, added.stderr
@@ -38,7 +42,9 @@ def test_an_added_export_is_imported_by_the_next_upgrade(project: Path, october:
     assert (project / "data" / october.name).read_bytes() == october.read_bytes()
     upgraded = alembic(database, "upgrade", "head", root=project)
     assert upgraded.returncode == 0, upgraded.stdout
-    ledger = run(database, "SELECT revision, export, created, updated FROM lead_imports ORDER BY id")
+    ledger = run(
+        database, "SELECT revision, export, created, updated FROM lead_imports ORDER BY id"
+    )
     assert [tuple(row) for row in ledger] == [
         (IMPORT, "production_leads_export.json", len(records()), 0),
         ("0005_import_october_leads", "october_leads.json", 1, 1),
@@ -51,7 +57,9 @@ def test_an_added_revision_passes_the_projects_lint(project: Path, october: Path
     config = ["--config", str(ROOT / "pyproject.toml")]
     revision = str(project / "migrations" / "versions" / "0005_import_october_leads.py")
     for check in (["check", *config], ["format", "--check", *config]):
-        ruff = subprocess.run([sys.executable, "-m", "ruff", *check, revision], check=False, capture_output=True)
+        ruff = subprocess.run(
+            [sys.executable, "-m", "ruff", *check, revision], check=False, capture_output=True
+        )
         assert ruff.returncode == 0, ruff.stdout
 
 
@@ -67,14 +75,18 @@ def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
 
 def test_an_export_that_is_imported_already_is_not_added(project: Path) -> None:
     """The same bytes under another name would be the same import."""
-    refused = migrations(project, "add", str(ROOT / "data" / "production_leads_export.json"), "-m", "once more")
+    refused = migrations(
+        project, "add", str(ROOT / "data" / "production_leads_export.json"), "-m", "once more"
+    )
     assert refused.returncode == 1
     assert IMPORT in refused.stderr
 
 
 def test_an_export_never_takes_another_ones_place(project: Path, october: Path) -> None:
     """A file of that name in data/ with other bytes is left alone."""
-    (project / "data" / october.name).write_bytes((ROOT / "data" / "production_leads_export.json").read_bytes())
+    (project / "data" / october.name).write_bytes(
+        (ROOT / "data" / "production_leads_export.json").read_bytes()
+    )
     refused = migrations(project, "add", str(october), "-m", "import october leads")
     assert refused.returncode == 1
     assert "is another file" in refused.stderr
@@ -89,7 +101,9 @@ def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Pat
 
 
 @pytest.mark.parametrize("message", ["", "!!", 'say "it"'])
-def test_a_message_that_makes_no_file_name_is_refused(message: str, project: Path, october: Path) -> None:
+def test_a_message_that_makes_no_file_name_is_refused(
+    message: str, project: Path, october: Path
+) -> None:
     """Nothing is written for it."""
     refused = migrations(project, "add", str(october), "-m", message)
     assert refused.returncode == 1
@@ -114,7 +128,10 @@ def test_check_lists_problems_for_machines_too(project: Path, tmp_path: Path) ->
     told = migrations(project, "check", "--json", str(bad))
     assert told.returncode == 1
     found = json.loads(told.stdout)
-    assert [(problem["record"], problem["field"]) for problem in found["problems"]] == [(1, "phone"), (2, "notes")]
+    assert [(problem["record"], problem["field"]) for problem in found["problems"]] == [
+        (1, "phone"),
+        (2, "notes"),
+    ]
     assert found["total"] == 2
 
 

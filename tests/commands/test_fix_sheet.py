@@ -1,4 +1,5 @@
-"""``python -m migrations check --fix-sheet``: problems beside the records that have them, for their owner."""
+"""``python -m migrations check --fix-sheet``: problems beside the records that have them, for their
+owner."""
 
 import csv
 import stat
@@ -12,7 +13,9 @@ from tests.support.exports import written
 
 def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "migrations", "check", str(export), "--fix-sheet", str(sheet)]
-    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
 
 
 def bad() -> list[Record]:
@@ -30,7 +33,11 @@ def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
         warning, header, *lines = csv.reader(sheet)
     assert "Personal data" in warning[0]
     rows = [dict(zip(header, line, strict=True)) for line in lines]
-    assert [(row["record"], row["field"]) for row in rows] == [("2", "phone"), ("2", "status"), ("3", "email")]
+    assert [(row["record"], row["field"]) for row in rows] == [
+        ("2", "phone"),
+        ("2", "status"),
+        ("3", "email"),
+    ]
     assert rows[0]["full_name"] == bad()[1]["full_name"]
     assert rows[0]["notes"] == "'=1+1"
     assert rows[1]["status"] == "7"
@@ -54,4 +61,7 @@ def test_a_file_that_is_cut_off_is_listed_as_far_as_it_goes(tmp_path: Path) -> N
     export = written(bad(), tmp_path)
     export.write_bytes(export.read_bytes()[:-20])
     assert check(export, tmp_path / "sheet.csv").returncode == 1
-    assert "the file is no JSON" in (tmp_path / "sheet.csv").read_text(encoding="utf-8").splitlines()[-1]
+    assert (
+        "the file is no JSON"
+        in (tmp_path / "sheet.csv").read_text(encoding="utf-8").splitlines()[-1]
+    )

@@ -44,16 +44,24 @@ def test_machines_get_one_object_and_no_personal_data(crm_with_leads: URL) -> No
 
 def test_personal_data_where_it_is_asked_for(crm_with_leads: URL) -> None:
     """Every lead with its values."""
-    told = migrations(ROOT, "preview", "--json", "--show-personal-data", "-x", "batch-size=50", url=crm_with_leads)
+    told = migrations(
+        ROOT, "preview", "--json", "--show-personal-data", "-x", "batch-size=50", url=crm_with_leads
+    )
     preview = json.loads(told.stdout)
-    assert {lead["phone"] for lead in preview["created"]} < {record["phone"] for record in records()}
+    assert {lead["phone"] for lead in preview["created"]} < {
+        record["phone"] for record in records()
+    }
     assert len(preview["created"]) == 207
     assert all(old != new for lead in preview["changed"] for old, new in lead["fields"].values())
 
 
-def test_a_page_that_cannot_be_written_stops_before_the_run(crm_with_leads: URL, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_stops_before_the_run(
+    crm_with_leads: URL, tmp_path: Path
+) -> None:
     """Exit status 1, one sentence, and no dry run."""
-    told = migrations(ROOT, "preview", "--html", str(tmp_path / "missing" / "page.html"), url=crm_with_leads)
+    told = migrations(
+        ROOT, "preview", "--html", str(tmp_path / "missing" / "page.html"), url=crm_with_leads
+    )
     assert told.returncode == 1
     assert "page.html cannot be written: No such file or directory." in told.stderr
     assert "Running upgrade" not in told.stderr
@@ -68,11 +76,16 @@ def test_an_option_that_is_unknown_is_refused(crm_with_leads: URL) -> None:
 
 
 def test_two_imports_that_change_one_lead_show_it_once(database: URL, tmp_path: Path) -> None:
-    """From what the first of them found to what the last one leaves; a lead that is created is not updated too."""
+    """From what the first of them found to what the last one leaves; a lead that is created is not
+    updated too."""
     project = copy_project(tmp_path)
     first, second = records()[:2]
     assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
-    run(database, "INSERT INTO leads (phone, full_name) VALUES (:phone, 'As it was')", phone=first["phone"])
+    run(
+        database,
+        "INSERT INTO leads (phone, full_name) VALUES (:phone, 'As it was')",
+        phone=first["phone"],
+    )
     october = [first | {"full_name": "In October"}, second | {"full_name": "New, then renamed"}]
     path = written(october, tmp_path, "october_leads.json")
     assert migrations(project, "add", str(path), "-m", "import october leads").returncode == 0
@@ -90,7 +103,9 @@ def test_two_imports_that_change_one_lead_show_it_once(database: URL, tmp_path: 
         assert f"export <b><bdi>{export}</bdi></b>" in page.read_text(encoding="utf-8")
 
 
-def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(database: URL, tmp_path: Path) -> None:
+def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(
+    database: URL, tmp_path: Path
+) -> None:
     """What is wrong, for people and on the page."""
     project = copy_project(tmp_path)
     export = project / "data" / "production_leads_export.json"

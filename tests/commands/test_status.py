@@ -32,7 +32,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-def test_a_receipt_says_what_was_imported(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_receipt_says_what_was_imported(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Export, digest, revision, when, how long, who, which release, the counts, complete."""
     words = " ".join(told(capsys).split())
     run(imported, "SELECT 1")
@@ -55,14 +57,23 @@ def test_machines_get_all_of_it(imported: URL, capsys: pytest.CaptureFixture[str
     assert status["stamped"] == [IMPORT]
     assert status["pending"] == []
     [receipt] = status["imports"]
-    expected = {"export": EXPORT, "state": "complete", "records": 217, "created": 207, "updated": 10, "ran_by": "crm"}
+    expected = {
+        "export": EXPORT,
+        "state": "complete",
+        "records": 217,
+        "created": 207,
+        "updated": 10,
+        "ran_by": "crm",
+    }
     assert expected.items() <= receipt.items()
     assert len(receipt["sha256"]) == 64
     assert receipt["seconds"] >= 0
     assert "T" in receipt["started_at"]
 
 
-def test_an_unfinished_import_says_where_it_stopped(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_import_says_where_it_stopped(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And that it may be running."""
     run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
     words = " ".join(told(capsys).split())
@@ -70,7 +81,9 @@ def test_an_unfinished_import_says_where_it_stopped(imported: URL, capsys: pytes
     assert "stopped at record 100 of 217, or running now" in words
 
 
-def test_a_reverted_import_stays_with_what_was_taken_back(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reverted_import_stays_with_what_was_taken_back(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The receipt of the way back, and that the import is pending again."""
     downgrade(imported)
     words = " ".join(told(capsys).split())
@@ -102,7 +115,9 @@ def test_a_database_without_a_ledger_has_no_imports(
     assert status["pending"][0]["revision"] == IMPORT
 
 
-def test_what_the_ledger_holds_does_not_reach_the_terminal(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_ledger_holds_does_not_reach_the_terminal(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Escape sequences are no text."""
     run(imported, "UPDATE lead_imports SET ran_by = E'\\x1b[2J[bold]somebody'")
     assert "by       �[2J[bold]somebody" in told(capsys)
@@ -129,7 +144,9 @@ def test_a_standard_output_that_is_full_is_exit_status_1(imported: URL, command:
             check=False, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip
     assert told.returncode == 1
-    assert told.stderr == "Standard output: No space left on device. Put that right, then run again.\n"
+    assert (
+        told.stderr == "Standard output: No space left on device. Put that right, then run again.\n"
+    )
 
 
 def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:

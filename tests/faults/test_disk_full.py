@@ -13,7 +13,8 @@ from tests.support.servers import own_server, small_disk, why_no_small_disk
 
 
 def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
-    """It stops with a clear message, the batches that were committed stay, and the next deploy continues."""
+    """It stops with a clear message, the batches that were committed stay, and the next deploy
+    continues."""
     if why := why_no_small_disk():
         pytest.skip(why)
     with small_disk(32 * 2**20) as disk, own_server() as (_, server):
@@ -29,7 +30,10 @@ def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
         held.let_go()
         assert deploy.status != 0
         assert "53100 disk full" in deploy.output
-        assert "What was committed stays. Make room on the server's disk, then run again." in deploy.output
+        assert (
+            "What was committed stays. Make room on the server's disk, then run again."
+            in deploy.output
+        )
         assert "trying again" not in deploy.output
         assert 40 <= value(url, "SELECT next_record FROM lead_imports") < len(records())
         ballast.unlink()

@@ -14,7 +14,8 @@ from tests.support.servers import tool
 def test_a_dump_taken_in_mid_import_resumes_elsewhere(
     crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
 ) -> None:
-    """It holds the committed batches, their ledger and no lock: an upgrade there goes on where it was taken."""
+    """It holds the committed batches, their ledger and no lock: an upgrade there goes on where it
+    was taken."""
     dump, psql = tool("pg_dump", crm_with_leads), tool("psql", crm_with_leads)
     before = picture(crm_with_leads)
     held = HoldBefore("INSERT INTO lead_import_batches", nth=3)

@@ -26,7 +26,9 @@ def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: De
 
 
 @pytest.mark.parametrize("index", ["leads_duplicate_of", "leads_phone_key_v1"])
-def test_an_index_that_was_left_invalid_is_built_again(index: str, database: URL, deploys: Deploys) -> None:
+def test_an_index_that_was_left_invalid_is_built_again(
+    index: str, database: URL, deploys: Deploys
+) -> None:
     """Whichever of the two it is."""
     deploys.run(database, "upgrade", "head", faults=[KillBefore("UPDATE alembic_version", nth=1)])
     assert run(database, "SELECT version_num FROM alembic_version") == [("0001_baseline",)]

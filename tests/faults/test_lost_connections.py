@@ -44,23 +44,34 @@ def test_a_deploy_whose_connection_an_operator_ends_before(
     """It connects anew, takes the lock again, reads the ledger again, and comes to the same end."""
     before = picture(crm_with_leads)
     held, again = HoldBefore(when, nth), HoldBefore(TAKES_THE_LOCK, nth=2)
-    deploy = deploys.start(crm_with_leads, "-x", "batch-size=110", "upgrade", "head", faults=[held, again])
+    deploy = deploys.start(
+        crm_with_leads, "-x", "batch-size=110", "upgrade", "head", faults=[held, again]
+    )
     held.wait()
     assert value(crm_with_leads, TERMINATE)
     held.let_go()
     again.wait()
     again.let_go()
     assert deploy.status == 0, deploy.output
-    assert "connection to the server was lost. Run the same command again. This was attempt 1" in deploy.output
+    assert (
+        "connection to the server was lost. Run the same command again. This was attempt 1"
+        in deploy.output
+    )
     assert_imported(crm_with_leads, before)
 
 
 @pytest.mark.parametrize("nth", range(2, 8))
-@pytest.mark.parametrize("trouble", [SwallowReply, pytest.param(CutBeforeCommit, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize(
+    "trouble", [SwallowReply, pytest.param(CutBeforeCommit, marks=pytest.mark.chaos)]
+)
 def test_a_commit_that_the_network_cuts_off(
-    trouble: type[SwallowReply] | type[CutBeforeCommit], nth: int, crm_with_leads: URL, deploys: Deploys
+    trouble: type[SwallowReply] | type[CutBeforeCommit],
+    nth: int,
+    crm_with_leads: URL,
+    deploys: Deploys,
 ) -> None:
-    """Whether its reply was lost or it never arrived: the checkpoint knows, and no batch comes twice."""
+    """Whether its reply was lost or it never arrived: the checkpoint knows, and no batch comes
+    twice."""
     before = picture(crm_with_leads)
     with proxy(crm_with_leads, trouble(nth)) as url:
         deploy = deploys.run(url, "-x", "batch-size=110", "upgrade", "head")
@@ -70,21 +81,29 @@ def test_a_commit_that_the_network_cuts_off(
 
 
 @pytest.fixture(scope="module")
-def size_of_a_deploy(databases: Databases, template: Template, tmp_path_factory: pytest.TempPathFactory) -> int:
+def size_of_a_deploy(
+    databases: Databases, template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> int:
     """How many bytes pass in both directions while nothing goes wrong."""
     url = databases.create(template("crm_with_leads", build_crm_with_leads))
     much = CutAfter(10**9)
-    with proxy(url, much) as through, Deploys(tmp_path_factory.mktemp("undisturbed")).watched() as deploys:
+    with (
+        proxy(url, much) as through,
+        Deploys(tmp_path_factory.mktemp("undisturbed")).watched() as deploys,
+    ):
         deploys.succeed(through, "-x", "batch-size=20", "upgrade", "head")
     databases.drop(str(url.database))
     return 10**9 - much.size
 
 
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.chaos) for seed in range(4, 100))])
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.chaos) for seed in range(4, 100))]
+)
 def test_a_line_that_is_cut_after_some_bytes(
     seed: int, size_of_a_deploy: int, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Wherever that is, in a COPY, in an answer or between two: that run or the next one comes to the same end."""
+    """Wherever that is, in a COPY, in an answer or between two: that run or the next one comes to
+    the same end."""
     before = picture(crm_with_leads)
     # Two deploys differ by a few bytes: how a time is written is as long as its digits.
     size = int(random.Random(seed).uniform(100, 0.999 * size_of_a_deploy))
@@ -106,9 +125,12 @@ def test_a_slow_network_only_takes_longer(crm_with_leads: URL, deploys: Deploys)
     assert_imported(crm_with_leads, before)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other names for these options")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems have other names for these options"
+)
 def test_a_network_that_is_gone_ends_a_connection_in_about_a_minute(crm: URL) -> None:
-    """Keepalives on both sides and a limit for what is not acknowledged: the kernels really have them."""
+    """Keepalives on both sides and a limit for what is not acknowledged: the kernels really have
+    them."""
     options = {
         "on": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
         "idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
@@ -125,11 +147,17 @@ def test_a_network_that_is_gone_ends_a_connection_in_about_a_minute(crm: URL) ->
 
 
 def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
-    """The server's side has them too: it shows what its kernel says of the line, nothing for a Unix socket."""
+    """The server's side has them too: it shows what its kernel says of the line, nothing for a Unix
+    socket."""
     with connect(crm) as connection:
         settings = [
             connection.exec_driver_sql(f"SHOW {name}").scalar_one()
-            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+            for name in (
+                "tcp_keepalives_idle",
+                "tcp_keepalives_interval",
+                "tcp_keepalives_count",
+                "tcp_user_timeout",
+            )
         ]
         check = connection.exec_driver_sql("SHOW client_connection_check_interval").scalar_one()
     assert check == "1s"
@@ -140,7 +168,8 @@ def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
 def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys: Deploys) -> None:
-    """It recovers what was committed; the same deploy finds it again and goes on to the same end."""
+    """It recovers what was committed; the same deploy finds it again and goes on to the
+    same end."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)
@@ -157,7 +186,8 @@ def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys
 
 
 def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
-    """The server ends all sessions and recovers; the same deploy waits for it and goes on to the same end."""
+    """The server ends all sessions and recovers; the same deploy waits for it and goes on to the
+    same end."""
     with own_server() as (_, url):
         build_crm_with_leads(url)
         before = picture(url)
@@ -178,7 +208,11 @@ def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)
-        for limit in ("max_connections = 5", "superuser_reserved_connections = 0", "max_wal_senders = 0"):
+        for limit in (
+            "max_connections = 5",
+            "superuser_reserved_connections = 0",
+            "max_wal_senders = 0",
+        ):
             run(url, f"ALTER SYSTEM SET {limit}")
         stop(url, signal.SIGINT)
         with own_server(place), ExitStack() as site:
@@ -207,7 +241,9 @@ def test_a_server_that_stays_away_ends_the_deploy(deploys: Deploys) -> None:
         build_crm_with_leads(url)
         before = picture(url)
         held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
-        deploy = deploys.start(url, "-x", "time-budget=3", "-x", "batch-size=20", "upgrade", "head", faults=[held])
+        deploy = deploys.start(
+            url, "-x", "time-budget=3", "-x", "batch-size=20", "upgrade", "head", faults=[held]
+        )
         held.wait()
         stop(url, signal.SIGQUIT)
         held.let_go()

@@ -7,7 +7,15 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import build_crm_with_leads
-from tests.support.crm import assert_imported, picture, records, slow_down, speed_up, value, wait_until
+from tests.support.crm import (
+    assert_imported,
+    picture,
+    records,
+    slow_down,
+    speed_up,
+    value,
+    wait_until,
+)
 from tests.support.deploys import Deploy, Deploys
 from tests.support.ends import LOCK_IS_FREE
 from tests.support.faults import HoldBefore
@@ -29,9 +37,14 @@ def machines() -> Iterator[Machines]:
         yield machines
 
 
-@pytest.mark.parametrize("sleep", [None, 0.4, 600], ids=["between statements", "before a reply", "in a long statement"])
-def test_both_sides_notice_in_about_a_minute(sleep: float | None, machines: Machines, deploys: Deploys) -> None:
-    """The server's session and the lock go away, the client tries again, and comes to the same end."""
+@pytest.mark.parametrize(
+    "sleep", [None, 0.4, 600], ids=["between statements", "before a reply", "in a long statement"]
+)
+def test_both_sides_notice_in_about_a_minute(
+    sleep: float | None, machines: Machines, deploys: Deploys
+) -> None:
+    """The server's session and the lock go away, the client tries again, and comes to the
+    same end."""
     with machines.server() as (by_socket, by_network):
         build_crm_with_leads(by_socket)
         before = picture(by_socket)
@@ -42,7 +55,10 @@ def test_both_sides_notice_in_about_a_minute(sleep: float | None, machines: Mach
         assert value(by_socket, LOCK_IS_FREE)
         deploy.wait_until_it_says("connection to the server was lost", seconds=ABOUT_A_MINUTE)
         client_noticed = time.monotonic() - gone
-        print(f"noticed by the server after {server_noticed:.0f} s, by the client after {client_noticed:.0f} s")
+        print(
+            f"noticed by the server after {server_noticed:.0f} s, by the client after "
+            f"{client_noticed:.0f} s"
+        )
         if sleep:
             speed_up(by_socket)
         assert value(by_socket, "SELECT next_record FROM lead_imports") == 20
@@ -55,7 +71,8 @@ def test_both_sides_notice_in_about_a_minute(sleep: float | None, machines: Mach
 def lose_the_network(
     sleep: float | None, machines: Machines, deploys: Deploys, by_socket: URL, by_network: URL
 ) -> Deploy:
-    """Start a deploy and silence the network in its second batch: between two statements, or in a slow one."""
+    """Start a deploy and silence the network in its second batch: between two statements, or in a
+    slow one."""
     held = HoldBefore("SELECT pg_temp.lead_import_apply_batch", nth=2)
     arguments = ("-x", "batch-size=20", "-x", "statement-timeout=900", "upgrade", "head")
     deploy = deploys.start(by_network, *arguments, faults=[machines.move, held])

@@ -29,7 +29,8 @@ KNOWN = """
 
 
 class Bench:
-    """An export of ``records`` leads in batches of ``size``, and CRMs that know a tenth of its phones."""
+    """An export of ``records`` leads in batches of ``size``, and CRMs that know a tenth of its
+    phones."""
 
     def __init__(self, records: int, size: int, deploys: Deploys, folder: Path) -> None:
         self.records = records
@@ -37,7 +38,10 @@ class Bench:
         self._export = folder / "export.json"
         self._arguments = ("-x", f"batch-size={size}", "upgrade", "head")
         script = str(ROOT / "data" / "make_export.py")
-        subprocess.run([sys.executable, script, f"--leads={records}", "--seed=3", f"--out={self._export}"], check=True)
+        subprocess.run(
+            [sys.executable, script, f"--leads={records}", "--seed=3", f"--out={self._export}"],
+            check=True,
+        )
         deploys.exports.append(self._export)
 
     def build(self, url: URL) -> None:
@@ -80,8 +84,13 @@ def kill_at_random(runs: int, bench: Bench, start: Callable[[], URL]) -> list[in
             continue
         died.append(value(url, "SELECT coalesce(max(next_record), 0) FROM lead_imports"))
         bench.upgrade(url)
-        assert left_by_the_import(url) == expected, f"killed after {moment:.3f} s, with {died[-1]} records saved"
-    print(f"{runs} killed, with {sorted(died)} of {bench.records} records saved, and always the same end")
+        assert left_by_the_import(url) == expected, (
+            f"killed after {moment:.3f} s, with {died[-1]} records saved"
+        )
+    print(
+        f"{runs} killed, with {sorted(died)} of {bench.records} records saved, and always the "
+        f"same end"
+    )
     return died
 
 
@@ -99,5 +108,9 @@ def test_runs_killed_at_random_moments(
 ) -> None:
     """The same, as often as CHAOS_RUNS says, with 20,000 records in batches of 500."""
     bench = Bench(20_000, 500, deploys, tmp_path)
-    died = kill_at_random(RUNS, bench, lambda: new_database(template("crm_that_knows_2000", bench.build)))
-    assert RUNS < 20 or any(0 < saved < bench.records for saved in died), "none of them died between two batches"
+    died = kill_at_random(
+        RUNS, bench, lambda: new_database(template("crm_that_knows_2000", bench.build))
+    )
+    assert RUNS < 20 or any(0 < saved < bench.records for saved in died), (
+        "none of them died between two batches"
+    )

@@ -58,13 +58,18 @@ def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: 
 def deploy_role(database: URL) -> Iterator[URL]:
     """The URL of a role that may do nothing, on an empty database."""
     run(database, f"CREATE ROLE chaos_deploy LOGIN PASSWORD '{PASSWORD}'")
-    run(database, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO chaos_deploy")
+    run(
+        database,
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO chaos_deploy",
+    )
     run(database, f'REVOKE TEMPORARY ON DATABASE "{database.database}" FROM PUBLIC')
     yield database.set(username="chaos_deploy", password=PASSWORD)
     run(database, "DROP OWNED BY chaos_deploy; DROP ROLE chaos_deploy")
 
 
-def test_all_rights_that_are_missing_are_listed_at_once(database: URL, deploy_role: URL, deploys: Deploys) -> None:
+def test_all_rights_that_are_missing_are_listed_at_once(
+    database: URL, deploy_role: URL, deploys: Deploys
+) -> None:
     """One message names them all, with what to grant; nothing was written."""
     run(database, "CREATE TABLE leads (id bigint PRIMARY KEY)")
     deploy = deploys.run(deploy_role, "upgrade", "head")
@@ -72,7 +77,10 @@ def test_all_rights_that_are_missing_are_listed_at_once(database: URL, deploy_ro
     assert "may not make tables in the schema public (GRANT CREATE)" in deploy.output
     assert "may not make temporary tables (GRANT TEMPORARY ON DATABASE)" in deploy.output
     assert "does not own the table leads" in deploy.output
-    assert value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 2
+    assert (
+        value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        == 2
+    )
 
 
 def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
@@ -82,10 +90,15 @@ def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
     role = f"chaos_{crm_with_leads.database}"
     run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
     try:
-        run(crm_with_leads, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}")
+        run(
+            crm_with_leads,
+            f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
+        )
         run(crm_with_leads, f"GRANT SELECT, UPDATE ON alembic_version, lead_imports TO {role}")
         before = picture(crm_with_leads)
-        deploy = deploys.run(crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head")
+        deploy = deploys.run(
+            crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head"
+        )
         assert deploy.status != 0
         for missing in (
             "INSERT lead_imports",
@@ -102,4 +115,7 @@ def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
         deploys.succeed(crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head")
         assert_imported(crm_with_leads, before)
     finally:
-        run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
+        run(
+            crm_with_leads,
+            f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
+        )

@@ -17,18 +17,30 @@ def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploy
     before = picture(crm_with_leads)
     run(crm_with_leads, "CREATE SEQUENCE attempts")  # no transaction takes its numbers back
     once = "IF nextval('attempts') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40001'; END IF; RETURN NEW;"
-    run(crm_with_leads, f"CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {once} END $$")
-    run(crm_with_leads, "CREATE TRIGGER once BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION once()")
+    run(
+        crm_with_leads,
+        f"CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {once} END $$",
+    )
+    run(
+        crm_with_leads,
+        "CREATE TRIGGER once BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION once()",
+    )
     deploy = deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
     assert "records 1 to 20: the server answered 40001 serialization failure" in deploy.output
     assert_imported(crm_with_leads, before)
 
 
-def test_a_constraint_that_a_record_breaks_is_not_tried_again(crm_with_leads: URL, deploys: Deploys) -> None:
-    """The message names the constraint and no value; what was committed stays, and the next deploy goes on."""
+def test_a_constraint_that_a_record_breaks_is_not_tried_again(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """The message names the constraint and no value; what was committed stays, and the next deploy
+    goes on."""
     before = picture(crm_with_leads)
     breaks = records()[30]["lead_number"]
-    run(crm_with_leads, f"ALTER TABLE leads ADD CONSTRAINT not_this_one CHECK (lead_number <> '{breaks}')")
+    run(
+        crm_with_leads,
+        f"ALTER TABLE leads ADD CONSTRAINT not_this_one CHECK (lead_number <> '{breaks}')",
+    )
     deploy = deploys.run(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
     assert deploy.status != 0
     assert "records 21 to 40: the server answered 23514 check violation" in deploy.output
@@ -41,17 +53,24 @@ def test_a_constraint_that_a_record_breaks_is_not_tried_again(crm_with_leads: UR
     assert_imported(crm_with_leads, before)
 
 
-def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
     """It stops with what to grant; what was committed stays."""
     before = picture(crm_with_leads)
     role = f"chaos_{crm_with_leads.database}"
     run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
     try:
-        run(crm_with_leads, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}")
+        run(
+            crm_with_leads,
+            f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
+        )
         run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
         held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
         arguments = ("-x", "batch-size=20", "upgrade", "head")
-        deploy = deploys.start(crm_with_leads.set(username=role, password=PASSWORD), *arguments, faults=[held])
+        deploy = deploys.start(
+            crm_with_leads.set(username=role, password=PASSWORD), *arguments, faults=[held]
+        )
         held.wait()
         run(crm_with_leads, f"REVOKE INSERT ON lead_import_batches FROM {role}")
         held.let_go()
@@ -63,7 +82,10 @@ def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(crm_with_le
         deploys.succeed(crm_with_leads, "upgrade", "head")
         assert_imported(crm_with_leads, before)
     finally:
-        run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
+        run(
+            crm_with_leads,
+            f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
+        )
 
 
 def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
@@ -71,7 +93,9 @@ def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
 ) -> None:
     """A batch that waits for one lead holds others; after half a second it lets go of them all."""
     before = picture(crm_with_leads)
-    low, high = value(crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'")
+    low, high = value(
+        crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'"
+    )
     edit = text("UPDATE leads SET updated_at = updated_at WHERE id = :id")
     with connected(crm_with_leads) as slow, connected(crm_with_leads) as quick:
         slow.execute(text("BEGIN"))
@@ -90,12 +114,16 @@ def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
 
 
 def test_a_database_that_is_dropped_ends_the_deploy(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Connecting is tried again, for who says why cannot be told from a restart; but not for ever."""
+    """Connecting is tried again, for who says why cannot be told from a restart; but not for
+    ever."""
     held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
     arguments = ("-x", "batch-size=20", "-x", "time-budget=4", "upgrade", "head")
     deploy = deploys.start(crm_with_leads, *arguments, faults=[held])
     held.wait()
-    run(crm_with_leads.set(database="postgres"), f'DROP DATABASE "{crm_with_leads.database}" WITH (FORCE)')
+    run(
+        crm_with_leads.set(database="postgres"),
+        f'DROP DATABASE "{crm_with_leads.database}" WITH (FORCE)',
+    )
     held.let_go()
     assert deploy.wait(seconds=20) not in (0, 1)
     assert "The server does not answer" in deploy.output

@@ -31,7 +31,9 @@ def set_for(url: URL, setting: str) -> None:
         "search_path = app, public",
     ],
 )
-def test_a_setting_of_the_database_changes_nothing(setting: str, crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_setting_of_the_database_changes_nothing(
+    setting: str, crm_with_leads: URL, deploys: Deploys
+) -> None:
     """The same end as without it."""
     run(crm_with_leads, "CREATE SCHEMA app")
     before = picture(crm_with_leads)
@@ -48,11 +50,16 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
     limit: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
     """Reading the export takes its time, inside of a transaction and outside."""
-    if not value(crm_with_leads, "SELECT count(*) FROM pg_settings WHERE name = :limit", limit=limit):
+    if not value(
+        crm_with_leads, "SELECT count(*) FROM pg_settings WHERE name = :limit", limit=limit
+    ):
         pytest.skip(f"this server has no {limit}")
     before = picture(crm_with_leads)
     set_for(crm_with_leads, f"{limit} = 100")
-    pauses = [HoldBefore("SELECT pg_temp.lead_import_apply_batch"), HoldBefore("BEGIN ISOLATION", nth=4)]
+    pauses = [
+        HoldBefore("SELECT pg_temp.lead_import_apply_batch"),
+        HoldBefore("BEGIN ISOLATION", nth=4),
+    ]
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=pauses)
     for pause in pauses:
         pause.wait()
@@ -65,7 +72,8 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
 
 
 def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys: Deploys) -> None:
-    """With synchronous_commit off, a server says that it has committed before it has: not so to an import."""
+    """With synchronous_commit off, a server says that it has committed before it has: not so to an
+    import."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)

@@ -26,31 +26,47 @@ def as_another_role(crm_with_leads: URL) -> Iterator[URL]:
     """The URL of a role that may import, and is nobody special."""
     role = f"chaos_{crm_with_leads.database}"
     run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    run(crm_with_leads, f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}")
+    run(
+        crm_with_leads,
+        f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
+    )
     run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
     yield crm_with_leads.set(username=role, password=PASSWORD)
-    run(crm_with_leads, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
+    run(
+        crm_with_leads,
+        f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
+    )
 
 
-HAS_LEAD = "SELECT count(*) > 0 FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
+HAS_LEAD = (
+    "SELECT count(*) > 0 FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
+)
 
 
 def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Deploys) -> None:
     """All end well; one of them imports, the others find nothing to do."""
     ten = [deploys.start(database, "upgrade", "head") for _ in range(10)]
     assert [deploy.status for deploy in ten] == [0] * 10
-    imported = [deploy for deploy in ten if "217 records: 217 created, 0 updated, 0 unchanged" in deploy.output]
+    imported = [
+        deploy
+        for deploy in ten
+        if "217 records: 217 created, 0 updated, 0 unchanged" in deploy.output
+    ]
     assert len(imported) == 1
     assert value(database, "SELECT count(*) FROM leads") == len(records())
     assert value(database, "SELECT count(*) FROM lead_imports") == 1
 
 
-def test_ten_upgrades_at_once_in_the_middle_of_the_chain(crm_with_leads: URL, deploys: Deploys) -> None:
+def test_ten_upgrades_at_once_in_the_middle_of_the_chain(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
     """The same where an earlier deploy died in the import."""
     before = picture(crm_with_leads)
     dies = KillBefore("INSERT INTO lead_import_batches", nth=2)
     deploys.run(crm_with_leads, "-x", "batch-size=50", "upgrade", "head", faults=[dies])
-    ten = [deploys.start(crm_with_leads, "-x", "batch-size=50", "upgrade", "head") for _ in range(10)]
+    ten = [
+        deploys.start(crm_with_leads, "-x", "batch-size=50", "upgrade", "head") for _ in range(10)
+    ]
     assert [deploy.status for deploy in ten] == [0] * 10
     assert sum("resumed at record 51 of" in deploy.output for deploy in ten) == 1
     assert_imported(crm_with_leads, before)
@@ -66,13 +82,18 @@ def test_a_downgrade_waits_for_the_upgrade_before_it(crm_with_leads: URL, deploy
     down.wait_until_it_says("production_leads_export.json at record 20 of 217")
     held.let_go()
     assert (up.status, down.status) == (0, 0), up.output + down.output
-    assert run(crm_with_leads, "SELECT updated, restored FROM lead_imports WHERE reverted_at IS NOT NULL") == [(10, 10)]
+    assert run(
+        crm_with_leads, "SELECT updated, restored FROM lead_imports WHERE reverted_at IS NOT NULL"
+    ) == [(10, 10)]
     after = picture(crm_with_leads)
     assert {lead_id: after.leads[lead_id] for lead_id in before.leads} == before.leads
 
 
-def test_an_upgrade_waits_for_the_downgrade_before_it(crm_with_leads: URL, deploys: Deploys) -> None:
-    """The other way round: where both find work, the one that comes second begins when the first is through."""
+def test_an_upgrade_waits_for_the_downgrade_before_it(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """The other way round: where both find work, the one that comes second begins when the first is
+    through."""
     held = HoldBefore("DROP TABLE")
     down = deploys.start(crm_with_leads, "downgrade", "-1", faults=[held])
     held.wait()
@@ -84,8 +105,11 @@ def test_an_upgrade_waits_for_the_downgrade_before_it(crm_with_leads: URL, deplo
     assert value(crm_with_leads, "SELECT updated FROM lead_imports") == 10
 
 
-def test_an_upgrade_waits_for_the_downgrade_of_its_import(crm_with_leads: URL, deploys: Deploys) -> None:
-    """The stamp says that there is nothing to do, but the import is half back: it is waited for, and comes again."""
+def test_an_upgrade_waits_for_the_downgrade_of_its_import(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """The stamp says that there is nothing to do, but the import is half back: it is waited for,
+    and comes again."""
     deploys.succeed(crm_with_leads, "upgrade", "head")
     held = HoldBefore("UPDATE lead_imports SET revert_next_record", nth=2)
     down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
@@ -94,14 +118,17 @@ def test_an_upgrade_waits_for_the_downgrade_of_its_import(crm_with_leads: URL, d
     up.wait_until_it_says("waiting for another deploy")
     held.let_go()
     assert (down.status, up.status) == (0, 0), down.output + up.output
-    ledger = run(crm_with_leads, "SELECT reverted_at IS NULL, updated FROM lead_imports ORDER BY id")
+    ledger = run(
+        crm_with_leads, "SELECT reverted_at IS NULL, updated FROM lead_imports ORDER BY id"
+    )
     assert ledger == [(False, 10), (True, 10)]
 
 
 def test_a_holder_whose_session_may_not_be_seen_is_named_all_the_same(
     crm_with_leads: URL, as_another_role: URL, deploys: Deploys
 ) -> None:
-    """Only a superuser sees since when another role's session is there; the wait goes on for everybody."""
+    """Only a superuser sees since when another role's session is there; the wait goes on for
+    everybody."""
     with connected(crm_with_leads) as other:
         other.execute(text("SET application_name = 'another deploy'"))
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
@@ -110,7 +137,9 @@ def test_a_holder_whose_session_may_not_be_seen_is_named_all_the_same(
     assert deploy.status == 0, deploy.output
 
 
-def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
     """How far the holder is cannot be read then; who it is can."""
     with connected(crm_with_leads) as other, connected(crm_with_leads) as downgrade:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
@@ -123,13 +152,18 @@ def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(crm_with_leads: UR
     assert "trying again" not in deploy.output
 
 
-def test_without_the_lock_alembic_does_not_even_look_for_work(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Where nothing was pending a moment ago, what another deploy does now is no work to go on from."""
+def test_without_the_lock_alembic_does_not_even_look_for_work(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """Where nothing was pending a moment ago, what another deploy does now is no work to go on
+    from."""
     looks = KillBefore("SELECT alembic_version.version_num")
     deploys.succeed(crm_with_leads, "downgrade", BEFORE_IMPORT, faults=[looks])
 
 
-def test_rows_that_refer_to_a_lead_are_added_meanwhile(crm_with_leads: URL, deploys: Deploys) -> None:
+def test_rows_that_refer_to_a_lead_are_added_meanwhile(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
     """A call to a lead that the batch has updated is written down without waiting for the batch."""
     before = picture(crm_with_leads)
     run(crm_with_leads, "CREATE TABLE calls (lead_id bigint NOT NULL REFERENCES leads (id))")
@@ -145,10 +179,15 @@ def test_rows_that_refer_to_a_lead_are_added_meanwhile(crm_with_leads: URL, depl
     assert_imported(crm_with_leads, before)
 
 
-def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(crm_with_leads: URL, deploys: Deploys) -> None:
-    """The batch lets go before a server looks for deadlocks; the site gets through, and the next attempt does too."""
+def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """The batch lets go before a server looks for deadlocks; the site gets through, and the next
+    attempt does too."""
     before = picture(crm_with_leads)
-    low, high = value(crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'")
+    low, high = value(
+        crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'"
+    )
     held = HoldBefore("FOR NO KEY UPDATE")
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
     held.wait()
@@ -160,7 +199,9 @@ def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(crm_with_leads
         lock(site, low)
         site.execute(text("COMMIT"))
     assert deploy.status == 0, deploy.output
-    assert "55P03 lock not available. Run the same command again. This was attempt 1" in deploy.output
+    assert (
+        "55P03 lock not available. Run the same command again. This was attempt 1" in deploy.output
+    )
     assert_imported(crm_with_leads, before)
 
 
@@ -174,7 +215,9 @@ def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(crm_with_leads
     ],
     ids=["gets another phone", "is deleted", "becomes a duplicate", "is added"],
 )  # fmt: skip
-def test_a_lead_that_while_a_batch_looks_at_it(edit: str, when: str, crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_lead_that_while_a_batch_looks_at_it(
+    edit: str, when: str, crm_with_leads: URL, deploys: Deploys
+) -> None:
     """The batch is done again with what the site has made of it."""
     held = HoldBefore(when)
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -189,7 +232,9 @@ def test_a_lead_that_while_a_batch_looks_at_it(edit: str, when: str, crm_with_le
     assert_imported(crm_with_leads, before)
 
 
-def test_the_site_edits_and_adds_leads_during_an_import(crm_with_leads: URL, deploys: Deploys) -> None:
+def test_the_site_edits_and_adds_leads_during_an_import(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
     """Between two batches everything is free, and what the site writes is audited as ever."""
     held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head", faults=[held])
@@ -198,10 +243,15 @@ def test_the_site_edits_and_adds_leads_during_an_import(crm_with_leads: URL, dep
     run(crm_with_leads, "UPDATE leads SET status = 'booked' WHERE full_name = 'Kept 1'")
     held.let_go()
     assert deploy.status == 0, deploy.output
-    assert run(crm_with_leads, "SELECT action FROM lead_audit ORDER BY id") == [("insert",), ("update",)]
+    assert run(crm_with_leads, "SELECT action FROM lead_audit ORDER BY id") == [
+        ("insert",),
+        ("update",),
+    ]
     leads = picture(crm_with_leads).leads
     assert leads[site]["full_name"] == "Site"
-    assert [lead["status"] for lead in leads.values() if lead["full_name"] == "Kept 1"] == ["booked"]
+    assert [lead["status"] for lead in leads.values() if lead["full_name"] == "Kept 1"] == [
+        "booked"
+    ]
 
 
 @pytest.mark.parametrize("batch_size", [100, 217], ids=["in two batches", "in one batch"])
@@ -210,23 +260,39 @@ def test_a_lead_that_is_given_the_phone_of_a_later_record(
 ) -> None:
     """It is updated twice, and each time as it was before is kept; the way back takes both back."""
     known = value(crm_with_leads, "SELECT id FROM leads WHERE full_name = 'Known 0'")
-    later = next(record for record in records()[101:] if not value(crm_with_leads, HAS_LEAD, phone=record["phone"]))
+    later = next(
+        record
+        for record in records()[101:]
+        if not value(crm_with_leads, HAS_LEAD, phone=record["phone"])
+    )
     held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head", faults=[held])
     held.wait()
-    run(crm_with_leads, "UPDATE leads SET phone = :phone WHERE id = :id", phone=later["phone"], id=known)
+    run(
+        crm_with_leads,
+        "UPDATE leads SET phone = :phone WHERE id = :id",
+        phone=later["phone"],
+        id=known,
+    )
     held.let_go()
     assert deploy.status == 0, deploy.output
     assert picture(crm_with_leads).leads[known]["full_name"] == later["full_name"]
     images = "SELECT full_name FROM lead_before_images WHERE lead_id = :id ORDER BY record"
     assert run(crm_with_leads, images, id=known) == [("Known 0",), (records()[0]["full_name"],)]
-    assert run(crm_with_leads, "SELECT updated = (SELECT count(*) FROM lead_before_images) FROM lead_imports") == [
-        (True,)
-    ]
+    assert run(
+        crm_with_leads,
+        "SELECT updated = (SELECT count(*) FROM lead_before_images) FROM lead_imports",
+    ) == [(True,)]
     deploys.succeed(crm_with_leads, "-x", f"batch-size={batch_size}", "downgrade", "-1")
     lead = picture(crm_with_leads).leads[known]
-    assert (lead["full_name"], lead["email"], lead["phone"]) == ("Known 0", "known@example.org", later["phone"])
-    assert run(crm_with_leads, "SELECT restored + kept - updated, kept FROM lead_imports") == [(0, 1)]
+    assert (lead["full_name"], lead["email"], lead["phone"]) == (
+        "Known 0",
+        "known@example.org",
+        later["phone"],
+    )
+    assert run(crm_with_leads, "SELECT restored + kept - updated, kept FROM lead_imports") == [
+        (0, 1)
+    ]
 
 
 def lock(site: Connection, lead_id: int) -> None:

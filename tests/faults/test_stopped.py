@@ -1,4 +1,5 @@
-"""A deploy that is asked to stop: by a signal, by its time budget, by the server's limits, by an operator."""
+"""A deploy that is asked to stop: by a signal, by its time budget, by the server's limits, by an
+operator."""
 
 import signal
 import time
@@ -9,7 +10,17 @@ from sqlalchemy import URL, text
 from tenacity import Retrying
 
 from migrations.importer.retries import reconnecting, until_the_site_lets_us
-from tests.support.crm import assert_imported, connected, picture, records, run, slow_down, speed_up, value, wait_until
+from tests.support.crm import (
+    assert_imported,
+    connected,
+    picture,
+    records,
+    run,
+    slow_down,
+    speed_up,
+    value,
+    wait_until,
+)
 from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR, LOCK_IS_FREE
 from tests.support.faults import HoldBefore
@@ -29,11 +40,16 @@ CANCEL_WHO_WAITS = """
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_lets_the_batch_in_hand_finish(number: signal.Signals, crm_with_leads: URL, deploys: Deploys) -> None:
-    """The message says how far it came, the exit status is not 0, and the next deploy comes to the same end."""
+def test_a_signal_lets_the_batch_in_hand_finish(
+    number: signal.Signals, crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """The message says how far it came, the exit status is not 0, and the next deploy comes to the
+    same end."""
     before = picture(crm_with_leads)
     in_batch_2 = HoldBefore("INSERT INTO lead_before_images", nth=2)
-    deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[in_batch_2])
+    deploy = deploys.start(
+        crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[in_batch_2]
+    )
     in_batch_2.wait()
     deploy.send(number)
     deploy.wait_until_it_says(f"{number.name}: stopping after the batch in hand")
@@ -52,14 +68,18 @@ def test_a_signal_lets_the_batch_in_hand_finish(number: signal.Signals, crm_with
             "SELECT to_regclass('alembic_version')",
             "stopped while it was checked, for SIGTERM was received. This run has written",
         ),
-        ("COPY lead_import_stage", "stopped while it was checked, for SIGTERM was received. This run has written"),
+        (
+            "COPY lead_import_stage",
+            "stopped while it was checked, for SIGTERM was received. This run has written",
+        ),
         ("INSERT INTO lead_imports", f"0 of {len(records())} records are saved"),
     ],
 )
 def test_a_signal_before_the_first_batch_leaves_nothing_to_do(
     place: str, said: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """While it connects, while the export is checked, before the ledger's row: no lead is touched, exit not 0."""
+    """While it connects, while the export is checked, before the ledger's row: no lead is touched,
+    exit not 0."""
     before = picture(crm_with_leads)
     held = HoldBefore(place)
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -75,7 +95,9 @@ def test_a_signal_before_the_first_batch_leaves_nothing_to_do(
 
 
 @pytest.mark.parametrize("place", ["COMMIT", "UPDATE alembic_version"])
-def test_a_signal_when_all_is_in_ends_well(place: str, crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_signal_when_all_is_in_ends_well(
+    place: str, crm_with_leads: URL, deploys: Deploys
+) -> None:
     """In the last commit, and after it: the import is complete, and so is its stamp."""
     before = picture(crm_with_leads)
     held = HoldBefore(place, after="INSERT INTO lead_import_batches")
@@ -90,7 +112,8 @@ def test_a_signal_when_all_is_in_ends_well(place: str, crm_with_leads: URL, depl
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: Deploys) -> None:
-    """It ends with that statement, or at once if asked twice; the next deploy builds the index again."""
+    """It ends with that statement, or at once if asked twice; the next deploy builds the index
+    again."""
     deploys.succeed(database, "upgrade", "0001_baseline")
     with connected(database) as site:
         site.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
@@ -108,8 +131,11 @@ def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: De
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_second_signal_ends_a_deploy_at_once(number: signal.Signals, crm_with_leads: URL, deploys: Deploys) -> None:
-    """Also while a statement is blocked; the server rolls back what was in hand and gives the lock free."""
+def test_a_second_signal_ends_a_deploy_at_once(
+    number: signal.Signals, crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """Also while a statement is blocked; the server rolls back what was in hand and gives the lock
+    free."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 60)
     deploy = deploys.start(crm_with_leads, "upgrade", "head")
@@ -153,7 +179,9 @@ def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Depl
 
 
 @pytest.mark.parametrize("attempts", [until_the_site_lets_us, reconnecting])
-def test_a_reason_to_stop_ends_a_pause(attempts: Callable[[Callable[[], str | None]], Retrying]) -> None:
+def test_a_reason_to_stop_ends_a_pause(
+    attempts: Callable[[Callable[[], str | None]], Retrying],
+) -> None:
     """Pauses grow to many seconds; a deploy that is to stop does not sit them out."""
     begun = time.monotonic()
     attempts(lambda: "SIGTERM was received").sleep(20)
@@ -164,7 +192,9 @@ def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deplo
     """It says to deploy again, and deploying again comes to the same end."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 0.02)
-    deploy = deploys.run(crm_with_leads, "-x", "batch-size=20", "-x", "time-budget=1", "upgrade", "head")
+    deploy = deploys.run(
+        crm_with_leads, "-x", "batch-size=20", "-x", "time-budget=1", "upgrade", "head"
+    )
     assert deploy.status != 0
     checkpoint = value(crm_with_leads, "SELECT next_record FROM lead_imports")
     said = f"the time budget is used up. {checkpoint} of {len(records())} records are saved; deploy again to continue"
@@ -175,22 +205,32 @@ def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deplo
     assert_imported(crm_with_leads, before)
 
 
-def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Everything before the record that takes too long is saved, and the message names its position."""
+def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """Everything before the record that takes too long is saved, and the message names its
+    position."""
     before = picture(crm_with_leads)
     slow = 6  # its position; an added lead
     number = records()[slow]["lead_number"]
     sleep = "BEGIN PERFORM pg_sleep(60); RETURN NEW; END"
-    run(crm_with_leads, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {sleep} $$")
+    run(
+        crm_with_leads,
+        f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {sleep} $$",
+    )
     run(
         crm_with_leads,
         "CREATE TRIGGER slow BEFORE INSERT ON leads FOR EACH ROW "
         f"WHEN (NEW.lead_number = '{number}') EXECUTE FUNCTION take_your_time()",
     )
-    deploy = deploys.run(crm_with_leads, "-x", "batch-size=8", "-x", "statement-timeout=1", "upgrade", "head")
+    deploy = deploys.run(
+        crm_with_leads, "-x", "batch-size=8", "-x", "statement-timeout=1", "upgrade", "head"
+    )
     assert deploy.status != 0
     assert "records 1 to 8: a statement ran out of time. In two halves, then" in deploy.output
-    assert f"record {slow + 1}: a statement ran out of time. It is one record alone" in deploy.output
+    assert (
+        f"record {slow + 1}: a statement ran out of time. It is one record alone" in deploy.output
+    )
     assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == slow
     speed_up(crm_with_leads)
     deploys.succeed(crm_with_leads, "upgrade", "head")
@@ -198,13 +238,17 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(crm_with_l
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 3])
-def test_a_held_lead_is_no_statement_that_takes_too_long(seconds: int, crm_with_leads: URL, deploys: Deploys) -> None:
+def test_a_held_lead_is_no_statement_that_takes_too_long(
+    seconds: int, crm_with_leads: URL, deploys: Deploys
+) -> None:
     """However little time a statement has: the batch is tried again as it is, and not halved."""
     before = picture(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
         site.execute(text("SELECT FROM leads WHERE full_name = 'Known 9' FOR UPDATE"))
-        deploy = deploys.start(crm_with_leads, "-x", f"statement-timeout={seconds}", "upgrade", "head")
+        deploy = deploys.start(
+            crm_with_leads, "-x", f"statement-timeout={seconds}", "upgrade", "head"
+        )
         deploy.wait_until_it_says("55P03 lock not available")
         site.execute(text("ROLLBACK"))
     assert deploy.status == 0, deploy.output
@@ -226,7 +270,10 @@ def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploy
         assert value(crm_with_leads, CANCEL_WHO_WAITS)
         assert deploy.status != 0
         site.execute(text("ROLLBACK"))
-    assert "records 21 to 40: the server answered 57014 query canceled. Somebody cancelled it" in deploy.output
+    assert (
+        "records 21 to 40: the server answered 57014 query canceled. Somebody cancelled it"
+        in deploy.output
+    )
     assert "trying again" not in deploy.output
     assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 20
     deploys.succeed(crm_with_leads, "upgrade", "head")

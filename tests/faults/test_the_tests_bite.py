@@ -1,7 +1,8 @@
-"""Each line that holds it all together is needed: with it a scenario ends well, without it it does not.
+"""Each line that holds it all together is needed: with it a scenario ends well, without it it does
+not.
 
-A scenario is a function that raises ``AssertionError`` where a promise is broken; ``without.py`` takes
-the line out, in the deploy's process.
+A scenario is a function that raises ``AssertionError`` where a promise is broken; ``without.py``
+takes the line out, in the deploy's process.
 """
 
 import time
@@ -14,7 +15,16 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import NewDatabase, Template, build_crm, build_crm_with_leads
 from tests.support import without
-from tests.support.crm import add_lead, assert_imported, connected, picture, records, run, value, wait_until
+from tests.support.crm import (
+    add_lead,
+    assert_imported,
+    connected,
+    picture,
+    records,
+    run,
+    value,
+    wait_until,
+)
 from tests.support.deploys import Deploys, Fault
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
@@ -35,8 +45,11 @@ def two_upgrades_at_once_both_end_well(url: URL, deploys: Deploys, faults: list[
     assert value(url, "SELECT count(*) FROM lead_imports") == 1
 
 
-def a_batch_that_another_process_has_imported_is_left_alone(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
-    """The other one has lost its lock, or never had one; this one is about to begin with the same records."""
+def a_batch_that_another_process_has_imported_is_left_alone(
+    url: URL, deploys: Deploys, faults: list[Fault]
+) -> None:
+    """The other one has lost its lock, or never had one; this one is about to begin with the same
+    records."""
     before = picture(url)
     held = HoldBefore("UPDATE lead_imports SET next_record", nth=2)
     deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held, *faults])
@@ -48,8 +61,11 @@ def a_batch_that_another_process_has_imported_is_left_alone(url: URL, deploys: D
     assert "another process is at the same import" in deploy.output, "stopped by something else"
 
 
-def an_edit_during_a_batch_is_kept_somewhere(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
-    """The site edits a lead whose before-image is taken: its words are in the lead, or in the before-image."""
+def an_edit_during_a_batch_is_kept_somewhere(
+    url: URL, deploys: Deploys, faults: list[Fault]
+) -> None:
+    """The site edits a lead whose before-image is taken: its words are in the lead, or in the
+    before-image."""
     held = HoldBefore("AND NOT (s.lead_number")
     deploy = deploys.start(url, "upgrade", "head", faults=[held, *faults])
     held.wait()
@@ -61,15 +77,20 @@ def an_edit_during_a_batch_is_kept_somewhere(url: URL, deploys: Deploys, faults:
         except DBAPIError:  # it waits for the batch, as it should
             held.let_go()
             deploy.wait()
-            site.execute(text("UPDATE leads SET full_name = 'Edited' WHERE created_at = '2024-03-01T09:00Z'"))
+            site.execute(
+                text("UPDATE leads SET full_name = 'Edited' WHERE created_at = '2024-03-01T09:00Z'")
+            )
     held.let_go()
     assert deploy.status == 0
     kept = "SELECT full_name FROM leads UNION ALL SELECT full_name FROM lead_before_images"
     assert ("Edited",) in run(url, kept), "the edit is lost"
 
 
-def a_site_that_locks_leads_in_their_order_gets_through(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
-    """The site has the first lead and wants the last: the batch waits for the first, and holds nothing meanwhile."""
+def a_site_that_locks_leads_in_their_order_gets_through(
+    url: URL, deploys: Deploys, faults: list[Fault]
+) -> None:
+    """The site has the first lead and wants the last: the batch waits for the first, and holds
+    nothing meanwhile."""
     low, high = value(url, "SELECT ARRAY[min(id), max(id)] FROM leads")
     lock = text("SELECT FROM leads WHERE id = :id FOR UPDATE NOWAIT")
     held = HoldBefore("WITH locked AS")
@@ -83,7 +104,9 @@ def a_site_that_locks_leads_in_their_order_gets_through(url: URL, deploys: Deplo
         try:
             site.execute(lock, {"id": high})
         except DBAPIError as error:
-            raise AssertionError("the batch has a later lead while it waits for an earlier one") from error
+            raise AssertionError(
+                "the batch has a later lead while it waits for an earlier one"
+            ) from error
         finally:
             site.execute(text("ROLLBACK"))
     assert deploy.status == 0
@@ -92,19 +115,27 @@ def a_site_that_locks_leads_in_their_order_gets_through(url: URL, deploys: Deplo
 def an_upgrade_that_ends_well_is_there(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
     """Its tables can be seen from outside."""
     deploys.succeed(url, "upgrade", "0001_baseline", faults=faults)
-    assert value(url, "SELECT to_regclass('leads') IS NOT NULL AND to_regclass('alembic_version') IS NOT NULL")
+    assert value(
+        url,
+        "SELECT to_regclass('leads') IS NOT NULL AND to_regclass('alembic_version') IS NOT NULL",
+    )
 
 
-def an_upgrade_that_is_not_there_does_not_end_well(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
+def an_upgrade_that_is_not_there_does_not_end_well(
+    url: URL, deploys: Deploys, faults: list[Fault]
+) -> None:
     """Alembic itself ends with success although everything was rolled back."""
-    deploy = deploys.run(url, "upgrade", "0001_baseline", faults=[without.commit_before_configure, *faults])
+    deploy = deploys.run(
+        url, "upgrade", "0001_baseline", faults=[without.commit_before_configure, *faults]
+    )
     assert value(url, "SELECT to_regclass('leads')") is None
     assert deploy.status != 0, "ended well, and nothing is there"
     assert "The database is stamped with nothing, expected 0001_baseline" in deploy.output
 
 
 def build_crm_out_of_order(url: URL) -> None:
-    """Leads of the export, the later the record the lower the lead's id, and not in that order on disk either."""
+    """Leads of the export, the later the record the lower the lead's id, and not in that order on
+    disk either."""
     build_crm(url)
     for n, record in enumerate(records()[:40]):
         add_lead(url, id=10_000 - n, phone=record["phone"])
@@ -112,7 +143,8 @@ def build_crm_out_of_order(url: URL) -> None:
 
 
 class Line(NamedTuple):
-    """A line of the product: what takes it out, the scenario that needs it, and how that fails without it.
+    """A line of the product: what takes it out, the scenario that needs it, and how that fails
+    without it.
 
     build: what makes the database that the scenario takes place on; None for an empty one.
     """

@@ -1,4 +1,5 @@
-"""Random databases meet random exports: the result is that of the plain loop, apart from the documented rules."""
+"""Random databases meet random exports: the result is that of the plain loop, apart from the
+documented rules."""
 
 import tempfile
 from pathlib import Path
@@ -32,10 +33,16 @@ SPELLINGS = ["0{}", "+44 {}", "+44 (0){}", "0044{}", "{}", "0{} ext. 3", "0{}x3"
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 blanks_or_texts = st.just("") | texts
 phones = st.builds(
-    lambda spelling, number: spelling.format(number), st.sampled_from(SPELLINGS), st.sampled_from(NATIONAL)
+    lambda spelling, number: spelling.format(number),
+    st.sampled_from(SPELLINGS),
+    st.sampled_from(NATIONAL),
 )
-fields = st.fixed_dictionaries({field: blanks_or_texts for field in FIELDS if field not in ("phone", "lead_number")})
-times = st.sampled_from(["2024-05-01T00:00:00Z", "2025-01-31T23:59:59.5+14:00", "1999-12-31T00:00:00-11:30"])
+fields = st.fixed_dictionaries(
+    {field: blanks_or_texts for field in FIELDS if field not in ("phone", "lead_number")}
+)
+times = st.sampled_from(
+    ["2024-05-01T00:00:00Z", "2025-01-31T23:59:59.5+14:00", "1999-12-31T00:00:00-11:30"]
+)
 
 leads = st.lists(
     st.builds(
@@ -48,7 +55,12 @@ leads = st.lists(
 )
 exports = st.lists(
     st.builds(
-        lambda phone, rest, created_at: {"lead_number": "MS1", "phone": phone, **rest, "created_at": created_at},
+        lambda phone, rest, created_at: {
+            "lead_number": "MS1",
+            "phone": phone,
+            **rest,
+            "created_at": created_at,
+        },
         phones,
         fields,
         times,
@@ -70,7 +82,9 @@ def build_tables(url: URL) -> None:
     deadline=None,
     derandomize=True,
     database=None,
-    phases=[Phase.generate],  # each example is a database: making a failure smaller would take minutes
+    phases=[
+        Phase.generate
+    ],  # each example is a database: making a failure smaller would take minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(there=leads, export=exports, size=st.sampled_from([1, 3, 1000]))
@@ -81,7 +95,8 @@ def test_the_result_is_that_of_the_plain_loop(
     new_database: NewDatabase,
     template: Template,
 ) -> None:
-    """Find the first lead with this phone; update it or add one. Importing twice equals importing once."""
+    """Find the first lead with this phone; update it or add one. Importing twice equals importing
+    once."""
     url = new_database(template("tables", build_tables))
     for lead in there:
         add_lead(url, **lead)
@@ -97,7 +112,10 @@ def test_the_result_is_that_of_the_plain_loop(
         assert_imported(url, before, export)
         written = "SELECT xmin::text, leads::text FROM leads ORDER BY id"
         after = run(url, written)
-        run(url, "TRUNCATE lead_imports, lead_import_batches, lead_import_rejects, lead_before_images")
+        run(
+            url,
+            "TRUNCATE lead_imports, lead_import_batches, lead_import_rejects, lead_before_images",
+        )
         run(url, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
         upgrade(url, IMPORT)
         assert run(url, written) == after

@@ -25,7 +25,8 @@ from tests.support.previews import stop_after
 
 
 def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
-    """SIGKILL in a batch: what was committed stays, the next upgrade goes on there, nothing comes twice."""
+    """SIGKILL in a batch: what was committed stays, the next upgrade goes on there, nothing comes
+    twice."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 0.01)
     upgrade = start_alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
@@ -51,14 +52,21 @@ def test_two_upgrades_at_once_on_an_empty_database(database: URL) -> None:
 
 
 def test_a_lead_that_the_site_is_editing_is_waited_for(crm_with_leads: URL) -> None:
-    """A held row makes the batch let go and try again; the edit that was committed meanwhile is imported over."""
+    """A held row makes the batch let go and try again; the edit that was committed meanwhile is
+    imported over."""
     before = picture(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
         site.execute(text("UPDATE leads SET notes = 'being edited' WHERE full_name = 'Known 0'"))
         upgrade = start_alembic(crm_with_leads, "upgrade", "head")
-        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        wait_until(crm_with_leads, "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(
+            crm_with_leads,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        )
+        wait_until(
+            crm_with_leads,
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        )
         site.execute(text("ROLLBACK"))
     output, _ = upgrade.communicate(timeout=60)
     assert upgrade.returncode == 0, output
@@ -77,15 +85,22 @@ def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
     assert run(database, "SELECT to_regclass('leads')")[0][0] is None
 
 
-def test_an_edit_to_what_is_in_does_not_keep_the_rest_out(crm: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lead whose phone has changed since its record was imported still has that record's unique number."""
+def test_an_edit_to_what_is_in_does_not_keep_the_rest_out(
+    crm: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lead whose phone has changed since its record was imported still has that record's unique
+    number."""
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     before = picture(crm)
     with monkeypatch.context() as patch:
         stop_after(1, patch)
         with pytest.raises(CommandError, match="stopped, for the test"):
             upgrade(crm, IMPORT, "batch-size=50")
-    run(crm, "UPDATE leads SET phone = '0600000999' WHERE lead_number = :first", first=records()[0]["lead_number"])
+    run(
+        crm,
+        "UPDATE leads SET phone = '0600000999' WHERE lead_number = :first",
+        first=records()[0]["lead_number"],
+    )
     upgrade(crm)
     assert value(crm, "SELECT count(*) FROM leads") == len(records())
     assert value(crm, "SELECT next_record FROM lead_imports") == len(records())

@@ -1,4 +1,5 @@
-"""The phone key on the real server: it agrees with libphonenumber, with ``are_phones`` and with its own rules."""
+"""The phone key on the real server: it agrees with libphonenumber, with ``are_phones`` and with its
+own rules."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,17 @@ from tests.support.postgres import Databases
 Keys = Callable[[Sequence[str]], list[str | None]]
 
 MOBILE = "447700900123"
-SEPARATORS = [*" .-[]\t\n\r\v\f", "\u00a0", "\u00ad", "\u2007", "\u2009", "\u200b", "\u2011", "\u2013", "\u2014"]
+SEPARATORS = [
+    *" .-[]\t\n\r\v\f",
+    "\u00a0",
+    "\u00ad",
+    "\u2007",
+    "\u2009",
+    "\u200b",
+    "\u2011",
+    "\u2013",
+    "\u2014",
+]
 SEPARATORS += ["\u202a", "\u202c", "\u202f", "\u2066", "\u2212", "\u3000", "\ufeff"]
 
 
@@ -108,18 +119,55 @@ def keys_of(connection: Connection, phones: Sequence[str]) -> list[str | None]:
     ],
 )
 def test_every_usual_spelling_has_the_key_of_its_number(keys: Keys, phone: str, key: str) -> None:
-    """DESIGN's rules, one by one: separators, prefixes, the trunk zero, ten bare digits, extensions."""
+    """DESIGN's rules, one by one: separators, prefixes, the trunk zero, ten bare digits,
+    extensions."""
     assert keys([phone]) == [key]
 
 
 @pytest.mark.parametrize(
     "phone",
     [
-        *["", " ", "\u00a0", "-", "n/a", "none", "unknown", "ask Bob", "0", "00", "+", "+44", "000000", "x12"],
-        *["12345", "999", "01234", "+44 1234", "0000000000", "+0123456789", "++447700900123", "07700 900123 x"],
+        *[
+            "",
+            " ",
+            "\u00a0",
+            "-",
+            "n/a",
+            "none",
+            "unknown",
+            "ask Bob",
+            "0",
+            "00",
+            "+",
+            "+44",
+            "000000",
+            "x12",
+        ],
+        *[
+            "12345",
+            "999",
+            "01234",
+            "+44 1234",
+            "0000000000",
+            "+0123456789",
+            "++447700900123",
+            "07700 900123 x",
+        ],
         *["07700 900123 / 07700 900124", "07700 900123, 07700 900124", "07700 900123 07700 900124"],
-        *["07700 900123 or 07700 900124", "07700 900123 x12345678", "07700 900123 x1 x2", "+44 7700 +900123"],
-        *["+1234567890123456", "07700x900123y", "a07700900123", "07700900123a", "someone@example.com", "٠٧٧٠٠٩٠٠١٢٣"],
+        *[
+            "07700 900123 or 07700 900124",
+            "07700 900123 x12345678",
+            "07700 900123 x1 x2",
+            "+44 7700 +900123",
+        ],
+        *[
+            "+1234567890123456",
+            "07700x900123y",
+            "a07700900123",
+            "07700900123a",
+            "someone@example.com",
+            "٠٧٧٠٠٩٠٠١٢٣",
+        ],
     ],
 )
 def test_junk_has_no_key(keys: Keys, phone: str) -> None:
@@ -130,7 +178,12 @@ def test_junk_has_no_key(keys: Keys, phone: str) -> None:
 
 def test_another_extension_is_another_key(keys: Keys) -> None:
     """People behind one switchboard are not one lead."""
-    found = keys(["020 7946 0123", *(f"020 7946 0123 x{extension}" for extension in (1, 2, 12, "01", 1234567))])
+    found = keys(
+        [
+            "020 7946 0123",
+            *(f"020 7946 0123 x{extension}" for extension in (1, 2, 12, "01", 1234567)),
+        ]
+    )
     assert len(set(found)) == len(found) and None not in found
 
 
@@ -164,20 +217,27 @@ SPELLINGS: dict[str, Callable[[PhoneNumber], str]] = {
     "INTERNATIONAL": lambda number: format_number(number, PhoneNumberFormat.INTERNATIONAL),
     "RFC3966": lambda number: format_number(number, PhoneNumberFormat.RFC3966),
     "00": lambda number: "00" + e164(number),
-    "00, in groups": lambda number: "00" + format_number(number, PhoneNumberFormat.INTERNATIONAL).removeprefix("+"),
+    "00, in groups": lambda number: (
+        "00" + format_number(number, PhoneNumberFormat.INTERNATIONAL).removeprefix("+")
+    ),
     "dialled from Britain": dialled_from_britain,
 }
 
 
-def differences(phones: Sequence[str], found: Sequence[str | None], expected: Sequence[str]) -> list[object]:
+def differences(
+    phones: Sequence[str], found: Sequence[str | None], expected: Sequence[str]
+) -> list[object]:
     return [
-        case for case in zip(phones, found, expected, strict=True) if case[1] != case[2] or not are_phones([case[0]])
+        case
+        for case in zip(phones, found, expected, strict=True)
+        if case[1] != case[2] or not are_phones([case[0]])
     ]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_agrees_with_libphonenumber_on_every_region(keys: Keys, spelling: str) -> None:
-    """Each example number of each region and type, in each international spelling, has its E.164 digits."""
+    """Each example number of each region and type, in each international spelling, has its E.164
+    digits."""
     phones = [SPELLINGS[spelling](number) for number in EXAMPLES]
     assert len(phones) > 1000
     assert differences(phones, keys(phones), [e164(number) for number in EXAMPLES]) == []
@@ -191,10 +251,17 @@ def test_agrees_with_libphonenumber_on_national_spellings_in_britain(keys: Keys)
     assert differences(phones, keys(phones), [e164(number) for number in british]) == []
 
 
-@pytest.mark.parametrize(("spelling", "countries"), [("RFC3966", "every country"), ("INTERNATIONAL", "Britain")])
-def test_agrees_with_libphonenumber_on_extensions(keys: Keys, spelling: str, countries: str) -> None:
-    """``;ext=12`` for every country; as a word only Britain's, for others say ``Anexo`` or ``int.``."""
-    plain = [number for number in EXAMPLES if countries == "every country" or number.country_code == 44]
+@pytest.mark.parametrize(
+    ("spelling", "countries"), [("RFC3966", "every country"), ("INTERNATIONAL", "Britain")]
+)
+def test_agrees_with_libphonenumber_on_extensions(
+    keys: Keys, spelling: str, countries: str
+) -> None:
+    """``;ext=12`` for every country; as a word only Britain's, for others say ``Anexo`` or
+    ``int.``."""
+    plain = [
+        number for number in EXAMPLES if countries == "every country" or number.country_code == 44
+    ]
     numbers = [PhoneNumber(extension="12") for _ in plain]
     for number, example in zip(numbers, plain, strict=True):
         number.merge_from(example)
@@ -206,20 +273,77 @@ def test_agrees_with_libphonenumber_on_extensions(keys: Keys, spelling: str, cou
 # What holds for every text.
 
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-PARTS = ["0", "00", "+", "44", "+44", "(0)", "39", "(", ")", "tel:", "x", "X", "#", "ext", " ext. ", "EXTN", ";ext="]
-PARTS += ["extension", ";", ":", "=", "/", ",", "~", "e", "t", "n", "é", "K", "٣", "7700900123", "12", *"123456789"]
+PARTS = [
+    "0",
+    "00",
+    "+",
+    "44",
+    "+44",
+    "(0)",
+    "39",
+    "(",
+    ")",
+    "tel:",
+    "x",
+    "X",
+    "#",
+    "ext",
+    " ext. ",
+    "EXTN",
+    ";ext=",
+]
+PARTS += [
+    "extension",
+    ";",
+    ":",
+    "=",
+    "/",
+    ",",
+    "~",
+    "e",
+    "t",
+    "n",
+    "é",
+    "K",
+    "٣",
+    "7700900123",
+    "12",
+    *"123456789",
+]
 phone_like = st.lists(st.sampled_from(PARTS + SEPARATORS), max_size=14).map("".join)
 any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 long_number = st.from_regex(r"(\+|00|0|)[0-9]{4,16}( ?x[0-9]{1,8})?", fullmatch=True)
 
 
-PREFIXES = ["", "0", "00", "+", "44", "+44", "0044", "+44(0)", "+440", "0044(0)", "+39", "+39(0)", "+7(0)", "+0", "++"]
+PREFIXES = [
+    "",
+    "0",
+    "00",
+    "+",
+    "44",
+    "+44",
+    "0044",
+    "+44(0)",
+    "+440",
+    "0044(0)",
+    "+39",
+    "+39(0)",
+    "+7(0)",
+    "+0",
+    "++",
+]
 
 
 def test_are_phones_knows_the_shortest_and_the_longest(keys: Keys) -> None:
     """After each prefix, at each length, with and without an extension."""
     numbers = [first + "123456789" * 2 for first in ("", "0", "00", "9")]
-    phones = [p + n[:size] + x for p in PREFIXES for n in numbers for size in range(20) for x in ("", "x5", "ext")]
+    phones = [
+        p + n[:size] + x
+        for p in PREFIXES
+        for n in numbers
+        for size in range(20)
+        for x in ("", "x5", "ext")
+    ]
     assert [(phone, are_phones([phone])) for phone in phones] == [
         (phone, key is not None) for phone, key in zip(phones, keys(phones), strict=True)
     ]
@@ -228,7 +352,8 @@ def test_are_phones_knows_the_shortest_and_the_longest(keys: Keys) -> None:
 @many
 @given(phones=st.lists(phone_like | any_text | long_number, min_size=20, max_size=40))
 def test_are_phones_knows_which_texts_have_a_key(keys: Keys, phones: list[str]) -> None:
-    """What the check of an export lets through is what the server has a key for, and nothing else."""
+    """What the check of an export lets through is what the server has a key for, and nothing
+    else."""
     has_key = [key is not None for key in keys(phones)]
     assert [are_phones([phone]) for phone in phones] == has_key
     assert are_phones(phones) == all(has_key)
@@ -243,7 +368,9 @@ def test_a_key_is_its_own_international_number(keys: Keys, phones: list[str]) ->
 
 
 digits = st.from_regex(r"(\+|00)[1-9][0-9]{9,12}|0[1-9][0-9]{8,9}|[1-9][0-9]{9}", fullmatch=True)
-punctuation = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(SEPARATORS)), min_size=1, max_size=8)
+punctuation = st.lists(
+    st.tuples(st.integers(0, 20), st.sampled_from(SEPARATORS)), min_size=1, max_size=8
+)
 
 
 def sprinkle(number: str, marks: list[tuple[int, str]]) -> str:
@@ -254,8 +381,11 @@ def sprinkle(number: str, marks: list[tuple[int, str]]) -> str:
 
 @many
 @given(numbers=st.lists(st.tuples(digits, punctuation), min_size=10, max_size=20))
-def test_punctuation_does_not_change_a_key(keys: Keys, numbers: list[tuple[str, list[tuple[int, str]]]]) -> None:
-    """Spaces, dots, dashes and brackets do not count, wherever they stand and whatever they look like."""
+def test_punctuation_does_not_change_a_key(
+    keys: Keys, numbers: list[tuple[str, list[tuple[int, str]]]]
+) -> None:
+    """Spaces, dots, dashes and brackets do not count, wherever they stand and whatever they look
+    like."""
     plain = keys([number for number, _ in numbers])
     assert keys([sprinkle(number, marks) for number, marks in numbers]) == plain
     assert None not in plain

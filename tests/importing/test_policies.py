@@ -23,7 +23,8 @@ from tests.support.exports import bundle
 
 
 def with_bad_records() -> list[Record]:
-    """The bundled export with five records that are wrong, each in its own way, the first and the last among them."""
+    """The bundled export with five records that are wrong, each in its own way, the first and the
+    last among them."""
     export = records()
     export[0] = export[0] | {"phone": "n/a"}
     export[50] = export[50] | {"notes": None}
@@ -36,7 +37,9 @@ def with_bad_records() -> list[Record]:
 BAD = {0, 50, 51, 120, len(records()) - 1}
 
 
-def test_rejected_records_stop_the_import_by_default(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_rejected_records_stop_the_import_by_default(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """All are listed, by position and field and without a value; nothing at all is written."""
     bundle(with_bad_records(), monkeypatch, tmp_path)
     before = picture(crm)
@@ -60,13 +63,16 @@ def test_rejected_records_stop_the_import_by_default(crm: URL, monkeypatch: pyte
 def test_rejected_records_can_be_set_aside(
     size: int, crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The others are imported; the ledger keeps position, field and reason of each problem, and counts the records."""
+    """The others are imported; the ledger keeps position, field and reason of each problem, and
+    counts the records."""
     bundle(with_bad_records(), monkeypatch, tmp_path, rejected="set aside")
     before = picture(crm_with_leads)
     upgrade(crm_with_leads, IMPORT, f"batch-size={size}")
     good = [record for position, record in enumerate(records()) if position not in BAD]
     assert_imported(crm_with_leads, before, good, rejected=len(BAD))
-    kept = run(crm_with_leads, "SELECT record, field FROM lead_import_rejects ORDER BY record, field")
+    kept = run(
+        crm_with_leads, "SELECT record, field FROM lead_import_rejects ORDER BY record, field"
+    )
     assert [tuple(row) for row in kept] == [
         (0, "phone"),
         (50, "notes"),
@@ -89,7 +95,9 @@ def test_an_import_that_set_records_aside_can_be_taken_back(
     assert {lead_id: after.leads[lead_id] for lead_id in before.leads} == before.leads
 
 
-def test_a_file_that_is_no_json_is_not_set_aside(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_that_is_no_json_is_not_set_aside(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Setting records aside is for records: a file that ends too early is refused as ever."""
     bundle(with_bad_records(), monkeypatch, tmp_path, rejected="set aside")
     export = tmp_path / "export.json"
@@ -103,8 +111,13 @@ def test_a_file_that_is_no_json_is_not_set_aside(crm: URL, monkeypatch: pytest.M
 def test_a_blank_keeps_or_clears_as_the_revision_says(
     blanks: str, left: str, crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The one policy leaves what the lead has, the other one empties it; a downgrade brings it back."""
-    export = [records()[0] | dict.fromkeys(FIELDS, "") | {"phone": records()[0]["phone"], "full_name": "New"}]
+    """The one policy leaves what the lead has, the other one empties it; a downgrade brings it
+    back."""
+    export = [
+        records()[0]
+        | dict.fromkeys(FIELDS, "")
+        | {"phone": records()[0]["phone"], "full_name": "New"}
+    ]
     bundle(export, monkeypatch, tmp_path, blanks=blanks)
     lead_id = add_lead(crm, **dict.fromkeys(FIELDS, "kept") | {"phone": records()[0]["phone"]})
     before = picture(crm).leads[lead_id]
@@ -116,12 +129,16 @@ def test_a_blank_keeps_or_clears_as_the_revision_says(
     assert picture(crm).leads[lead_id] == before
 
 
-def test_the_last_blank_of_a_phone_clears_too(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_last_blank_of_a_phone_clears_too(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Where blanks clear, a later record's blank wins over an earlier one's value."""
     first = records()[0] | {"notes": "first", "email": "first@example.com"}
     bundle([first, first | {"notes": ""}], monkeypatch, tmp_path, blanks="clear")
     upgrade(crm)
-    assert [tuple(row) for row in run(crm, "SELECT notes, email FROM leads")] == [("", "first@example.com")]
+    assert [tuple(row) for row in run(crm, "SELECT notes, email FROM leads")] == [
+        ("", "first@example.com")
+    ]
 
 
 def test_a_record_with_two_problems_alike_can_be_set_aside(

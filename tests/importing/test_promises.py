@@ -45,7 +45,9 @@ def test_fifty_leads_of_which_ten_are_known_become_257(crm_with_leads: URL) -> N
 
 def test_known_leads_keep_their_id_and_created_at(crm_with_leads: URL) -> None:
     """An updated lead is the same lead, with the export's values and a new updated_at."""
-    known = "SELECT id, created_at, updated_at FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
+    known = (
+        "SELECT id, created_at, updated_at FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
+    )
     before = run(crm_with_leads, known)
     upgrade(crm_with_leads)
     after = run(
@@ -69,12 +71,18 @@ def test_leads_whose_phones_are_all_in_the_export_add_none(crm: URL) -> None:
 
 def test_a_blank_in_the_export_never_erases_a_value(crm: URL) -> None:
     """A field that is empty in the record keeps what the lead has."""
-    record = next(record for record in records() if "" in (record["email"], record["notes"], record["assigned_agent"]))
+    record = next(
+        record
+        for record in records()
+        if "" in (record["email"], record["notes"], record["assigned_agent"])
+    )
     lead_id = add_lead(crm, **dict.fromkeys(FIELDS, "kept") | {"phone": record["phone"]})
     before = picture(crm)
     upgrade(crm)
     lead = picture(crm).leads[lead_id]
-    assert {field: lead[field] for field in FIELDS} == {field: record[field] or "kept" for field in FIELDS}
+    assert {field: lead[field] for field in FIELDS} == {
+        field: record[field] or "kept" for field in FIELDS
+    }
     assert_imported(crm, before)
 
 
@@ -87,7 +95,8 @@ def test_an_ordinary_edit_still_writes_the_audit_trail(crm_with_leads: URL) -> N
 
 
 def test_a_second_upgrade_writes_no_row_version(crm_with_leads: URL) -> None:
-    """Nothing is pending, so nothing is written: no tuple of leads is inserted, updated or deleted."""
+    """Nothing is pending, so nothing is written: no tuple of leads is inserted, updated or
+    deleted."""
     upgrade(crm_with_leads)
     written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
     before = run(crm_with_leads, written)
@@ -116,7 +125,9 @@ def test_two_databases_hold_the_same_leads(new_database: NewDatabase) -> None:
     assert picture(one).leads == picture(other).leads
 
 
-def test_the_size_of_batches_makes_no_difference(new_database: NewDatabase, template: Template) -> None:
+def test_the_size_of_batches_makes_no_difference(
+    new_database: NewDatabase, template: Template
+) -> None:
     """Leads and counts are the same for batches of 1, of 20, and for one batch."""
     found = []
     for size in (1, 20, 1000):
@@ -124,19 +135,28 @@ def test_the_size_of_batches_makes_no_difference(new_database: NewDatabase, temp
         before = picture(url)
         upgrade(url, "0004_import_production_leads", f"batch-size={size}")
         assert_imported(url, before)
-        leads = run(url, f"SELECT {', '.join(FIELDS)}, created_at, updated_at FROM leads ORDER BY phone")
+        leads = run(
+            url, f"SELECT {', '.join(FIELDS)}, created_at, updated_at FROM leads ORDER BY phone"
+        )
         counts = run(url, "SELECT created, updated, unchanged, folded FROM lead_imports")
         found.append((leads, counts))
     assert found[0] == found[1] == found[2]
 
 
 def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) -> None:
-    """The edited field stays, the lead's other fields go back, no lead is gone, and the import can come back."""
+    """The edited field stays, the lead's other fields go back, no lead is gone, and the import can
+    come back."""
     before = picture(crm_with_leads)
     upgrade(crm_with_leads)
     leads_after = value(crm_with_leads, "SELECT count(*) FROM leads")
-    known = next(lead_id for lead_id, lead in before.leads.items() if lead["full_name"] == "Known 3")
-    run(crm_with_leads, "UPDATE leads SET status = 'booked', updated_at = now() WHERE id = :id", id=known)
+    known = next(
+        lead_id for lead_id, lead in before.leads.items() if lead["full_name"] == "Known 3"
+    )
+    run(
+        crm_with_leads,
+        "UPDATE leads SET status = 'booked', updated_at = now() WHERE id = :id",
+        id=known,
+    )
     downgrade(crm_with_leads)
     after = picture(crm_with_leads)
     assert len(after.leads) == leads_after
@@ -149,7 +169,9 @@ def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) ->
     assert_imported(crm_with_leads, after)
 
 
-def test_what_is_imported_is_what_was_checked(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_imported_is_what_was_checked(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Whatever becomes of the file once it has passed."""
     bundle(records(), monkeypatch, tmp_path)
 
@@ -173,19 +195,26 @@ def test_a_trigger_that_writes_at_the_commit_is_found_too(crm: URL) -> None:
         "FOR EACH ROW EXECUTE FUNCTION note()",
     )
     before = picture(crm)
-    with pytest.raises(CommandError, match=r"rolled back, for the import would have written settings \(217 inserted"):
+    with pytest.raises(
+        CommandError,
+        match=r"rolled back, for the import would have written settings \(217 inserted",
+    ):
         upgrade(crm)
     assert picture(crm) == before
 
 
 @pytest.mark.parametrize("x", [(), ("dry-run",)])
-def test_a_revision_before_the_import_may_write_what_it_likes(x: tuple[str, ...], crm: URL, tmp_path: Path) -> None:
+def test_a_revision_before_the_import_may_write_what_it_likes(
+    x: tuple[str, ...], crm: URL, tmp_path: Path
+) -> None:
     """The proof is of the import's own writes."""
     project = copy_project(tmp_path)
     versions = project / "migrations" / "versions"
     (versions / "0003b_setting.py").write_text(
-        f'from alembic import op\n\nrevision = "0003b_setting"\ndown_revision = "{BEFORE_IMPORT}"\n\n\n'
-        "def upgrade() -> None:\n    op.execute(\"INSERT INTO settings (key, value) VALUES ('new', 'one')\")\n"
+        f'from alembic import op\n\nrevision = "0003b_setting"\ndown_revision = '
+        f'"{BEFORE_IMPORT}"\n\n\n'
+        'def upgrade() -> None:\n    op.execute("INSERT INTO settings (key, value) VALUES '
+        "('new', 'one')\")\n"
     )
     revision = versions / f"{IMPORT}.py"
     revision.write_text(revision.read_text().replace(f'"{BEFORE_IMPORT}"', '"0003b_setting"'))
@@ -197,7 +226,9 @@ def test_a_revision_before_the_import_may_write_what_it_likes(x: tuple[str, ...]
 
 def test_a_batch_of_a_dry_run_leaves_no_setting_behind(crm: URL) -> None:
     """What comes after it in the same transaction is audited, and takes its time."""
-    settings = "SELECT current_setting('app.skip_audit', true), current_setting('statement_timeout')"
+    settings = (
+        "SELECT current_setting('app.skip_audit', true), current_setting('statement_timeout')"
+    )
     engine = create_engine(crm)
     with engine.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))

@@ -1,4 +1,5 @@
-"""Records that share a phone: folded as if they had been imported one by one, whatever the batches."""
+"""Records that share a phone: folded as if they had been imported one by one, whatever the
+batches."""
 
 from pathlib import Path
 
@@ -11,21 +12,38 @@ from tests.support.exports import bundle
 
 
 def repeated() -> list[Record]:
-    """The bundled export, in which some phones come again, near and far, in other spellings and with blanks."""
+    """The bundled export, in which some phones come again, near and far, in other spellings and
+    with blanks."""
     export = records()
     again = [
-        export[0] | {"phone": "+44 (0)" + export[0]["phone"].lstrip("+40 "), "full_name": "Later", "notes": ""},
+        export[0]
+        | {
+            "phone": "+44 (0)" + export[0]["phone"].lstrip("+40 "),
+            "full_name": "Later",
+            "notes": "",
+        },
         export[1] | {"full_name": "", "status": "booked", "created_at": "2025-12-31T00:00:00Z"},
         export[1] | {"email": "later@example.net", "status": ""},
     ]
-    return [*export[:30], *again, *export[30:], export[40] | {"full_name": "Last"}, export[0] | {"status": "last"}]
+    return [
+        *export[:30],
+        *again,
+        *export[30:],
+        export[40] | {"full_name": "Last"},
+        export[0] | {"status": "last"},
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 7, 20, 1000])
 def test_the_last_record_of_a_phone_wins_in_batches_of(
-    size: int, new_database: NewDatabase, template: Template, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    size: int,
+    new_database: NewDatabase,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """Each phone becomes one lead, with the last values that are no blanks; the others count as folded."""
+    """Each phone becomes one lead, with the last values that are no blanks; the others count as
+    folded."""
     url = new_database(template("crm_with_leads", build_crm_with_leads))
     export = repeated()
     bundle(export, monkeypatch, tmp_path)

@@ -25,13 +25,15 @@ def read(name: str) -> list[Record]:
 def test_v1_leaves_the_leads_that_it_left_when_it_was_released(
     size: int, crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Every rule has a record here: spellings, blanks, repeats, extensions, odd texts, odd times."""
+    """Every rule has a record here: spellings, blanks, repeats, extensions, odd texts, odd
+    times."""
     for lead in read("before.json"):
         add_lead(crm, **lead)
     bundle(read("export.json"), monkeypatch, tmp_path)
     upgrade(crm, IMPORT, f"batch-size={size}")
     found = [
-        {field: getattr(row, field) for field in FIELDS} | {"created_at": row.created_at.isoformat()}
+        {field: getattr(row, field) for field in FIELDS}
+        | {"created_at": row.created_at.isoformat()}
         for row in run(crm, 'SELECT * FROM leads ORDER BY phone COLLATE "C", full_name COLLATE "C"')
     ]
     assert found == read("after_v1.json")

@@ -47,6 +47,8 @@ def test_a_site_is_measured(server: Server, results: Path, monkeypatch: pytest.M
     monkeypatch.setattr(site, "WARM_UP", 0.2)
     monkeypatch.setattr(site, "SECONDS_BESIDE", 0.8)
     bench_site(server, RECORDS, 1)
-    rows = [line.split(" | ") for line in (results / "site.md").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        line.split(" | ") for line in (results / "site.md").read_text(encoding="utf-8").splitlines()
+    ]
     phases = [row[1] for row in rows if len(row) == 7 and row[1] in site.PHASES]
     assert phases == 3 * list(site.PHASES)

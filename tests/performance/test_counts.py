@@ -1,8 +1,8 @@
 """What an import costs, as far as it can be counted and no noise moves it. A doubling fails.
 
-Seconds are measured by ``make bench``. Here the limits stand above what was counted when they were written,
-those of the write-ahead log at 1.6 times of it; the counts beside them. Whoever makes the import cheaper
-brings them down.
+Seconds are measured by ``make bench``. Here the limits stand above what was counted when they were
+written, those of the write-ahead log at 1.6 times of it; the counts beside them. Whoever makes the
+import cheaper brings them down.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,17 @@ from migrations.importer import pace
 from migrations.importer.session import Server
 from tests.conftest import NewDatabase
 from tests.support.batches import Ran
-from tests.support.crm import BEFORE_IMPORT, IMPORT, Record, downgrade, run, shown, upgrade, value, wait_until_alone
+from tests.support.crm import (
+    BEFORE_IMPORT,
+    IMPORT,
+    Record,
+    downgrade,
+    run,
+    shown,
+    upgrade,
+    value,
+    wait_until_alone,
+)
 from tests.support.exports import bundle
 
 BATCH = 500
@@ -29,7 +39,8 @@ RECORDS = 6 * BATCH
 KNOWN = RECORDS * 3 // 10
 
 TWICE = range(2)
-"""The server writes to its log of its own accord too, now and then: the smaller count is the import's."""
+"""The server writes to its log of its own accord too, now and then: the smaller count is the
+import's."""
 
 _WAL = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _WRITTEN = """
@@ -85,12 +96,15 @@ def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
 
 @contextmanager
 def counted_rows(url: URL) -> Iterator[dict[str, tuple[int, int, int]]]:
-    """Afterwards, the rows that were inserted, updated and deleted in each table that was written."""
+    """Afterwards, the rows that were inserted, updated and deleted in each table that was
+    written."""
     before = written_so_far(url)
     written: dict[str, tuple[int, int, int]] = {}
     yield written
     for name, counts in written_so_far(url).items():
-        inserted, updated, deleted = (now - then for now, then in zip(counts, before.get(name, [0, 0, 0]), strict=True))
+        inserted, updated, deleted = (
+            now - then for now, then in zip(counts, before.get(name, [0, 0, 0]), strict=True)
+        )
         if inserted or updated or deleted:
             written[name] = inserted, updated, deleted
 
@@ -128,7 +142,9 @@ def test_a_batch_takes_few_statements(crm: URL, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("size", [BATCH, 2 * BATCH])
 @pytest.mark.usefixtures("export")
-def test_the_function_of_a_batch_runs_few_statements(size: int, crm: URL, batches: list[Ran]) -> None:
+def test_the_function_of_a_batch_runs_few_statements(
+    size: int, crm: URL, batches: list[Ran]
+) -> None:
     """However many records the batch has. Counted: 16, and 10 on the way back."""
     upgrade(crm, IMPORT, f"batch-size={size}")
     there = list(batches)
@@ -141,7 +157,8 @@ def test_the_function_of_a_batch_runs_few_statements(size: int, crm: URL, batche
 
 @pytest.mark.usefixtures("export")
 def test_each_row_is_written_once(crm: URL) -> None:
-    """A lead that is created or updated, its before-image, a row for the batch; and the checkpoint moves."""
+    """A lead that is created or updated, its before-image, a row for the batch; and the checkpoint
+    moves."""
     with counted_rows(crm) as written:
         import_all(crm)
     batches = RECORDS // BATCH
@@ -198,14 +215,17 @@ def test_a_lead_is_taken_back_by_one_write(crm: URL) -> None:
 
 
 def test_memory_is_flat(new_database: NewDatabase, tmp_path: Path) -> None:
-    """The whole process at its highest: for five times the records not 10 MB more, and not 130 MB; counted 67."""
+    """The whole process at its highest: for five times the records not 10 MB more, and not 130 MB;
+    counted 67."""
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is read from Linux' /proc")
     peaks = []
     for size in (20_000, 100_000):
         work = prepared(size, tmp_path)
         command = bring_to(IMPORT, work)
-        program = measured(command, env={"DATABASE_URL": shown(new_database()), "PATH": ""}, cwd=work.project)
+        program = measured(
+            command, env={"DATABASE_URL": shown(new_database()), "PATH": ""}, cwd=work.project
+        )
         assert f"{size} created" in program.output
         peaks.append(program.peak)
     assert peaks[1] - peaks[0] <= 10

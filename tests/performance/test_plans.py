@@ -1,4 +1,5 @@
-"""No statement of a batch reads a large table from start to end: with a million leads, whatever the server knows."""
+"""No statement of a batch reads a large table from start to end: with a million leads, whatever the
+server knows."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def is_from_start_to_end(scan: Scan) -> bool:
 
 
 def build_a_million(url: URL) -> None:
-    """Leads, and calls to them, that the server has never looked at: it has no statistics, and will not make any."""
+    """Leads, and calls to them, that the server has never looked at: it has no statistics, and will
+    not make any."""
     build_crm(url)
     run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
     run(url, "ALTER TABLE leads DISABLE TRIGGER USER")
@@ -70,7 +72,11 @@ def build_a_million(url: URL) -> None:
     )
     run(url, "ALTER TABLE leads ENABLE TRIGGER USER")
     run(url, "SELECT setval('leads_id_seq', :leads)", leads=LEADS)
-    run(url, "CREATE TABLE calls (lead_id bigint REFERENCES leads (id)) WITH (autovacuum_enabled = false)")
+    run(
+        url,
+        "CREATE TABLE calls (lead_id bigint REFERENCES leads (id)) WITH (autovacuum_enabled = "
+        "false)",
+    )
     run(url, "INSERT INTO calls SELECT id FROM leads WHERE id % 10 = 0")
     run(url, "CREATE INDEX ON calls (lead_id)")
 
@@ -95,7 +101,8 @@ def test_a_batch_finds_its_rows_by_index(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """The import, and the way back that removes what it created, also where a constraint is in its way."""
+    """The import, and the way back that removes what it created, also where a constraint is
+    in its way."""
     url = new_database(template("a_million_leads", build_a_million))
     if analysed:
         run(url, "ANALYZE leads")
@@ -105,14 +112,23 @@ def test_a_batch_finds_its_rows_by_index(
     run(url, "ALTER TABLE leads ADD CHECK (full_name <> 'Somebody 1') NOT VALID")
     downgrade(url, "0003_ledger", "remove-created", f"batch-size={BATCH}")
     back = batches[len(there) :]
-    assert value(url, "SELECT count(*) FROM leads") == LEADS, "it was no import, or it was not taken back"
+    assert value(url, "SELECT count(*) FROM leads") == LEADS, (
+        "it was no import, or it was not taken back"
+    )
     for fragments, ran in ((ON_THE_WAY_THERE, there), (ON_THE_WAY_BACK, back)):
         seen = statements_on_leads(ran)
-        assert [fragment for fragment in fragments if not any(fragment in sql for sql in seen)] == [], "was not seen"
+        assert [
+            fragment for fragment in fragments if not any(fragment in sql for sql in seen)
+        ] == [], "was not seen"
     statements = [(batch, statement) for batch in batches for statement in batch.statements]
-    assert [statement.sql for _, statement in statements if any(map(is_from_start_to_end, statement.scans))] == []
+    assert [
+        statement.sql
+        for _, statement in statements
+        if any(map(is_from_start_to_end, statement.scans))
+    ] == []
     assert sum(batch.reads for batch in batches) == 0
-    # Nor through an index that does not narrow it down; those that the import created are counted once, at the end.
+    # Nor through an index that does not narrow it down; those that the import created are counted
+    # once, at the end.
     much = [
         (statement.sql, scan)
         for batch, statement in statements
@@ -126,7 +142,8 @@ def test_a_batch_finds_its_rows_by_index(
 def test_an_import_into_few_leads_does_not_look_at_all_that_it_has_added(
     leads: int, crm: URL, batches: list[Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Plans are made in the first batch, when reading them all is the fastest, and must not be kept for long."""
+    """Plans are made in the first batch, when reading them all is the fastest, and must not be kept
+    for long."""
     export = list(records(500, 7))
     for record in export[:leads]:
         add_lead(crm, phone=record["phone"])

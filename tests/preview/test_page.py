@@ -1,4 +1,5 @@
-"""The page of a preview: escaped, masked, complete, and at work in a browser that has no network."""
+"""The page of a preview: escaped, masked, complete, and at work in a browser that has no
+network."""
 
 import errno
 import os
@@ -31,7 +32,9 @@ HOSTILE = [
     "\x1b[2Jterminal\x07",
     "W" * 50,
 ]
-EMPTY = Preview("crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), 50, 50, tables=[TableRows("leads", 0, 0, 0)])
+EMPTY = Preview(
+    "crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), 50, 50, tables=[TableRows("leads", 0, 0, 0)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +46,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def hostile(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Preview:
-    """The preview of 217 leads in which every text is an attack, ten of them known by their phone."""
+    """The preview of 217 leads in which every text is an attack, ten of them known by their
+    phone."""
     export = [
         record
         | {
             field: HOSTILE[(n + k) % len(HOSTILE)][:50]
-            for k, field in enumerate(("lead_number", "full_name", "email", "status", "address1", "notes"))
+            for k, field in enumerate(
+                ("lead_number", "full_name", "email", "status", "address1", "notes")
+            )
         }
         for n, record in enumerate(records())
     ]
     for record in export[:10]:
-        add_lead(crm, phone=record["phone"], notes=HOSTILE[1], full_name=HOSTILE[0], email='"><script>@example.org')
+        add_lead(
+            crm,
+            phone=record["phone"],
+            notes=HOSTILE[1],
+            full_name=HOSTILE[0],
+            email='"><script>@example.org',
+        )
     bundle(export, monkeypatch, tmp_path)
     return preview_of(crm)
 
@@ -62,19 +74,25 @@ def hostile(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Previe
 def test_hostile_values_do_nothing_in_a_browser(
     hostile: Preview, show_personal_data: bool, browser: Browser, tmp_path: Path
 ) -> None:
-    """No script of theirs runs, no element is made, nothing is asked for, the console stays silent."""
+    """No script of theirs runs, no element is made, nothing is asked for, the console stays
+    silent."""
     page = tmp_path / "preview.html"
     page.write_text(render(hostile, show_personal_data=show_personal_data), encoding="utf-8")
     browser.open(page)
     assert browser.ask("document.title") == "Import preview: export.json"
     assert browser.ask("typeof window.pwned") == "undefined"
     assert browser.ask("document.querySelectorAll('script').length") == 1
-    assert browser.ask("document.querySelectorAll('img, iframe, svg svg, a[href^=javascript]').length") == 0
+    assert (
+        browser.ask("document.querySelectorAll('img, iframe, svg svg, a[href^=javascript]').length")
+        == 0
+    )
     assert browser.ask("document.querySelectorAll('#changed-leads tbody tr').length") == 10
     assert browser.ask("document.querySelectorAll('#created-leads tbody tr').length") == 207
     if show_personal_data:
         cells = "[...document.querySelectorAll('#created-leads tbody tr bdi')].map(cell => cell.textContent)"
-        marks = dict.fromkeys(map(ord, "\u2028\u2029"), "␣") | dict.fromkeys(map(ord, "\u202e\x1b\a"), "�")
+        marks = dict.fromkeys(map(ord, "\u2028\u2029"), "␣") | dict.fromkeys(
+            map(ord, "\u202e\x1b\a"), "�"
+        )
         values = (value for lead in hostile.created for value in lead.values.values())
         expected = [value.translate(marks) for value in values if value]
         assert sorted(browser.ask(cells)) == sorted(expected)
@@ -95,7 +113,9 @@ def test_the_page_filters_and_sorts_and_fits(
     browser.look(width, 900, scheme)
     browser.open(page)
     assert browser.ask("innerWidth") == width
-    assert browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert browser.ask(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
     paper = browser.ask("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", paper)[:3])) > 128) is (scheme == "light")
     head = "document.querySelector('#created-leads thead th')"
@@ -114,7 +134,10 @@ def test_the_page_filters_and_sorts_and_fits(
         }})"""
     )
     assert browser.ask(numbers) == [up[3]]
-    assert browser.ask("document.querySelector('[data-count-of=created-leads]').textContent") == "1 of 207"
+    assert (
+        browser.ask("document.querySelector('[data-count-of=created-leads]').textContent")
+        == "1 of 207"
+    )
     assert browser.complaints() == []
 
 
@@ -127,14 +150,21 @@ def test_no_value_is_cut_off_or_covers_its_neighbour(
     page.write_text(render(hostile), encoding="utf-8")
     browser.look(width, 900, "light")
     browser.open(page)
-    browser.ask("document.querySelectorAll('.leads tr').forEach(row => { row.style.contentVisibility = 'visible' })")
+    browser.ask(
+        "document.querySelectorAll('.leads tr').forEach(row => { row.style.contentVisibility = "
+        "'visible' })"
+    )
     cells = "[...document.querySelectorAll('.leads :is(td, th, dd, bdi)')]"
     too_wide = f"{cells}.filter(cell => cell.scrollWidth > cell.clientWidth + 1)"
     assert browser.ask(f"{too_wide}.map(cell => cell.outerHTML)") == []
-    assert browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert browser.ask(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
 
 
-def test_blanks_come_last_up_and_down(crm_with_leads: URL, browser: Browser, tmp_path: Path) -> None:
+def test_blanks_come_last_up_and_down(
+    crm_with_leads: URL, browser: Browser, tmp_path: Path
+) -> None:
     """A word for what is not there has no place in the alphabet."""
     page = tmp_path / "preview.html"
     page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
@@ -147,8 +177,11 @@ def test_blanks_come_last_up_and_down(crm_with_leads: URL, browser: Browser, tmp
         assert blank == sorted(blank)
 
 
-def test_the_keyboard_filters_and_sorts(crm_with_leads: URL, browser: Browser, tmp_path: Path) -> None:
-    """Typed without accents; the next stops of the tab key are the lists and the headings, which Enter presses."""
+def test_the_keyboard_filters_and_sorts(
+    crm_with_leads: URL, browser: Browser, tmp_path: Path
+) -> None:
+    """Typed without accents; the next stops of the tab key are the lists and the headings, which
+    Enter presses."""
     page = tmp_path / "preview.html"
     page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
     browser.open(page)
@@ -162,21 +195,29 @@ def test_the_keyboard_filters_and_sorts(crm_with_leads: URL, browser: Browser, t
         press(browser, "Tab")
     assert browser.ask("document.activeElement.textContent") == "Id"
     press(browser, "Enter")
-    assert browser.ask("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
+    assert (
+        browser.ask("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
+    )
 
 
 def press(browser: Browser, key: str) -> None:
     """Press a key and let it go."""
     codes = {"Tab": 9, "Enter": 13}
     text = {"text": "\r"} if key == "Enter" else {}
-    browser.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text)
+    browser.send(
+        "Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text
+    )
     browser.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
 
 
 def test_phones_and_emails_are_masked_wherever_they_stand(crm_with_leads: URL) -> None:
     """In the fields of that name, old and new, and in notes; shown only where it is asked for."""
     first = next(record for record in records() if record["email"])
-    add_lead(crm_with_leads, phone=first["phone"], notes="Mobile 07700 900765, write to ada.l@example.org")
+    add_lead(
+        crm_with_leads,
+        phone=first["phone"],
+        notes="Mobile 07700 900765, write to ada.l@example.org",
+    )
     preview = preview_of(crm_with_leads)
     masked, shown = render(preview), render(preview, show_personal_data=True)
     for record in records():
@@ -192,7 +233,10 @@ def test_phones_and_emails_are_masked_wherever_they_stand(crm_with_leads: URL) -
 def test_the_page_shows_the_picture_and_the_proof(crm_with_leads: URL) -> None:
     """Before and after, the five outcomes, deletions, and every table's rows."""
     words = re.sub(
-        r"<style.*?</style>|<script.*?</script>|<[^>]*>", " ", render(preview_of(crm_with_leads)), flags=re.S
+        r"<style.*?</style>|<script.*?</script>|<[^>]*>",
+        " ",
+        render(preview_of(crm_with_leads)),
+        flags=re.S,
     )
     words = " ".join(words.split())
     for fact in (
@@ -216,7 +260,10 @@ def test_problems_and_broken_promises_are_on_the_page() -> None:
             EMPTY,
             tables=[TableRows("users", 0, 1, 0)],
             refused="october_leads.json",
-            problems=[Problem(4, "phone", "is not one phone number"), Problem(0, "", "holds no records")],
+            problems=[
+                Problem(4, "phone", "is not one phone number"),
+                Problem(0, "", "holds no records"),
+            ],
             total_problems=130,
         )
     )
@@ -283,7 +330,9 @@ def test_a_page_never_takes_the_place_of_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "old"
 
 
-def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And nothing is left of the page."""
 
     def full(*_: object, **__: object) -> int:
@@ -297,7 +346,8 @@ def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path, monkeypatch: pytest
 
 
 def test_many_other_tables_are_one_line_of_the_proof() -> None:
-    """Leads, what was written against the promise, users and the ledger stand alone; nothing is left out."""
+    """Leads, what was written against the promise, users and the ledger stand alone; nothing is
+    left out."""
     others = [TableRows(f"other_{n:02d}", 0, 0, 0) for n in range(13)]
     told = [TableRows("leads", 2, 0, 0), TableRows("sales", 0, 1, 0), TableRows("users", 0, 0, 0)]
     told.append(TableRows("lead_imports", 0, 0, 0))

@@ -46,7 +46,9 @@ def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
     assert_imported(crm_with_leads, before)
     after = picture(crm_with_leads)
     ledger = dict(
-        run(crm_with_leads, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports")[0]._mapping
+        run(
+            crm_with_leads, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports"
+        )[0]._mapping
     )
     assert [figures.counts for figures in preview.imports] == [ledger]
     changed = {
@@ -55,21 +57,32 @@ def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
         if any(lead[field] != after.leads[lead_id][field] for field in FIELDS)
     }
     assert {
-        lead.id: {field: (lead.old[field], lead.new[field]) for field in FIELDS} for lead in preview.changed
+        lead.id: {field: (lead.old[field], lead.new[field]) for field in FIELDS}
+        for lead in preview.changed
     } == changed
     assert all(
-        lead.fields == [field for field in FIELDS if lead.old[field] != lead.new[field]] for lead in preview.changed
+        lead.fields == [field for field in FIELDS if lead.old[field] != lead.new[field]]
+        for lead in preview.changed
     )
     created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
-    assert [lead.values for lead in preview.created] == [{field: lead[field] for field in FIELDS} for lead in created]
+    assert [lead.values for lead in preview.created] == [
+        {field: lead[field] for field in FIELDS} for lead in created
+    ]
     assert (preview.total_changed, preview.total_created) == (10, 207)
 
 
-def test_postgres_counts_the_rows_of_each_table(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leads are added and updated, the ledger is written, and nothing else; temporary tables do not count."""
+def test_postgres_counts_the_rows_of_each_table(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leads are added and updated, the ledger is written, and nothing else; temporary tables do not
+    count."""
     monkeypatch.setattr(statements, "DROP_TEMPORARY_TABLES", "SELECT 1")
     tables = {rows.table: rows for rows in preview_of(crm_with_leads).tables}
-    assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (207, 10, 0)
+    assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (
+        207,
+        10,
+        0,
+    )
     assert tables["lead_before_images"].inserted == 10
     assert {name for name, rows in tables.items() if not rows.is_written} == UNTOUCHED
     assert all(rows.is_kept for rows in tables.values())
@@ -97,7 +110,10 @@ def test_an_empty_database_has_a_preview_with_the_schema_pending(database: URL) 
     preview = preview_of(database)
     assert (preview.leads_before, preview.leads_after) == (0, len(records()))
     assert preview.imports[0].counts["created"] == len(records())
-    assert value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+    assert (
+        value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        == 0
+    )
 
 
 def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
@@ -109,7 +125,9 @@ def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
     assert not any(rows.is_written for rows in preview.tables)
 
 
-def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_import_has_a_preview_of_its_rest(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the records, and only the leads, that are still to come."""
     before = picture(crm_with_leads)
     with monkeypatch.context() as patch:
@@ -127,10 +145,14 @@ def test_a_stopped_import_has_a_preview_of_its_rest(crm_with_leads: URL, monkeyp
     assert_imported(crm_with_leads, before)
 
 
-def test_a_stopped_dry_run_does_not_claim_to_have_saved(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_dry_run_does_not_claim_to_have_saved(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it has gone through is rolled back, and that is what it says."""
     stop_after(2, monkeypatch)
-    with pytest.raises(CommandError, match="100 of 217 records are gone through, and a dry run keeps nothing"):
+    with pytest.raises(
+        CommandError, match="100 of 217 records are gone through, and a dry run keeps nothing"
+    ):
         preview_of(crm_with_leads, IMPORT, "batch-size=50")
     assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
 
@@ -170,14 +192,18 @@ def test_records_that_are_set_aside_are_the_previews_problems(
     assert "refused" not in page.partition("<body>")[2]
 
 
-def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_is_cut_and_says_so(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only so many leads are read, all are counted; long values are cut."""
     for query in ("_CREATED", "_CHANGED"):
         import migrations.preview.dry_run as module
 
         cut = getattr(module, query).replace("LIMIT 10000", "LIMIT 4")
         monkeypatch.setattr(module, query, cut)
-    run(crm_with_leads, "UPDATE leads SET notes = repeat('long ', 1000) WHERE full_name = 'Known 0'")
+    run(
+        crm_with_leads, "UPDATE leads SET notes = repeat('long ', 1000) WHERE full_name = 'Known 0'"
+    )
     preview = preview_of(crm_with_leads)
     assert (len(preview.created), preview.total_created) == (4, 207)
     assert (len(preview.changed), preview.total_changed) == (4, 10)
@@ -187,7 +213,10 @@ def test_a_long_list_is_cut_and_says_so(crm_with_leads: URL, monkeypatch: pytest
 def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None:
     """Restored and kept, before anything is taken back."""
     upgrade(crm_with_leads)
-    run(crm_with_leads, "UPDATE leads SET status = 'edited' WHERE created_at = '2024-03-01T09:00:00+00:00'")
+    run(
+        crm_with_leads,
+        "UPDATE leads SET status = 'edited' WHERE created_at = '2024-03-01T09:00:00+00:00'",
+    )
     before = picture(crm_with_leads)
     shown_ = alembic(crm_with_leads, "-x", "dry-run", "downgrade", "-1")
     assert shown_.returncode == 0, shown_.stdout
@@ -234,7 +263,9 @@ def dump(url: URL) -> str:
 
 
 @pytest.mark.parametrize("is_empty", [True, False])
-def test_a_dump_before_and_after_is_identical(is_empty: bool, crm_with_leads: URL, new_database: NewDatabase) -> None:
+def test_a_dump_before_and_after_is_identical(
+    is_empty: bool, crm_with_leads: URL, new_database: NewDatabase
+) -> None:
     """Schema and rows, with leads and on an empty database."""
     url = new_database() if is_empty else crm_with_leads
     before = dump(url)
@@ -246,13 +277,18 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
     """SIGKILL in mid-import: the server rolls it back, the lock is free, the dump is the same."""
     slow_down(crm_with_leads, 0.02)
     before = dump(crm_with_leads)
-    dry_run = start_alembic(crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head")
+    dry_run = start_alembic(
+        crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head"
+    )
     adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
     wait_until(crm_with_leads, f"SELECT count(*) > 0 {adding}")
     time.sleep(0.5)
     dry_run.send_signal(signal.SIGKILL)
     dry_run.communicate()
-    wait_until(crm_with_leads, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'")
+    wait_until(
+        crm_with_leads,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'",
+    )
     assert dump(crm_with_leads) == before
     assert value(crm_with_leads, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
@@ -266,4 +302,10 @@ def test_leads_that_share_a_phone_are_in_the_proof(database: URL) -> None:
     leads = next(rows for rows in preview.tables if rows.table == "leads")
     assert (leads.inserted, leads.updated, leads.deleted) == (len(records()), 1, 0)
     assert preview.changed == []
-    assert value(database, "SELECT count(*) FROM information_schema.columns WHERE column_name = 'duplicate_of'") == 0
+    assert (
+        value(
+            database,
+            "SELECT count(*) FROM information_schema.columns WHERE column_name = 'duplicate_of'",
+        )
+        == 0
+    )

@@ -1,4 +1,5 @@
-"""On leads and records of every kind, a preview and the import that follows it agree on each lead."""
+"""On leads and records of every kind, a preview and the import that follows it agree on each
+lead."""
 
 import random
 from pathlib import Path
@@ -32,11 +33,14 @@ BAD: tuple[dict[str, Any], ...] = (
 
 
 class Chance:
-    """Leads and an export that share phones, in other spellings, with blanks, repeats and problems."""
+    """Leads and an export that share phones, in other spellings, with blanks, repeats and
+    problems."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.phones = [f"07700{n:06d}" for n in self.random.sample(range(1_000_000), LEADS + RECORDS)]
+        self.phones = [
+            f"07700{n:06d}" for n in self.random.sample(range(1_000_000), LEADS + RECORDS)
+        ]
 
     def spelling(self, phone: str) -> str:
         national = phone[1:]
@@ -45,7 +49,11 @@ class Chance:
         )
 
     def record(self, n: int, phone: str) -> Record:
-        record = self.random.choice(records()) | {"id": n + 1, "phone": self.spelling(phone), "full_name": f"Lead {n}"}
+        record = self.random.choice(records()) | {
+            "id": n + 1,
+            "phone": self.spelling(phone),
+            "full_name": f"Lead {n}",
+        }
         return record | {name: "" for name in self.random.sample(FIELDS, 2) if name != "phone"}
 
     def export(self) -> tuple[list[Record], int]:
@@ -57,9 +65,12 @@ class Chance:
         return export, len(bad)
 
     def leads(self, export: list[Record]) -> list[dict[str, Any]]:
-        """Half of them strangers or known by their phone alone, some as the export has them already, some twice."""
+        """Half of them strangers or known by their phone alone, some as the export has them
+        already, some twice."""
         good = [
-            record for record in export if isinstance(record["email"], str) and record["phone"].startswith(("0", "+"))
+            record
+            for record in export
+            if isinstance(record["email"], str) and record["phone"].startswith(("0", "+"))
         ]
         leads = [self.record(n, self.phones[n]) for n in range(LEADS - 80)]
         leads += self.random.sample(good, 60)
@@ -84,7 +95,8 @@ def changed_leads(before: Picture, after: Picture) -> dict[int, dict[str, tuple[
 def test_preview_and_import_agree_on_every_lead(
     seed: int, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The same counts, and of every lead whether it is created, updated, in which fields, or left alone."""
+    """The same counts, and of every lead whether it is created, updated, in which fields, or left
+    alone."""
     chance = Chance(seed)
     export, bad = chance.export()
     upgrade(database, "0001_baseline")
@@ -98,17 +110,29 @@ def test_preview_and_import_agree_on_every_lead(
     before = picture(database)
     upgrade(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")
     after = picture(database)
-    ledger = run(database, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports")[0]
+    ledger = run(
+        database, "SELECT created, updated, unchanged, rejected, folded FROM lead_imports"
+    )[0]
     assert preview.imports[0].counts == dict(ledger._mapping)
     assert all(ledger), "every outcome should come up"
     assert ledger.rejected == bad
     assert (preview.leads_before, preview.leads_after) == (len(before.leads), len(after.leads))
-    told = {lead.id: {name: (lead.old[name], lead.new[name]) for name in lead.fields} for lead in preview.changed}
+    told = {
+        lead.id: {name: (lead.old[name], lead.new[name]) for name in lead.fields}
+        for lead in preview.changed
+    }
     assert told == changed_leads(before, after)
     created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
     values = [tuple(lead[name] for name in FIELDS) for lead in created]
     assert sorted(tuple(lead.values.values()) for lead in preview.created) == sorted(values)
-    rejects = run(database, "SELECT record + 1, field, reason FROM lead_import_rejects ORDER BY record, field, reason")
+    rejects = run(
+        database,
+        "SELECT record + 1, field, reason FROM lead_import_rejects ORDER BY record, field, reason",
+    )
     assert [tuple(problem) for problem in preview.problems] == [tuple(row) for row in rejects]
-    good = [record for n, record in enumerate(export) if n + 1 not in {problem.record for problem in preview.problems}]
+    good = [
+        record
+        for n, record in enumerate(export)
+        if n + 1 not in {problem.record for problem in preview.problems}
+    ]
     assert_imported(database, before, good, rejected=bad)

@@ -36,7 +36,8 @@ WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 
 
 
 def build_imported(url: URL) -> None:
-    """The mission's CRM after the import, and one of its new leads edited by hand; as it was stands beside it."""
+    """The mission's CRM after the import, and one of its new leads edited by hand; as it was stands
+    beside it."""
     build_crm_with_leads(url)
     run(url, "CREATE TABLE leads_before AS SELECT id, to_jsonb(leads) AS lead FROM leads")
     upgrade(url)
@@ -62,14 +63,23 @@ def go_slowly(url: URL, seconds: float) -> None:
     """Let each lead that is written on the way back take its time."""
     body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN coalesce(NEW, OLD); END"
     run(url, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
-    run(url, "CREATE TRIGGER slow BEFORE UPDATE OR DELETE ON leads FOR EACH ROW EXECUTE FUNCTION take_your_time()")
+    run(
+        url,
+        "CREATE TRIGGER slow BEFORE UPDATE OR DELETE ON leads FOR EACH ROW EXECUTE FUNCTION "
+        "take_your_time()",
+    )
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(end: signal.Signals, imported: URL, expected: Leads) -> None:
-    """Killed or stopped in the middle: upgrade says so, and the same downgrade again comes to the same end."""
+def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
+    end: signal.Signals, imported: URL, expected: Leads
+) -> None:
+    """Killed or stopped in the middle: upgrade says so, and the same downgrade again comes to the
+    same end."""
     go_slowly(imported, 0.005)
-    first = start_alembic(imported, "-x", "remove-created", "-x", "batch-size=20", "downgrade", "-1")
+    first = start_alembic(
+        imported, "-x", "remove-created", "-x", "batch-size=20", "downgrade", "-1"
+    )
     wait_until(imported, "SELECT revert_next_record >= 60 FROM lead_imports")
     first.send_signal(end)
     output, _ = first.communicate(timeout=60)
@@ -77,7 +87,10 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(end: signal.Signals, i
     checkpoint = value(imported, "SELECT revert_next_record FROM lead_imports")
     assert 60 <= checkpoint < ALL
     if end == signal.SIGTERM:
-        assert f"{checkpoint} of {ALL} records are taken back; run the same command again to go on." in output
+        assert (
+            f"{checkpoint} of {ALL} records are taken back; run the same command again to go on."
+            in output
+        )
     speed_up(imported)
     forward = alembic(imported, "upgrade", "head")
     assert forward.returncode != 0
@@ -92,9 +105,16 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(end: signal.Signals, i
 
 def half_way(url: URL) -> None:
     """Let a downgrade come to record 100."""
-    refusal = "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
-    run(url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refusal} END $$")
-    run(url, "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()")
+    refusal = (
+        "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
+    )
+    run(
+        url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refusal} END $$"
+    )
+    run(
+        url,
+        "CREATE TRIGGER stop BEFORE UPDATE ON lead_imports FOR EACH ROW EXECUTE FUNCTION stop()",
+    )
     with pytest.raises(CommandError):
         downgrade(url, "-1", "batch-size=20")
     run(url, "DROP TRIGGER stop ON lead_imports")
@@ -104,7 +124,8 @@ def test_a_downgrade_is_finished_as_it_began(imported: URL) -> None:
     """With the option or without it for all of the leads: its counts are of one kind."""
     half_way(imported)
     with pytest.raises(
-        CommandError, match=r"began without -x remove-created and has come to record 100 of .*downgrade"
+        CommandError,
+        match=r"began without -x remove-created and has come to record 100 of .*downgrade",
     ):
         downgrade(imported, "-1", "remove-created")
     downgrade(imported)
@@ -115,7 +136,9 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
     """A revision that was stamped by hand does not hide that some leads are taken back."""
     half_way(imported)
     run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
-    with pytest.raises(CommandError, match=f"a downgrade has stopped at record 100 of {ALL}. Finish it before"):
+    with pytest.raises(
+        CommandError, match=f"a downgrade has stopped at record 100 of {ALL}. Finish it before"
+    ):
         upgrade(imported)
     stamped = alembic(imported, "stamp", IMPORT)
     assert stamped.returncode == 0, stamped.stdout
@@ -126,7 +149,8 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
 def test_a_downgrade_killed_before_its_stamp_only_needs_the_stamp(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All batches are in, Alembic's version is not: the next one finds nothing to do, and says what was done."""
+    """All batches are in, Alembic's version is not: the next one finds nothing to do, and says what
+    was done."""
     downgrade(imported, BEFORE_IMPORT, "remove-created")
     run(imported, "UPDATE alembic_version SET version_num = :revision", revision=IMPORT)
     caplog.set_level("INFO", "importer")
@@ -191,7 +215,8 @@ def unfinished(crm_with_leads: URL) -> URL:
 def test_the_ledger_of_an_unfinished_import_outlives_a_downgrade(
     unfinished: URL, new_database: NewDatabase, template: Template
 ) -> None:
-    """Whatever goes below it, the next upgrade goes on at the checkpoint and finishes the import."""
+    """Whatever goes below it, the next upgrade goes on at the checkpoint and finishes the
+    import."""
     before = picture(new_database(template("crm_with_leads", build_crm_with_leads)))
     checkpoint = value(unfinished, "SELECT next_record FROM lead_imports")
     for revision in ("-1", "base"):
@@ -220,7 +245,8 @@ def test_an_unfinished_import_is_taken_back_once_it_is_stamped(
 
 @pytest.fixture
 def with_a_second_import(tmp_path: Path) -> Path:
-    """A copy of the project with a second export: some of the first one's leads anew, and one more."""
+    """A copy of the project with a second export: some of the first one's leads anew, and one
+    more."""
     copy = tmp_path / "project"
     for name in ("migrations", "data"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -246,7 +272,9 @@ def release_second(project: Path, export: Path) -> None:
     (project / "migrations" / "versions" / "0005_second.py").write_text(first)
 
 
-def test_two_imports_are_taken_back_one_after_the_other(crm_with_leads: URL, with_a_second_import: Path) -> None:
+def test_two_imports_are_taken_back_one_after_the_other(
+    crm_with_leads: URL, with_a_second_import: Path
+) -> None:
     """Each step ends with the leads from before it; an edit in between stays through both."""
     project = with_a_second_import
     start = leads(crm_with_leads)

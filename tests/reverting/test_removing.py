@@ -1,4 +1,5 @@
-"""``-x remove-created``: leads that the import created go, unless somebody has touched or referenced them."""
+"""``-x remove-created``: leads that the import created go, unless somebody has touched or
+referenced them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,9 @@ def created(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[i
     return list(leads(crm))
 
 
-def test_without_the_option_created_leads_stay(crm_with_leads: URL, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_the_option_created_leads_stay(
+    crm_with_leads: URL, caplog: pytest.LogCaptureFixture
+) -> None:
     """All of them, and the receipt's line says so."""
     upgrade(crm_with_leads)
     there = value(crm_with_leads, "SELECT count(*) FROM leads")
@@ -52,7 +55,9 @@ def test_without_the_option_created_leads_stay(crm_with_leads: URL, caplog: pyte
     assert line in caplog.text
 
 
-def test_with_the_option_the_leads_are_those_from_before(crm_with_leads: URL, caplog: pytest.LogCaptureFixture) -> None:
+def test_with_the_option_the_leads_are_those_from_before(
+    crm_with_leads: URL, caplog: pytest.LogCaptureFixture
+) -> None:
     """Row for row, and nothing else has changed either."""
     before = picture(crm_with_leads)
     upgrade(crm_with_leads)
@@ -82,12 +87,15 @@ def test_a_lead_that_somebody_has_touched_stays(crm: URL, created: list[int]) ->
     run(crm, "TRUNCATE lead_audit")
     before = leads(crm)
     downgrade(crm, *REMOVE)
-    assert leads(crm) == {lead_id: lead for lead_id, lead in before.items() if lead_id != created[7]}
+    assert leads(crm) == {
+        lead_id: lead for lead_id, lead in before.items() if lead_id != created[7]
+    }
     assert counts(crm) == Counts(kept=7, removed=1)
 
 
 def test_a_lead_that_the_audit_trail_knows_stays(crm: URL, created: list[int]) -> None:
-    """It was edited, though it looks as the import made it: in a column with a default, or there and back."""
+    """It was edited, though it looks as the import made it: in a column with a default, or there
+    and back."""
     run(crm, "ALTER TABLE leads ADD COLUMN region text DEFAULT 'north'")
     run(crm, "UPDATE leads SET region = 'south' WHERE id = :id", id=created[0])
     for status in ("booked", leads(crm)[created[1]]["status"]):
@@ -113,8 +121,17 @@ def test_a_lead_that_people_have_deleted_is_in_no_count(
 
 def test_a_lead_that_a_row_refers_to_stays(crm: URL, created: list[int]) -> None:
     """Whatever the foreign key would do when the lead went: it is not asked."""
-    actions = ("NO ACTION", "NO ACTION DEFERRABLE INITIALLY DEFERRED", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
-    columns = (f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(actions))
+    actions = (
+        "NO ACTION",
+        "NO ACTION DEFERRABLE INITIALLY DEFERRED",
+        "RESTRICT",
+        "CASCADE",
+        "SET NULL",
+        "SET DEFAULT",
+    )
+    columns = (
+        f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(actions)
+    )
     run(crm, f"CREATE TABLE calls ({', '.join(columns)})")
     for n in range(len(actions)):
         run(crm, f"INSERT INTO calls (c{n}) VALUES (:id), (:id), (NULL)", id=created[n])
@@ -127,16 +144,19 @@ def test_a_lead_that_a_row_refers_to_stays(crm: URL, created: list[int]) -> None
 
 
 def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
-    """On other columns, on several, from partitions, other schemas, odd names, the lead itself, not valid ones."""
+    """On other columns, on several, from partitions, other schemas, odd names, the lead itself, not
+    valid ones."""
     numbers = [leads(crm)[lead_id]["lead_number"] for lead_id in created]
     for statement in (
         "CREATE UNIQUE INDEX numbers ON leads (lead_number)",
         "ALTER TABLE leads ADD CONSTRAINT pair UNIQUE (lead_number, id)",
         "CREATE TABLE by_number (number text REFERENCES leads (lead_number) ON DELETE CASCADE)",
         f"INSERT INTO by_number VALUES ('{numbers[0]}')",
-        "CREATE TABLE by_both (a bigint, b text, FOREIGN KEY (b, a) REFERENCES leads (lead_number, id))",
+        "CREATE TABLE by_both (a bigint, b text, FOREIGN KEY (b, a) REFERENCES leads "
+        "(lead_number, id))",
         f"INSERT INTO by_both VALUES ({created[1]}, '{numbers[1]}'), ({created[7]}, NULL)",
-        "CREATE TABLE parts (lead bigint REFERENCES leads ON DELETE CASCADE, n int) PARTITION BY LIST (n)",
+        "CREATE TABLE parts (lead bigint REFERENCES leads ON DELETE CASCADE, n int) PARTITION BY "
+        "LIST (n)",
         "CREATE TABLE part_1 PARTITION OF parts FOR VALUES IN (1)",
         f"INSERT INTO parts VALUES ({created[2]}, 1)",
         'CREATE SCHEMA "Odd ""one"""',
@@ -145,7 +165,8 @@ def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
         "CREATE TABLE late (lead bigint)",
         f"INSERT INTO late VALUES ({created[4]})",
         "ALTER TABLE late ADD FOREIGN KEY (lead) REFERENCES leads ON DELETE CASCADE NOT VALID",
-        "ALTER TABLE leads ADD COLUMN referred_by bigint DEFAULT NULL REFERENCES leads ON DELETE CASCADE",
+        "ALTER TABLE leads ADD COLUMN referred_by bigint DEFAULT NULL REFERENCES leads ON DELETE "
+        "CASCADE",
         f"INSERT INTO leads (phone, referred_by) VALUES ('0600000001', {created[5]})",
     ):
         run(crm, statement)
@@ -155,11 +176,19 @@ def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_the_lead_that_a_duplicate_points_to_stays(crm: URL, created: list[int], declared: bool) -> None:
-    """Also where an adopted column was never declared as a foreign key; the duplicate counts as edited."""
+def test_the_lead_that_a_duplicate_points_to_stays(
+    crm: URL, created: list[int], declared: bool
+) -> None:
+    """Also where an adopted column was never declared as a foreign key; the duplicate counts as
+    edited."""
     if not declared:
         run(crm, "ALTER TABLE leads DROP CONSTRAINT leads_duplicate_of_fkey")
-    run(crm, "UPDATE leads SET duplicate_of = :one WHERE id = :other", one=created[0], other=created[1])
+    run(
+        crm,
+        "UPDATE leads SET duplicate_of = :one WHERE id = :other",
+        one=created[0],
+        other=created[1],
+    )
     downgrade(crm, *REMOVE)
     assert list(leads(crm)) == created[:2]
     assert counts(crm) == Counts(kept=1, removed=6, referenced=1)
@@ -167,7 +196,11 @@ def test_the_lead_that_a_duplicate_points_to_stays(crm: URL, created: list[int],
 
 def trigger(url: URL, body: str, when: str) -> None:
     """Let the database do something when leads go."""
-    run(url, f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN OLD; END $$")
+    run(
+        url,
+        f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN "
+        f"OLD; END $$",
+    )
     run(url, f"CREATE TRIGGER theirs {when} EXECUTE FUNCTION theirs()")
 
 
@@ -182,10 +215,13 @@ def in_transaction(url: URL, *statements: str) -> Iterator[Connection]:
 
 
 def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: URL) -> None:
-    """A lead that is untouched at first sight, and referenced, edited or marked at the second one, stays."""
+    """A lead that is untouched at first sight, and referenced, edited or marked at the second one,
+    stays."""
     run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
     upgrade(crm_with_leads)
-    called, edited, marked = (found_by_phone(crm_with_leads, record["phone"]) for record in records()[1:4])
+    called, edited, marked = (
+        found_by_phone(crm_with_leads, record["phone"]) for record in records()[1:4]
+    )
     statements = (
         f"INSERT INTO calls VALUES ({called})",
         f"UPDATE leads SET status = 'booked' WHERE id = {edited}",
@@ -193,7 +229,10 @@ def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: 
     )
     with in_transaction(crm_with_leads, *statements) as site:
         removing = start_alembic(crm_with_leads, "-x", "remove-created", "downgrade", BEFORE_IMPORT)
-        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(
+            crm_with_leads,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        )
         site.execute(text("COMMIT"))
     output, _ = removing.communicate(timeout=60)
     assert removing.returncode == 0, output
@@ -203,13 +242,16 @@ def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: 
 
 
 def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) -> None:
-    """Whoever would refer to a lead between the look for such rows and its end waits, and hears that it is gone."""
+    """Whoever would refer to a lead between the look for such rows and its end waits, and hears
+    that it is gone."""
     trigger(crm_with_leads, "PERFORM pg_sleep(1)", "BEFORE DELETE ON leads FOR EACH STATEMENT")
     run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
     upgrade(crm_with_leads)
     lead_id = found_by_phone(crm_with_leads, records()[1]["phone"])
     removing = start_alembic(crm_with_leads, "-x", "remove-created", "downgrade", BEFORE_IMPORT)
-    wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    wait_until(
+        crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    )
     with pytest.raises(IntegrityError, match="calls_lead_fkey"):
         run(crm_with_leads, "INSERT INTO calls VALUES (:id)", id=lead_id)
     output, _ = removing.communicate(timeout=60)
@@ -226,8 +268,11 @@ def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) ->
         "DELETE FROM leads WHERE full_name = 'Bystander'",
     ],
 )
-def test_a_trigger_that_writes_more_stops_the_downgrade(crm: URL, created: list[int], body: str) -> None:
-    """The batch is rolled back whole: exactly the leads that are counted may go, and no other row may change."""
+def test_a_trigger_that_writes_more_stops_the_downgrade(
+    crm: URL, created: list[int], body: str
+) -> None:
+    """The batch is rolled back whole: exactly the leads that are counted may go, and no other row
+    may change."""
     add_lead(crm, phone="0600000001", full_name="Bystander")
     trigger(crm, body, "AFTER DELETE ON leads FOR EACH ROW WHEN (OLD.full_name <> 'Bystander')")
     before = picture(crm)
@@ -259,7 +304,8 @@ def test_leads_that_an_earlier_downgrade_left_can_still_go(crm_with_leads: URL) 
 
 
 def test_an_updated_lead_never_goes(crm: URL, created: list[int]) -> None:
-    """Not even one that an earlier import created, and that keeps the import's values as another lead has its own."""
+    """Not even one that an earlier import created, and that keeps the import's values as another
+    lead has its own."""
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     run(crm, "UPDATE leads SET lead_number = 'THEIRS' WHERE id = :id", id=created[0])
     downgrade(crm)
@@ -271,7 +317,9 @@ def test_an_updated_lead_never_goes(crm: URL, created: list[int]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_the_size_of_batches_makes_no_difference_to_what_goes(crm: URL, created: list[int], size: int) -> None:
+def test_the_size_of_batches_makes_no_difference_to_what_goes(
+    crm: URL, created: list[int], size: int
+) -> None:
     """Also where the import's batches were others."""
     run(crm, "CREATE TABLE calls (lead bigint REFERENCES leads)")
     run(crm, "INSERT INTO calls VALUES (:id)", id=created[1])
@@ -282,7 +330,8 @@ def test_the_size_of_batches_makes_no_difference_to_what_goes(crm: URL, created:
 
 
 def test_rows_that_the_role_may_not_see_are_not_taken_for_absent(crm: URL) -> None:
-    """Nothing begins where a table that refers to leads is closed to the role, or shows it only some rows."""
+    """Nothing begins where a table that refers to leads is closed to the role, or shows it only
+    some rows."""
     with in_transaction(
         crm,
         "CREATE TABLE closed (lead bigint REFERENCES leads)",
@@ -309,6 +358,8 @@ def test_an_upgrade_after_it_brings_every_lead_back(crm: URL, created: list[int]
     upgrade(crm, IMPORT)
     again = leads(crm)
     assert not first.keys() & again.keys()
-    assert [lead | {"id": 0} for lead in again.values()] == [lead | {"id": 0} for lead in first.values()]
+    assert [lead | {"id": 0} for lead in again.values()] == [
+        lead | {"id": 0} for lead in first.values()
+    ]
     downgrade(crm, *REMOVE)
     assert leads(crm) == {}

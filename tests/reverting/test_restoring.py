@@ -41,29 +41,46 @@ def known(crm_with_leads: URL) -> list[int]:
 @pytest.fixture
 def two_leads(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[int, int]:
     """Two leads, and an export of two records that updates all of their fields; imported."""
-    export = [record | dict.fromkeys(FIELDS[1:2], f"Imported {n}") for n, record in enumerate(records()[:2])]
-    export = [record | {"lead_number": f"NEW{n}", "email": f"new{n}@example.org"} for n, record in enumerate(export)]
+    export = [
+        record | dict.fromkeys(FIELDS[1:2], f"Imported {n}")
+        for n, record in enumerate(records()[:2])
+    ]
+    export = [
+        record | {"lead_number": f"NEW{n}", "email": f"new{n}@example.org"}
+        for n, record in enumerate(export)
+    ]
     bundle(export, monkeypatch, tmp_path)
     old = {"status": "old", "notes": "Old."}
     one, other = (
-        add_lead(crm, **old, phone=record["phone"], lead_number=f"OLD{n}", email=f"old{n}@example.org")
+        add_lead(
+            crm, **old, phone=record["phone"], lead_number=f"OLD{n}", email=f"old{n}@example.org"
+        )
         for n, record in enumerate(export)
     )
     return one, other
 
 
 def test_of_ten_updated_leads_three_edits_are_kept(crm_with_leads: URL, known: list[int]) -> None:
-    """Three were edited in one field each: that stays, all else goes back, and the import can come again."""
+    """Three were edited in one field each: that stays, all else goes back, and the import can come
+    again."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     imported = leads(crm_with_leads)
-    edits = {known[0]: {"status": "booked"}, known[4]: {"notes": "Call on Monday."}, known[9]: {"full_name": "Mr X"}}
+    edits = {
+        known[0]: {"status": "booked"},
+        known[4]: {"notes": "Call on Monday."},
+        known[9]: {"full_name": "Mr X"},
+    }
     for lead_id, fields in edits.items():
         edit(crm_with_leads, lead_id, **fields)
     downgrade(crm_with_leads)
     after = leads(crm_with_leads)
     for lead_id, lead in before.items():
-        stays = {**edits[lead_id], "updated_at": "2031-01-01T00:00:00+00:00"} if lead_id in edits else {}
+        stays = (
+            {**edits[lead_id], "updated_at": "2031-01-01T00:00:00+00:00"}
+            if lead_id in edits
+            else {}
+        )
         assert after[lead_id] == lead | stays
     assert {i: lead for i, lead in after.items() if i not in before} == {
         i: lead for i, lead in imported.items() if i not in before
@@ -75,7 +92,8 @@ def test_of_ten_updated_leads_three_edits_are_kept(crm_with_leads: URL, known: l
 
 
 def test_a_lead_edited_in_every_field_stays_as_it_is(crm_with_leads: URL, known: list[int]) -> None:
-    """Nothing of the import is left in it, so nothing goes back, not even as a row version that changes nothing."""
+    """Nothing of the import is left in it, so nothing goes back, not even as a row version that
+    changes nothing."""
     upgrade(crm_with_leads)
     edit(crm_with_leads, known[2], **{field: f"by hand {field}" for field in FIELDS})
     written = f"SELECT xmin::text, leads::text FROM leads WHERE id = {known[2]}"
@@ -109,12 +127,16 @@ def test_a_phone_that_people_have_changed_stays(crm_with_leads: URL, known: list
     assert counts(crm_with_leads) == Counts(restored=9, kept=1)
 
 
-def test_an_old_value_that_people_have_put_back_is_no_edit(crm_with_leads: URL, known: list[int]) -> None:
+def test_an_old_value_that_people_have_put_back_is_no_edit(
+    crm_with_leads: URL, known: list[int]
+) -> None:
     """The lead is as it was before the import: it counts as restored."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     lead = before[known[3]]
-    edit(crm_with_leads, known[3], **{name: lead[name] for name in ("notes", "email", "updated_at")})
+    edit(
+        crm_with_leads, known[3], **{name: lead[name] for name in ("notes", "email", "updated_at")}
+    )
     downgrade(crm_with_leads)
     assert leads(crm_with_leads)[known[3]] == lead
     assert counts(crm_with_leads) == Counts(restored=10)
@@ -137,7 +159,10 @@ def test_empty_and_infinite_values_go_back(crm: URL) -> None:
     run(crm, "ALTER TABLE leads ALTER updated_at DROP NOT NULL")
     for record, moment in zip(records(), ("infinity", "-infinity", None), strict=False):
         add_lead(
-            crm, **dict.fromkeys(FIELDS) | {"phone": record["phone"]}, created_at=moment or "now", updated_at=moment
+            crm,
+            **dict.fromkeys(FIELDS) | {"phone": record["phone"]},
+            created_at=moment or "now",
+            updated_at=moment,
         )
     before = leads(crm)
     upgrade(crm)
@@ -149,9 +174,14 @@ def test_empty_and_infinite_values_go_back(crm: URL) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_folded_records_are_taken_back_in_batches_of(
-    size: int, new_database: NewDatabase, template: Template, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    size: int,
+    new_database: NewDatabase,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """What the import wrote of several records of one phone is known again, however the batches are cut."""
+    """What the import wrote of several records of one phone is known again, however the
+    batches are cut."""
     url = new_database(template("crm_with_leads", build_crm_with_leads))
     export = records()[:60]
     again = [record | {"notes": "Again.", "full_name": ""} for record in export[::5]]
@@ -163,8 +193,11 @@ def test_folded_records_are_taken_back_in_batches_of(
     assert counts(url) == Counts(restored=3, removed=len(export) - 3)
 
 
-def test_a_number_that_another_lead_has_now_stays_away(crm: URL, two_leads: tuple[int, int]) -> None:
-    """A unique old value is taken: that column keeps the import's value, the others go back, nothing stops."""
+def test_a_number_that_another_lead_has_now_stays_away(
+    crm: URL, two_leads: tuple[int, int]
+) -> None:
+    """A unique old value is taken: that column keeps the import's value, the others go back,
+    nothing stops."""
     one, other = two_leads
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     before = leads(crm)
@@ -188,7 +221,11 @@ def test_a_number_that_another_lead_has_now_stays_away(crm: URL, two_leads: tupl
         ),
         ("EXCLUDE (email WITH =)", "email", "UPDATE leads SET email = 'old0@example.org' {third}"),
         ("CHECK (status <> 'old') NOT VALID", "status", "UPDATE leads SET status = 'x' {third}"),
-        ("FOREIGN KEY (status) REFERENCES statuses", "status", "DELETE FROM statuses WHERE status = 'old'"),
+        (
+            "FOREIGN KEY (status) REFERENCES statuses",
+            "status",
+            "DELETE FROM statuses WHERE status = 'old'",
+        ),
     ],
 )
 def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
@@ -200,7 +237,11 @@ def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
     before = leads(crm)
     run(crm, "CREATE TABLE statuses (status text PRIMARY KEY)")
     run(crm, "INSERT INTO statuses SELECT DISTINCT status FROM leads")
-    run(crm, "INSERT INTO statuses SELECT unnest(:all) ON CONFLICT DO NOTHING", all=[r["status"] for r in records()])
+    run(
+        crm,
+        "INSERT INTO statuses SELECT unnest(:all) ON CONFLICT DO NOTHING",
+        all=[r["status"] for r in records()],
+    )
     upgrade(crm)
     imported = leads(crm)
     run(crm, f"ALTER TABLE leads ADD CONSTRAINT theirs {constraint}")
@@ -213,8 +254,11 @@ def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
     assert counts(crm) == (Counts(kept=2) if both else Counts(restored=1, kept=1))
 
 
-def test_an_old_spelling_that_another_lead_has_now_stays_away(crm: URL, two_leads: tuple[int, int]) -> None:
-    """Where the table forbids equal texts, too, a lead that is marked as a duplicate can have the old one."""
+def test_an_old_spelling_that_another_lead_has_now_stays_away(
+    crm: URL, two_leads: tuple[int, int]
+) -> None:
+    """Where the table forbids equal texts, too, a lead that is marked as a duplicate can have the
+    old one."""
     one, other = two_leads
     old = "00 44 " + records()[0]["phone"].removeprefix("+44").lstrip(" 0")
     run(crm, "UPDATE leads SET phone = :old WHERE id = :id", old=old, id=one)
@@ -228,14 +272,26 @@ def test_an_old_spelling_that_another_lead_has_now_stays_away(crm: URL, two_lead
     assert counts(crm) == Counts(restored=1, kept=1)
 
 
-def test_a_phone_that_goes_to_another_lead_is_found_there(crm_with_leads: URL, known: list[int]) -> None:
-    """Two leads swap their phones: each phone stays where people have put it, all else goes back."""
+def test_a_phone_that_goes_to_another_lead_is_found_there(
+    crm_with_leads: URL, known: list[int]
+) -> None:
+    """Two leads swap their phones: each phone stays where people have put it, all else goes
+    back."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     imported = leads(crm_with_leads)
     one, other = known[:2]
-    for lead_id, phone in ((one, "0600099999"), (other, imported[one]["phone"]), (one, imported[other]["phone"])):
-        run(crm_with_leads, "UPDATE leads SET phone = :phone WHERE id = :id", phone=phone, id=lead_id)
+    for lead_id, phone in (
+        (one, "0600099999"),
+        (other, imported[one]["phone"]),
+        (one, imported[other]["phone"]),
+    ):
+        run(
+            crm_with_leads,
+            "UPDATE leads SET phone = :phone WHERE id = :id",
+            phone=phone,
+            id=lead_id,
+        )
     downgrade(crm_with_leads)
     after = leads(crm_with_leads)
     assert after[one] == before[one] | {"phone": imported[other]["phone"]}
@@ -252,7 +308,10 @@ def test_going_up_and_down_ends_where_it_began(crm_with_leads: URL) -> None:
         downgrade(crm_with_leads, BEFORE_IMPORT, "remove-created")
         assert leads(crm_with_leads) == before
         assert counts(crm_with_leads) == Counts(restored=10, removed=new)
-    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports WHERE reverted_at IS NOT NULL") == 3
+    assert (
+        value(crm_with_leads, "SELECT count(*) FROM lead_imports WHERE reverted_at IS NOT NULL")
+        == 3
+    )
     upgrade(crm_with_leads)
     downgrade(crm_with_leads)
     then = picture(crm_with_leads)
@@ -260,14 +319,19 @@ def test_going_up_and_down_ends_where_it_began(crm_with_leads: URL) -> None:
     assert_imported(crm_with_leads, then)
 
 
-def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(crm_with_leads: URL, known: list[int]) -> None:
+def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(
+    crm_with_leads: URL, known: list[int]
+) -> None:
     """The lead is locked before it is looked at."""
     upgrade(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
         site.execute(text(f"UPDATE leads SET status = 'booked' WHERE id = {known[6]}"))
         downgrading = start_alembic(crm_with_leads, "downgrade", BEFORE_IMPORT)
-        wait_until(crm_with_leads, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        wait_until(
+            crm_with_leads,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        )
         site.execute(text("COMMIT"))
     output, _ = downgrading.communicate(timeout=60)
     assert downgrading.returncode == 0, output
@@ -284,15 +348,22 @@ def test_the_audit_trail_knows_nothing_of_it(crm_with_leads: URL) -> None:
     assert value(crm_with_leads, "SELECT action FROM lead_audit") == "delete"
 
 
-def test_a_lead_of_two_records_is_left_to_people(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One that was created, and by people became another record's in the middle of the import, is as they made it."""
+def test_a_lead_of_two_records_is_left_to_people(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that was created, and by people became another record's in the middle of the import, is
+    as they made it."""
     export: list[Record] = records()[:2]
     bundle(export, monkeypatch, tmp_path)
 
     def then_edit(session: Session, batch: Batch, revision: str) -> None:
         apply_batch(session, batch, revision)
         if batch.here == 0:
-            run(crm, "UPDATE leads SET phone = :phone, full_name = 'By hand'", phone=export[1]["phone"])
+            run(
+                crm,
+                "UPDATE leads SET phone = :phone, full_name = 'By hand'",
+                phone=export[1]["phone"],
+            )
 
     monkeypatch.setattr("migrations.importer.v1.apply_batch", then_edit)
     upgrade(crm, IMPORT, "batch-size=1")
@@ -306,7 +377,11 @@ def test_a_lead_of_two_records_is_left_to_people(crm: URL, monkeypatch: pytest.M
 @pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
 @pytest.mark.parametrize("size", [7, 1000])
 def test_an_import_with_other_policies_is_taken_back(
-    size: int, policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    size: int,
+    policies: dict[str, Any],
+    crm_with_leads: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Records that were set aside have no way back, and a value that a blank cleared comes back."""
     export = [record | ({"notes": ""} if "blanks" in policies else {}) for record in records()]

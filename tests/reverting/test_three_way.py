@@ -1,4 +1,5 @@
-"""Whatever people do to the leads after an import, the downgrade follows one rule, field by field."""
+"""Whatever people do to the leads after an import, the downgrade follows one rule, field by
+field."""
 
 import random
 from collections.abc import Iterator
@@ -8,7 +9,17 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template
-from tests.support.crm import BEFORE_IMPORT, FIELDS, IMPORT, Record, add_lead, downgrade, records, run, upgrade
+from tests.support.crm import (
+    BEFORE_IMPORT,
+    FIELDS,
+    IMPORT,
+    Record,
+    add_lead,
+    downgrade,
+    records,
+    run,
+    upgrade,
+)
 from tests.support.exports import bundle
 from tests.support.reverts import Leads, counts, leads, taken_back
 
@@ -20,7 +31,9 @@ def build_crm_with_children(url: URL) -> None:
     upgrade(url, BEFORE_IMPORT)
     for field in FIELDS:
         run(url, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
-    columns = (f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(ACTIONS))
+    columns = (
+        f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(ACTIONS)
+    )
     run(url, f"CREATE TABLE calls ({', '.join(columns)})")
 
 
@@ -41,7 +54,10 @@ class People:
     def an_export(self) -> list[Record]:
         export = self.random.sample(records(), 60)
         blanks = [record | {self.random.choice(FIELDS): ""} for record in export]
-        export = [record if record["phone"] else {**record, "phone": next(self._phones)} for record in blanks]
+        export = [
+            record if record["phone"] else {**record, "phone": next(self._phones)}
+            for record in blanks
+        ]
         for _ in range(8):
             again = self.random.choice(export) | {"full_name": "Again", "notes": ""}
             export.insert(self.random.randrange(len(export)), again)
@@ -53,7 +69,9 @@ class People:
             for field in self.random.sample(FIELDS, self.random.randrange(len(FIELDS))):
                 if field != "phone":
                     lead[field] = self.a_value(record, field)
-            moment = self.random.choice(["2020-01-01", "infinity", "-infinity", record["created_at"]])
+            moment = self.random.choice(
+                ["2020-01-01", "infinity", "-infinity", record["created_at"]]
+            )
             same = "SELECT 1 FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
             if not run(self.url, same, phone=lead["phone"]):
                 add_lead(self.url, **lead, created_at=record["created_at"], updated_at=moment)
@@ -64,7 +82,12 @@ class People:
         deleted, marked, called = shuffled[:5], shuffled[5:8], shuffled[8:20]
         run(self.url, "DELETE FROM leads WHERE id = ANY(:ids)", ids=deleted)
         for lead_id in marked:
-            run(self.url, "UPDATE leads SET duplicate_of = :other WHERE id = :id", other=shuffled[20], id=lead_id)
+            run(
+                self.url,
+                "UPDATE leads SET duplicate_of = :other WHERE id = :id",
+                other=shuffled[20],
+                id=lead_id,
+            )
         for lead_id, column in zip(called, self._columns(), strict=False):
             run(self.url, f"INSERT INTO calls ({column}) VALUES (:id)", id=lead_id)
         for lead_id in shuffled[15:45]:
@@ -72,7 +95,12 @@ class People:
                 old = before.get(lead_id, imported[lead_id])[field]
                 value = self.random.choice([old, self.a_value(records()[0], field)])
                 touch = self.random.choice([", updated_at = now()", ""])
-                run(self.url, f"UPDATE leads SET {field} = :value{touch} WHERE id = :id", value=value, id=lead_id)
+                run(
+                    self.url,
+                    f"UPDATE leads SET {field} = :value{touch} WHERE id = :id",
+                    value=value,
+                    id=lead_id,
+                )
         return frozenset(called)
 
     def _columns(self) -> Iterator[str]:
@@ -82,9 +110,14 @@ class People:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_field_goes_back_unless_somebody_has_edited_it(
-    seed: int, new_database: NewDatabase, template: Template, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    seed: int,
+    new_database: NewDatabase,
+    template: Template,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """A plain loop over three pictures says what each field must hold, and the receipt counts the same."""
+    """A plain loop over three pictures says what each field must hold, and the receipt counts the
+    same."""
     url = new_database(template("crm_with_children", build_crm_with_children))
     people = People(seed, url)
     export = people.an_export()
@@ -97,10 +130,17 @@ def test_each_field_goes_back_unless_somebody_has_edited_it(
     run(url, "TRUNCATE lead_audit")
     calls = run(url, "SELECT * FROM calls ORDER BY ctid")
     remove = seed % 2 == 0
-    expected, expected_counts = taken_back(before, imported, leads(url), remove=remove, referenced=called)
+    expected, expected_counts = taken_back(
+        before, imported, leads(url), remove=remove, referenced=called
+    )
     assert expected_counts.restored and expected_counts.kept
     assert bool(expected_counts.removed and expected_counts.referenced) is remove
-    downgrade(url, BEFORE_IMPORT, f"batch-size={people.random.choice([7, 1000])}", *["remove-created"] * remove)
+    downgrade(
+        url,
+        BEFORE_IMPORT,
+        f"batch-size={people.random.choice([7, 1000])}",
+        *["remove-created"] * remove,
+    )
     assert leads(url) == expected
     assert counts(url) == expected_counts
     assert run(url, "SELECT * FROM calls ORDER BY ctid") == calls

@@ -1,4 +1,5 @@
-"""An export is checked whole before the first write: what passes, what is refused, and what is said about it."""
+"""An export is checked whole before the first write: what passes, what is refused, and what is said
+about it."""
 
 import hashlib
 import json
@@ -43,7 +44,9 @@ NO_RECORD = (0, "")
 
 def one(**literals: str) -> str:
     """A record as JSON, with some values as they are given: ``one(id="1e999")``."""
-    values = {field: json.dumps(value, ensure_ascii=False) for field, value in GOOD.items()} | literals
+    values = {
+        field: json.dumps(value, ensure_ascii=False) for field, value in GOOD.items()
+    } | literals
     return "{" + ", ".join(f'"{field}": {value}' for field, value in values.items()) + "}"
 
 
@@ -103,7 +106,9 @@ def pairs(export: Export) -> Iterator[tuple[int, Record]]:
 
 
 def expected(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record | {"created_at": datetime.fromisoformat(record["created_at"])} for record in records]
+    return [
+        record | {"created_at": datetime.fromisoformat(record["created_at"])} for record in records
+    ]
 
 
 def refusal(path: Path, **pinned: Any) -> ExportRefused:
@@ -177,7 +182,9 @@ def test_bundled_export_passes() -> None:
         (many(1, notes="[" * 100_000 + "]" * 100_000).encode(), "nested too deeply"),
     ],
 )
-def test_a_file_that_is_no_array_of_records_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_no_array_of_records_is_refused(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     """Each with its reason, and none of it imported."""
     assert words in str(refusal(put(tmp_path, content)))
 
@@ -205,7 +212,9 @@ def a_device(path: Path) -> None:
         (os.mkfifo, "is not a regular file"),
     ],
 )
-def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
+def test_what_is_no_regular_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], None], words: str
+) -> None:
     """A link could lead out of ``data/``, a FIFO would wait for ever."""
     make(tmp_path / "export.json")
     assert words in str(refusal(tmp_path / "export.json"))
@@ -219,7 +228,9 @@ def test_a_device_is_refused(device: str) -> None:
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "unpinned"])
 @pytest.mark.parametrize("block", [7, 1 << 20])
-def test_an_export_that_is_cut_off_anywhere_is_refused(tmp_path: Path, block: int, pinned: bool) -> None:
+def test_an_export_that_is_cut_off_anywhere_is_refused(
+    tmp_path: Path, block: int, pinned: bool
+) -> None:
     """At every byte, with the digest and without; only the last line break may go."""
     pins = {"sha256": hashlib.sha256(SMALL).hexdigest(), "records": 2} if pinned else {}
     with blocks_of(block):
@@ -235,14 +246,20 @@ def test_a_changed_byte_is_refused(tmp_path: Path, block: int) -> None:
     with blocks_of(block):
         for place, byte in enumerate(SMALL):
             for other in {byte ^ 1, byte ^ 0x20, byte ^ 0x80, *b'"\\}],\0'} - {byte}:
-                error = refusal(put(tmp_path, SMALL[:place] + bytes([other]) + SMALL[place + 1 :]), sha256=right)
+                error = refusal(
+                    put(tmp_path, SMALL[:place] + bytes([other]) + SMALL[place + 1 :]), sha256=right
+                )
                 assert error.problems
 
 
 @pytest.mark.parametrize(
     ("content", "pinned", "words"),
     [
-        (SMALL.replace(b"\n", b"\r\n"), {"sha256": hashlib.sha256(SMALL).hexdigest()}, "sha256 is {}, expected {}"),
+        (
+            SMALL.replace(b"\n", b"\r\n"),
+            {"sha256": hashlib.sha256(SMALL).hexdigest()},
+            "sha256 is {}, expected {}",
+        ),
         (SMALL + b"\n", {"sha256": hashlib.sha256(SMALL).hexdigest()}, "sha256 is {}, expected {}"),
         (SMALL, {"sha256": "0" * 64, "records": 3}, "sha256 is {}, expected {}"),
         (SMALL, {"records": 3}, "holds 2 records, expected 3"),
@@ -251,7 +268,8 @@ def test_a_changed_byte_is_refused(tmp_path: Path, block: int) -> None:
 def test_an_export_other_than_the_pinned_one_is_refused(
     tmp_path: Path, content: bytes, pinned: dict[str, Any], words: str
 ) -> None:
-    """The message gives what is there and what was expected, also where git changed the line ends."""
+    """The message gives what is there and what was expected, also where git changed the line
+    ends."""
     error = refusal(put(tmp_path, content), **pinned)
     assert words.format(hashlib.sha256(content).hexdigest(), pinned.get("sha256")) in str(error)
     assert len(error.problems) == len(pinned)
@@ -273,7 +291,11 @@ TOO_LARGE = "is above 9223372036854775807"
         *[(field, "true", "is true or false, expected") for field in GOOD],
         *[(field, '["x"]', "is a list, expected") for field in GOOD],
         *[(field, '{"x": "x"}', "is an object") for field in GOOD],
-        *[(field, literal, "is NaN or Infinity") for field in GOOD for literal in ("NaN", "Infinity", "-Infinity")],
+        *[
+            (field, literal, "is NaN or Infinity")
+            for field in GOOD
+            for literal in ("NaN", "Infinity", "-Infinity")
+        ],
         *[(field, "1.5", "is a number with a fraction, expected") for field in GOOD],
         *[(field, "7", "is a whole number, expected") for field in GOOD if field != "id"],
         *[(field, r'"x\u0000y"', "holds a NUL character") for field in GOOD],
@@ -332,7 +354,8 @@ TOO_LARGE = "is above 9223372036854775807"
     ],
 )
 def test_a_bad_value_is_refused(tmp_path: Path, field: str, literal: str, reason: str) -> None:
-    """With the record's position, the field and the reason, and nothing else is found fault with."""
+    """With the record's position, the field and the reason, and nothing else is found fault
+    with."""
     error = refusal(put(tmp_path, f"[{one()}, {one(**{field: literal})}, {one()}]"))
     assert where(error) == [(2, field)]
     assert reason in error.problems[0].reason
@@ -358,7 +381,10 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path, content: bytes) -> 
         (one(status='"new", "unknown": "x"'), (2, "unknown")),
         (one(status='"new", "Mr Smith": "x"'), (2, "(a name that is not shown)")),
         (one(status='"new", "status\\u0000": "x"'), (2, "(a name that is not shown)")),
-        *[(one(status=f'"new", "{field}": {json.dumps(value)}'), (2, field)) for field, value in GOOD.items()],
+        *[
+            (one(status=f'"new", "{field}": {json.dumps(value)}'), (2, field))
+            for field, value in GOOD.items()
+        ],
         (one(status='"new", "p\\u0068one": "+447700900503"'), (2, "phone")),
         (one(status='"new", "phone": "x", "phone": "y"'), (2, "phone")),
         (one(status='"new\\u0022", "notes": ""'), (2, "notes")),
@@ -372,8 +398,11 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path, content: bytes) -> 
         ("NaN", (2, "")),
     ],
 )
-def test_a_record_with_other_fields_is_refused(tmp_path: Path, record: str, problem: tuple[int, str]) -> None:
-    """A field that is missing, unknown or there twice, however its name is spelled; and what is no object."""
+def test_a_record_with_other_fields_is_refused(
+    tmp_path: Path, record: str, problem: tuple[int, str]
+) -> None:
+    """A field that is missing, unknown or there twice, however its name is spelled; and what is no
+    object."""
     error = refusal(put(tmp_path, f"[{one()}, {record}, {one()}]"))
     assert problem in where(error)
     assert {record for record, _ in where(error)} == {2}
@@ -381,7 +410,8 @@ def test_a_record_with_other_fields_is_refused(tmp_path: Path, record: str, prob
 
 @pytest.mark.parametrize("block", [64, 300, 1 << 20])
 def test_every_bad_record_is_listed(tmp_path: Path, block: int) -> None:
-    """Five of different kinds among 217: all of them, by position and field, and no value of theirs."""
+    """Five of different kinds among 217: all of them, by position and field, and no value of
+    theirs."""
     records = json.loads(BUNDLED.read_text(encoding="utf-8"))
     bad = {3: ("phone", "ask Petra Quillbeck"), 50: ("email", None), 51: ("notes", "x" * 100_001)}
     bad |= {216: ("created_at", "2025-02-31T00:00:00+00:00"), 217: ("id", "MS217")}
@@ -390,7 +420,12 @@ def test_every_bad_record_is_listed(tmp_path: Path, block: int) -> None:
     with blocks_of(block):
         error = refusal(put(tmp_path, json.dumps(records, ensure_ascii=False)))
     assert where(error) == [(position, field) for position, (field, _) in bad.items()]
-    values = [str(value) for position in bad for value in records[position - 1].values() if value is not None]
+    values = [
+        str(value)
+        for position in bad
+        for value in records[position - 1].values()
+        if value is not None
+    ]
     words = {word for value in values for word in (value, *value.split()) if len(word) > 3}
     assert [word for word in words if word in str(error)] == []
 
@@ -454,8 +489,12 @@ ODD_TEXTS = [
 def odd_records() -> list[dict[str, Any]]:
     """Each odd text in the fields that take it, also as the last one before a record's end."""
     fields = ("full_name", "address1", "notes", "email")
-    records = [GOOD | dict.fromkeys(fields, text) | {"id": n} for n, text in enumerate(ODD_TEXTS, start=1)]
-    last = [dict(sorted((GOOD | {"notes": text, "status": text[:50]}).items())) for text in ODD_TEXTS]
+    records = [
+        GOOD | dict.fromkeys(fields, text) | {"id": n} for n, text in enumerate(ODD_TEXTS, start=1)
+    ]
+    last = [
+        dict(sorted((GOOD | {"notes": text, "status": text[:50]}).items())) for text in ODD_TEXTS
+    ]
     return records + [{"id": record.pop("id"), **record} for record in last]
 
 
@@ -471,17 +510,28 @@ def escaped_throughout(records: list[dict[str, Any]]) -> str:
     """The records with every character of every text as ``\\uXXXX``, keys too."""
 
     def text(value: str) -> str:
-        return '"' + "".join(f"\\u{unit:04X}" for unit in memoryview(value.encode("utf-16-le")).cast("H")) + '"'
+        return (
+            '"'
+            + "".join(f"\\u{unit:04X}" for unit in memoryview(value.encode("utf-16-le")).cast("H"))
+            + '"'
+        )
 
     def item(key: str, value: object) -> str:
         return f"{text(key)}:{text(value) if isinstance(value, str) else value}"
 
-    return "[" + ",".join("{" + ",".join(item(*pair) for pair in record.items()) + "}" for record in records) + "]"
+    return (
+        "["
+        + ",".join(
+            "{" + ",".join(item(*pair) for pair in record.items()) + "}" for record in records
+        )
+        + "]"
+    )
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, "escaped throughout"])
 def test_odd_values_pass_unchanged_whatever_the_block(tmp_path: Path, shape: str) -> None:
-    """Code, formulas, escapes and texts that look like JSON come out as they went in, cut at any byte."""
+    """Code, formulas, escapes and texts that look like JSON come out as they went in, cut at any
+    byte."""
     records = odd_records()
     made = json.dumps(records, **SHAPES[shape]) if shape in SHAPES else escaped_throughout(records)
     path = put(tmp_path, made)
@@ -508,7 +558,9 @@ def test_odd_values_pass_unchanged_whatever_the_block(tmp_path: Path, shape: str
     ],
 )
 @pytest.mark.parametrize("shape", [True, False], ids=["escaped", "as text"])
-def test_values_at_their_limits_pass(tmp_path: Path, field: str, value: object, shape: bool) -> None:
+def test_values_at_their_limits_pass(
+    tmp_path: Path, field: str, value: object, shape: bool
+) -> None:
     """The longest, the shortest, the earliest and the latest are within."""
     records = [GOOD, GOOD | {field: value}, GOOD]
     assert read(put(tmp_path, json.dumps(records, ensure_ascii=shape))) == expected(records)
@@ -516,18 +568,32 @@ def test_values_at_their_limits_pass(tmp_path: Path, field: str, value: object, 
 
 def test_many_notes_at_their_limit_that_look_like_records_pass(tmp_path: Path) -> None:
     """However often a text looks like the end of a record, the real end is found."""
-    records = [GOOD | {"notes": text} for text in ("},{" * 33_333, '"},{"id":' * 11_000, "}" * 100_000)] * 4
+    records = [
+        GOOD | {"notes": text} for text in ("},{" * 33_333, '"},{"id":' * 11_000, "}" * 100_000)
+    ] * 4
     assert read(put(tmp_path, json.dumps(records))) == expected(records)
 
 
 any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-jsonish = st.lists(st.sampled_from([*'{}[]",:\\ \n', "},{", '"},', '\\"', "\\u0022", "é", "👍"]), max_size=12)
+jsonish = st.lists(
+    st.sampled_from([*'{}[]",:\\ \n', "},{", '"},', '\\"', "\\u0022", "é", "👍"]), max_size=12
+)
 texts = any_text | jsonish.map("".join) | st.sampled_from(ODD_TEXTS)
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-moments = st.datetimes(datetime(1990, 1, 2), datetime(2099, 12, 31), timezones=offsets | st.just(UTC))
-fields: dict[str, st.SearchStrategy[Any]] = {field: texts.map(lambda text: text[:20]) for field in GOOD}
-fields |= {"id": st.integers(1, 2**63 - 1), "created_at": moments.map(datetime.isoformat), "notes": texts}
-fields["phone"] = st.sampled_from(["07700900123", "+44 (0)7700 900123", "+1 201-555-0123 ext. 5", "020\u00a07946 0123"])
+moments = st.datetimes(
+    datetime(1990, 1, 2), datetime(2099, 12, 31), timezones=offsets | st.just(UTC)
+)
+fields: dict[str, st.SearchStrategy[Any]] = {
+    field: texts.map(lambda text: text[:20]) for field in GOOD
+}
+fields |= {
+    "id": st.integers(1, 2**63 - 1),
+    "created_at": moments.map(datetime.isoformat),
+    "notes": texts,
+}
+fields["phone"] = st.sampled_from(
+    ["07700900123", "+44 (0)7700 900123", "+1 201-555-0123 ext. 5", "020\u00a07946 0123"]
+)
 valid_records = st.lists(st.fixed_dictionaries(fields), min_size=1, max_size=4)
 space = st.text(" \t\r\n", max_size=2)
 spaced = st.tuples(space, space)
@@ -543,7 +609,11 @@ styles = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(records=valid_records, style=styles, ends=spaced, block=st.integers(1, 600))
 def test_any_valid_export_is_read_as_it_was_written(
-    folder: Path, records: list[dict[str, Any]], style: dict[str, Any], ends: tuple[str, str], block: int
+    folder: Path,
+    records: list[dict[str, Any]],
+    style: dict[str, Any],
+    ends: tuple[str, str],
+    block: int,
 ) -> None:
     """Whatever the texts, the white space, the escapes and the place where a block ends."""
     with blocks_of(block):
@@ -553,26 +623,48 @@ def test_any_valid_export_is_read_as_it_was_written(
 # No message carries a value.
 
 marked: dict[str, Any] = {field: f"Zq{n} Marked{n}Value" for n, field in enumerate(GOOD)}
-marked |= {"id": 7_318_552_901, "phone": "+44 7700 918273", "created_at": "2025-01-05T19:17:43+00:00"}
+marked |= {
+    "id": 7_318_552_901,
+    "phone": "+44 7700 918273",
+    "created_at": "2025-01-05T19:17:43+00:00",
+}
 MARKS = ["Zq", "Marked", "7318552901", "918273", "918", "19:17", "17:43"]
 
 
 def bad_value(value: Any) -> st.SearchStrategy[Any]:
     text = str(value)
-    bad = [None, True, [value], {text: value}, text * 9000, f"{text}\0", f"\ud800{text}", f"{text}\udc00", 1.5]
-    return st.sampled_from([*bad, float("inf"), float("nan"), 73185529017318552901, f"{text}/{text}", text.upper()])
+    bad = [
+        None,
+        True,
+        [value],
+        {text: value},
+        text * 9000,
+        f"{text}\0",
+        f"\ud800{text}",
+        f"{text}\udc00",
+        1.5,
+    ]
+    return st.sampled_from(
+        [*bad, float("inf"), float("nan"), 73185529017318552901, f"{text}/{text}", text.upper()]
+    )
 
 
 def bad_record(field: str) -> st.SearchStrategy[dict[str, Any]]:
     value = marked[field]
     other = {key: part for key, part in marked.items() if key != field}
-    renamed = st.sampled_from([f"{value}", f"{field} ", "other"]).map(lambda key: other | {key: value})
+    renamed = st.sampled_from([f"{value}", f"{field} ", "other"]).map(
+        lambda key: other | {key: value}
+    )
     return bad_value(value).map(lambda bad: marked | {field: bad}) | renamed | st.just(other)
 
 
-spoiled = st.lists(st.just(marked) | st.sampled_from(list(GOOD)).flatmap(bad_record), min_size=1, max_size=4)
+spoiled = st.lists(
+    st.just(marked) | st.sampled_from(list(GOOD)).flatmap(bad_record), min_size=1, max_size=4
+)
 splice = st.tuples(
-    st.integers(0, 3000), st.integers(0, 40), st.sampled_from([b"", b'"', b"}", b"\\", b"\xff", b"{", b"\0"])
+    st.integers(0, 3000),
+    st.integers(0, 40),
+    st.sampled_from([b"", b'"', b"}", b"\\", b"\xff", b"{", b"\0"]),
 )
 
 
@@ -580,7 +672,10 @@ splice = st.tuples(
 @given(records=spoiled, splices=st.lists(splice, max_size=3), cut=st.none() | st.integers(1, 1500))
 @example(records=[marked | {"phone": "Zq"}], splices=[], cut=None)
 def test_no_refusal_shows_a_value(
-    folder: Path, records: list[dict[str, Any]], splices: list[tuple[int, int, bytes]], cut: int | None
+    folder: Path,
+    records: list[dict[str, Any]],
+    splices: list[tuple[int, int, bytes]],
+    cut: int | None,
 ) -> None:
     """Whatever is wrong with a file, and nothing but ``ExportRefused`` is raised."""
     made = json.dumps(records).encode()[:cut]
@@ -597,14 +692,26 @@ def test_no_refusal_shows_a_value(
 @pytest.mark.parametrize("block", [64, 1 << 16])
 @pytest.mark.parametrize(
     "content",
-    [SMALL.replace(b"Tom", b"Tim"), SMALL[:-3], b"", SMALL.replace(b"Tom", b"Thomas"), SMALL + b" ", b"?" * len(SMALL)],
+    [
+        SMALL.replace(b"Tom", b"Tim"),
+        SMALL[:-3],
+        b"",
+        SMALL.replace(b"Tom", b"Thomas"),
+        SMALL + b" ",
+        b"?" * len(SMALL),
+    ],
     ids=["a letter", "shorter", "emptied", "longer", "added to", "garbage"],
 )
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, block: int, content: bytes) -> None:
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, block: int, content: bytes
+) -> None:
     """Before anybody has learned that it came to its end."""
     path = put(tmp_path, many(2000) if block > 64 else SMALL)
     whole = path.read_bytes()
-    with blocks_of(block), open_export(path, hashlib.sha256(whole).hexdigest(), len(read(path))) as export:
+    with (
+        blocks_of(block),
+        open_export(path, hashlib.sha256(whole).hexdigest(), len(read(path))) as export,
+    ):
         reading = pairs(export)
         next(reading)
         path.write_bytes(content if block == 64 else whole[:-500] + content)

@@ -24,7 +24,11 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("revision", REVISIONS, ids=lambda path: path.stem)
 def test_a_revision_imports_alembic_and_the_door_alone(revision: Path) -> None:
     """A released revision must not move with models.py or with the importer's inside."""
-    foreign = {name for name in imported(revision) if not name.startswith(("alembic.op", "migrations.importer.v"))}
+    foreign = {
+        name
+        for name in imported(revision)
+        if not name.startswith(("alembic.op", "migrations.importer.v"))
+    }
     assert foreign == set()
 
 
@@ -39,4 +43,6 @@ def test_the_importer_knows_neither_alembic_nor_the_models(module: Path) -> None
 
 def test_the_models_know_nothing_of_the_migrations() -> None:
     """The application can import them without Alembic."""
-    assert not [name for name in imported(ROOT / "models.py") if name.startswith(("alembic", "migrations"))]
+    assert not [
+        name for name in imported(ROOT / "models.py") if name.startswith(("alembic", "migrations"))
+    ]

@@ -31,7 +31,8 @@ LIMITS = {
 }
 NEVER_EMPTY = ("lead_number", "full_name", "phone", "status")
 
-# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers without the 0.
+# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers without the
+# 0.
 DRAMA = re.compile(
     r"""(?: 11[3-8]496 0 | 1[2-6]1496 0 | 191498 0 | 207946 0 | 289649 6 | 292018 0
           | 1632960 | 7700900 | 808157 0 | 909879 0 | 3069990 ) \d{3}""",
@@ -98,12 +99,16 @@ def test_command_writes_the_same_bytes_whatever_the_locale(to: str, tmp_path: Pa
     out = ["--out", str(path)] if to == "file" else []
     command = [sys.executable, str(SCRIPT), "--leads", "217", "--seed", "1", *out]
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "PYTHONHASHSEED": "7"}
-    written = subprocess.run(command, env={**os.environ, **locale}, check=True, capture_output=True).stdout
+    written = subprocess.run(
+        command, env={**os.environ, **locale}, check=True, capture_output=True
+    ).stdout
     assert (path.read_bytes() if to == "file" else written) == export(217)
 
 
 @pytest.mark.parametrize("option", ["-1", "many", "1.5"])
-def test_number_of_leads_must_be_a_whole_number(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_number_of_leads_must_be_a_whole_number(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The message says what to give instead."""
     with pytest.raises(SystemExit):
         make_export["main"](["--seed=1", f"--leads={option}"])
@@ -143,7 +148,8 @@ def test_ids_ascend_with_gaps_from_3369(leads_217: list[dict[str, Any]]) -> None
 
 
 @pytest.mark.parametrize(
-    ("leads", "first", "last"), [(217, "MS001", "MS217"), (1000, "MS0001", "MS1000"), (9, "MS001", "MS009")]
+    ("leads", "first", "last"),
+    [(217, "MS001", "MS217"), (1000, "MS0001", "MS1000"), (9, "MS001", "MS009")],
 )
 def test_lead_numbers_count_at_one_width(leads: int, first: str, last: str) -> None:
     """A bigger export has wider numbers, so that they sort as text."""
@@ -155,7 +161,9 @@ def test_lead_numbers_count_at_one_width(leads: int, first: str, last: str) -> N
 def test_created_at_lies_in_2025_with_an_offset(leads_217: list[dict[str, Any]]) -> None:
     """Records come roughly in the order in which they were made, as in a real export."""
     moments = [datetime.fromisoformat(record["created_at"]) for record in leads_217]
-    assert all(datetime(2025, 1, 1, tzinfo=UTC) <= at < datetime(2026, 1, 1, tzinfo=UTC) for at in moments)
+    assert all(
+        datetime(2025, 1, 1, tzinfo=UTC) <= at < datetime(2026, 1, 1, tzinfo=UTC) for at in moments
+    )
     assert moments != sorted(moments)
     assert all((later - earlier).days >= -5 for earlier, later in pairwise(moments))
 
@@ -179,7 +187,9 @@ def test_phones_are_kept_for_drama(leads_217: list[dict[str, Any]]) -> None:
     assert [p for record in leads_217 if not DRAMA.fullmatch(national(p := record["phone"]))] == []
 
 
-def test_phones_spread_over_the_ranges_with_mobiles_most_often(leads_217: list[dict[str, Any]]) -> None:
+def test_phones_spread_over_the_ranges_with_mobiles_most_often(
+    leads_217: list[dict[str, Any]],
+) -> None:
     """A small export already shows most areas and many spellings."""
     nationals = [national(record["phone"]) for record in leads_217]
     assert sum(number.startswith("7700900") for number in nationals) > 217 / 2
@@ -201,7 +211,9 @@ def test_email_addresses_stand_at_example_domains(leads_217: list[dict[str, Any]
 def test_postcodes_are_of_the_pseudo_area(leads_217: list[dict[str, Any]]) -> None:
     """No letter can be delivered to ZZ99."""
     allowed = re.compile(r"ZZ99 \d[A-Z]{2}")
-    assert [code for record in leads_217 if not allowed.fullmatch(code := record["postal_code"])] == []
+    assert [
+        code for record in leads_217 if not allowed.fullmatch(code := record["postal_code"])
+    ] == []
 
 
 def test_first_20000_phones_use_up_the_drama_ranges(nationals_25000: list[str]) -> None:

@@ -19,7 +19,11 @@ from migrations.preview.masking import masked
         ("email", "@", "@"),
         ("notes", "Call 07700 900123, or <ada@x.co.uk>", "Call ••••• •••123, or <a••@••••.uk>"),
         ("notes", "On 2024-05-12, 3 times, £1,250", "On 2024-05-12, 3 times, £1,250"),
-        ("notes", "Call 07700–900–123 or 07700\u2011900123", "Call •••••–•••–123 or •••••\u2011•••123"),  # noqa: RUF001
+        (
+            "notes",
+            "Call 07700–900–123 or 07700\u2011900123",
+            "Call •••••–•••–123 or •••••\u2011•••123",
+        ),
         ("notes", "cut at 0770 90…", "cut at •••0 90…"),
         ("full_name", "Ada 07700900123", "Ada ••••••••123"),
         ("lead_number", "20240000123", "20240000123"),

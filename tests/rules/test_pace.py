@@ -1,4 +1,5 @@
-"""The import gives way to the site: smaller batches where they take long, rests where commits are slow."""
+"""The import gives way to the site: smaller batches where they take long, rests where commits are
+slow."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +28,8 @@ def test_batches_that_take_too_long_get_smaller_and_grow_again() -> None:
 
 
 def test_batches_get_no_smaller_than_a_few_records() -> None:
-    """However slow the server is, most of a batch's time would go into what each one takes by itself."""
+    """However slow the server is, most of a batch's time would go into what each one takes by
+    itself."""
     pace = Pace(1000, 0)
     for _ in range(20):
         pace.after(pace.batch_size, Took(30, 0))
@@ -43,7 +45,8 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
 
 
 def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
-    """Batches stay as large, for a commit takes no longer for more records; once commits are fast the rest is over."""
+    """Batches stay as large, for a commit takes no longer for more records; once commits are fast
+    the rest is over."""
     pace = Pace(1000, 0)
     pace.after(1000, Took(0.35, 0.3))
     assert (pace.batch_size, pace.rest) == (1000, 0.35)
@@ -81,7 +84,10 @@ def test_a_slow_server_gets_smaller_batches(
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 0.004)
     upgrade(crm_with_leads, IMPORT, "batch-size=100")
-    sizes = [row[0] for row in run(crm_with_leads, "SELECT next_record - first_record FROM lead_import_batches")]
+    sizes = [
+        row[0]
+        for row in run(crm_with_leads, "SELECT next_record - first_record FROM lead_import_batches")
+    ]
     assert sizes[0] == 100
     assert max(sizes[1:]) < 100
     assert any("for larger ones take too long" in message for message in caplog.messages)
@@ -89,9 +95,13 @@ def test_a_slow_server_gets_smaller_batches(
 
 
 def test_a_server_whose_commits_are_slow_gets_rests(
-    crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    crm_with_leads: URL,
+    rests: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each as long as the batch before it with its commit, and the log says so; batches stay as large as they are."""
+    """Each as long as the batch before it with its commit, and the log says so; batches stay as
+    large as they are."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
     monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)

@@ -36,12 +36,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr("migrations.importer.progress.time.monotonic", lambda: now[0])
     bar = "migrations.importer.progress.Bar"
-    monkeypatch.setattr(bar, lambda *columns, **options: Bar(*columns, **options, get_time=lambda: now[0]))
+    monkeypatch.setattr(
+        bar, lambda *columns, **options: Bar(*columns, **options, get_time=lambda: now[0])
+    )
     return now
 
 
-def test_a_log_gets_a_line_every_few_seconds(caplog: pytest.LogCaptureFixture, clock: list[float]) -> None:
-    """Done of total, rate and time left; what an earlier run had done does not count for the rate."""
+def test_a_log_gets_a_line_every_few_seconds(
+    caplog: pytest.LogCaptureFixture, clock: list[float]
+) -> None:
+    """Done of total, rate and time left; what an earlier run had done does not count for the
+    rate."""
     caplog.set_level(logging.INFO)
     with Progress("october_leads.json", "records") as progress:
         for n in range(1, 8):
@@ -66,7 +71,11 @@ def test_a_short_piece_of_work_says_nothing(caplog: pytest.LogCaptureFixture) ->
 def on_a_terminal(command: list[str], **environ: str) -> str:
     """What a command shows on a terminal."""
     mouth, terminal = pty.openpty()
-    given = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "TERM")}
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "FORCE_COLOR", "TERM")
+    }
     process = subprocess.Popen(
         command, stdin=terminal, stdout=terminal, stderr=terminal, cwd=ROOT,
         env=given | {"TERM": "xterm-256color", "COLUMNS": "100", **environ},
@@ -107,7 +116,9 @@ def test_no_color_is_respected() -> None:
 def test_an_import_has_a_bar_on_a_terminal(crm: URL) -> None:
     """For the check and for the records; nothing is asked."""
     slow_down(crm, 0.002)
-    seen = on_a_terminal(alembic_command("-x", "batch-size=50", "upgrade", "head"), DATABASE_URL=shown(crm))
+    seen = on_a_terminal(
+        alembic_command("-x", "batch-size=50", "upgrade", "head"), DATABASE_URL=shown(crm)
+    )
     assert "checking production_leads_export.json" in seen
     assert re.search(r"\d+ of 217 records", seen)
 

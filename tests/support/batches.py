@@ -37,7 +37,8 @@ _READS = """
 class Scan:
     """A scan in a plan.
 
-    by_index: whether an index leads to the rows; rows: how many it looked at, those that it passed over too.
+    by_index: whether an index leads to the rows; rows: how many it looked at, those that it passed
+    over too.
     """
 
     table: str
@@ -58,7 +59,8 @@ class Statement:
 class Ran:
     """One batch.
 
-    records: how many it has; reads: how often it read all leads; leads: how many leads it looked at in all.
+    records: how many it has; reads: how often it read all leads; leads: how many leads it looked at
+    in all.
     """
 
     records: int
@@ -99,7 +101,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
 
 @dataclass
 class _Notices:
-    """What the server says beside its answers. No list: psycopg2 cuts one, and SQLAlchemy empties it."""
+    """What the server says beside its answers. No list: psycopg2 cuts one, and SQLAlchemy
+    empties it."""
 
     said: list[str] = field(default_factory=list)
 
@@ -113,7 +116,9 @@ def _statements(notices: Iterable[str]) -> Iterator[Statement]:
             explained = json.loads(notice[notice.index("{") :])
             sql = " ".join(explained["Query Text"].split())
             if not sql.startswith(_CALLS):
-                yield Statement(sql, [_scan(node) for node in _nodes(explained["Plan"]) if _is_scan(node)])
+                yield Statement(
+                    sql, [_scan(node) for node in _nodes(explained["Plan"]) if _is_scan(node)]
+                )
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -128,4 +133,9 @@ def _is_scan(node: dict[str, Any]) -> bool:
 def _scan(node: dict[str, Any]) -> Scan:
     # Of each loop, on the average.
     rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-    return Scan(node["Relation Name"], "Index Cond" in node, node.get("Index Name"), rows * node["Actual Loops"])
+    return Scan(
+        node["Relation Name"],
+        "Index Cond" in node,
+        node.get("Index Name"),
+        rows * node["Actual Loops"],
+    )

@@ -1,7 +1,8 @@
-"""A CRM's database as the tests see it: run the migrations on it, take its picture, check what must hold.
+"""A CRM's database as the tests see it: run the migrations on it, take its picture, check what must
+hold.
 
-``assert_imported`` is the one checker of the promises; every test that imports ends with it. What it
-expects comes from a plain loop over the records, written without the importer.
+``assert_imported`` is the one checker of the promises; every test that imports ends with it. What
+it expects comes from a plain loop over the records, written without the importer.
 """
 
 import json
@@ -53,15 +54,23 @@ def shown(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def alembic(url: URL | None, *arguments: str, root: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+def alembic(
+    url: URL | None, *arguments: str, root: Path = ROOT, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``alembic`` as a deploy does: a process of its own, its output as one text."""
     options = _as_deploy(url, root, environ)
-    return subprocess.run(alembic_command(*arguments, root=root), check=False, timeout=120, **options)
+    return subprocess.run(
+        alembic_command(*arguments, root=root), check=False, timeout=120, **options
+    )
 
 
-def start_alembic(url: URL, *arguments: str, root: Path = ROOT, **environ: str) -> subprocess.Popen[str]:
+def start_alembic(
+    url: URL, *arguments: str, root: Path = ROOT, **environ: str
+) -> subprocess.Popen[str]:
     """Like ``alembic``, but running on."""
-    return subprocess.Popen(alembic_command(*arguments, root=root), **_as_deploy(url, root, environ))
+    return subprocess.Popen(
+        alembic_command(*arguments, root=root), **_as_deploy(url, root, environ)
+    )
 
 
 def alembic_command(*arguments: str, root: Path = ROOT) -> list[str]:
@@ -69,7 +78,9 @@ def alembic_command(*arguments: str, root: Path = ROOT) -> list[str]:
 
 
 def _as_deploy(url: URL | None, root: Path, environ: dict[str, str]) -> dict[str, Any]:
-    given = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")}
+    given = {
+        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")
+    }
     if url is not None:
         given["DATABASE_URL"] = shown(url)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -131,13 +142,16 @@ def add_lead(url: URL, **fields: object) -> int:
     """Add a lead as the site does; returns its id."""
     names = ", ".join(fields)
     values = ", ".join(f":{name}" for name in fields)
-    lead_id: int = value(url, f"INSERT INTO leads ({names}) VALUES ({values}) RETURNING id", **fields)
+    lead_id: int = value(
+        url, f"INSERT INTO leads ({names}) VALUES ({values}) RETURNING id", **fields
+    )
     return lead_id
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything in the database, but the ledger; rows by their key, leads with their phone's key."""
+    """Everything in the database, but the ledger; rows by their key, leads with their
+    phone's key."""
 
     leads: Rows
     users: Rows
@@ -149,7 +163,9 @@ def picture(url: URL) -> Picture:
     """Take the picture of a database."""
     with connected(url) as connection:
         return Picture(
-            leads=_rows(connection, "SELECT *, lead_phone_key_v1(phone) AS phone_key FROM leads ORDER BY id"),
+            leads=_rows(
+                connection, "SELECT *, lead_phone_key_v1(phone) AS phone_key FROM leads ORDER BY id"
+            ),
             users=_rows(connection, "SELECT * FROM users ORDER BY id"),
             settings=_rows(connection, "SELECT * FROM settings ORDER BY key"),
             lead_audit=_rows(connection, "SELECT * FROM lead_audit ORDER BY id"),
@@ -171,7 +187,11 @@ def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[R
     """What a plain loop would make of the leads: those that were there, by id, and the new ones."""
     keys = keys_of(url, [record["phone"] for record in export])
     there = {lead_id: dict(lead) for lead_id, lead in before.leads.items()}
-    current = {lead["phone_key"]: lead for lead in there.values() if lead["duplicate_of"] is None and lead["phone_key"]}
+    current = {
+        lead["phone_key"]: lead
+        for lead in there.values()
+        if lead["duplicate_of"] is None and lead["phone_key"]
+    }
     new: list[Record] = []
     for record in export:
         lead = current.get(keys[record["phone"]])
@@ -185,12 +205,17 @@ def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[R
 
 
 def assert_imported(
-    url: URL, before: Picture, export: list[Record] | None = None, revision: str = IMPORT, *, rejected: int = 0
+    url: URL,
+    before: Picture,
+    export: list[Record] | None = None,
+    revision: str = IMPORT,
+    *,
+    rejected: int = 0,
 ) -> None:
     """Check every promise of an import that has run to its end, against the picture from before it.
 
-    export: its good records, the bundled ones if not given; rejected: how many others were set aside.
-    Nobody may have edited leads meanwhile.
+    export: its good records, the bundled ones if not given; rejected: how many others were set
+    aside. Nobody may have edited leads meanwhile.
     """
     export = records() if export is None else export
     after = picture(url)
@@ -208,18 +233,24 @@ def assert_imported(
             assert found == before.leads[lead_id]
     created = [lead for lead_id, lead in after.leads.items() if lead_id not in before.leads]
     assert sorted(map(_with_time, created)) == sorted(map(_with_time, new))
-    found_ledger = _assert_ledger(url, before, revision, created={lead["id"] for lead in created}, updated=touched)
+    found_ledger = _assert_ledger(
+        url, before, revision, created={lead["id"] for lead in created}, updated=touched
+    )
     assert found_ledger.rejected == rejected
     assert found_ledger.records == len(export) + rejected
 
 
-def _assert_ledger(url: URL, before: Picture, revision: str, *, created: set[int], updated: set[int]) -> Row[Any]:
+def _assert_ledger(
+    url: URL, before: Picture, revision: str, *, created: set[int], updated: set[int]
+) -> Row[Any]:
     with connected(url) as connection:
         parameters = {"revision": revision}
         live = "SELECT * FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
         ledger = connection.execute(text(live), parameters).one()
         of_import = f"WHERE import_id = {ledger.id}"
-        batches = connection.execute(text(f"SELECT * FROM lead_import_batches {of_import} ORDER BY first_record")).all()
+        batches = connection.execute(
+            text(f"SELECT * FROM lead_import_batches {of_import} ORDER BY first_record")
+        ).all()
         images = connection.execute(text(f"SELECT * FROM lead_before_images {of_import}")).all()
     assert ledger.next_record == ledger.records
     assert ledger.finished_at is not None
@@ -250,10 +281,14 @@ def _with_time(lead: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def slow_down(url: URL, seconds: float) -> None:
-    """Let each lead that is added take its time, so that a test can act in the middle of an import."""
+    """Let each lead that is added take its time, so that a test can act in the middle of an
+    import."""
     body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END"
     run(url, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
-    run(url, "CREATE TRIGGER slow BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION take_your_time()")
+    run(
+        url,
+        "CREATE TRIGGER slow BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION take_your_time()",
+    )
 
 
 def speed_up(url: URL) -> None:
@@ -263,13 +298,15 @@ def speed_up(url: URL) -> None:
 
 
 def wait_until_alone(url: URL) -> None:
-    """Wait until nobody else is connected: a session's last numbers reach the server's counters when it ends."""
+    """Wait until nobody else is connected: a session's last numbers reach the server's counters
+    when it ends."""
     others = "WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
     wait_until(url, f"SELECT count(*) = 0 FROM pg_stat_activity {others}")
 
 
 def wait_until(url: URL, sql: str, seconds: float = 30) -> None:
-    """Wait until a query returns something true. Raises ``AssertionError`` when the time is over."""
+    """Wait until a query returns something true. Raises ``AssertionError`` when the time is
+    over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value(url, sql):

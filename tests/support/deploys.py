@@ -4,8 +4,8 @@
     assert deploy.status == -signal.SIGKILL
 
 A process is forked from one that has imported everything already, which takes a tenth of starting
-it anew: that is what makes a kill before every single statement affordable. What any of them says is
-looked through for values of the export, and for the password.
+it anew: that is what makes a kill before every single statement affordable. What any of them says
+is looked through for values of the export, and for the password.
 """
 
 import json
@@ -32,13 +32,17 @@ PASSWORD = "pass-that-no-log-may-show"
 """Where the server asks for none, it is given one all the same: it must not be shown."""
 
 fresh_process = multiprocessing.get_context("forkserver")
-fresh_process.set_forkserver_preload(["psycopg2", "alembic.config", "sqlalchemy.dialects.postgresql", __name__])
+fresh_process.set_forkserver_preload(
+    ["psycopg2", "alembic.config", "sqlalchemy.dialects.postgresql", __name__]
+)
 
 
 class Deploy:
     """``alembic …`` in a process of its own; it runs already."""
 
-    def __init__(self, url: URL, arguments: Sequence[str], faults: Sequence[Fault], log: Path) -> None:
+    def __init__(
+        self, url: URL, arguments: Sequence[str], faults: Sequence[Fault], log: Path
+    ) -> None:
         self._log = log
         self._process = fresh_process.Process(
             target=_run, args=(shown(with_password(url)), arguments, faults, log), daemon=True
@@ -128,9 +132,14 @@ def assert_discreet(outputs: Iterable[str], exports: Iterable[Path] = (EXPORT,))
     secrets = {PASSWORD}
     for export in exports:
         for record in json.loads(export.read_text(encoding="utf-8")):
-            whole = (record[field] for field in ("full_name", "phone", "email", "notes", "assigned_agent"))
+            whole = (
+                record[field]
+                for field in ("full_name", "phone", "email", "notes", "assigned_agent")
+            )
             digits = re.sub(r"\D", "", record["phone"])[-9:]  # those that each spelling ends with
-            secrets.update(value for value in (*whole, record["full_name"].split()[-1], digits) if value)
+            secrets.update(
+                value for value in (*whole, record["full_name"].split()[-1], digits) if value
+            )
     for output in outputs:
         shown = sorted(secret for secret in secrets if secret in output)
         assert not shown, f"{len(shown)} values are shown, {shown[0]!r} among them"

@@ -20,7 +20,8 @@ _FIELDS = ", ".join(FIELDS)
 _COUNTS = "created, updated, unchanged, rejected, folded, restored, kept"
 _LEFT = (
     f"SELECT {_FIELDS}, created_at FROM leads ORDER BY phone, id",
-    f"SELECT {_COUNTS}, next_record = records, finished_at IS NOT NULL FROM lead_imports ORDER BY id",
+    f"SELECT {_COUNTS}, next_record = records, finished_at IS NOT NULL FROM lead_imports ORDER "
+    f"BY id",
     f"SELECT record, {_FIELDS}, updated_at FROM lead_before_images ORDER BY import_id, record",
     "SELECT username FROM users ORDER BY id",
     "SELECT key, value FROM settings ORDER BY key",

@@ -20,15 +20,20 @@ def written(export: list[Record], folder: Path, name: str = "export.json") -> Pa
     return path
 
 
-def bundle(export: list[Record], monkeypatch: pytest.MonkeyPatch, folder: Path, **policies: Any) -> None:
-    """Let the import revision find this export in this process, pinned as a revision would pin it."""
+def bundle(
+    export: list[Record], monkeypatch: pytest.MonkeyPatch, folder: Path, **policies: Any
+) -> None:
+    """Let the import revision find this export in this process, pinned as a revision would
+    pin it."""
     pin(written(export, folder), monkeypatch, **policies)
 
 
 def pin(path: Path, monkeypatch: pytest.MonkeyPatch, **policies: Any) -> None:
     """Let the import revision find the export at this path."""
     records = len(json.loads(path.read_text(encoding="utf-8")))
-    pinned = v1.Import(IMPORT, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), records, **policies)
+    pinned = v1.Import(
+        IMPORT, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), records, **policies
+    )
     monkeypatch.setattr(v1, "DATA", path.parent)
     for verb in ("apply", "revert"):
         real = getattr(v1, verb)

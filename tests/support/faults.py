@@ -1,11 +1,13 @@
 """What goes wrong in a deploy, and where: before a statement that is known by a part of its text.
 
-    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")     # dies before the first batch is committed
-    KillBefore("INSERT INTO leads", nth=2)                            # dies inside of the second batch
+    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")     # dies before the first batch
+    is committed KillBefore("INSERT INTO leads", nth=2)                            # dies inside of
+    the second batch
 
-An empty part stands for every statement of the client; with ``after``, counting begins after the first
-statement that contains that. COPY counts, and so does a commit that SQLAlchemy does for us. A batch is one
-call: what stands in its function is found there too, and then it is the server that stands still.
+An empty part stands for every statement of the client; with ``after``, counting begins after the
+first statement that contains that. COPY counts, and so does a commit that SQLAlchemy does for us. A
+batch is one call: what stands in its function is found there too, and then it is the server that
+stands still.
 """
 
 import os
@@ -46,12 +48,15 @@ class KillBefore:
     after: str = ""
 
     def __call__(self) -> None:
-        before_statement(self.part, self.nth, self.after, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        before_statement(
+            self.part, self.nth, self.after, lambda: os.kill(os.getpid(), signal.SIGKILL)
+        )
 
 
 @dataclass(frozen=True)
 class HoldBefore:
-    """Stand still right before the nth statement that contains ``part``, until somebody lets it go on."""
+    """Stand still right before the nth statement that contains ``part``, until somebody
+    lets it go on."""
 
     part: str
     nth: int = 1
@@ -108,7 +113,11 @@ def _before_statement_of_ours(part: str, nth: int, after: str, act: Callable[[],
             seen += 1
             if seen == nth:
                 act()
-        counting = counting or after in statement or (CALLS in statement and after in statements.CREATE_APPLY_BATCH)
+        counting = (
+            counting
+            or after in statement
+            or (CALLS in statement and after in statements.CREATE_APPLY_BATCH)
+        )
 
     def before_execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         look_at(statement)
@@ -117,7 +126,9 @@ def _before_statement_of_ours(part: str, nth: int, after: str, act: Callable[[],
     event.listen(Engine, "commit", lambda _: look_at("COMMIT"))
     copy = Server.copy
 
-    def copy_later(self: Server, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+    def copy_later(
+        self: Server, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False
+    ) -> None:
         look_at(f"COPY {table} FROM STDIN")
         copy(self, table, pieces, blank_is_null=blank_is_null)
 
@@ -146,12 +157,18 @@ def _with_a_gate(function: str, part: str, nth: int, key: int) -> str:
 
 
 def _begins_a_statement(line_before: str) -> bool:
-    return not line_before or line_before.startswith("--") or line_before.endswith((";", "THEN", "BEGIN", "LOOP"))
+    return (
+        not line_before
+        or line_before.startswith("--")
+        or line_before.endswith((";", "THEN", "BEGIN", "LOOP"))
+    )
 
 
 def _guard(key: int, act: Callable[[], object]) -> None:
     """Keep the lock of a gate until ``act`` has been called: when the server stands before it."""
-    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    waits = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    )
     with suppress(psycopg2.Error):  # a server that is stopped
         connection = psycopg2.connect(os.environ["DATABASE_URL"])
         connection.autocommit = True

@@ -1,4 +1,5 @@
-"""Two machines on one: a server and its clients in network namespaces, and a router between them that can fall silent.
+"""Two machines on one: a server and its clients in network namespaces, and a router between them
+that can fall silent.
 
     with two_machines() as machines, machines.server() as (by_socket, by_network):
         deploy = deploys.start(by_network, "upgrade", "head", faults=[machines.move])
@@ -82,7 +83,9 @@ class Machines:
         """Move this process to the client's machine: the fault of a deploy."""
         libc = ctypes.CDLL(None, use_errno=True)
         with open(f"/run/netns/{self.client}") as namespace:
-            assert libc.setns(namespace.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+            assert libc.setns(namespace.fileno(), CLONE_NEWNET) == 0, os.strerror(
+                ctypes.get_errno()
+            )
 
     def silence(self) -> None:
         """From now on nothing passes, and nobody is told."""
@@ -93,11 +96,14 @@ class Machines:
         self._forward(1)
 
     def _forward(self, does: int) -> None:
-        _ip("netns", "exec", self.router, "sh", "-c", f"echo {does} > /proc/sys/net/ipv4/ip_forward")
+        _ip(
+            "netns", "exec", self.router, "sh", "-c", f"echo {does} > /proc/sys/net/ipv4/ip_forward"
+        )
 
     @contextmanager
     def server(self) -> Iterator[tuple[URL, URL]]:
-        """Run a Postgres on the server's machine; a database on it, by its Unix socket and by the network."""
+        """Run a Postgres on the server's machine; a database on it, by its Unix socket and by the
+        network."""
         place, address = place_for("network"), f"{NETWORKS['server']}.2"
         place.mkdir()
         shutil.chown(place, "nobody")
@@ -105,7 +111,9 @@ class Machines:
         with (place / "log").open("w") as log:
             process = subprocess.Popen(start, cwd="/", env=ENVIRON, stdout=log, stderr=log)
         try:
-            admin = URL.create("postgresql+psycopg2", "postgres", database="postgres", query={"host": str(place)})
+            admin = URL.create(
+                "postgresql+psycopg2", "postgres", database="postgres", query={"host": str(place)}
+            )
             _wait_for(admin)
             run(admin, "CREATE DATABASE crm")
             yield admin.set(database="crm"), admin.set(database="crm", host=address, query={})
@@ -120,9 +128,23 @@ def _postgres(place: Path, address: str) -> list[str]:
     with own_server() as (_, url):
         binaries = value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'")
     nobody = pwd.getpwnam("nobody")
-    as_nobody = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    as_nobody = [
+        "setpriv",
+        f"--reuid={nobody.pw_uid}",
+        f"--regid={nobody.pw_gid}",
+        "--clear-groups",
+    ]
     data = str(place / "data")
-    initdb = [f"{binaries}/initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
+    initdb = [
+        f"{binaries}/initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--no-sync",
+    ]
     subprocess.run([*as_nobody, *initdb], check=True, capture_output=True, cwd="/", env=ENVIRON)
     with (place / "data" / "pg_hba.conf").open("a") as access:
         access.write("host all all all trust\n")

@@ -1,12 +1,14 @@
 """The Postgres that the tests run on: a container, the embedded one, or a server that you name.
 
-    pytest                                   a container where Docker and its image are there, else embedded
-    pytest --postgres=container              a container, or the run fails
-    pytest --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres.py
-    pytest --postgres=postgresql://u:p@h/db  that server (15 or newer), as a user who may create databases
+    pytest                                   a container where Docker and its image are there, else
+    embedded pytest --postgres=container              a container, or the run fails pytest
+    --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres.py
+    pytest --postgres=postgresql://u:p@h/db  that server (15 or newer), as a user who may create
+    databases
 
-TEST_POSTGRES says the same as `--postgres`; TEST_POSTGRES_IMAGE names another image than the official one. A
-server that was started here never waits for a disk, and is gone when the run is over, however the run ends.
+TEST_POSTGRES says the same as `--postgres`; TEST_POSTGRES_IMAGE names another image than the
+official one. A server that was started here never waits for a disk, and is gone when the run is
+over, however the run ends.
 """
 
 from __future__ import annotations
@@ -57,11 +59,14 @@ class NoPostgresError(Exception):
 
 
 def choose(asked: str | None) -> str:
-    """What to run on: `container`, `embedded` or a URL. Raises NoPostgresError where it cannot be had."""
+    """What to run on: `container`, `embedded` or a URL. Raises NoPostgresError where it
+    cannot be had."""
     if not asked:
         return "embedded" if why_no_container() else "container"
     if asked == "container" and (why := why_no_container()):
-        raise NoPostgresError(f"No container for the tests: {why}. Start Docker, or use --postgres=embedded.")
+        raise NoPostgresError(
+            f"No container for the tests: {why}. Start Docker, or use --postgres=embedded."
+        )
     if asked not in ("container", "embedded") and "://" not in asked:
         raise NoPostgresError(f"--postgres={asked} is unknown. Use container, embedded or a URL.")
     return asked
@@ -91,7 +96,8 @@ def image() -> str:
 
 
 def why_no_container() -> str | None:
-    """Why there can be no container, or None where there can be one. Pulls the image where it is missing."""
+    """Why there can be no container, or None where there can be one. Pulls the image where it is
+    missing."""
     try:
         import testcontainers.community.postgres  # noqa: F401  # only to know that it is there
         from docker.errors import ImageNotFound  # type: ignore[import-untyped]  # it has no types
@@ -113,7 +119,9 @@ def _docker() -> DockerClient | None:
     from testcontainers.core.docker_client import DockerClient
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # a client that fails leaves its socket open
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # a client that fails leaves its socket open
         with suppress(Exception):  # Docker's errors, and those of requests below it
             return DockerClient(timeout=ANSWER_SECONDS)
         gc.collect()
@@ -130,7 +138,8 @@ def _why_not_pulled(pull: Callable[[str], object]) -> str | None:
 
 @contextmanager
 def container() -> Iterator[URL]:
-    """Run a container on a free port, its data in memory; a child removes it when this process is through."""
+    """Run a container on a free port, its data in memory; a child removes it when this process is
+    through."""
     from testcontainers.community.postgres import PostgresContainer
     from testcontainers.core.config import testcontainers_config
 
@@ -141,7 +150,9 @@ def container() -> Iterator[URL]:
     testcontainers_config.ryuk_disabled = True  # another image to pull; the remover does its work
     name = f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
     options = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-    postgres = Postgres(image(), username="postgres", password=secrets.token_hex(16), dbname="postgres")
+    postgres = Postgres(
+        image(), username="postgres", password=secrets.token_hex(16), dbname="postgres"
+    )
     postgres.with_name(name).with_command(["postgres", *options, "-c", "timezone=UTC"])
     postgres.with_env("PGDATA", "/pgdata").with_tmpfs_mount("/pgdata")
     with _removed_at_the_end(name):
@@ -154,7 +165,8 @@ def container() -> Iterator[URL]:
 
 @contextmanager
 def _removed_at_the_end(name: str) -> Iterator[None]:
-    """A child removes the container once we are through: it reads a byte, or the end of file if we died."""
+    """A child removes the container once we are through: it reads a byte, or the end of file if we
+    died."""
     command = [sys.executable, "-c", REMOVER, name]
     pipe = subprocess.PIPE
     child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
@@ -183,7 +195,9 @@ def _answering(postgres: PostgresContainer) -> URL:
         time.sleep(0.05)
     log = b"".join(postgres.get_logs()).decode(errors="replace").splitlines()[-4:]
     fact = f"The container of {image()} is {postgres.status} and does not answer"
-    raise NoPostgresError(f"{fact}: {' | '.join(log)} Check TEST_POSTGRES_IMAGE, or use --postgres=embedded.")
+    raise NoPostgresError(
+        f"{fact}: {' | '.join(log)} Check TEST_POSTGRES_IMAGE, or use --postgres=embedded."
+    )
 
 
 def _answers(url: URL) -> bool:
@@ -199,7 +213,8 @@ def _answers(url: URL) -> bool:
 
 
 class Databases:
-    """Makes and drops databases on a server; their names are unique, so that several runs can share one."""
+    """Makes and drops databases on a server; their names are unique, so that several runs
+    can share one."""
 
     def __init__(self, admin: URL) -> None:
         self.admin = admin
@@ -207,9 +222,12 @@ class Databases:
         self._templates: dict[str, str] = {}
 
     def create(self, template: str | None = None) -> URL:
-        """Make a database, empty or a copy of a template. Copying files beats copying through the log."""
+        """Make a database, empty or a copy of a template. Copying files beats copying
+        through the log."""
         name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}" STRATEGY FILE_COPY')
+        self._execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}" STRATEGY FILE_COPY'
+        )
         return self.admin.set(database=name)
 
     def drop(self, name: str) -> None:
@@ -217,7 +235,8 @@ class Databases:
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def template(self, name: str, build: Callable[[URL], None]) -> str:
-        """The database to copy for what is called `name`: built at the first call, closed from then on."""
+        """The database to copy for what is called `name`: built at the first call, closed
+        from then on."""
         if name not in self._templates:
             url = self.create()
             database = self._templates.setdefault(name, str(url.database))

@@ -63,11 +63,14 @@ def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(v1, "apply_batch", counted)
     monkeypatch.setattr(pace, "LONGEST_WORK", inf)
-    monkeypatch.setattr("migrations.deploy.stop.Stop.__call__", lambda _: "the test" if done >= count else None)
+    monkeypatch.setattr(
+        "migrations.deploy.stop.Stop.__call__", lambda _: "the test" if done >= count else None
+    )
 
 
 class Browser:
-    """Headless Chromium, told what to do over a pipe (https://chromedevtools.github.io/devtools-protocol)."""
+    """Headless Chromium, told what to do over a pipe
+    (https://chromedevtools.github.io/devtools-protocol)."""
 
     def __init__(self, to: int, back: int) -> None:
         self._to, self._back = to, open(back, "rb")  # noqa: SIM115  # closed with the process
@@ -76,7 +79,9 @@ class Browser:
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
 
@@ -106,9 +111,16 @@ class Browser:
     def look(self, width: int, height: int, scheme: str) -> None:
         """Set the window's size and the colour scheme."""
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.send(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
 
     def open(self, page: Path) -> None:
         """Open a file, and wait until it is there; what was before is forgotten."""
@@ -119,7 +131,9 @@ class Browser:
 
     def ask(self, expression: str) -> Any:
         """The value of an expression in the page."""
-        told = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        told = self.send(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
@@ -130,14 +144,18 @@ class Browser:
 
     def requests(self) -> list[str]:
         """The addresses that the page asked for, its own among them."""
-        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        sent = [
+            event for event in self.events if event.get("method") == "Network.requestWillBeSent"
+        ]
         return [event["params"]["request"]["url"] for event in sent]
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Start Chromium. Skips where there is none; in CI that is a failure."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is not installed, and this is CI: install the package chromium.")
@@ -152,7 +170,9 @@ def running_browser() -> Iterator[Browser]:
         ]  # fmt: skip
         command = [sys.executable, "-c", LAUNCHER, str(orders), str(answers), program, *options]
         quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, pass_fds=(orders, answers), stdout=quiet, stderr=quiet, stdin=quiet)
+        process = subprocess.Popen(
+            command, pass_fds=(orders, answers), stdout=quiet, stderr=quiet, stdin=quiet
+        )
         os.close(orders)
         os.close(answers)
         browser = None

@@ -26,10 +26,18 @@ def copy_project(folder: Path) -> Path:
     return copy
 
 
-def migrations(project: Path, *arguments: str, url: URL | None = None) -> subprocess.CompletedProcess[str]:
+def migrations(
+    project: Path, *arguments: str, url: URL | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run ``python -m migrations`` in a copy of the project, or in the project itself."""
     command = [sys.executable, "-m", "migrations", *arguments]
     environ = {"DATABASE_URL": shown(url)} if url is not None else {}
     return subprocess.run(
-        command, check=False, cwd=project, capture_output=True, text=True, timeout=60, env={**os.environ, **environ}
+        command,
+        check=False,
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environ},
     )

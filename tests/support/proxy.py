@@ -3,8 +3,8 @@
     with Proxy(url, SwallowReply(nth=3)) as url:
         …
 
-TCP on the loopback for the client; for the server whatever its URL says. The trouble comes once: who
-connects afterwards has a network that works.
+TCP on the loopback for the client; for the server whatever its URL says. The trouble comes once:
+who connects afterwards has a network that works.
 """
 
 import select
@@ -18,13 +18,23 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL
 
-__all__ = ["CutAfter", "CutBeforeCommit", "Delay", "SlowCommits", "SwallowReply", "Trouble", "proxy", "reach"]
+__all__ = [
+    "CutAfter",
+    "CutBeforeCommit",
+    "Delay",
+    "SlowCommits",
+    "SwallowReply",
+    "Trouble",
+    "proxy",
+    "reach",
+]
 
 COMMIT = b"COMMIT\0"
 
 
 class Trouble(Protocol):
-    """Asked about everything that passes, before it does. Raises ``Cut`` to end the connection instead."""
+    """Asked about everything that passes, before it does. Raises ``Cut`` to end the connection
+    instead."""
 
     def sent(self, data: bytes) -> None:
         """The client sends ``data``."""

@@ -21,7 +21,10 @@ class Counts(NamedTuple):
 
 def leads(url: URL) -> Leads:
     """Every lead as it is."""
-    return {row.id: row.lead for row in run(url, "SELECT id, to_jsonb(leads) AS lead FROM leads ORDER BY id")}
+    return {
+        row.id: row.lead
+        for row in run(url, "SELECT id, to_jsonb(leads) AS lead FROM leads ORDER BY id")
+    }
 
 
 def counts(url: URL) -> Counts:
@@ -47,7 +50,12 @@ def edit(url: URL, lead_id: int, **fields: object) -> None:
 
 
 def taken_back(
-    before: Leads, imported: Leads, edited: Leads, *, remove: bool = False, referenced: frozenset[int] = frozenset()
+    before: Leads,
+    imported: Leads,
+    edited: Leads,
+    *,
+    remove: bool = False,
+    referenced: frozenset[int] = frozenset(),
 ) -> tuple[Leads, Counts]:
     """What a downgrade must make of the leads, and count.
 
@@ -61,7 +69,9 @@ def taken_back(
         was, became = before.get(lead_id), imported.get(lead_id)
         if was is not None and became is not None and was != became:
             written = [name for name in (*FIELDS, "updated_at") if was[name] != became[name]]
-            after[lead_id] = lead | {name: was[name] for name in written if lead[name] == became[name]}
+            after[lead_id] = lead | {
+                name: was[name] for name in written if lead[name] == became[name]
+            }
             if any(after[lead_id][name] != was[name] for name in FIELDS):
                 kept += 1
             else:

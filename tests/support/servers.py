@@ -42,7 +42,8 @@ def own_server(place: Path | None = None) -> Iterator[tuple[Path, URL]]:
 
 
 def stop(url: URL, how: signal.Signals) -> None:
-    """Stop a server, SIGINT as ``pg_ctl stop -m fast`` does, SIGQUIT as ``-m immediate``, and wait for its end."""
+    """Stop a server, SIGINT as ``pg_ctl stop -m fast`` does, SIGQUIT as ``-m immediate``, and wait
+    for its end."""
     pid = int(Path(value(url, "SHOW data_directory"), "postmaster.pid").read_text().split()[0])
     os.kill(pid, how)
     end = time.monotonic() + 30
@@ -70,7 +71,9 @@ def small_disk(size: int) -> Iterator[Path]:
     place.mkdir()
     try:
         mode = f"size={size},mode=0700,uid={pwd.getpwnam('nobody').pw_uid}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", mode, "tmpfs", place], check=True, capture_output=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", mode, "tmpfs", place], check=True, capture_output=True
+        )
         try:
             yield place
         finally:
@@ -81,7 +84,9 @@ def small_disk(size: int) -> Iterator[Path]:
 
 def why_no_pgbouncer() -> str | None:
     """Why there is no PgBouncer, or None where there is one."""
-    return None if _pgbouncer() else "PgBouncer is not installed (Debian: apt-get install pgbouncer)"
+    return (
+        None if _pgbouncer() else "PgBouncer is not installed (Debian: apt-get install pgbouncer)"
+    )
 
 
 @contextmanager
@@ -135,11 +140,16 @@ def _wait_for(port: int) -> None:
 
 
 def tool(name: str, url: URL) -> str:
-    """One of the server's own programs, or of its version; the test is skipped where there is none."""
+    """One of the server's own programs, or of its version; the test is skipped where there is
+    none."""
     version = int(value(url, "SHOW server_version_num")) // 10_000
-    beside_the_server = Path(value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'"), name)
+    beside_the_server = Path(
+        value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'"), name
+    )
     for found in filter(None, [shutil.which(beside_the_server), shutil.which(name)]):
-        told = subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout
+        told = subprocess.run(
+            [found, "--version"], check=True, capture_output=True, text=True
+        ).stdout
         if (number := re.search(r"\d+", told)) and int(number[0]) == version:
             return found
     pytest.skip(f"there is no {name} of version {version}")

@@ -1,4 +1,5 @@
-"""What is wrong in an export, all of it: a slow and careful second look at a file that did not pass.
+"""What is wrong in an export, all of it: a slow and careful second look at a file that did not
+pass.
 
 The decoder that reads exports fast stops at the first thing it dislikes. This one walks every
 record with the standard library's parser, which tells repeated keys and lets every kind of bad
@@ -85,18 +86,26 @@ def find_problems(blocks: Iterable[bytes]) -> tuple[list[Problem], int]:
         if len(shown) < SHOWN_PROBLEMS:
             shown.append(problem)
     if not shown:  # what is left is right by the rules of JSON
-        return [Problem(0, "", f"holds over {_MEGABYTES} MB of white space in one place, or changed meanwhile")], 1
+        return [
+            Problem(
+                0,
+                "",
+                f"holds over {_MEGABYTES} MB of white space in one place, or changed meanwhile",
+            )
+        ], 1
     return shown, total
 
 
 def read_carefully(blocks: Iterable[bytes]) -> Iterator[Record | list[Problem]]:
-    """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from there on."""
+    """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from
+    there on."""
     for value, problems in with_problems(blocks):
         yield problems or msgspec.convert(dict(cast(_Object, value)), Record)
 
 
 def with_problems(blocks: Iterable[bytes]) -> Iterator[tuple[object, list[Problem]]]:
-    """Each element of the array as it stands there, an object as its pairs, and what is wrong with it.
+    """Each element of the array as it stands there, an object as its pairs, and what is wrong with
+    it.
 
     Raises ``Malformed``.
     """
@@ -254,4 +263,6 @@ def _integer(digits: str) -> int:
     return int(digits[:40])  # too large all the same, and Python converts no more than 4,300 digits
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_constant=_not_json, parse_int=_integer, strict=True)
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_constant=_not_json, parse_int=_integer, strict=True
+)

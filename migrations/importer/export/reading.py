@@ -30,7 +30,8 @@ Piece = tuple[Sequence[int], list[Record]]
 """Records, and the position of each."""
 
 BLOCK = 1 << 16
-"""Bytes read at a time: so little that the server has something to do while the next ones are checked."""
+"""Bytes read at a time: so little that the server has something to do while the next ones are
+checked."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _OTHER_ENCODINGS = {
@@ -41,20 +42,24 @@ _OTHER_ENCODINGS = {
 _QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
 """Around each key, and around each value but ``id``."""
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
-"""The comma between two records. Text cannot look like it: the first quote that has no backslash ends a
-text, and what follows the end of a text is excluded here."""
+"""The comma between two records. Text cannot look like it: the first quote that has no backslash
+ends a text, and what follows the end of a text is excluded here."""
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 _decode_records = msgspec.json.Decoder(list[Record]).decode
 
 
 class Export:
-    """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its end.
+    """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its
+    end.
 
     name: the file's name; sha256: of its bytes, in hex; count: its number of records.
-    rejected: what is wrong with records that are set aside, in their order; empty unless that was asked for.
+    rejected: what is wrong with records that are set aside, in their order; empty unless that was
+    asked for.
     """
 
-    def __init__(self, file: BinaryIO, name: str, sha256: str | None, records: int | None, set_aside: bool) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, sha256: str | None, records: int | None, set_aside: bool
+    ) -> None:
         self.name = name
         self.sha256 = ""
         self.count = 0
@@ -72,7 +77,8 @@ class Export:
         """Its records, but those that are set aside, as they are checked.
 
         progress: told after each block how many bytes of how many are checked.
-        Raises ``ExportRefused`` with every problem found; of the file as a whole after the last piece.
+        Raises ``ExportRefused`` with every problem found; of the file as a whole after the last
+        piece.
         """
         read = self._read_but_rejected if self._set_aside and not self._is_right() else self._read
         digest = hashlib.sha256()
@@ -80,7 +86,9 @@ class Export:
         try:
             yield from read(self._blocks(digest, progress))
         except _WRONG:
-            is_right = False  # what was raised may hold a record: no error of ours shall remember it
+            is_right = (
+                False  # what was raised may hold a record: no error of ours shall remember it
+            )
         if not is_right:
             raise ExportRefused(self.name, *find_problems(self._blocks(hashlib.sha256())))
         self.sha256 = digest.hexdigest()
@@ -157,7 +165,11 @@ def _open_regular_file(path: Path) -> BinaryIO:
         # Not following a link, not waiting for a FIFO's writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        reason = "is a symbolic link: put the file itself there" if path.is_symlink() else error.strerror or "?"
+        reason = (
+            "is a symbolic link: put the file itself there"
+            if path.is_symlink()
+            else error.strerror or "?"
+        )
         raise ExportRefused(path.name, [Problem(0, "", f"cannot be opened: {reason}")]) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -171,7 +183,9 @@ def _refuse_other_formats(file: BinaryIO, name: str) -> None:
     if not start:
         reason = "is empty"
     elif start == _LFS_POINTER:
-        reason = "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
+        reason = (
+            "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
+        )
     elif b"\0" in start:
         reason = "is not UTF-8 text (UTF-16 or binary): save it as UTF-8"
     if reason:
@@ -229,5 +243,7 @@ def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
 def _count_quotes(piece: bytes) -> int:
     """How many quotes begin or end a text, in valid JSON."""
     if b'\\\\"' in piece:
-        piece = piece.replace(b"\\\\", b"")  # that backslash is itself escaped: it does not escape the quote
+        piece = piece.replace(
+            b"\\\\", b""
+        )  # that backslash is itself escaped: it does not escape the quote
     return piece.count(b'"') - piece.count(b'\\"')

@@ -1,7 +1,7 @@
 """The audit trail of leads: a row trigger that every change passes, except an import's own.
 
-An import says so with ``SET LOCAL app.skip_audit = 'on'`` in its transaction. Switching triggers off
-instead would need rights that a deploy has not, or would block the site.
+An import says so with ``SET LOCAL app.skip_audit = 'on'`` in its transaction. Switching triggers
+off instead would need rights that a deploy has not, or would block the site.
 """
 
 import logging
@@ -50,13 +50,15 @@ _FIND_TRIGGERS = """
 def create_audit_trigger(context: RevisionContext) -> None:
     """Make the trigger, unless ``leads`` has one that fills ``lead_audit``.
 
-    Raises ``DatabaseRefused`` where that one does not let imports pass, or where our function's name is taken.
+    Raises ``DatabaseRefused`` where that one does not let imports pass, or where our function's
+    name is taken.
     """
     found = [] if context.as_sql else connection_of(context).execute(text(_FIND_TRIGGERS)).all()
     for trigger in found:
         if not trigger.knows_imports:
             raise DatabaseRefused(
-                f"The trigger {trigger.tgname} on leads writes lead_audit for every change; an import must not "
+                f"The trigger {trigger.tgname} on leads writes lead_audit for every change; an "
+                f"import must not "
                 "fill the audit trail. Let its function return where "
                 "current_setting('app.skip_audit', true) = 'on', then run again."
             )
@@ -66,7 +68,8 @@ def create_audit_trigger(context: RevisionContext) -> None:
 
 
 def drop_audit_trail(context: RevisionContext, lead_audit: Table) -> None:
-    """Drop the trail as ``drop_tables`` does; kept while ``leads`` is there, whose trigger fills it."""
+    """Drop the trail as ``drop_tables`` does; kept while ``leads`` is there, whose trigger
+    fills it."""
     if connection_of(context).execute(text("SELECT to_regclass('leads')")).scalar():
         log.warning("kept the table lead_audit: the trigger on leads fills it")
         return

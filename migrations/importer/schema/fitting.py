@@ -18,8 +18,8 @@ _LENGTHS = """
     WHERE attrelid = to_regclass('leads') AND attname = ANY(:columns) AND NOT attisdropped
         AND atttypid = 'varchar'::regtype AND atttypmod > 4
 """
-# Indexes that want one value to be unique, made of one column: plain, of an expression, for some of the rows. What
-# looks at several columns is the batch's to find out.
+# Indexes that want one value to be unique, made of one column: plain, of an expression, for some of
+# the rows. What looks at several columns is the batch's to find out.
 _UNIQUE_VALUES = """
     SELECT
         attname AS column,
@@ -38,9 +38,11 @@ _UNIQUE_VALUES = """
             SELECT indkey[0] WHERE indkey[0] > 0
         )
 """
-_TOO_LONG = "SELECT record FROM lead_import_stage WHERE record >= :start AND length({column}) > {length}"
-# A value that a lead with another phone has, or that an earlier record with another phone has. A blank that keeps
-# the value of a lead is none.
+_TOO_LONG = (
+    "SELECT record FROM lead_import_stage WHERE record >= :start AND length({column}) > {length}"
+)
+# A value that a lead with another phone has, or that an earlier record with another phone has. A
+# blank that keeps the value of a lead is none.
 _TAKEN = """
     WITH named AS (
         SELECT record, phone_key, CAST(coalesce({column}, '') AS {type}) AS {column}
@@ -78,7 +80,8 @@ _TAKEN = """
 
 
 def check_fit(session: Session, export: str, start: int) -> None:
-    """Raise ``ExportRefused`` with every staged record of ``export`` that ``leads`` has no room for.
+    """Raise ``ExportRefused`` with every staged record of ``export`` that ``leads`` has no room
+    for.
 
     start: the first one that is not imported yet; what people do with the others is their affair.
     """
@@ -89,8 +92,12 @@ def check_fit(session: Session, export: str, start: int) -> None:
 
 def _too_long(session: Session, start: int) -> Iterator[Problem]:
     for column, length in session.execute(_LENGTHS, columns=list(COLUMNS)).all():
-        for position in session.execute(_TOO_LONG.format(column=column, length=length), start=start).scalars():
-            yield Problem(position + 1, column, f"is longer than the {length} characters of leads.{column}")
+        for position in session.execute(
+            _TOO_LONG.format(column=column, length=length), start=start
+        ).scalars():
+            yield Problem(
+                position + 1, column, f"is longer than the {length} characters of leads.{column}"
+            )
 
 
 def _taken(session: Session, start: int) -> Iterator[Problem]:
@@ -99,4 +106,6 @@ def _taken(session: Session, start: int) -> Iterator[Problem]:
         # A colon in them begins no parameter.
         parts = {name: part.replace(":", "\\:") for name, part in unique.items()}
         for position in session.execute(_TAKEN.format(**parts), start=start).scalars():
-            yield Problem(position + 1, column, f"is another lead's or record's, and leads.{column} is unique")
+            yield Problem(
+                position + 1, column, f"is another lead's or record's, and leads.{column} is unique"
+            )

@@ -11,17 +11,22 @@ _FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regproced
 
 
 def create_function(context: RevisionContext, signature: str, create: str) -> None:
-    """Make a function, unless it is there. Raises ``DatabaseRefused`` where another one has its name.
+    """Make a function, unless it is there. Raises ``DatabaseRefused`` where another one has its
+    name.
 
-    signature: its name and types, ``audit_lead()``; create: its CREATE FUNCTION, the body between $body$.
+    signature: its name and types, ``audit_lead()``; create: its CREATE FUNCTION, the body between
+    $body$.
     """
     if not context.as_sql:
         parameters = {"signature": signature}
-        found = connection_of(context).execute(text(_FIND_FUNCTION), parameters).scalar_one_or_none()
+        found = (
+            connection_of(context).execute(text(_FIND_FUNCTION), parameters).scalar_one_or_none()
+        )
         if found is not None:
             if found != create.split("$body$")[1]:
                 raise DatabaseRefused(
-                    f"A function {signature} is there and is not ours; nothing was written. Rename it, then run again."
+                    f"A function {signature} is there and is not ours; nothing was written. "
+                    f"Rename it, then run again."
                 )
             return
     context.execute(create)

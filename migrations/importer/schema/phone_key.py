@@ -28,7 +28,8 @@ _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
 _FIND_INDEX = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)"
-# A mark that says something else: one where NULL does not mean that the lead is the current one of its phone.
+# A mark that says something else: one where NULL does not mean that the lead is the current one of
+# its phone.
 _FIND_MARK = """
     SELECT
         format_type(atttypid, NULL)
@@ -64,9 +65,12 @@ _MARK_DUPLICATES = f"""
 
 def create_phone_key(context: RevisionContext) -> None:
     """Make the function, the column and the index, or what of them is missing."""
-    if not context.as_sql and (found := connection_of(context).execute(text(_FIND_MARK)).scalar_one_or_none()):
+    if not context.as_sql and (
+        found := connection_of(context).execute(text(_FIND_MARK)).scalar_one_or_none()
+    ):
         raise DatabaseRefused(
-            f"leads.duplicate_of is there as {found}, expected bigint that may be NULL, without a default; nothing was "
+            f"leads.duplicate_of is there as {found}, expected bigint that may be NULL, without "
+            f"a default; nothing was "
             "written. Rename it, then run again."
         )
     create_function(context, f"{KEY_FUNCTION}(text)", CREATE_KEY_FUNCTION)

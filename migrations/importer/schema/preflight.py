@@ -1,7 +1,8 @@
-"""Before any write: is everything there that the work will need? What is missing is listed, all of it.
+"""Before any write: is everything there that the work will need? What is missing is listed, all of
+it.
 
-``check_server`` looks before the first revision, ``check_tables`` before an import, ``check_removal``
-before created leads are removed again.
+``check_server`` looks before the first revision, ``check_tables`` before an import,
+``check_removal`` before created leads are removed again.
 """
 
 from sqlalchemy import Connection, text
@@ -14,14 +15,16 @@ from migrations.importer.sql.revert import REFERRERS
 __all__ = ["check_removal", "check_server", "check_tables"]
 
 OLDEST_SERVER = 130000
-"""Postgres 13, in the form of ``server_version_num``: the oldest that Render ran and the tests know."""
+"""Postgres 13, in the form of ``server_version_num``: the oldest that Render ran and the tests
+know."""
 
 # Each SELECT gives a line for what is wrong, and none where all is well.
 _SERVER = f"""
     SELECT 'the server is read-only: it is a replica, or default_transaction_read_only is on'
     WHERE pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
     UNION ALL
-    SELECT 'the server is Postgres ' || current_setting('server_version') || ', expected 13 or newer'
+    SELECT 'the server is Postgres ' || current_setting('server_version') || ', expected 13 or '
+                                                                             'newer'
     WHERE current_setting('server_version_num')::integer < {OLDEST_SERVER}
     UNION ALL
     SELECT 'the database is encoded in ' || current_setting('server_encoding') || ', expected UTF8'
@@ -33,15 +36,18 @@ _SERVER = f"""
     SELECT 'search_path names no schema that is there: ' || current_setting('search_path')
     WHERE current_schema() IS NULL
     UNION ALL
-    SELECT format('the role %I may not make tables in the schema %I (GRANT CREATE)', current_user, current_schema())
+    SELECT format('the role %I may not make tables in the schema %I (GRANT '
+                  'CREATE)', current_user, current_schema())
     WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
     UNION ALL
-    SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
+    SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON '
+                  'DATABASE)', current_user)
     WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 """
 # A table that is there already may not be as open to writing as it looks.
 _LEADS = """
-    SELECT format('the role %I does not own the table %s, which the revisions extend', current_user, oid::regclass)
+    SELECT format('the role %I does not own the table %s, which the revisions '
+                  'extend', current_user, oid::regclass)
     FROM pg_catalog.pg_class
     WHERE oid = to_regclass('leads') AND NOT pg_has_role(relowner, 'USAGE')
     UNION ALL
@@ -85,7 +91,8 @@ _REMOVAL = f"""
     JOIN pg_catalog.pg_class ON pg_class.oid = name::regclass
     WHERE NOT has_table_privilege(name, 'SELECT') OR NOT has_schema_privilege(relnamespace, 'USAGE')
     UNION
-    SELECT format('row-level security on %s, which refers to leads, hides rows from the role %I', name, current_user)
+    SELECT format('row-level security on %s, which refers to leads, hides rows from the role '
+                  '%I', name, current_user)
     FROM ({REFERRERS}) AS referrer
     WHERE row_security_active(name::regclass)
 """
@@ -102,12 +109,18 @@ def check_tables(connection: Connection) -> None:
 
 
 def check_removal(connection: Connection) -> None:
-    """Raise ``DatabaseRefused`` unless the role may remove leads and sees every row that refers to one."""
+    """Raise ``DatabaseRefused`` unless the role may remove leads and sees every row that
+    refers to one."""
     _check(connection, _REMOVAL)
 
 
 def _check(connection: Connection, *checks: str) -> None:
     missing = list(connection.execute(text(" UNION ALL ".join(checks))).scalars())
     if missing:
-        lines = ["The database is not ready; nothing was written.", *(f"  {line}" for line in missing)]
-        raise DatabaseRefused("\n".join([*lines, "Put that right, then run the same command again."]))
+        lines = [
+            "The database is not ready; nothing was written.",
+            *(f"  {line}" for line in missing),
+        ]
+        raise DatabaseRefused(
+            "\n".join([*lines, "Put that right, then run the same command again."])
+        )

@@ -3,7 +3,8 @@
 An upgrade, a dry run and ``--sql`` share them. Values reach the server by COPY alone; what stands
 after a colon is a position or the revision's name. The export is staged whole, in temporary tables
 that live as long as the connection; each batch is one call of a temporary function, which takes its
-records from there: the server plans its statements once, and nothing waits for the network between them.
+records from there: the server plans its statements once, and nothing waits for the network between
+them.
 
 A lead and a record belong together where their phones have one key (``phone.py``). A blank of a
 record is staged as NULL where it keeps the lead's value, and as it is where it clears it.
@@ -56,7 +57,8 @@ TEMPORARY_TABLES = (
         phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED
     )
     """,
-    # What is wrong with records that are set aside: positions, names and reasons, nothing that a record holds.
+    # What is wrong with records that are set aside: positions, names and reasons, nothing that a
+    # record holds.
     """
     CREATE TEMPORARY TABLE lead_import_set_aside (
         record integer NOT NULL,
@@ -131,18 +133,29 @@ FOLD = (
 # It is an import's own transaction, and says so to the audit trigger.
 SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 
-# A batch's few records meet their leads one by one, through indexes, whatever the server believes of their numbers: it
-# knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with the leads. (Not enable_seqscan: until
-# Postgres 17 that blinds the planner where a sequential scan is the only way, as for a temporary table.)
+# A batch's few records meet their leads one by one, through indexes, whatever the server believes
+# of their numbers: it knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with
+# the leads. (Not enable_seqscan: until Postgres 17 that blinds the planner where a sequential scan
+# is the only way, as for a temporary table.)
 ONE_BY_ONE = " ".join(
     f"SET {other_way} = off"
-    for other_way in ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_material", "jit")
+    for other_way in (
+        "enable_bitmapscan",
+        "enable_hashjoin",
+        "enable_mergejoin",
+        "enable_material",
+        "jit",
+    )
 )
 # Plans are kept; they are made anew as the table grows, each time that it may have doubled.
 PLAN_ANEW = "DISCARD PLANS"
 
 # What a record changes in a lead that has its phone.
-_DIFFERS = "(" + each("s.{c} IS NOT NULL AND l.{c} IS DISTINCT FROM s.{c}", between="\n            OR ") + ")"
+_DIFFERS = (
+    "("
+    + each("s.{c} IS NOT NULL AND l.{c} IS DISTINCT FROM s.{c}", between="\n            OR ")
+    + ")"
+)
 _NEW_VALUE = "{c} = CASE WHEN s.{c} IS NULL THEN l.{c} ELSE s.{c} END"
 _NUMBER_CHANGES = "s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number"
 
@@ -159,8 +172,8 @@ def _update_leads(*, number_changes: bool) -> str:
     """
 
 
-# The proof of a batch: the server's counters of this session's own writes, at its start and at its end. Traffic
-# beside it does not show; what a trigger writes does.
+# The proof of a batch: the server's counters of this session's own writes, at its start and at its
+# end. Traffic beside it does not show; what a trigger writes does.
 LOOK_AT_WRITES = """
     SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
     INTO _written_before
@@ -170,14 +183,17 @@ LOOK_AT_WRITES = """
 
 
 def stop_if_anything_else_was_written(leads: str) -> str:
-    """Statements of a function that fail where it has written anything but its own leads and the ledger.
+    """Statements of a function that fail where it has written anything but its own leads and the
+    ledger.
 
-    leads: what must hold of the numbers of leads that were ``inserted``, ``updated`` and ``deleted``, as SQL.
+    leads: what must hold of the numbers of leads that were ``inserted``, ``updated`` and
+    ``deleted``, as SQL.
     """
     return f"""
     -- What is deferred happens now, so that it is seen.
     SET CONSTRAINTS ALL IMMEDIATE;
-    SELECT string_agg(format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    SELECT string_agg(format('%s (%s inserted, %s updated, %s '
+                             'deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong
     FROM (
         SELECT
@@ -196,7 +212,8 @@ def stop_if_anything_else_was_written(leads: str) -> str:
             ELSE inserted + updated + deleted = 0
         END;
     IF _wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
+        RAISE EXCEPTION 'the import would have written '
+                        '%', _wrong USING ERRCODE = '{WROTE_ELSEWHERE}';
     END IF;
     """.strip()
 
@@ -319,7 +336,11 @@ BEGIN
     WHERE id = _import;
 
     -- Nothing else was written.
-    {stop_if_anything_else_was_written("(inserted, updated, deleted) = (cardinality(_added), _updated, 0)")}
+    {
+    stop_if_anything_else_was_written(
+        "(inserted, updated, deleted) = (cardinality(_added), _updated, 0)"
+    )
+}
 END
 $batch$
 """

@@ -1,22 +1,33 @@
 """Every statement that compares leads with what an import wrote, in the order in which they run.
 
-They write to temporary tables alone, which are made before the connection becomes read-only. The export
-is staged and folded as an import does it (``sql/apply.py``), and compared batch by batch. Where a later import has
-updated a lead, it is compared as that one found it.
+They write to temporary tables alone, which are made before the connection becomes read-only. The
+export is staged and folded as an import does it (``sql/apply.py``), and compared batch by batch.
+Where a later import has updated a lead, it is compared as that one found it.
 """
 
 from migrations.importer.record import COLUMNS
 from migrations.importer.sql.apply import each
 
-__all__ = ["BEGIN", "COMPARE", "COMPARE_MOVED", "COUNT", "COUNT_FIELDS", "COUNT_LOST", "READ_ONLY", "TEMPORARY_TABLES"]
+__all__ = [
+    "BEGIN",
+    "COMPARE",
+    "COMPARE_MOVED",
+    "COUNT",
+    "COUNT_FIELDS",
+    "COUNT_LOST",
+    "READ_ONLY",
+    "TEMPORARY_TABLES",
+]
 
 TEMPORARY_TABLES = (
     # The leads that the import has added.
     "CREATE TEMPORARY TABLE lead_verify_created (lead_id bigint PRIMARY KEY)",
     # Leads that later imports have updated, as the first of these found them.
     f"CREATE TEMPORARY TABLE lead_verify_later (lead_id bigint PRIMARY KEY, {each('{c} text')})",
-    # Where each record is today: its lead, and which fields people have edited; NULL: they removed it.
-    "CREATE TEMPORARY TABLE lead_verify_found (record integer, lead_id bigint NOT NULL, edited text[])",
+    # Where each record is today: its lead, and which fields people have edited; NULL: they removed
+    # it.
+    "CREATE TEMPORARY TABLE lead_verify_found (record integer, lead_id bigint NOT NULL, edited "
+    "text[])",
     "CREATE INDEX ON lead_verify_found (lead_id)",
     # Records whose phone no lead has any more.
     f"""
@@ -55,7 +66,9 @@ BEGIN = (
 def _edited(wrote: str) -> str:
     """The names of the fields that are not as the import wrote them."""
     now = "CASE WHEN later.lead_id IS NULL THEN l.{c} ELSE later.{c} END"
-    fields = each(f"CASE WHEN {now} IS DISTINCT FROM {wrote} THEN '{{c}}' END", between=",\n            ")
+    fields = each(
+        f"CASE WHEN {now} IS DISTINCT FROM {wrote} THEN '{{c}}' END", between=",\n            "
+    )
     return f"array_remove(ARRAY[\n            {fields}\n        ], NULL)"
 
 
@@ -65,7 +78,8 @@ def _later(lead: str) -> str:
 
 _BATCH = "(SELECT * FROM lead_import_stage WHERE record >= :here AND record < :next)"
 
-# What is found leaves the stage. LIMIT keeps the planner from reading whole tables, whatever it believes.
+# What is found leaves the stage. LIMIT keeps the planner from reading whole tables, whatever it
+# believes.
 _FOUND = """
     WITH found AS (
         INSERT INTO lead_verify_found (record, lead_id, edited)
@@ -111,8 +125,8 @@ _KEEP_LOST = f"""
 
 COMPARE = (_COMPARE_UPDATED, _COMPARE_OTHERS, _KEEP_LOST)
 
-# Records that changed nothing, so that the ledger does not know their leads: what remains when those
-# of created leads are taken off.
+# Records that changed nothing, so that the ledger does not know their leads: what remains when
+# those of created leads are taken off.
 COUNT_LOST = """
     SELECT greatest(0, (SELECT count(*) FROM lead_verify_lost) - count(*))
     FROM lead_verify_created AS c

@@ -19,12 +19,21 @@ from migrations.importer.sql.apply import (
     stop_if_anything_else_was_written,
 )
 
-__all__ = ["CREATE_REVERT_BATCH", "DROP_TEMPORARY_TABLES", "FIND_MADE", "REFERRERS", "REVERT_BATCH", "TEMPORARY_TABLES"]
+__all__ = [
+    "CREATE_REVERT_BATCH",
+    "DROP_TEMPORARY_TABLES",
+    "FIND_MADE",
+    "REFERRERS",
+    "REVERT_BATCH",
+    "TEMPORARY_TABLES",
+]
 
 TEMPORARY_TABLES = (
-    # Leads that the import created and has not updated since, where they are to be removed; edited: by anybody.
+    # Leads that the import created and has not updated since, where they are to be removed; edited:
+    # by anybody.
     "CREATE TEMPORARY TABLE lead_revert_made (lead_id bigint PRIMARY KEY, edited boolean NOT NULL)",
-    # Updated leads as they will be; kept: something stays that is not what it was before the import.
+    # Updated leads as they will be; kept: something stays that is not what it was before the
+    # import.
     f"""
     CREATE TEMPORARY TABLE lead_revert_restore (
         lead_id bigint PRIMARY KEY,
@@ -55,15 +64,19 @@ _UPDATED_LEADS = """
     JOIN leads AS l ON l.id = i.lead_id
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
 """.strip()
-_OLD_VALUES = each("CASE WHEN s.{c} IS NOT NULL AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END", between=",\n        ")
+_OLD_VALUES = each(
+    "CASE WHEN s.{c} IS NOT NULL AND l.{c} = s.{c} THEN i.{c} ELSE l.{c} END", between=",\n        "
+)
 _EDITED_SINCE = each(
-    "l.{c} IS DISTINCT FROM i.{c} AND (s.{c} IS NULL OR l.{c} IS DISTINCT FROM s.{c})", between="\n        OR "
+    "l.{c} IS DISTINCT FROM i.{c} AND (s.{c} IS NULL OR l.{c} IS DISTINCT FROM s.{c})",
+    between="\n        OR ",
 )
 _RESTORED = (*COLUMNS, "updated_at")
 
 # Created leads, where they are to be removed.
 
-# The last clause: columns that no import knows hold nothing but what the server puts there by itself.
+# The last clause: columns that no import knows hold nothing but what the server puts there by
+# itself.
 _UNTOUCHED = f"""
     {each("l.{c} = coalesce(s.{c}, '')", between=" AND ")}
     AND l.created_at = s.created_at AND l.updated_at = s.created_at AND l.duplicate_of IS NULL
@@ -94,8 +107,9 @@ REFERRERS = """
     SELECT 'leads', 'c.duplicate_of = l.id'
 """
 
-# Columns with a default may have been edited without a trace in the lead; but an import's own writes are not audited.
-# Of every import of the revision: the leads of an earlier one, taken back without them, are there still.
+# Columns with a default may have been edited without a trace in the lead; but an import's own
+# writes are not audited. Of every import of the revision: the leads of an earlier one, taken back
+# without them, are there still.
 FIND_MADE = f"""
     INSERT INTO lead_revert_made (lead_id, edited)
     SELECT lead_id, EXISTS (SELECT FROM lead_audit AS a WHERE a.lead_id = made.lead_id)
@@ -182,7 +196,8 @@ BEGIN
                 BEGIN
                     EXECUTE format(
                         'UPDATE leads AS l SET %1$I = r.%1$I FROM lead_revert_restore AS r '
-                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$I IS DISTINCT FROM r.%1$I', _name)
+                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$I IS DISTINCT FROM '
+                        'r.%1$I', _name)
                     USING _lead;
                 EXCEPTION WHEN integrity_constraint_violation THEN
                     UPDATE lead_revert_restore SET kept = true WHERE lead_id = _lead;
@@ -223,7 +238,8 @@ BEGIN
             -- Not EXISTS, which the planner may turn around: it would read all that refers to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
-                'AND (SELECT true FROM leads AS l JOIN %s AS c ON %s WHERE l.id = r.lead_id LIMIT 1)',
+                'AND (SELECT true FROM leads AS l JOIN %s AS c ON %s WHERE l.id = r.lead_id '
+                'LIMIT 1)',
                 _referrer.name, _referrer.matches);
         END LOOP;
 
@@ -259,4 +275,6 @@ END
 $batch$
 """
 
-REVERT_BATCH = f"SELECT pg_temp.lead_import_revert_batch({IMPORT_ID}, :here, :next, :remove_created)"
+REVERT_BATCH = (
+    f"SELECT pg_temp.lead_import_revert_batch({IMPORT_ID}, :here, :next, :remove_created)"
+)

@@ -1,10 +1,12 @@
-"""The preview as one page that a browser opens from disk: no server, no network, nothing to install.
+"""The preview as one page that a browser opens from disk: no server, no network, nothing to
+install.
 
     with page_file(Path("preview.html")) as write:   # refused here if the file cannot be made
         write(render(preview))
 
-It holds people's data: the file is its owner's alone, phones and e-mails are masked unless asked for.
-Each value is escaped, and the page's policy lets no script run but the page's own, known by its hash.
+It holds people's data: the file is its owner's alone, phones and e-mails are masked unless asked
+for. Each value is escaped, and the page's policy lets no script run but the page's own, known by
+its hash.
 """
 
 import base64
@@ -34,7 +36,9 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
     """The page as HTML."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     template = Template(
-        (HERE / "page.html.mako").read_text(encoding="utf-8"), default_filters=["h"], strict_undefined=True
+        (HERE / "page.html.mako").read_text(encoding="utf-8"),
+        default_filters=["h"],
+        strict_undefined=True,
     )
     page: str = template.render(
         preview=preview,
@@ -60,7 +64,9 @@ def page_file(path: Path) -> Iterator[Callable[[str], None]]:
     long and be killed: while it runs there is no file that could be left behind.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise CannotWritePage(f"{path} is a link, a directory or a device. Name a file for the page.")
+        raise CannotWritePage(
+            f"{path} is a link, a directory or a device. Name a file for the page."
+        )
     with _partial(path):
         pass
 
@@ -76,7 +82,9 @@ def page_file(path: Path) -> Iterator[Callable[[str], None]]:
 def _partial(path: Path) -> Iterator[Path]:
     """An empty file beside ``path`` that is gone at the end, unless it has taken its place."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+        )
         os.close(descriptor)
         try:
             yield Path(name)
@@ -90,15 +98,20 @@ def _visible(value: str) -> str:
     """A value with a mark for each character that a page would not show, or obey."""
     if value.isprintable():
         return value
-    return "".join(c if c.isprintable() or c in _SHOWN else "␣" if c.isspace() else "�" for c in value)
+    return "".join(
+        c if c.isprintable() or c in _SHOWN else "␣" if c.isspace() else "�" for c in value
+    )
 
 
 _SHOWN = "\r\n\t\u200d"
-"""What a page shows though it is not printable: line breaks, tabs, and what joins emoji into one."""
+"""What a page shows though it is not printable: line breaks, tabs, and what joins emoji
+into one."""
 
 
 def _cannot(path: Path, error: OSError) -> CannotWritePage:
-    return CannotWritePage(f"{path} cannot be written: {error.strerror}. Name another place, then run again.")
+    return CannotWritePage(
+        f"{path} cannot be written: {error.strerror}. Name another place, then run again."
+    )
 
 
 def _hash(source: str) -> str:
