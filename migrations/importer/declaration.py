@@ -1,0 +1,305 @@
+"""Where leads live in a CRM: everything that the engine says of the owner's table.
+
+The simplest one is a table whose columns have the fields' own names:
+
+    LEADS = Leads("leads", full_name="full_name", phone="phone", email="email")
+
+Most CRMs differ, column by column:
+
+    LEADS = Leads(
+        "sales.customers",
+        full_name=("first_name", "last_name"),
+        phone=E164("phone_number"),
+        status=Values("stage", {"booked": "WON", "new": "OPEN"}, otherwise="OPEN"),
+        assigned_agent=Lookup("owner_id", "users", by="username", otherwise="desk"),
+        lead_number=New("reference"),
+        bill=Numeric("bill_amount"),
+        created_at="created_on",
+        touch="updated_on",
+        new={"is_deleted": "false"},
+        only="NOT is_deleted",
+    )
+
+A field of ``Record`` that is not named is not imported. A field beyond those is named with its
+type, or is text; every record of the export then has it.
+
+Frozen once it is released: the ledger keeps the declaration with each import. A new shape of the
+table is a new declaration beside the old one, and the next revision names it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from migrations.importer.errors import ImportStopped
+
+__all__ = [
+    "E164",
+    "STANDARD_FIELDS",
+    "BadDeclaration",
+    "Boolean",
+    "Date",
+    "Field",
+    "Integer",
+    "Leads",
+    "Lookup",
+    "New",
+    "Numeric",
+    "Text",
+    "Timestamp",
+    "Values",
+]
+
+Kind = Literal["text", "integer", "numeric", "boolean", "date", "timestamp"]
+
+
+class BadDeclaration(ImportStopped):
+    """A declaration contradicts itself; the message lists everything."""
+
+
+class Field(NamedTuple):
+    """One key of a record.
+
+    kind: what its values are in JSON: text; a whole number; a number; true or false; an ISO 8601
+    date; an ISO 8601 time with an offset. Blank is "" for text, dates and times, null for others.
+    longest: characters of a text, at the most.
+    """
+
+    name: str
+    kind: Kind = "text"
+    longest: int = 500
+
+
+STANDARD_FIELDS = (
+    Field("lead_number", longest=50),
+    Field("full_name", longest=200),
+    Field("phone", longest=40),
+    # RFC 5321, section 4.5.3.1.3, less the angle brackets.
+    Field("email", longest=254),
+    Field("status", longest=50),
+    Field("address1", longest=500),
+    Field("postal_code", longest=20),
+    Field("notes", longest=100_000),
+    Field("assigned_agent", longest=150),
+    Field("created_at", "timestamp"),
+)
+"""What every record holds, beside the ``id`` of its source."""
+
+_STANDARD = {standard.name for standard in STANDARD_FIELDS}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A column for text. longest: characters that a record may have, at the most."""
+
+    column: str
+    longest: int = 500
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A column for whole numbers."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A column for numbers with a fraction."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """A column for true and false."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column for days."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """A column for moments."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class E164:
+    """A column for phones that the CRM wants as E.164 (+447700900123)."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column in which the CRM has words of its own.
+
+    values: the export's word → the CRM's. otherwise: the CRM's word for any other; None: as it is.
+    """
+
+    column: str
+    values: Mapping[str, str]
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column that refers to a row of another table, such as the agent's user.
+
+    table: that table; by: the column, or columns in the order in which they are tried, that hold
+    what the export says; a second look ignores case. id: the column that is referred to.
+    names: the export's word → what to look for instead. otherwise: what to look for where nothing
+    is found; None: that is a problem of the record.
+    """
+
+    column: str
+    table: str
+    by: str | tuple[str, ...]
+    id: str = "id"
+    names: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True)
+class New:
+    """A column that is written to new leads alone: a lead that is there keeps what it has."""
+
+    column: "str | Values | Lookup"
+
+
+Target = (
+    str
+    | tuple[str, str]
+    | Text
+    | Integer
+    | Numeric
+    | Boolean
+    | Date
+    | Timestamp
+    | E164
+    | Values
+    | Lookup
+    | New
+)
+"""Where the values of a field go: a column of that name, a pair of columns, or one of the above."""
+
+_KINDS: dict[type, Kind] = {
+    Integer: "integer",
+    Numeric: "numeric",
+    Boolean: "boolean",
+    Date: "date",
+    Timestamp: "timestamp",
+}
+
+
+class Leads:
+    """The declaration of one table of leads.
+
+    table: its name, with its schema if that is not the first of the search_path; id: its primary
+    key. Other keywords are fields and where they go. touch: the column that says when a lead was
+    last changed; new leads get their ``created_at`` there, updated ones the batch's time.
+    new: columns of new leads → SQL. only: SQL over the columns that says which rows are leads.
+    Raises ``BadDeclaration``.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        id: str = "id",
+        touch: str | None = None,
+        new: Mapping[str, str] | None = None,
+        only: str = "",
+        **targets: Target,
+    ) -> None:
+        self.table = table
+        self.id = id
+        self.touch = touch
+        self.new = dict(new or {})
+        self.only = only.strip()
+        self.targets = targets
+        if problems := list(self._problems()):
+            raise BadDeclaration(
+                "\n".join(
+                    [
+                        f"The declaration of {table} contradicts itself; nothing was written.",
+                        *(f"  {problem}" for problem in problems),
+                        "Change it in migrations/crm.py and try again.",
+                    ]
+                )
+            )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What each record holds: the standard fields, and those that this declaration adds."""
+        return STANDARD_FIELDS + tuple(
+            _field(name, target) for name, target in self.targets.items() if name not in _STANDARD
+        )
+
+    def as_json(self) -> str:
+        """All of it on one line; two declarations are the same if this is."""
+        told = {name: _told(target) for name, target in self.targets.items()}
+        of_table = {"table": self.table, "id": self.id, "touch": self.touch, "only": self.only}
+        return json.dumps({**of_table, "new": self.new, "fields": told}, ensure_ascii=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Leads) and self.as_json() == other.as_json()
+
+    def __hash__(self) -> int:
+        return hash(self.as_json())
+
+    def __repr__(self) -> str:
+        return f"Leads({self.as_json()})"
+
+    def _problems(self) -> Iterator[str]:
+        if "phone" not in self.targets:
+            yield "phone: not there; it says whose record this is"
+        for name, target in self.targets.items():
+            inner = target.column if isinstance(target, New) else target
+            if isinstance(inner, E164) and name != "phone":
+                yield f"{name}: only a phone can be E164"
+            if name == "phone" and not isinstance(target, str | E164):
+                yield "phone: expected a column's name or E164(…)"
+            if name in _STANDARD and isinstance(inner, Text | tuple(_KINDS)):
+                yield f"{name}: has its type already; name the column alone"
+            if name == "created_at" and not isinstance(target, str):
+                yield "created_at: expected a column's name"
+            if name == "id":
+                yield "id: is the source's own, and not imported"
+        columns = [column for target in self.targets.values() for column in columns_of(target)]
+        columns += [*self.new, self.id, *([self.touch] if self.touch else [])]
+        given = {column for column in columns if columns.count(column) > 1} - {self.id}
+        for column in sorted(given):
+            yield f"the column {column} is named more than once"
+        if self.id in columns[:-1] and self.id not in self.new:
+            yield f"the column {self.id} is the primary key; no field goes there"
+
+
+def columns_of(target: Target) -> tuple[str, ...]:
+    """The names of the columns that a field goes to: one, or a pair."""
+    if isinstance(target, tuple):
+        return target
+    if isinstance(target, str):
+        return (target,)
+    return columns_of(target.column)
+
+
+def _field(name: str, target: Target) -> Field:
+    if isinstance(target, Text):
+        return Field(name, longest=target.longest)
+    return Field(name, _KINDS.get(type(target), "text"))
+
+
+def _told(target: Target) -> Any:
+    if isinstance(target, str | tuple):
+        return target
+    return {"is": type(target).__name__, **asdict(target)}
