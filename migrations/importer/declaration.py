@@ -269,7 +269,7 @@ class Leads:
                 yield f"{name}: only a phone can be E164"
             if name == "phone" and not isinstance(target, str | E164):
                 yield "phone: expected a column's name or E164(…)"
-            if name in _STANDARD and isinstance(inner, Text | tuple(_KINDS)):
+            if name in _STANDARD and isinstance(inner, (Text, *_KINDS)):
                 yield f"{name}: has its type already; name the column alone"
             if name == "created_at" and not isinstance(target, str):
                 yield "created_at: expected a column's name"
