@@ -11,7 +11,6 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.commands.output import tell_preview
 from migrations.deploy.connection import connect, database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
@@ -28,6 +27,7 @@ from migrations.importer.phone import KEY_INDEX
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.preflight import check_server
 from migrations.preview.dry_run import previewed
+from migrations.preview.words import print_preview
 from models import Base
 
 
@@ -87,7 +87,7 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
     if incomplete:
         # With the lock: it may have been another deploy's downgrade at work.
         refuse_incomplete(connection)
-    show = context.config.attributes.get("show_preview", tell_preview)
+    show = context.config.attributes.get("show_preview", print_preview)
     with (
         previewed(connection, show)
         if settings.importer.dry_run and wanted is not None

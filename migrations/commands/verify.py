@@ -9,12 +9,17 @@ Nothing is written: but for its temporary tables, the connection is read-only. T
 again and compared batch by batch, so any size will do.
 """
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from alembic.script import ScriptDirectory
+from rich.text import Text
 from sqlalchemy import Connection, text
 
+from migrations.commands.project import reading, revisions
+from migrations.console import console, print_json
 from migrations.history import imports_of, stamped_heads
 from migrations.importer.batches import Batch
 from migrations.importer.errors import ExportRefused
@@ -28,7 +33,7 @@ from migrations.importer.sql import compare
 from migrations.importer.staging import fold_repeats, stage_export
 from migrations.importer.v1 import Import
 
-__all__ = ["Checked", "Verdict", "verify"]
+__all__ = ["Checked", "Verdict", "add_arguments", "print_verdict", "run", "verify"]
 
 RECORDS_AT_A_TIME = 5_000
 
@@ -104,6 +109,27 @@ class Verdict:
     def is_as_imported(self) -> bool:
         """Whether nothing is wrong, and no lead was edited or removed since."""
         return not self.problems and all(checked.is_as_imported for checked in self.imports)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what ``verify`` understands to its parser."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="leads that were edited or removed since are wrong too",
+    )
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+
+
+def run(arguments: Namespace) -> int:
+    """Verify every import and print the verdict; returns the exit status."""
+    with reading("verifying") as connection:
+        verdict = verify(connection, revisions())
+    if arguments.json:
+        print_json(_as_json(verdict))
+    else:
+        print_verdict(verdict)
+    return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
 
 
 def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
@@ -315,3 +341,50 @@ def _compare_leads(
         counts = server.execute(compare.COUNT).one()
         checked.edited, checked.removed = counts.edited, counts.removed
         checked.fields = {row.field: row.leads for row in server.execute(compare.COUNT_FIELDS)}
+
+
+# The words.
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    ok = not verdict.all_problems
+    return {"ok": ok, "as_imported": verdict.is_as_imported, **asdict(verdict)}
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print of each import that it is OK, and what people have edited since; then what is wrong."""
+    say = console().print
+    for checked in verdict.imports:
+        if not checked.problems:
+            say(
+                Text.assemble((checked.export, "bold"), ": ", ("OK", "green"), ". "),
+                _edits_in_words(checked),
+                sep="",
+            )
+    for problem in verdict.all_problems:
+        say(Text.assemble(("wrong: ", "bold red"), problem))
+    if not verdict.imports and not verdict.problems:
+        say("This code has no import to verify.")
+
+
+def _edits_in_words(checked: Checked) -> str:
+    if checked.is_as_imported:
+        return "No lead was edited or removed since."
+    return " ".join(f"{sentence}." for sentence in _edits(checked))
+
+
+def _edits(checked: Checked) -> Iterator[str]:
+    if checked.edited:
+        fields = ", ".join(f"{field} {leads:,}" for field, leads in checked.fields.items())
+        yield f"{_leads_in_words(checked.edited)} edited since ({fields})"
+    if checked.removed:
+        yield f"{_leads_in_words(checked.removed)} removed since"
+    if checked.lost:
+        yield (
+            f"{_leads_in_words(checked.lost)} that the import left unchanged removed or given "
+            "another phone since"
+        )
+
+
+def _leads_in_words(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count:,} leads"

@@ -14,8 +14,8 @@ of all imports of the revision: an earlier one may have been taken back without 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
@@ -23,7 +23,9 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.session import Session
 
 __all__ = [
+    "OUTCOMES",
     "Receipt",
+    "State",
     "all_receipts",
     "check_not_half_reverted",
     "check_receipt",
@@ -38,6 +40,11 @@ __all__ = [
 ]
 
 MOST_COUNTED = 1_000_000
+
+OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+"""What becomes of a record; the five counts add up to the records."""
+
+State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 _COLUMNS = """
     id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
@@ -90,8 +97,22 @@ class Receipt:
         return f"alembic {'-x remove-created ' if self.remove_created else ''}downgrade -1"
 
     @property
-    def way_back(self) -> str:
-        """What the way back did, in one line."""
+    def state(self) -> State:
+        """How far the import has come, there and back."""
+        if self.reverted_at:
+            return "reverted"
+        if self.revert_next_record:
+            return "being reverted"
+        return "complete" if self.complete else "unfinished"
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the import took; None while it is unfinished."""
+        return None if self.finished_at is None else self.finished_at - self.started_at
+
+    @property
+    def revert_in_words(self) -> str:
+        """Say what the revert did, in one line."""
         counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
         written = self.updated
         if self.remove_created:
@@ -101,7 +122,12 @@ class Receipt:
         if gone > 0:
             counts.append(f"{gone} deleted by people before")
         rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
-        return f"{self.export}: taken back: {', '.join(counts)}.{rest}"
+        return f"{', '.join(counts)}.{rest}"
+
+    @property
+    def way_back(self) -> str:
+        """Say what the revert did, with the export's name, for the log."""
+        return f"{self.export}: reverted: {self.revert_in_words}"
 
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"

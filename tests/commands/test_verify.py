@@ -325,11 +325,11 @@ def test_edits_are_fine_unless_it_is_strict(
     """Exit status 0 with a count, or 1 where leads must be as they were imported."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     assert main(["verify", "--strict"]) == 0
-    assert "imported and right. No lead was edited or removed since." in capsys.readouterr().out
+    assert "OK. No lead was edited or removed since." in capsys.readouterr().out
     run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
     run(imported, "DELETE FROM leads WHERE id = :id", id=created(imported, 1))
     assert main(["verify"]) == 0
-    assert "1 lead edited since (status 1); 1 lead removed since." in capsys.readouterr().out
+    assert "1 lead edited since (status 1). 1 lead removed since." in capsys.readouterr().out
     assert main(["verify", "--strict"]) == 1
 
 

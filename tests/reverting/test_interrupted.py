@@ -32,7 +32,7 @@ from tests.support.exports import written
 from tests.support.reverts import Counts, Leads, counts, edit, leads
 
 ALL = len(records())
-WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
+WAY_BACK = f"reverted: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
 
 
 def build_imported(url: URL) -> None:
