@@ -1,78 +1,101 @@
-"""The next export: checked, copied to ``data/``, and imported by a revision written for it."""
+"""``add``: any file of leads becomes an export in ``data/``, imported by a revision of its own."""
 
+import hashlib
 import os
 import re
 import shutil
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from migrations.commands import bundled, sources
 from migrations.commands.project import ROOT, revisions
+from migrations.commands.sources import Readable
+from migrations.conversion.choice import keep
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
-from migrations.importer.export.reading import open_export
 from migrations.importer.v1 import DATA, Import
 
-__all__ = ["Added", "CannotAdd", "add_arguments", "add_export", "run"]
+__all__ = ["CannotAdd", "add_arguments", "run"]
 
 LONGEST_REVISION = 32
 """Characters: the width of ``alembic_version.version_num``."""
+
+NEXT = """
+Next:
+  alembic -x dry-run upgrade head    look what it would do
+  make test                          the whole chain on a throwaway database
+  git add data migrations            commit, push: the next deploy imports it, once"""
 
 
 class CannotAdd(ImportStopped):
     """The export is fine, but cannot become the next revision; nothing was written."""
 
 
-@dataclass(frozen=True)
-class Added:
-    """export: the file's name; records: how many; path: the new revision, from the project's
-    root."""
-
-    export: str
-    records: int
-    path: Path
-
-
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what ``add`` understands to its parser."""
-    parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
+    sources.add_arguments(parser)
+    purpose = parser.add_mutually_exclusive_group(required=True)
+    purpose.add_argument("-m", "--message", help='what it is, such as "import october leads"')
+    purpose.add_argument(
+        "--replace",
+        action="store_true",
+        help="put it in the place of the bundled export, which no database may have imported yet",
+    )
     parser.add_argument(
-        "-m", "--message", required=True, help='what it is, such as "import october leads"'
+        "--yes", action="store_true", help="write it without asking whether it was read rightly"
     )
 
 
 def run(arguments: Namespace) -> int:
     """Add an export and say what to do next; returns the exit status."""
-    added = add_export(arguments.export, arguments.message)
-    print(
-        f"{added.export}: {added.records} records, no problems.\n"
-        f"Wrote {added.path}, which imports it.\n\n"
-        "Next:\n"
-        "  alembic -x dry-run upgrade head    look what it would do\n"
-        "  make test                          the whole chain on a throwaway database\n"
-        "  git add data migrations            commit, push: the next deploy imports it, once"
-    )
+    script = revisions()
+    revision = None if arguments.replace else _next_revision(script, arguments.message)
+    place = bundled.place(script) if arguments.replace else None
+    with sources.readable(arguments, DATA) as found:
+        name = place.export if place else _export_name(found.source)
+        import_ = Import(revision or "", name, found.sha256, found.records)
+        _refuse_known(script, import_)
+        sources.print_readable(found)
+        sources.confirm(found, yes=arguments.yes)
+        if place:
+            _copy(found.export, DATA / name)
+            written = bundled.pin(place, import_)
+        else:
+            _copy_new(found.export, DATA / name, import_.sha256)
+            written = _generated(script, arguments.message, import_)
+        _print_written(found, DATA / name, written)
     return 0
 
 
-def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
-    """Check an export, copy it into ``data/`` if it is not there, and write the next revision.
+def _print_written(found: Readable, export: Path, revision: Path) -> None:
+    print(f"{export.name}: {found.records} records, no problems.")
+    print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
+    if found.conversion:
+        kept = keep(export, found.conversion.kept)
+        print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
+    if found.source.resolve() != export.resolve():
+        print(
+            f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
+        )
+    print(NEXT)
 
-    message: what it is, such as "import october leads"; it becomes the revision's title and name.
-    root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
-    """
-    script = revisions(root)
-    revision = _next_revision(script, message)
-    with open_export(path) as export:
-        export.check()
-        import_ = Import(revision, export.name, export.sha256, export.count)
-    _refuse_known(script, import_)
-    _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
-    written = script.generate_revision(revision, _title(message), head="head", import_=import_)
+
+def _export_name(source: Path) -> str:
+    """The file's name with what a revision can name, ending in .json."""
+    stem = source.name.lower().removesuffix(".gz")
+    stem = source.name[: len(stem)].rpartition(".")[0] or source.name[: len(stem)]
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
+    return f"{safe or 'export'}.json"
+
+
+def _generated(script: ScriptDirectory, message: str, import_: Import) -> Path:
+    written = script.generate_revision(
+        import_.revision, _title(message), head="head", import_=import_
+    )
     assert written is not None
-    return Added(import_.export, import_.records, Path(written.path).relative_to(root))
+    return Path(written.path)
 
 
 def _title(message: str) -> str:
@@ -96,11 +119,6 @@ def _next_revision(script: ScriptDirectory, message: str) -> str:
 
 
 def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.json", import_.export):
-        raise CannotAdd(
-            f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
-            f"in .json."
-        )
     for known in imports_of(script, [step.revision for step in script.walk_revisions()]):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
@@ -109,17 +127,23 @@ def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
             )
 
 
-def _copy(source: Path, target: Path, sha256: str) -> None:
+def _copy_new(source: Path, target: Path, sha256: str) -> None:
     """Copy, unless the very file is there; never over another one."""
-    if target.exists():
-        with open_export(target) as there:
-            there.check()
-            if there.sha256 != sha256:
-                raise CannotAdd(
-                    f"data/{target.name} is another file. An export is never edited: give this "
-                    f"one its own name."
-                )
-        return
+    if not target.exists():
+        _copy(source, target)
+    elif hashlib.sha256(target.read_bytes()).hexdigest() != sha256:
+        raise CannotAdd(
+            f"data/{target.name} is another file. An export is never edited: give this "
+            f"one its own name."
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy, at once and as a whole."""
     partial = target.with_name(f".{target.name}.partial")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)
+    try:
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    finally:
+        if partial.is_file():
+            partial.unlink()
