@@ -6,7 +6,7 @@ Questions are asked on a terminal. Elsewhere an option answers them.
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from migrations.conversion.words import (
 )
 from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, ImportStopped
-from migrations.importer.export.reading import open_export
+from migrations.importer.export.reading import Piece, open_export
 
 __all__ = ["Readable", "Unconfirmed", "add_arguments", "confirm", "print_readable", "readable"]
 
@@ -134,7 +134,7 @@ def _own(path: Path, options: Options, fields: Sequence[Field]) -> Readable | No
     if options != Options() or not _looks_own(path, fields):
         return None
     try:
-        return _checked(path)
+        return _summed_up(path)
     except ExportRefused:
         return None  # a closer look says what can be done
 
@@ -155,15 +155,24 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
     )
 
 
-def _checked(export: Path) -> Readable:
-    """Read an export as a deploy does. Raises ``ExportRefused``."""
-    summary = Summary()
+def _checked(export: Path, look: Callable[[Piece], None] = lambda _: None) -> Readable:
+    """Read an export as a deploy does. look: is given its records. Raises ``ExportRefused``."""
     with open_export(export) as opened:
-        for positions, records in opened.checked():
-            texts = {name: [getattr(record, name) for record in records] for name in SUMMARISED}
-            texts["created_at"] = [moment.isoformat() for moment in texts["created_at"]]
-            summary.add([position + 1 for position in positions], texts)
-        return Readable(export, export, opened.sha256, opened.count, summary)
+        for piece in opened.checked():
+            look(piece)
+        return Readable(export, export, opened.sha256, opened.count, Summary())
+
+
+def _summed_up(export: Path) -> Readable:
+    summary = Summary()
+
+    def look(piece: Piece) -> None:
+        positions, records = piece
+        texts = {name: [getattr(record, name) for record in records] for name in SUMMARISED}
+        texts["created_at"] = [moment.isoformat() for moment in texts["created_at"]]
+        summary.add([position + 1 for position in positions], texts)
+
+    return replace(_checked(export, look), summary=summary)
 
 
 def _asking(

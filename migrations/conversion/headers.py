@@ -16,7 +16,8 @@ _USUAL: Mapping[str, str] = {
     "lead_number": "leadnumber leadno leadref leadreference referencenumber reference",
     "full_name": "fullname name leadname contactname displayname personname customername "
     "clientname yourname whatsyourname whatisyourname whatisyourfullname "
-    "firstname+middlename+lastname firstname+lastname first+last givenname+familyname forename+surname firstname+surname "
+    "firstname+middlename+lastname firstname+lastname first+last givenname+familyname "
+    "forename+surname firstname+surname "
     "fname+lname lastname firstname",
     "phone": "phone phonenumber mobile mobilephone mobilephonenumber mobilenumber cell cellphone "
     "telephone telephonenumber tel primaryphone contactnumber userphone phonemobile phonework "

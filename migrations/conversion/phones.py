@@ -11,13 +11,14 @@ from migrations.conversion.rows import Value
 
 __all__ = ["LostPhone", "key_of", "tidied"]
 
-_PLAIN = re.compile(r"[0-9 +()-]*")
+_is_plain = re.compile(r"[0-9 +()-]*").fullmatch
 _PREFIX = re.compile(r"^\s*'?\s*(?:p:|tel:)?\s*'?", re.IGNORECASE)
 _DECIMAL = re.compile(r"(\+?\d{6,15})\.0+")
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d+)?[eE]\+?\d+")
 _SEVERAL = " ::: "
 """What Google Contacts writes between several values of one label, the first of them its main."""
 _EXTENSION = re.compile(r"(?:ext(?:n|ension)?\.?|x|#)[:=\s]*(\d{1,7})$", re.IGNORECASE)
+_SIGNS = re.compile(r"[^\d+]+")
 _TRUNK_ZERO = re.compile(r"^((?:\+|00)[1-9]\d{0,2}) ?\(0\)")
 
 
@@ -27,7 +28,7 @@ class LostPhone(ValueError):
 
 def tidied(value: Value) -> str:
     """Return a phone without what a tool has put around it. Raises ``LostPhone``."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
+    if isinstance(value, str) and _is_plain(value):
         return value
     if isinstance(value, float | Decimal):
         return _whole(Decimal(repr(value) if isinstance(value, float) else value))
@@ -51,11 +52,11 @@ def _whole(number: Decimal) -> str:
 
 def key_of(phone: str) -> str:
     """Reduce a phone to what two spellings of it have in common, in most cases."""
-    number = _TRUNK_ZERO.sub(r"\1", phone)
-    extension = _EXTENSION.search(number)
+    number = _TRUNK_ZERO.sub(r"\1", phone) if "(0)" in phone else phone
+    extension = None if _is_plain(number) else _EXTENSION.search(number)
     if extension:
         number = number[: extension.start()]
-    digits = re.sub(r"[^\d+]", "", number)
+    digits = _SIGNS.sub("", number)
     if digits.startswith(("+", "00")):
         digits = digits.lstrip("+").removeprefix("00")
         digits = "44" + digits[3:] if digits.startswith("440") else digits

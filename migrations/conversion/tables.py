@@ -4,8 +4,9 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from statistics import median
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from migrations.conversion.rows import Chunk, Value, chunked
 from migrations.importer.phone import are_phones
@@ -37,13 +38,6 @@ class TooManyCells(Exception):
         super().__init__(f"row {row} has more cells than the header")
 
 
-class _Row(NamedTuple):
-    """number: of the row as a spreadsheet counts; cells: its values."""
-
-    number: int
-    cells: Sequence[Value]
-
-
 def separator_of(start: str) -> str:
     """Tell what separates the cells: that which makes the most columns in most rows."""
 
@@ -67,32 +61,26 @@ def read_cells(file: TextIO, separator: str) -> Iterator[list[str]]:
 
 def of_rows(rows: Iterable[Sequence[Value]]) -> Iterator[Chunk]:
     """Turn rows, of which one is the header, into chunks. Raises ``NoHeader``, ``TooManyCells``."""
-    numbered = (_Row(number, cells) for number, cells in enumerate(rows, 1))
-    header, rest = _header(numbered)
-    names = _names(header.cells)
-    for some in chunked(row for row in rest if any(map(_is_filled, row.cells))):
-        columns = list(zip(*(_fitted(row, len(names)) for row in some), strict=True))
-        named = {name: _tidied(column) for name, column in zip(names, columns, strict=True)}
-        yield Chunk(
-            [row.number for row in some],
-            {name: cells for name, cells in named.items() if name},
-        )
+    rows = iter(rows)
+    header_at, header = _header(rows)
+    names = _names(header)
+    first = header_at + 1
+    for some in chunked(rows):
+        columns = zip(*_fitted(some, len(names), first), strict=True)
+        named = {name: _tidied(column) for name, column in zip(names, columns, strict=True) if name}
+        chunk = Chunk(range(first, first + len(some)), named)
+        yield chunk if all(map(any, some)) else chunk.where(list(map(any, some)))
+        first += len(some)
 
 
-def _header(rows: Iterator[_Row]) -> tuple[_Row, Iterator[_Row]]:
-    """The first row with more than one cell filled, or else the first that has any."""
-    fallback: _Row | None = None
-    for row in rows:
-        filled = [str(cell) for cell in row.cells if _is_filled(cell)]
-        if not filled or (len(filled) == 1 and filled[0].lower().startswith("sep=")):
-            continue
+def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
+    """The first row with more than one cell filled, and its number: above it may be a title."""
+    for number, cells in enumerate(islice(rows, _TITLE_ROWS), 1):
+        filled = [str(cell) for cell in cells if cell is not None and str(cell).strip()]
         if len(filled) > 1:
             if any("@" in cell or are_phones([cell]) for cell in filled):
                 raise NoHeader
-            return row, rows
-        fallback = fallback or row
-        if row.number > _TITLE_ROWS:
-            break
+            return number, cells
     raise NoHeader
 
 
@@ -100,34 +88,35 @@ def _names(cells: Sequence[Value]) -> list[str]:
     """The columns' names. One that comes again gets a number; one without a name has ""."""
     names: list[str] = []
     for cell in cells:
-        name = " ".join(str(cell).split()) if _is_filled(cell) else ""
+        name = " ".join(str(cell).split()) if cell is not None else ""
         times = names.count(name)
         names.append(f"{name} ({times + 1})" if name and times else name)
     return names
 
 
-def _fitted(row: _Row, width: int) -> Sequence[Value]:
-    """A row as wide as the header."""
-    if len(row.cells) == width:
-        return row.cells
-    if any(map(_is_filled, row.cells[width:])):
-        raise TooManyCells(row.number)
-    return [*row.cells[:width], *[""] * (width - len(row.cells))]
-
-
-def _is_filled(cell: Value) -> bool:
-    return cell is not None and cell != "" and not (isinstance(cell, str) and cell.isspace())
+def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterator[Sequence[Value]]:
+    """Rows as wide as the header. first: the number of the first one."""
+    for number, cells in enumerate(rows, first):
+        if len(cells) == width:
+            yield cells
+        elif any(cells[width:]):
+            raise TooManyCells(number)
+        else:
+            yield [*cells[:width], *[""] * (width - len(cells))]
 
 
 def _tidied(cells: Sequence[Value]) -> Sequence[Value]:
     """Cells without outer white space, with one kind of line break, and without guards."""
-    tidy = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
-    if not _BLANKS.isdisjoint(tidy):
-        tidy = ["" if cell in _BLANKS else cell for cell in tidy]
-    joined = "\n".join(cell for cell in tidy if isinstance(cell, str))
+    try:
+        texts = list(map(str.strip, cells))  # type: ignore[arg-type]  # a workbook has others, too
+        joined = "".join(texts)
+    except TypeError:
+        return [_tidied([cell])[0] if isinstance(cell, str) else cell for cell in cells]
+    if not _BLANKS.isdisjoint(texts):
+        texts = ["" if text in _BLANKS else text for text in texts]
     if "\r" in joined or "'" in joined or '="' in joined:
-        return [_unguarded(cell) if isinstance(cell, str) else cell for cell in tidy]
-    return tidy
+        return list(map(_unguarded, texts))
+    return texts
 
 
 def _unguarded(cell: str) -> str:

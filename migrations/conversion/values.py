@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from migrations.conversion.errors import Undecided
 from migrations.conversion.moments import moment_of
@@ -72,7 +72,7 @@ def joined(field: Field, columns: Sequence[Sequence[Value]]) -> Sequence[Value]:
 
 def converted(
     field: Field, values: Sequence[Value], conventions: Conventions, report: Report
-) -> list[Any]:
+) -> Sequence[Any]:
     """Return a field's values. Raises ``Undecided`` if they can be read in two ways."""
     if field.name == "phone":
         return _phones(field, values, report)
@@ -117,8 +117,9 @@ def _text(value: Value) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _texts(field: Field, values: Sequence[Value], report: Report) -> list[str]:
-    texts = list(map(_text, values))
+def _texts(field: Field, values: Sequence[Value], report: Report) -> Sequence[str]:
+    are_texts = set(map(type, values)) == {str}
+    texts = cast(Sequence[str], values) if are_texts else list(map(_text, values))
     if field.name == "postal_code":
         texts = [text.removeprefix("z:") for text in texts]  # as Facebook marks them
     if max(map(len, texts)) > field.longest or _FOREIGN.search("".join(texts)):
