@@ -71,7 +71,8 @@ def choose(look: Look, names: Sequence[str], options: Options, kept: Kept | None
 
 
 def _found(name: str, look: Look, taken: set[str]) -> Sequence[str]:
-    free = {normalised(column): column for column in look.columns if column not in taken}
+    columns = reversed(look.columns)  # of two that are alike, the first one wins
+    free = {normalised(column): column for column in columns if column not in taken}
     found = list(found_columns(name, free))
     if name == "id":
         return next((columns for columns in found if _are_ids(columns, look)), ())

@@ -109,7 +109,7 @@ class Conversion:
         for each in self.fields:
             report = partial(_report, chunk, problems, each.name)
             values = self._values(each, chunk)
-            columns[each.name] = converted(each, values, self._conventions(each.name), report)
+            columns[each.name] = converted(each, values, self.conventions_of(each.name), report)
         return columns
 
     def _ids(self, chunk: Chunk) -> Sequence[int]:
@@ -123,7 +123,8 @@ class Conversion:
         columns = self.choice.fields[of.name]
         return joined(of, [chunk.columns.get(name, blanks) for name in columns] or [blanks])
 
-    def _conventions(self, name: str) -> Conventions:
+    def conventions_of(self, name: str) -> Conventions:
+        """Return what a field's dates mean: what was said, or what its columns prove."""
         columns = self.choice.fields[name]
         proven = set().union(*(self.look.columns[column].orders for column in columns))
         order = proven.pop() if len(proven) == 1 else None

@@ -36,13 +36,14 @@ _USUAL: Mapping[str, str] = {
     "assigned_agent": "assignedagent agent owner leadowner contactowner ownername owneridname "
     "recordowner assignedto assigneduser salesrep salesperson leadownername accountmanager",
     "created_at": "createdat createdate createddate createdtime createtime created datecreated "
-    "createdon createdonutc leadcreated personcreated dealcreated creationdate addtime dateadded "
+    "createdon createdonutc leadcreated leadcreatedtime personcreated dealcreated creationdate addtime dateadded "
     "submittedat submitdate submitdateutc leadsubmittime submittime submissiontime submissiondate "
     "leadsubmissiontime timestamp optintime confirmtime signupdate date",
 }
 """Names without case, spaces and signs, the best one first; a + joins those that make one value."""
 
 _WORDS = {
+    "full_name": re.compile("fullname|yourname"),
     "phone": re.compile("phone|mobile|telephone"),
     "email": re.compile("email"),
     "postal_code": re.compile("postcode|postalcode|zipcode"),

@@ -173,14 +173,19 @@ def _opens_objects(window: _Window) -> bool:
 
 def _inside_values(value: dict[str, Any]) -> list[Any]:
     """Look for records in what came as one value: {"data": {"leads": […]}}, {"-Nx1": {…}, …}."""
-    objects = {key: inner for key, inner in value.items() if isinstance(inner, dict)}
-    for inner in objects.values():
-        lists = [each for each in inner.values() if isinstance(each, list)]
-        if found := next((each for each in lists if each and isinstance(each[0], dict)), None):
-            return found
-    if value and len(objects) == len(value):
-        return [{"id": key, **inner} for key, inner in objects.items()]
-    raise NotJson("is no list of objects")
+    inner_objects = [inner for inner in value.values() if isinstance(inner, dict)]
+    for inner in inner_objects:
+        for each in inner.values():
+            if isinstance(each, list) and each and isinstance(each[0], dict):
+                return each
+    if value.keys() >= {"columns", "data"}:
+        return [dict(zip(value["columns"], row, strict=True)) for row in value["data"]]
+    if not value or len(inner_objects) < len(value):
+        raise NotJson("is no list of objects")
+    if all(key.isdecimal() for inner in inner_objects for key in inner):  # columns, by row
+        rows = dict.fromkeys(key for inner in inner_objects for key in inner)
+        return [{name: column.get(row) for name, column in value.items()} for row in rows]
+    return [{"id": key, **inner} for key, inner in value.items()]
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Value]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from migrations.conversion.rows import Source, Value
+from migrations.conversion.rows import UNNAMED, Source, Value
 
 __all__ = ["DAY_FIRST", "MONTH_FIRST", "Column", "Look", "look"]
 
@@ -55,6 +55,10 @@ def look(source: Source) -> Look:
         found.records += len(positions)
         for name, values in columns.items():
             found.columns.setdefault(name, Column()).add(values)
+    empty = [name for name, of in found.columns.items() if not of.filled]
+    for name in empty:
+        if name.startswith(UNNAMED):
+            del found.columns[name]
     return found
 
 

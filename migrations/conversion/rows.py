@@ -7,10 +7,13 @@ from decimal import Decimal
 from itertools import chain, compress, islice
 from typing import NamedTuple, TypeVar
 
-__all__ = ["Chunk", "Source", "Value", "chunked", "of_objects"]
+__all__ = ["UNNAMED", "Chunk", "Source", "Value", "chunked", "of_objects"]
 
 CHUNK = 1000
 """Records that are in memory at a time."""
+
+UNNAMED = "unnamed column"
+"""With its number, what a column without a name is called."""
 
 Value = str | int | float | Decimal | bool | date | None
 """What a cell or a JSON value is; a ``datetime`` is a ``date``."""

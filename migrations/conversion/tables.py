@@ -8,7 +8,7 @@ from itertools import islice
 from statistics import median
 from typing import TextIO
 
-from migrations.conversion.rows import Chunk, Value, chunked
+from migrations.conversion.rows import UNNAMED, Chunk, Value, chunked
 from migrations.importer.phone import are_phones
 from migrations.importer.record import LONGEST_RECORD
 
@@ -67,7 +67,7 @@ def of_rows(rows: Iterable[Sequence[Value]]) -> Iterator[Chunk]:
     first = header_at + 1
     for some in chunked(rows):
         columns = zip(*_fitted(some, len(names), first), strict=True)
-        named = {name: _tidied(column) for name, column in zip(names, columns, strict=True) if name}
+        named = {name: _tidied(column) for name, column in zip(names, columns, strict=True)}
         chunk = Chunk(range(first, first + len(some)), named)
         yield chunk if all(map(any, some)) else chunk.where(list(map(any, some)))
         first += len(some)
@@ -85,12 +85,12 @@ def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
 
 
 def _names(cells: Sequence[Value]) -> list[str]:
-    """The columns' names. One that comes again gets a number; one without a name has ""."""
+    """The columns' names. One that comes again gets a number, as does one without a name."""
     names: list[str] = []
-    for cell in cells:
-        name = " ".join(str(cell).split()) if cell is not None else ""
+    for number, cell in enumerate(cells, 1):
+        name = " ".join(str(cell or "").split()) or f"{UNNAMED} {number}"
         times = names.count(name)
-        names.append(f"{name} ({times + 1})" if name and times else name)
+        names.append(f"{name} ({times + 1})" if times else name)
     return names
 
 

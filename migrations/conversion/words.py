@@ -14,6 +14,8 @@ __all__ = ["choice_as_table", "format_in_words", "left_out_in_words", "summary_i
 SHOWN = 10
 """Phones, and positions, that are listed."""
 
+DATED = ("date", "timestamp")
+
 _BETWEEN = {"full_name": " + ", "address1": " + ", "notes": " + "}
 
 
@@ -35,11 +37,21 @@ def choice_as_table(conversion: Conversion) -> Table:
     for name, columns in conversion.choice.fields.items():
         between = _BETWEEN.get(name, ", else ")
         cells = " + ".join(f"{filled[column]:,}" for column in columns)
-        told = between.join(map(shown, columns)) or _without_column(name, conversion)
+        told = between.join(map(shown, columns)) + _read_as(name, conversion)
+        told = told if columns else _without_column(name, conversion)
         table.add_row(name, told, cells, style="" if columns else "dim")
     for column in conversion.choice.left_out:
         table.add_row("(left out)", shown(column), f"{filled[column]:,}", style="yellow")
     return table
+
+
+def _read_as(name: str, conversion: Conversion) -> str:
+    """How a field's dates are read, if they do not say it themselves."""
+    if name not in (each.name for each in conversion.fields if each.kind in DATED):
+        return ""
+    conventions = conversion.conventions_of(name)
+    read_as = [str(said) for said in (conventions.order, conventions.zone) if said]
+    return f" ({', '.join(read_as)})" if read_as else ""
 
 
 def _without_column(name: str, conversion: Conversion) -> str:
