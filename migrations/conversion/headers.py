@@ -36,7 +36,8 @@ _USUAL: Mapping[str, str] = {
     "assigned_agent": "assignedagent agent owner leadowner contactowner ownername owneridname "
     "recordowner assignedto assigneduser salesrep salesperson leadownername accountmanager",
     "created_at": "createdat createdate createddate createdtime createtime created datecreated "
-    "createdon createdonutc leadcreated leadcreatedtime personcreated dealcreated creationdate addtime dateadded "
+    "createdon createdonutc leadcreated leadcreatedtime personcreated dealcreated "
+    "creationdate addtime dateadded "
     "submittedat submitdate submitdateutc leadsubmittime submittime submissiontime submissiondate "
     "leadsubmissiontime timestamp optintime confirmtime signupdate date",
 }

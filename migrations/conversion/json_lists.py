@@ -97,7 +97,8 @@ def _is_line(head: str) -> bool:
     if head[end:].lstrip().startswith("{"):
         return True
     holds_objects = "[{" in re.sub(r"\s", "", head[:end])
-    return not holds_objects and not all(isinstance(inner, dict) for inner in value.values())
+    has_values = not all(isinstance(inner, dict | list) for inner in value.values())
+    return has_values and not holds_objects
 
 
 def read_objects(file: TextIO, kind: str) -> Iterator[Mapping[str, Value]]:

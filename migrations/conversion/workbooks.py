@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 from migrations.conversion.rows import Value
 from migrations.importer.errors import ImportStopped
@@ -39,7 +40,7 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
         ) from None
     try:
         book = load_workbook(file, read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError):
+    except (BadZipFile, KeyError, ValueError):
         raise NotAWorkbook from None
     sheets: list[Any] = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     for sheet in sheets:
