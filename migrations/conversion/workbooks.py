@@ -1,5 +1,6 @@
 """Records in an Excel workbook (.xlsx): its first sheet that has rows."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -40,13 +41,10 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
         ) from None
     try:
         book = load_workbook(file, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError):
-        raise NotAWorkbook from None
-    sheets: list[Any] = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    for sheet in sheets:
-        # What a workbook says of its size is often wrong, and would cut rows off.
-        sheet.reset_dimensions()
-    try:
+        sheets: list[Any] = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        for sheet in sheets:
+            # What a workbook says of its size is often wrong, and would cut rows off.
+            sheet.reset_dimensions()
         yield next((sheet for sheet in sheets if any(sheet.iter_rows(max_row=2))), sheets[0])
-    finally:
-        book.close()
+    except (BadZipFile, KeyError, IndexError, ValueError, SyntaxError, zlib.error):
+        raise NotAWorkbook from None
