@@ -3,6 +3,7 @@
 Questions are asked on a terminal. Elsewhere an option answers them.
 """
 
+import gc
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -85,6 +86,7 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
 
     kept: the folder of what was agreed before. Raises what reading and converting raise.
     """
+    gc.disable()  # it would look through rows by the million, of which none is in a circle
     path = arguments.export
     options = Options.given(arguments)
     fields = fields_of_this_crm()

@@ -5,7 +5,7 @@ result = conversion.write(file)
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +33,7 @@ PHONE = next(each for each in STANDARD_FIELDS if each.name == "phone")
 _UTC = re.compile(r"(?:^|[\W_])(?:utc|gmt)(?:$|[\W_])", re.IGNORECASE)
 """In the name of a column, as Typeform's "Submit Date (UTC)"."""
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def fields_of_this_crm() -> Sequence[Field]:
@@ -89,7 +89,7 @@ class Conversion:
             columns = self._converted(chunk, result.problems)
             if chunk.positions and not result.problems.total:
                 result.summary.add(chunk.positions, columns)
-                file.write(before + b",\n".join(_encoded(columns)))
+                file.write(before + _lines(columns))
                 before = b",\n"
         file.write(b"]\n")
         return result
@@ -185,10 +185,12 @@ def _looked_at(path: Path, options: Options, kept: Sequence[Kept]) -> tuple[Sour
         raise
 
 
-def _encoded(columns: Mapping[str, Sequence[Any]]) -> Iterator[bytes]:
-    names = tuple(columns)
-    for row in zip(*columns.values(), strict=True):
-        yield _encode(dict(zip(names, row, strict=True)))
+def _lines(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """Records as JSON, a line each, with commas between them."""
+    record = msgspec.defstruct("Record", list(columns))
+    rows = zip(*columns.values(), strict=True)
+    # A line break inside of a text is escaped, so that each that is left ends a record.
+    return _encoder.encode_lines([record(*row) for row in rows])[:-1].replace(b"\n", b",\n")
 
 
 def _report(chunk: Chunk, problems: Problems, name: str, index: int, reason: str) -> None:

@@ -94,15 +94,14 @@ def _names(cells: Sequence[Value]) -> list[str]:
     return names
 
 
-def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterator[Sequence[Value]]:
+def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterable[Sequence[Value]]:
     """Rows as wide as the header. first: the number of the first one."""
+    if set(map(len, rows)) == {width}:
+        return rows
     for number, cells in enumerate(rows, first):
-        if len(cells) == width:
-            yield cells
-        elif any(cells[width:]):
+        if any(cells[width:]):
             raise TooManyCells(number)
-        else:
-            yield [*cells[:width], *[""] * (width - len(cells))]
+    return [[*cells[:width], *[""] * (width - len(cells))] for cells in rows]
 
 
 def _tidied(cells: Sequence[Value]) -> Sequence[Value]:
