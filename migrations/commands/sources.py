@@ -112,6 +112,8 @@ def print_readable(found: Readable) -> None:
     say = console().print
     if found.conversion:
         say(format_in_words(found.conversion))
+        if found.conversion.was_kept:
+            say("Its columns are those of an earlier file, so it is read in the same way.")
         say(choice_as_table(found.conversion))
     if found.without_phone:
         say(left_out_in_words(found.without_phone, found.unit))
@@ -197,11 +199,8 @@ def _is_terminal() -> bool:
 
 
 def _answered(question: Undecided, options: Options) -> Options:
-    while True:
-        try:
-            answer = input(f"{question.question} Such as {question.example}: ").strip()
-            return options.answered(question, answer)
-        except Undecided as again:
-            print(again.question)
-        except EOFError:
-            raise question from None
+    try:
+        answer = input(f"{question.question} Such as {question.example}: ")
+    except EOFError:
+        raise question from None
+    return options.answered(question, answer.strip())

@@ -7,7 +7,7 @@ result = conversion.write(file)
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,8 +17,8 @@ import msgspec
 from migrations.conversion.choice import Choice, Kept, choose
 from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
-from migrations.conversion.look import Look, look
-from migrations.conversion.moments import zone
+from migrations.conversion.look import DAY_FIRST, MONTH_FIRST, Look, look
+from migrations.conversion.moments import midnight, zone
 from migrations.conversion.options import Options
 from migrations.conversion.problems import Problems, Sink
 from migrations.conversion.rows import Chunk, Source, Value
@@ -52,23 +52,32 @@ class Result:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How a file is converted. is_agreed: it was done so before, or there is nothing to decide."""
+    """How a file is converted. was_kept: as a file with the same columns was before."""
 
     source: Source
     look: Look
     choice: Choice
     options: Options
     fields: Sequence[Field]
-    is_agreed: bool
+    was_kept: bool
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether there is nothing to decide, or it was decided for a file with these columns."""
+        is_changed = bool(self.options.field or self.options.leave_out)
+        return self.choice.is_plain or (self.was_kept and not is_changed)
 
     @property
     def conventions(self) -> Conventions:
         """What was said of dates and times."""
         said = self.options
-        zone_ = zone(said.timezone) if said.timezone else None
-        created_at = f"{said.created_at}T00:00:00+00:00" if said.created_at else None
-        moment = datetime.fromisoformat(created_at) if created_at else None
-        return Conventions(zone_, said.dates, moment)
+        if said.dates not in (None, DAY_FIRST, MONTH_FIRST):
+            raise Undecided("dates", f"Is it {DAY_FIRST} or {MONTH_FIRST}?", DAY_FIRST)
+        return Conventions(
+            zone(said.timezone) if said.timezone else None,
+            said.dates,
+            midnight(said.created_at) if said.created_at else None,
+        )
 
     @property
     def kept(self) -> Kept:
@@ -164,10 +173,14 @@ def understand(
     if not found.records:
         raise Unreadable(path.name, "holds no records", "Export it again.")
     if agreed:
-        options = options.or_else(agreed.encoding, agreed.timezone, agreed.dates)
+        options = replace(
+            options,
+            encoding=options.encoding or agreed.encoding,
+            timezone=options.timezone or agreed.timezone,
+            dates=options.dates or agreed.dates,
+        )
     choice = choose(found, [each.name for each in fields], options, agreed)
-    is_agreed = choice.is_plain or bool(agreed and not options.field and not options.leave_out)
-    return Conversion(source, found, choice, options, fields, is_agreed)
+    return Conversion(source, found, choice, options, fields, was_kept=bool(agreed))
 
 
 def _looked_at(path: Path, options: Options, kept: Sequence[Kept]) -> tuple[Source, Look]:

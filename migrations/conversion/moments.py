@@ -1,7 +1,7 @@
 """Dates and times as files spell them. What can be read in two ways is asked, never guessed."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,7 +9,7 @@ from migrations.conversion.errors import Undecided
 from migrations.conversion.look import DAY_FIRST, MONTH_FIRST
 from migrations.conversion.rows import Value
 
-__all__ = ["moment_of", "zone"]
+__all__ = ["midnight", "moment_of", "zone"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATES = (
@@ -42,6 +42,14 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Undecided("timezone", f"{name!r} is no time zone.", "Europe/London") from None
+
+
+def midnight(day: str) -> datetime:
+    """Return the start of a day, in UTC. Raises ``Undecided`` if it is none."""
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), UTC)
+    except ValueError:
+        raise Undecided("created-at", f"{day!r} is no day.", "2026-11-26") from None
 
 
 def moment_of(value: Value, order: str | None) -> datetime:
@@ -104,13 +112,13 @@ def _day(found: re.Match[str], order: str | None) -> datetime:
 def _at_time(day: datetime, text: str) -> datetime:
     if not text.strip():
         return day
-    time = _TIME.fullmatch(text.strip())
-    if not time:
+    found = _TIME.fullmatch(text.strip())
+    if not found:
         raise ValueError("no time")
-    hour = int(time["hour"])
-    if half := time["half"]:
+    hour = int(found["hour"])
+    if half := found["half"]:
         hour = hour % 12 + (12 if half == "p" else 0)
-    moment = day.replace(hour=hour, minute=int(time["minute"]), second=int(time["second"] or 0))
-    if offset := time["offset"]:
+    moment = day.replace(hour=hour, minute=int(found["minute"]), second=int(found["second"] or 0))
+    if offset := found["offset"]:
         return datetime.fromisoformat(f"{moment.isoformat()}{offset}")
-    return moment.replace(tzinfo=UTC) if time["utc"] else moment
+    return moment.replace(tzinfo=UTC) if found["utc"] else moment

@@ -2,13 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any
 
-from migrations.conversion.encodings import known_encoding
 from migrations.conversion.errors import Undecided
 from migrations.conversion.look import DAY_FIRST, MONTH_FIRST
-from migrations.conversion.moments import zone
 
 __all__ = ["Options", "add_options"]
 
@@ -48,8 +44,8 @@ class Options:
 
     @classmethod
     def given(cls, arguments: Namespace) -> "Options":
-        """Take what the command line says. Raises ``Undecided`` if that means nothing."""
-        options = cls(
+        """Take what the command line says."""
+        return cls(
             arguments.encoding,
             tuple(arguments.field),
             tuple(arguments.leave_out),
@@ -57,43 +53,11 @@ class Options:
             arguments.dates,
             arguments.created_at,
         )
-        options.check()
-        return options
 
     def answered(self, question: Undecided, answer: str) -> "Options":
-        """Add an answer. Raises ``Undecided`` if it means nothing."""
+        """Add an answer; one that means nothing is asked again when it is used."""
         name = question.option.replace("-", "_")
-        value: Any = f"{question.prefix}{answer}"
+        value = f"{question.prefix}{answer}"
         if name == "field":
-            value = (*self.field, value)
-        answered = replace(self, **{name: value})
-        answered.check()
-        return answered
-
-    def or_else(self, encoding: str | None, timezone: str | None, dates: str | None) -> "Options":
-        """Add what was said before, where nothing is said now."""
-        return replace(
-            self,
-            encoding=self.encoding or encoding,
-            timezone=self.timezone or timezone,
-            dates=self.dates or dates,
-        )
-
-    def check(self) -> None:
-        """Raise ``Undecided`` for an encoding, a zone or a day that there is not."""
-        if self.encoding:
-            known_encoding(self.encoding)
-        if self.timezone:
-            zone(self.timezone)
-        if self.dates not in (None, DAY_FIRST, MONTH_FIRST):
-            raise Undecided("dates", "Expected day-first or month-first.", DAY_FIRST)
-        if self.created_at:
-            _day(self.created_at)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        question = "A day is written year-month-day."
-        raise Undecided("created-at", question, "2026-11-26") from None
+            return replace(self, field=(*self.field, value))
+        return replace(self, **{name: value})  # type: ignore[arg-type]  # the others are texts

@@ -65,5 +65,5 @@ def counts_in_words(counter: Counter[str]) -> str:
     if len(counter) > FEW:
         return f"more than {FEW} different ones"
     return ", ".join(
-        f"{shown(value) or 'blank'} {count:,}" for value, count in counter.most_common()
+        f"{shown(value) or 'blank'} ({count:,})" for value, count in counter.most_common()
     )

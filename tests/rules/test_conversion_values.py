@@ -320,8 +320,8 @@ def test_the_summary_tells_statuses_agents_and_days(tmp_path: Path) -> None:
     _, _, result = converted(write(tmp_path, as_csv()))
     assert list(summary_in_words(result.summary, "row")) == [
         "Created from 2025-09-16 to 2025-09-18.",
-        "status: qualified 1, new 1.",
-        "assigned_agent: tomq 1, blank 1.",
+        "status: qualified (1), new (1).",
+        "assigned_agent: tomq (1), blank (1).",
     ]
     many = [{**LEAD, "status": f"secret {number}"} for number in range(30)]
     _, _, result = converted(write(tmp_path, as_csv(many)))
