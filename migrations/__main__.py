@@ -1,7 +1,7 @@
 """The commands around the revisions.
 
-    python -m migrations check EXPORT             check an export; no database is needed
-    python -m migrations add EXPORT -m MESSAGE    put an export into the next deploy
+    python -m migrations check FILE               check a file; no database is needed
+    python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
     python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
     python -m migrations status                   list what was imported
     python -m migrations verify [--strict]        check that every import is there
@@ -35,8 +35,8 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, tuple[Command, str]] = {
-    "check": (check, "check an export; no database is needed"),
-    "add": (add, "copy an export into data/ and write the revision that imports it"),
+    "check": (check, "check a file of leads; no database is needed"),
+    "add": (add, "put a file of leads into data/ and write the revision that imports it"),
     "preview": (preview, "show what `alembic upgrade head` would do; nothing is kept"),
     "status": (status, "list what was imported: the receipts of the ledger"),
     "verify": (verify, "check that every import is there, as the ledger says; nothing is written"),
