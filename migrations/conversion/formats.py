@@ -68,9 +68,9 @@ def _of_text(path: Path, encoding: str, start: str) -> Source:
     if kind := json_lists.kind_of(start):
         unit = "line" if kind == "JSON lines" else "record"
         return Source(path.name, kind, unit, lambda: _read_json(path, encoding, kind))
-    separator = tables.separator_of(start)
-    format = f"CSV with {tables.SEPARATORS.get(separator, separator)}"
-    return Source(path.name, format, "row", lambda: _read_csv(path, encoding, separator))
+    dialect = tables.dialect_of(start)
+    format = f"CSV with {tables.SEPARATORS.get(dialect.separator, dialect.separator)}"
+    return Source(path.name, format, "row", lambda: _read_csv(path, encoding, dialect))
 
 
 def _read_json(path: Path, encoding: str, kind: str) -> Iterator[Chunk]:
@@ -82,9 +82,9 @@ def _read_json(path: Path, encoding: str, kind: str) -> Iterator[Chunk]:
         raise Unreadable(path.name, f"begins as JSON, but {error}", action) from None
 
 
-def _read_csv(path: Path, encoding: str, separator: str) -> Iterator[Chunk]:
+def _read_csv(path: Path, encoding: str, dialect: tables.Dialect) -> Iterator[Chunk]:
     with open_text(path, encoding) as file, _refused(path.name):
-        yield from tables.of_rows(tables.read_cells(file, separator))
+        yield from tables.of_rows(tables.read_cells(file, dialect))
 
 
 def _workbook(path: Path, packed: str) -> Source:

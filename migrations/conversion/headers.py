@@ -34,7 +34,8 @@ _USUAL: Mapping[str, str] = {
     "zippostcode postalcodezip",
     "notes": "notes note comments comment message description remarks leadnotes",
     "assigned_agent": "assignedagent agent owner leadowner contactowner ownername owneridname "
-    "recordowner assignedto assigneduser salesrep salesperson leadownername accountmanager",
+    "recordowner assignedto assigneduser salesrep salesperson leadownername accountmanager "
+    "agentname assignedagentname assignedagentusername ownerusername",
     "created_at": "createdat createdate createddate createdtime createtime created datecreated "
     "createdon createdonutc leadcreated leadcreatedtime personcreated dealcreated "
     "creationdate addtime dateadded "

@@ -172,15 +172,21 @@ def _opens_objects(window: _Window) -> bool:
     return rest.startswith("{")
 
 
+def _lists_of_objects(value: Any) -> Iterator[list[Any]]:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _lists_of_objects(inner)
+
+
 def _inside_values(value: dict[str, Any]) -> list[Any]:
     """Look for records in what came as one value: {"data": {"leads": […]}}, {"-Nx1": {…}, …}."""
-    inner_objects = [inner for inner in value.values() if isinstance(inner, dict)]
-    for inner in inner_objects:
-        for each in inner.values():
-            if isinstance(each, list) and each and isinstance(each[0], dict):
-                return each
+    if found := next(_lists_of_objects(value), None):
+        return found
     if value.keys() >= {"columns", "data"}:
         return [dict(zip(value["columns"], row, strict=True)) for row in value["data"]]
+    inner_objects = [inner for inner in value.values() if isinstance(inner, dict)]
     if not value or len(inner_objects) < len(value):
         raise NotJson("is no list of objects")
     if all(key.isdecimal() for inner in inner_objects for key in inner):  # columns, by row

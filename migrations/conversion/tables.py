@@ -6,13 +6,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from statistics import median
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from migrations.conversion.rows import UNNAMED, Chunk, Value, chunked
 from migrations.importer.phone import are_phones
 from migrations.importer.record import LONGEST_RECORD
 
-__all__ = ["SEPARATORS", "NoHeader", "TooManyCells", "of_rows", "read_cells", "separator_of"]
+__all__ = [
+    "SEPARATORS",
+    "Dialect",
+    "NoHeader",
+    "TooManyCells",
+    "dialect_of",
+    "of_rows",
+    "read_cells",
+]
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLANKS = {r"\N", "NULL"}
@@ -24,7 +32,17 @@ _GUARDED = re.compile(r"'[=+@\t\r-]")
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 """How a CSV keeps a spreadsheet from taking a text for a number."""
 
+_ESCAPED = re.compile(r'[^,;\t|"\\]\\"[^,;\t|\r\n]')
+"""A quote inside a cell with a backslash before it, as MySQL writes it."""
+
 csv.field_size_limit(LONGEST_RECORD)
+
+
+class Dialect(NamedTuple):
+    """separator: of the cells; escape: what stands before a quote inside of one, if not a quote."""
+
+    separator: str
+    escape: str | None
 
 
 class NoHeader(Exception):
@@ -38,21 +56,22 @@ class TooManyCells(Exception):
         super().__init__(f"row {row} has more cells than the header")
 
 
-def separator_of(start: str) -> str:
-    """Tell what separates the cells: that which makes the most columns in most rows."""
+def dialect_of(start: str) -> Dialect:
+    """Tell how a table is written: the separator is what makes the most columns in most rows."""
 
     def width(separator: str) -> float:
         # What is looked at ends anywhere, so its last row may be half of one.
-        rows = list(csv.reader(io.StringIO(start, newline=""), delimiter=separator))[:-1] or [[]]
-        return median(len(row) for row in rows[:100] if row) if any(rows) else 0
+        rows = list(csv.reader(io.StringIO(start, newline=""), delimiter=separator))[:-1]
+        return median([len(row) for row in rows[:100] if row] or [0])
 
     named = re.match(r"sep=(.)\r?\n", start)
-    return named[1] if named else max(SEPARATORS, key=width)
+    has_escapes = _ESCAPED.search(start) and '""' not in start
+    return Dialect(named[1] if named else max(SEPARATORS, key=width), "\\" if has_escapes else None)
 
 
-def read_cells(file: TextIO, separator: str) -> Iterator[list[str]]:
+def read_cells(file: TextIO, dialect: Dialect) -> Iterator[list[str]]:
     """Read rows. Raises ``csv.Error``, which says where, if quotes do not match."""
-    rows = csv.reader(file, delimiter=separator, strict=True)
+    rows = csv.reader(file, delimiter=dialect.separator, escapechar=dialect.escape, strict=True)
     try:
         yield from rows
     except csv.Error:

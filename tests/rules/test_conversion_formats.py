@@ -39,7 +39,10 @@ SAME: dict[str, tuple[bytes | str, str]] = {
         "JSON lines, UTF-8",
     ),
     "a list one level down": (around("results"), "JSON object with a list, UTF-8"),
-    "a list two levels down": (around("data", "leads"), "JSON object with a list, UTF-8"),
+    "a list further down": (
+        around("data", "leads", "nodes"),
+        "JSON object with a list, UTF-8",
+    ),
     "Django's dumpdata": (dumpdata(), "Django dumpdata, UTF-8"),
     "HubSpot's interface": (
         json.dumps({"results": [{"properties": lead, "archived": False} for lead in LEADS]}),
@@ -81,6 +84,10 @@ SAME: dict[str, tuple[bytes | str, str]] = {
     ),
     "a CSV with a title and blank rows": (
         b"Leads of October,,\r\n\r\n" + as_csv() + b",,\r\n\r\n",
+        "CSV with commas, UTF-8",
+    ),
+    "MySQL's CSV": (
+        as_csv(end="\n").replace(b'""', b'\\"'),
         "CSV with commas, UTF-8",
     ),
     "a workbook": (as_workbook(), "Excel workbook, sheet Sheet"),
