@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -229,6 +230,15 @@ def test_a_column_that_is_filled_comes_before_one_that_is_not(tmp_path: Path) ->
     assert record["full_name"] == "Dot Invented"
 
 
+def test_of_two_columns_that_are_alike_the_first_one_wins(tmp_path: Path) -> None:
+    """The other one is named."""
+    columns = [("Person - Notes", "first"), ("Deal - Notes", "second")]
+    columns += [("phone", PHONE), ("created_at", f"{TIME}Z")]
+    (record,), conversion, _ = converted(write(tmp_path, table(columns)))
+    assert record["notes"] == "first"
+    assert conversion.choice.left_out == ["Deal - Notes"]
+
+
 def test_a_field_option_decides(tmp_path: Path) -> None:
     """Names joined by a space, addresses by a comma, notes by a line, phones one or the other."""
     columns = [("A", "Dot"), ("B", "Invented"), ("C, D", PHONE), ("E", f"{TIME}Z"), ("notes", "n")]
@@ -326,6 +336,17 @@ def test_the_next_file_of_a_kind_needs_no_option(tmp_path: Path) -> None:
     assert conversion.is_agreed
     assert again == first
     assert again[0]["created_at"] == "2026-02-01T14:15:00+00:00"
+
+
+def test_what_was_agreed_last_counts(tmp_path: Path) -> None:
+    """Of two files with the same columns."""
+    path = write(tmp_path, as_csv())
+    for number, column in enumerate(("notes", "status")):
+        _, conversion, _ = converted(path, "--leave-out", column)
+        kept = keep(tmp_path / f"{column}.json", conversion.kept)
+        os.utime(kept, (number, number))
+    (record, _), _, _ = converted(path, kept=kept_beside(tmp_path))
+    assert (record["notes"], record["status"]) == ("first\nsecond", "")
 
 
 def test_a_file_with_other_columns_is_another_kind(tmp_path: Path) -> None:

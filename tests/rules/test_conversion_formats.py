@@ -1,6 +1,8 @@
 """Which files are read, and that each of them gives the same records."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
+from migrations.conversion.json_lists import PIECE
 from tests.support.files import LEADS, as_csv, as_json, as_workbook, converted, gzipped, write
 
 
@@ -154,6 +157,25 @@ def test_a_list_is_read_in_pieces(tmp_path: Path) -> None:
     many = [{**LEADS[0], "id": number, "notes": "n" * number} for number in range(1, 700)]
     for content in (as_json(many), lines(many), json.dumps({"data": many})):
         assert converted(write(tmp_path, content))[0] == many
+
+
+def test_a_number_across_the_edge_of_a_piece_is_read_whole(tmp_path: Path) -> None:
+    """The second half of one is no value of its own."""
+    before = '{"pad": "", "count": '
+    padding = "p" * (PIECE - len(before) - 3)
+    content = f'{{"pad": "{padding}", "count": 123456, "results": {as_json()}}}'
+    assert content[:PIECE].endswith(" 123")
+    assert converted(write(tmp_path, content))[0] == list(LEADS)
+
+
+def test_a_workbook_that_is_wrong_about_its_size_is_read_whole(tmp_path: Path) -> None:
+    """Some tools write that it has one cell."""
+    right, wrong = io.BytesIO(as_workbook()), io.BytesIO()
+    with zipfile.ZipFile(right) as source, zipfile.ZipFile(wrong, "w") as target:
+        for name in source.namelist():
+            content = source.read(name).replace(b'ref="A1:K3"', b'ref="A1:B2"')
+            target.writestr(name, content)
+    assert converted(write(tmp_path, wrong.getvalue()))[0] == list(LEADS)
 
 
 REFUSED: dict[str, tuple[bytes | str, str]] = {

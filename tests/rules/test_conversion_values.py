@@ -166,6 +166,12 @@ def test_a_time_without_an_offset_wants_a_time_zone(spelled: object, tmp_path: P
     assert undecided.value.option == "timezone"
 
 
+def test_twelve_is_noon_or_midnight(tmp_path: Path) -> None:
+    """As a clock of twelve hours has it."""
+    for spelled, hour in (("9/16/2025 12:15 AM", "00"), ("9/16/2025 12:15 PM", "12")):
+        assert one(tmp_path, "created_at", spelled, "--timezone=UTC")[11:13] == hour
+
+
 def test_a_workbooks_own_dates_want_a_time_zone_too(tmp_path: Path) -> None:
     """A cell has no offset."""
     path = write(tmp_path, as_workbook([{**LEAD, "created_at": datetime(2025, 12, 16, 14, 15)}]))
@@ -317,11 +323,11 @@ def test_who_shares_a_phone_is_told_before_it_is_folded(tmp_path: Path) -> None:
 
 def test_the_summary_tells_statuses_agents_and_days(tmp_path: Path) -> None:
     """What is no list of statuses is only counted: it may be a person's."""
-    _, _, result = converted(write(tmp_path, as_csv()))
+    _, _, result = converted(write(tmp_path, as_csv(LEADS[::-1])))
     assert list(summary_in_words(result.summary, "row")) == [
         "Created from 2025-09-16 to 2025-09-18.",
-        "status: qualified (1), new (1).",
-        "assigned_agent: tomq (1), blank (1).",
+        "status: new (1), qualified (1).",
+        "assigned_agent: blank (1), tomq (1).",
     ]
     many = [{**LEAD, "status": f"secret {number}"} for number in range(30)]
     _, _, result = converted(write(tmp_path, as_csv(many)))
