@@ -24,7 +24,7 @@ LONGEST_REVISION = 32
 
 NEXT = """
 Next:
-  alembic -x dry-run upgrade head    look what it would do
+  python -m migrations preview       look what it would do
   make test                          the whole chain on a throwaway database
   git add data migrations            commit, push: the next deploy imports it, once"""
 
