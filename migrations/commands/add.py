@@ -101,7 +101,7 @@ def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
             f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
             f"in .json."
         )
-    for known in imports_of(script, [step.revision for step in script.walk_revisions()]):
+    for known in imports_of(script):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
                 f"{import_.export} is imported by revision {known.revision} already. "

@@ -1,6 +1,6 @@
-"""The ledger: which imports ran, how far they came, what they counted, and what their way back did.
+"""The ledger: which imports ran, how far they came, what they counted, and what a revert did.
 
-Each lead that an import wrote is in one class when the import has been taken back:
+Each lead that an import wrote is in one class when the import has been reverted:
 
 - **restored**: updated by the import, and again as it was before.
 - **kept**: edited since. An updated lead of which at least one column is not as it was before, the
@@ -10,7 +10,7 @@ Each lead that an import wrote is in one class when the import has been taken ba
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been taken back without its leads.
+of all imports of the revision: an earlier one may have been reverted without its leads.
 """
 
 from dataclasses import dataclass
@@ -193,13 +193,7 @@ def get_receipt(connection: Connection, revision: str, id: int | None = None) ->
         return _receipt(row)
     receipt = find_receipt(connection, revision)
     if receipt is None:
-        raise DatabaseRefused(
-            f"The ledger has no import of revision {revision}, though the database is stamped "
-            f"with it: it was "
-            "stamped by hand, or the ledger was emptied. Nothing was written; stamp the revision "
-            "before it, "
-            "then run 'alembic upgrade head'."
-        )
+        raise DatabaseRefused(f"The ledger has no import of revision {revision}. {_ASK_STATUS}")
     return receipt
 
 
@@ -221,24 +215,21 @@ def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:
     """Refuse to go on with another export than the one that the ledger knows."""
     if (receipt.sha256, receipt.records) != (sha256, records):
         raise DatabaseRefused(
-            f"The ledger holds an import of {receipt.export} under revision {receipt.revision} "
-            f"with sha256 "
-            f"{receipt.sha256} and {receipt.records} records; this revision has {sha256} and "
-            f"{records}. "
-            "A released export is never edited: put the old one back and add the new one with "
-            "'python -m migrations add'."
+            f"The ledger's import of {receipt.export} is not what revision {receipt.revision} "
+            f"pins. {_ASK_STATUS}"
         )
 
 
 def check_not_half_reverted(receipt: Receipt) -> None:
-    """Refuse to import while a downgrade has come only half of its way."""
-    if receipt.revert_next_record:
+    """Refuse to import over a downgrade that has not come to its end."""
+    if receipt.state == "being reverted":
         raise DatabaseRefused(
-            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} "
-            f"of {receipt.records}. "
-            f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
-            f"'{receipt.downgrade}', then 'alembic upgrade head'."
+            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record} of "
+            f"{receipt.records} only. {_ASK_STATUS}"
         )
+
+
+_ASK_STATUS = "Run 'python -m migrations status': it says what to do."
 
 
 def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:
