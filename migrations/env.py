@@ -1,7 +1,7 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from logging.config import fileConfig
 from typing import Any
@@ -11,23 +11,29 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.commands.output import tell_preview
 from migrations.deploy.connection import connect, database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
-    Steps,
-    check_steps,
-    log_nothing_pending,
-    stamped_heads,
-    why_incomplete,
+    Done,
+    Fault,
+    History,
+    check_done,
+    faults,
+    last_import,
+    nothing_new_in_words,
+    read_history,
+    stamp_faults,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
+from migrations.importer.ledger import tell_leads
 from migrations.importer.phone import KEY_INDEX
+from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.preflight import check_server
 from migrations.preview.dry_run import previewed
+from migrations.preview.words import print_preview
 from models import Base
 
 
@@ -63,64 +69,82 @@ def run(settings: Settings, stop: Stop) -> None:
     with database() as url:
         for attempt in reconnecting(stop):
             with attempt:
-                steps = Steps()
+                done = Done()
                 again = attempt.retry_state.attempt_number > 1
                 with connect(url, again=again) as connection, named_errors(connection):
-                    migrate(connection, settings, steps, stop)
-                if steps.heads is not None and not settings.importer.dry_run:
+                    migrate(connection, settings, done, stop)
+                if done.heads is not None and not settings.importer.dry_run:
                     with connect(url, again=True) as connection, named_errors(connection):
-                        check_steps(connection, steps.heads, steps.upgraded, context.script)
+                        check_done(connection, context.script, done)
 
 
-def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop) -> None:
-    found, wanted = stamped_heads(connection), destination()
-    incomplete = is_upgrade() and why_incomplete(connection, context.script)
-    connection.rollback()
-    if wanted == set(found) and not incomplete and not settings.importer.dry_run:
+def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) -> None:
+    history = look(connection)
+    wanted, faulty = destination(), bool(stopping(history))
+    is_pending = wanted is not None and wanted != set(history.stamped)
+    if wanted is not None and not (is_pending or faulty or settings.importer.dry_run):
         # Alembic would look again, without the lock: what another deploy does now is no work of
         # ours.
-        log_nothing_pending(connection, context.script)
+        log_nothing_pending(connection, history)
         return
-    if incomplete or (wanted is not None and wanted != set(found)):
+    if is_pending or (faulty and wanted is not None):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
-    if incomplete:
+    if faulty:
         # With the lock: it may have been another deploy's downgrade at work.
-        refuse_incomplete(connection)
-    show = context.config.attributes.get("show_preview", tell_preview)
-    with (
-        previewed(connection, show)
-        if settings.importer.dry_run and wanted is not None
-        else nullcontext()
-    ):
-        configure(settings, stop, connection=connection, on_version_apply=steps)
+        refuse_faults(look(connection))
+    with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
+        configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction():
             context.run_migrations()
-    if wanted is not None and steps.heads is None:
-        log_nothing_pending(connection, context.script)
+    if wanted is not None and done.heads is None:
+        log_nothing_pending(connection, look(connection))
+
+
+def look(connection: Connection) -> History:
+    history = read_history(connection, context.script)
+    connection.rollback()
+    return history
 
 
 def destination() -> set[str] | None:
-    """The revisions that this command goes to; None where it only looks (current, check,
-    history)."""
+    """The revisions that this command goes to; None if it only looks (current, check, history)."""
     try:
         return set(to_tuple(context.get_revision_argument(), default=()))
     except KeyError:
         return None
 
 
-def is_upgrade() -> bool:
-    """Whether this command is an upgrade, of which alone it is asked that all imports are
-    complete."""
-    return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
+def stopping(history: History) -> list[Fault]:
+    """What keeps this command from its work.
+
+    An upgrade is called complete only if every import is. Other commands mend what is not, but
+    need a stamp from which Alembic finds a way; ``stamp --purge`` needs none.
+    """
+    options = context._proxy.context_opts  # type: ignore[attr-defined]  # not told otherwise
+    if options["fn"].__name__ == "upgrade":
+        return [fault for fault in faults(history) if fault.stops_upgrade]
+    return [] if options.get("purge") else stamp_faults(history)
 
 
-def refuse_incomplete(connection: Connection) -> None:
-    """Nothing is upgraded over an import that is not there as a whole, nor called complete."""
-    why = why_incomplete(connection, context.script)
-    connection.rollback()
-    if why:
-        raise DatabaseRefused(why)
+def refuse_faults(history: History) -> None:
+    """Raise ``DatabaseRefused`` with the first fault: its remedy may mend the others too."""
+    if found := stopping(history):
+        raise DatabaseRefused(str(found[0]))
+
+
+def log_nothing_pending(connection: Connection, history: History) -> None:
+    """Say that the last import is in and that this run added nothing to it, unless it is not in."""
+    wrong = [fault for fault in faults(history) if fault.stops_upgrade]
+    if wrong:
+        log.warning("%s", wrong[0])
+    elif receipt := last_import(history):
+        log.info("%s", nothing_new_in_words(receipt, tell_leads(connection)))
+
+
+def shown(connection: Connection) -> AbstractContextManager[None]:
+    """Show what happens in the block and roll it back."""
+    return previewed(connection, context.config.attributes.get("show_preview", print_preview))
 
 
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:

@@ -3,21 +3,19 @@
 import os
 import re
 import shutil
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from migrations.commands.project import ROOT, revisions
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.v1 import DATA, Import
 
-__all__ = ["Added", "CannotAdd", "add_export"]
-
-ROOT = Path(__file__).parents[2]
+__all__ = ["Added", "CannotAdd", "add_arguments", "add_export", "run"]
 
 LONGEST_REVISION = 32
 """Characters: the width of ``alembic_version.version_num``."""
@@ -37,15 +35,35 @@ class Added:
     path: Path
 
 
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what ``add`` understands to its parser."""
+    parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
+    parser.add_argument(
+        "-m", "--message", required=True, help='what it is, such as "import october leads"'
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Add an export and say what to do next; returns the exit status."""
+    added = add_export(arguments.export, arguments.message)
+    print(
+        f"{added.export}: {added.records} records, no problems.\n"
+        f"Wrote {added.path}, which imports it.\n\n"
+        "Next:\n"
+        "  alembic -x dry-run upgrade head    look what it would do\n"
+        "  make test                          the whole chain on a throwaway database\n"
+        "  git add data migrations            commit, push: the next deploy imports it, once"
+    )
+    return 0
+
+
 def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     """Check an export, copy it into ``data/`` if it is not there, and write the next revision.
 
     message: what it is, such as "import october leads"; it becomes the revision's title and name.
     root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
     """
-    script = ScriptDirectory.from_config(
-        Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True))
-    )
+    script = revisions(root)
     revision = _next_revision(script, message)
     with open_export(path) as export:
         export.check()
@@ -83,7 +101,7 @@ def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
             f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
             f"in .json."
         )
-    for known in imports_of(script, [step.revision for step in script.walk_revisions()]):
+    for known in imports_of(script):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
                 f"{import_.export} is imported by revision {known.revision} already. "

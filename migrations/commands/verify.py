@@ -9,18 +9,22 @@ Nothing is written: but for its temporary tables, the connection is read-only. T
 again and compared batch by batch, so any size will do.
 """
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from alembic.script import ScriptDirectory
+from rich.text import Text
 from sqlalchemy import Connection, text
 
-from migrations.history import imports_of, stamped_heads
+from migrations.commands.project import reading, revisions
+from migrations.console import console, print_json
+from migrations.history import faults, read_history
 from migrations.importer.batches import Batch
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import Export
-from migrations.importer.ledger import Receipt, all_receipts
-from migrations.importer.phone import KEY_FUNCTION, KEY_INDEX
+from migrations.importer.ledger import Receipt
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
 from migrations.importer.sql import apply as sql
@@ -28,22 +32,10 @@ from migrations.importer.sql import compare
 from migrations.importer.staging import fold_repeats, stage_export
 from migrations.importer.v1 import Import
 
-__all__ = ["Checked", "Verdict", "verify"]
+__all__ = ["Checked", "Verdict", "add_arguments", "print_verdict", "run", "verify"]
 
 RECORDS_AT_A_TIME = 5_000
 
-_MISSING = f"""
-    SELECT 'the table ' || needed
-    FROM unnest(ARRAY[{", ".join(f"'{table}'" for table in sql.WRITTEN_TABLES)}]) AS needed
-    WHERE to_regclass(needed) IS NULL
-    UNION ALL
-    SELECT 'the function {KEY_FUNCTION}' WHERE to_regprocedure('{KEY_FUNCTION}(text)') IS NULL
-    UNION ALL
-    SELECT 'the unique index {KEY_INDEX}'
-    WHERE NOT EXISTS (
-        SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass('{KEY_INDEX}') AND indisvalid AND indisunique
-    )
-"""
 _SUMS = """
     SELECT
         coalesce(sum(next_record - first_record), 0) AS records,
@@ -89,8 +81,8 @@ class Verdict:
     order."""
 
     stamped: list[str]
-    problems: list[str]
-    imports: list[Checked]
+    problems: list[str] = field(default_factory=list)
+    imports: list[Checked] = field(default_factory=list)
 
     @property
     def all_problems(self) -> list[str]:
@@ -106,125 +98,42 @@ class Verdict:
         return not self.problems and all(checked.is_as_imported for checked in self.imports)
 
 
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what ``verify`` understands to its parser."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="leads that were edited or removed since are wrong too",
+    )
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+
+
+def run(arguments: Namespace) -> int:
+    """Verify every import and print the verdict; returns the exit status."""
+    with reading("verifying") as connection:
+        verdict = verify(connection, revisions())
+    if arguments.json:
+        print_json(_as_json(verdict))
+    else:
+        print_verdict(verdict)
+    return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
+
+
 def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
     """Compare the code's imports with stamp, ledger and leads; ``connection`` commits by itself."""
-    found = _find(connection, script)
-    verdict = Verdict(found.stamped, list(_compare_schema(found)), [])
-    server = None if found.missing else _read_only(connection)
-    for import_ in found.imports:
+    history = read_history(connection, script)
+    wrong = faults(history)
+    verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])
+    server = None if history.missing else _read_only(connection)
+    for import_ in history.imports:
         checked = Checked(import_.revision, import_.export)
-        receipt = found.live.get(import_.revision)
-        checked.problems += _compare_stamp(import_, receipt, found)
+        checked.problems += [str(fault) for fault in wrong if fault.revision == import_.revision]
+        receipt = history.receipt_of(import_.revision)
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)
-        _compare_export(import_, receipt, checked, server, found.live.values())
+        _compare_export(import_, receipt, checked, server, history.receipts)
         verdict.imports.append(checked)
     return verdict
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What code and database have: the imports and all revisions of the code; the revisions that
-    the database is stamped with, and those up to there; what is missing; the ledger's imports by
-    revision.
-    """
-
-    imports: list[Import]
-    revisions: dict[str, str]
-    stamped: list[str]
-    applied: set[str]
-    missing: list[str]
-    live: dict[str, Receipt]
-
-
-def _find(connection: Connection, script: ScriptDirectory) -> _Found:
-    steps = list(script.walk_revisions())[::-1]
-    revisions = {step.revision: str(step.down_revision or "base") for step in steps}
-    stamped = stamped_heads(connection)
-    known = tuple(revision for revision in stamped if revision in revisions)
-    return _Found(
-        imports=imports_of(script, revisions),
-        revisions=revisions,
-        stamped=sorted(stamped),
-        applied={step.revision for step in script.iterate_revisions(known, "base")}
-        if known
-        else set(),
-        missing=list(connection.execute(text(_MISSING)).scalars()),
-        live={
-            receipt.revision: receipt
-            for receipt in all_receipts(connection)
-            if receipt.reverted_at is None
-        },
-    )
-
-
-def _compare_schema(found: _Found) -> Iterator[str]:
-    for revision in found.stamped:
-        if revision not in found.revisions:
-            yield (
-                f"The database is stamped {revision}, which this code does not know. "
-                "Look which release the database belongs to; verify with that one."
-            )
-    if found.missing and any(import_.revision in found.applied for import_ in found.imports):
-        yield (
-            f"The database is stamped {', '.join(found.stamped)}, but "
-            f"{' and '.join(found.missing)} "
-            f"{'is' if len(found.missing) == 1 else 'are'} not there: it was stamped without "
-            f"running the revisions. "
-            "Run 'alembic stamp base', then 'alembic upgrade head': it adopts the tables that "
-            "are there."
-        )
-    for revision, receipt in found.live.items():
-        if revision not in found.revisions:
-            yield (
-                f"The ledger holds an import of {receipt.export} under revision {revision}, "
-                f"which this code does "
-                "not know. Look which release it came from; verify with that one."
-            )
-
-
-def _compare_stamp(import_: Import, receipt: Receipt | None, found: _Found) -> Iterator[str]:
-    is_stamped = import_.revision in found.applied
-    if receipt is None and not is_stamped:
-        yield f"{import_.export} is not imported. Run 'alembic upgrade head'."
-    elif receipt is None:
-        remedy = (
-            f" Run 'alembic stamp {found.revisions[import_.revision]}', then 'alembic upgrade "
-            f"head': leads that hold "
-            "the export's values stay as they are."
-        )
-        yield (
-            f"The database is stamped {import_.revision}, but its ledger has no import of "
-            f"{import_.export}: it "
-            f"was stamped by hand, or the ledger was emptied.{'' if found.missing else remedy}"
-        )
-    if receipt is None:
-        return
-    if (receipt.sha256, receipt.records) != (import_.sha256, import_.records):
-        yield (
-            f"The ledger's import of {receipt.export} has sha256 {receipt.sha256} and "
-            f"{receipt.records} records; "
-            f"revision {import_.revision} has {import_.sha256} and {import_.records}. A released "
-            f"export is never "
-            "edited: put the old one back."
-        )
-    if receipt.revert_next_record:
-        yield (
-            f"The downgrade of {receipt.export} stopped at record {receipt.revert_next_record} "
-            f"of {receipt.records}. "
-            "Run the same 'alembic downgrade' again."
-        )
-    elif not receipt.complete:
-        yield (
-            f"The import of {receipt.export} stopped at record {receipt.next_record} of "
-            f"{receipt.records}, or is "
-            "running now. Run 'alembic upgrade head': it continues there."
-        )
-    elif not is_stamped:
-        yield (
-            f"{receipt.export} is imported, but the database is not stamped {import_.revision}. "
-            "Run 'alembic upgrade head': it adds nothing to a complete import."
-        )
 
 
 def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
@@ -264,14 +173,18 @@ def _compare_export(
     receipt: Receipt | None,
     checked: Checked,
     server: Server | None,
-    live: Iterable[Receipt],
+    receipts: Iterable[Receipt],
 ) -> None:
     try:
         with import_.open() as export:
             if receipt and server and not checked.problems:
                 where: dict[str, object] = {
                     "import": receipt.id,
-                    "later": [other.id for other in live if other.id > receipt.id],
+                    "later": [
+                        other.id
+                        for other in receipts
+                        if other.id > receipt.id and other.state != "reverted"
+                    ],
                 }
                 _compare_leads(
                     server, export, where, checked, blanks_clear=import_.blanks == "clear"
@@ -315,3 +228,50 @@ def _compare_leads(
         counts = server.execute(compare.COUNT).one()
         checked.edited, checked.removed = counts.edited, counts.removed
         checked.fields = {row.field: row.leads for row in server.execute(compare.COUNT_FIELDS)}
+
+
+# The words.
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    ok = not verdict.all_problems
+    return {"ok": ok, "as_imported": verdict.is_as_imported, **asdict(verdict)}
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print of each import that it is OK, and what people have edited since; then what is wrong."""
+    say = console().print
+    for checked in verdict.imports:
+        if not checked.problems:
+            say(
+                Text.assemble((checked.export, "bold"), ": ", ("OK", "green"), ". "),
+                _edits_in_words(checked),
+                sep="",
+            )
+    for problem in verdict.all_problems:
+        say(Text.assemble(("wrong: ", "bold red"), problem))
+    if not verdict.imports and not verdict.problems:
+        say("This code has no import to verify.")
+
+
+def _edits_in_words(checked: Checked) -> str:
+    if checked.is_as_imported:
+        return "No lead was edited or removed since."
+    return " ".join(f"{sentence}." for sentence in _edits(checked))
+
+
+def _edits(checked: Checked) -> Iterator[str]:
+    if checked.edited:
+        fields = ", ".join(f"{field} {leads:,}" for field, leads in checked.fields.items())
+        yield f"{_leads_in_words(checked.edited)} edited since ({fields})"
+    if checked.removed:
+        yield f"{_leads_in_words(checked.removed)} removed since"
+    if checked.lost:
+        yield (
+            f"{_leads_in_words(checked.lost)} that the import left unchanged removed or given "
+            "another phone since"
+        )
+
+
+def _leads_in_words(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count:,} leads"

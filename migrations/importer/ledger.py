@@ -1,6 +1,6 @@
-"""The ledger: which imports ran, how far they came, what they counted, and what their way back did.
+"""The ledger: which imports ran, how far they came, what they counted, and what a revert did.
 
-Each lead that an import wrote is in one class when the import has been taken back:
+Each lead that an import wrote is in one class when the import has been reverted:
 
 - **restored**: updated by the import, and again as it was before.
 - **kept**: edited since. An updated lead of which at least one column is not as it was before, the
@@ -10,12 +10,12 @@ Each lead that an import wrote is in one class when the import has been taken ba
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been taken back without its leads.
+of all imports of the revision: an earlier one may have been reverted without its leads.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
@@ -23,7 +23,9 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.session import Session
 
 __all__ = [
+    "OUTCOMES",
     "Receipt",
+    "State",
     "all_receipts",
     "check_not_half_reverted",
     "check_receipt",
@@ -38,6 +40,11 @@ __all__ = [
 ]
 
 MOST_COUNTED = 1_000_000
+
+OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+"""What becomes of a record; the five counts add up to the records."""
+
+State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 _COLUMNS = """
     id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
@@ -90,8 +97,22 @@ class Receipt:
         return f"alembic {'-x remove-created ' if self.remove_created else ''}downgrade -1"
 
     @property
-    def way_back(self) -> str:
-        """What the way back did, in one line."""
+    def state(self) -> State:
+        """How far the import has come, there and back."""
+        if self.reverted_at:
+            return "reverted"
+        if self.revert_next_record:
+            return "being reverted"
+        return "complete" if self.complete else "unfinished"
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the import took; None while it is unfinished."""
+        return None if self.finished_at is None else self.finished_at - self.started_at
+
+    @property
+    def revert_in_words(self) -> str:
+        """Say what the revert did, in one line."""
         counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
         written = self.updated
         if self.remove_created:
@@ -101,7 +122,12 @@ class Receipt:
         if gone > 0:
             counts.append(f"{gone} deleted by people before")
         rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
-        return f"{self.export}: taken back: {', '.join(counts)}.{rest}"
+        return f"{', '.join(counts)}.{rest}"
+
+    @property
+    def way_back(self) -> str:
+        """Say what the revert did, with the export's name, for the log."""
+        return f"{self.export}: reverted: {self.revert_in_words}"
 
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"
@@ -167,13 +193,7 @@ def get_receipt(connection: Connection, revision: str, id: int | None = None) ->
         return _receipt(row)
     receipt = find_receipt(connection, revision)
     if receipt is None:
-        raise DatabaseRefused(
-            f"The ledger has no import of revision {revision}, though the database is stamped "
-            f"with it: it was "
-            "stamped by hand, or the ledger was emptied. Nothing was written; stamp the revision "
-            "before it, "
-            "then run 'alembic upgrade head'."
-        )
+        raise DatabaseRefused(f"The ledger has no import of revision {revision}. {_ASK_STATUS}")
     return receipt
 
 
@@ -195,24 +215,21 @@ def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:
     """Refuse to go on with another export than the one that the ledger knows."""
     if (receipt.sha256, receipt.records) != (sha256, records):
         raise DatabaseRefused(
-            f"The ledger holds an import of {receipt.export} under revision {receipt.revision} "
-            f"with sha256 "
-            f"{receipt.sha256} and {receipt.records} records; this revision has {sha256} and "
-            f"{records}. "
-            "A released export is never edited: put the old one back and add the new one with "
-            "'python -m migrations add'."
+            f"The ledger's import of {receipt.export} is not what revision {receipt.revision} "
+            f"pins. {_ASK_STATUS}"
         )
 
 
 def check_not_half_reverted(receipt: Receipt) -> None:
-    """Refuse to import while a downgrade has come only half of its way."""
-    if receipt.revert_next_record:
+    """Refuse to import over a downgrade that has not come to its end."""
+    if receipt.state == "being reverted":
         raise DatabaseRefused(
-            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} "
-            f"of {receipt.records}. "
-            f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
-            f"'{receipt.downgrade}', then 'alembic upgrade head'."
+            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record} of "
+            f"{receipt.records} only. {_ASK_STATUS}"
         )
+
+
+_ASK_STATUS = "Run 'python -m migrations status': it says what to do."
 
 
 def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:

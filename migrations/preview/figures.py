@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrations.importer.errors import Problem
+from migrations.importer.ledger import OUTCOMES
 from migrations.importer.sql.apply import LEDGER_TABLES
 
 __all__ = [
@@ -28,7 +29,6 @@ MOST_UNTOUCHED = 12
 LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
-OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 NAMED = ("leads", "users", "settings", "lead_audit")
 """Tables of the application that are promised something by name."""
 
@@ -38,7 +38,7 @@ Values = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Figures:
-    """What the dry run did of one import, or of its way back.
+    """What the dry run did of one import, or of its revert.
 
     done: records of this run, fewer than ``records`` where an earlier one was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
@@ -50,6 +50,11 @@ class Figures:
     records: int
     done: int
     counts: dict[str, int]
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether it reverted the import instead of applying it."""
+        return "restored" in self.counts
 
 
 @dataclass(frozen=True)
@@ -165,8 +170,8 @@ class Preview:
 
     @property
     def is_upgrade(self) -> bool:
-        """Whether it imports; otherwise it takes imports back, or there was nothing to do."""
-        return bool(self.refused) or any("created" in figures.counts for figures in self.imports)
+        """Whether it imports; otherwise it reverts imports, or there was nothing to do."""
+        return bool(self.refused) or any(not figures.is_revert for figures in self.imports)
 
     def count(self, outcome: str) -> int:
         """How many records, of all imports, came to an outcome."""

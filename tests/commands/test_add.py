@@ -97,7 +97,7 @@ def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Pat
     (project / "data" / ".october_leads.json.partial").mkdir()
     refused = migrations(project, "add", str(october), "-m", "import october leads")
     assert refused.returncode == 1
-    assert ".october_leads.json.partial: Is a directory. Put that right" in refused.stderr
+    assert ".october_leads.json.partial: Is a directory. Fix this" in refused.stderr
 
 
 @pytest.mark.parametrize("message", ["", "!!", 'say "it"'])

@@ -93,7 +93,7 @@ def test_a_reverted_import_stays_with_what_was_taken_back(
 
 
 def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Up to which record it was taken back."""
+    """Up to which record it was reverted."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
@@ -144,9 +144,7 @@ def test_a_standard_output_that_is_full_is_exit_status_1(imported: URL, command:
             check=False, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip
     assert told.returncode == 1
-    assert (
-        told.stderr == "Standard output: No space left on device. Put that right, then run again.\n"
-    )
+    assert told.stderr == "Standard output: No space left on device. Fix this and try again.\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:

@@ -1,10 +1,7 @@
 """The page of a preview: escaped, masked, complete, and at work in a browser that has no
 network."""
 
-import errno
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +12,7 @@ from sqlalchemy import URL
 
 from migrations.importer.errors import Problem
 from migrations.preview.figures import Preview, TableRows
-from migrations.preview.page import CannotWritePage, page_file, render
+from migrations.preview.page import render
 from tests.support.crm import add_lead, records
 from tests.support.exports import bundle
 from tests.support.previews import Browser, preview_of, running_browser
@@ -292,59 +289,6 @@ def test_the_policy_names_the_pages_own_script_and_style(crm_with_leads: URL) ->
     assert not re.search(r"https?://", page)
 
 
-# The file.
-
-
-def test_only_its_owner_can_read_the_page(tmp_path: Path) -> None:
-    """It takes the place of an older one at once, and leaves nothing else behind."""
-    path = tmp_path / "preview.html"
-    path.write_text("old")
-    path.chmod(0o644)
-    with page_file(path) as write:
-        assert path.read_text() == "old"
-        write("new")
-    assert path.read_text() == "new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_run_that_fails_leaves_the_old_page(tmp_path: Path) -> None:
-    """And no half of a new one, also where it is killed: nothing is there while it runs."""
-    path = tmp_path / "preview.html"
-    path.write_text("old")
-    with pytest.raises(ZeroDivisionError) as failed, page_file(path):
-        raise ZeroDivisionError(list(tmp_path.iterdir()))
-    assert failed.value.args == ([path],)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_page_never_takes_the_place_of_a_link(tmp_path: Path) -> None:
-    """Neither of the link, which may be /dev/stdout, nor of what it leads to."""
-    (tmp_path / "target").write_text("old")
-    (tmp_path / "link").symlink_to("target")
-    (tmp_path / "nowhere").symlink_to("missing")
-    for name in ("link", "nowhere"):
-        with pytest.raises(CannotWritePage, match="is a link"), page_file(tmp_path / name):
-            pytest.fail("the run began")
-    assert (tmp_path / "target").read_text() == "old"
-
-
-def test_a_disk_that_is_full_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And nothing is left of the page."""
-
-    def full(*_: object, **__: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with page_file(tmp_path / "preview.html") as write:
-        monkeypatch.setattr(Path, "write_text", full)
-        with pytest.raises(CannotWritePage, match="cannot be written: No space left on device"):
-            write("page")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_many_other_tables_are_one_line_of_the_proof() -> None:
     """Leads, what was written against the promise, users and the ledger stand alone; nothing is
     left out."""
@@ -356,10 +300,3 @@ def test_many_other_tables_are_one_line_of_the_proof() -> None:
     assert "13 other tables, untouched" in render(preview)
     assert "other_12" in render(preview)
     assert replace(EMPTY, tables=others[1:]).listed_tables == others[1:]
-
-
-@pytest.mark.parametrize("name", ["missing/preview.html", ".", "/dev/null", "/proc/preview.html"])
-def test_a_page_that_cannot_be_made_is_refused_before_the_run(name: str, tmp_path: Path) -> None:
-    """A directory that is not there, a directory, a device, a place where nothing can be made."""
-    with pytest.raises(CannotWritePage), page_file(tmp_path / name):
-        pytest.fail("the run began")

@@ -211,7 +211,7 @@ def test_a_long_list_is_cut_and_says_so(
 
 
 def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None:
-    """Restored and kept, before anything is taken back."""
+    """Restored and kept, before anything is reverted."""
     upgrade(crm_with_leads)
     run(
         crm_with_leads,
@@ -220,7 +220,7 @@ def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None
     before = picture(crm_with_leads)
     shown_ = alembic(crm_with_leads, "-x", "dry-run", "downgrade", "-1")
     assert shown_.returncode == 0, shown_.stdout
-    assert "217 records taken back: 0 restored, 10 kept." in shown_.stdout
+    assert "217 records reverted: 0 restored, 10 kept." in shown_.stdout
     assert "Leads: 257 before, 257 after, 0 deleted." in shown_.stdout
     assert picture(crm_with_leads) == before
 
@@ -233,7 +233,7 @@ def test_a_dry_run_goes_back_to_the_base_too(updates: bool, crm: URL, crm_with_l
     before = dump(url)
     told = alembic(url, "-x", "dry-run", "downgrade", "base")
     assert told.returncode == 0, told.stdout
-    assert f"217 records taken back: {10 if updates else 0} restored, 0 kept." in told.stdout
+    assert f"217 records reverted: {10 if updates else 0} restored, 0 kept." in told.stdout
     assert dump(url) == before
 
 
@@ -241,7 +241,7 @@ def test_a_dry_run_without_an_import_says_so(crm: URL) -> None:
     """Forwards or backwards, whatever is in the revision."""
     told = alembic(crm, "-x", "dry-run", "downgrade", "-1")
     assert told.returncode == 0, told.stdout
-    assert "No import to run or to take back." in told.stdout
+    assert "No import to run or to revert." in told.stdout
 
 
 def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:

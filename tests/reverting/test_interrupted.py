@@ -32,7 +32,7 @@ from tests.support.exports import written
 from tests.support.reverts import Counts, Leads, counts, edit, leads
 
 ALL = len(records())
-WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
+WAY_BACK = f"reverted: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
 
 
 def build_imported(url: URL) -> None:
@@ -94,7 +94,7 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
     speed_up(imported)
     forward = alembic(imported, "upgrade", "head")
     assert forward.returncode != 0
-    assert f"its downgrade has stopped at record {checkpoint} of {ALL}. Finish it" in forward.stdout
+    assert f"its downgrade has come to record {checkpoint} of {ALL} only" in forward.stdout
     again = alembic(imported, "-x", "remove-created", "downgrade", "-1")
     assert again.returncode == 0, again.stdout
     assert f"resumed at record {checkpoint + 1} of {ALL}" in again.stdout
@@ -137,7 +137,7 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
     half_way(imported)
     run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
     with pytest.raises(
-        CommandError, match=f"a downgrade has stopped at record 100 of {ALL}. Finish it before"
+        CommandError, match=f"its downgrade has come to record 100 of {ALL} only. Finish it"
     ):
         upgrade(imported)
     stamped = alembic(imported, "stamp", IMPORT)
