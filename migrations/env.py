@@ -27,10 +27,9 @@ from migrations.history import (
     stamp_faults,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
-from migrations.importer.ledger import tell_leads
-from migrations.importer.phone import KEY_INDEX
 from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
+from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
 from migrations.preview.dry_run import previewed
 from migrations.preview.words import print_preview
@@ -93,7 +92,11 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
     if faulty:
         # With the lock: it may have been another deploy's downgrade at work.
         refuse_faults(look(connection))
-    with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
+    with (
+        shown(connection, history)
+        if settings.importer.dry_run and wanted is not None
+        else nullcontext()
+    ):
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction():
             context.run_migrations()
@@ -139,12 +142,15 @@ def log_nothing_pending(connection: Connection, history: History) -> None:
     if wrong:
         log.warning("%s", wrong[0])
     elif receipt := last_import(history):
-        log.info("%s", nothing_new_in_words(receipt, tell_leads(connection)))
+        leads = count_leads_in_words(connection, find_table(connection, receipt.leads))
+        log.info("%s", nothing_new_in_words(receipt, leads))
 
 
-def shown(connection: Connection) -> AbstractContextManager[None]:
+def shown(connection: Connection, history: History) -> AbstractContextManager[None]:
     """Show what happens in the block and roll it back."""
-    return previewed(connection, context.config.attributes.get("show_preview", print_preview))
+    leads = history.imports[-1].leads if history.imports else None
+    show = context.config.attributes.get("show_preview", print_preview)
+    return previewed(connection, leads, show)
 
 
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
@@ -159,9 +165,8 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
 
 
 def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """For ``alembic check``: the phone key's index needs its function, and both are the
-    revisions'."""
-    return not (kind == "index" and name == KEY_INDEX)
+    """For ``alembic check``: the phone key's index needs its function. Both are the revisions'."""
+    return not (kind == "index" and (name or "").endswith("_phone_key_v1"))
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseFailed
 from migrations.importer.ledger import Receipt, all_receipts
-from migrations.importer.phone import KEY_FUNCTION, KEY_INDEX
-from migrations.importer.sql.apply import LEDGER_TABLES
+from migrations.importer.phone import KEY_FUNCTION
+from migrations.importer.sql import LEDGER_TABLES
 from migrations.importer.v1 import Import
 
 __all__ = [
@@ -45,6 +45,8 @@ __all__ = [
 PINNED: Mapping[str, Callable[[Import], object]] = {
     "sha256": attrgetter("sha256"),
     "records": attrgetter("records"),
+    "policies": attrgetter("policies"),
+    "declaration": lambda import_: import_.leads.as_json(),
 }
 """Columns of the ledger that hold what a revision pins, and where the code has it."""
 
@@ -54,11 +56,6 @@ _MISSING = """
     WHERE to_regclass(needed) IS NULL
     UNION ALL
     SELECT 'the function ' || :function WHERE to_regprocedure(:function || '(text)') IS NULL
-    UNION ALL
-    SELECT 'the index ' || :index
-    WHERE NOT EXISTS (
-        SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index) AND indisvalid
-    )
 """
 
 
@@ -182,7 +179,7 @@ def _read_stamp(connection: Connection) -> tuple[str, ...]:
 
 
 def _read_missing(connection: Connection) -> tuple[str, ...]:
-    wanted = {"tables": list(LEDGER_TABLES), "function": KEY_FUNCTION, "index": KEY_INDEX}
+    wanted = {"tables": list(LEDGER_TABLES), "function": KEY_FUNCTION}
     return tuple(connection.execute(text(_MISSING), wanted).scalars())
 
 
@@ -384,7 +381,7 @@ def _differences(receipt: Receipt, import_: Import) -> Iterator[str]:
 
 
 _RUN_THEM = (
-    "Run 'alembic stamp base', then 'alembic upgrade head': it adopts the tables that are there"
+    "Run 'alembic stamp base', then 'alembic upgrade head': it leaves the leads that are there"
 )
 
 

@@ -26,6 +26,7 @@ Rules of a deploy:
 from alembic import op
 % if import_ is not UNDEFINED:
 
+from migrations.crm import LEADS
 from migrations.importer.v1 import Import, apply, revert
 % endif
 
@@ -47,6 +48,7 @@ IMPORT = Import(
     export="${import_.export}",
     sha256="${import_.sha256}",
     records=${import_.records},
+    leads=LEADS,
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from migrations.commands.project import ROOT, revisions
+from migrations.crm import LEADS
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
@@ -65,9 +66,9 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     """
     script = revisions(root)
     revision = _next_revision(script, message)
-    with open_export(path) as export:
+    with open_export(path, fields=LEADS.fields) as export:
         export.check()
-        import_ = Import(revision, export.name, export.sha256, export.count)
+        import_ = Import(revision, export.name, export.sha256, export.count, LEADS)
     _refuse_known(script, import_)
     _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
     written = script.generate_revision(revision, _title(message), head="head", import_=import_)
@@ -112,7 +113,7 @@ def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
 def _copy(source: Path, target: Path, sha256: str) -> None:
     """Copy, unless the very file is there; never over another one."""
     if target.exists():
-        with open_export(target) as there:
+        with open_export(target, fields=LEADS.fields) as there:
             there.check()
             if there.sha256 != sha256:
                 raise CannotAdd(

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from migrations.commands.fix_sheet import fix_sheet
+from migrations.crm import LEADS
 from migrations.files import private_file
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import open_export
@@ -25,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Check an export and print the result; returns the exit status."""
     try:
-        with open_export(arguments.export) as export:
+        with open_export(arguments.export, fields=LEADS.fields) as export:
             export.check()
             found = {
                 "export": export.name,

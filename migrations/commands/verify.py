@@ -10,7 +10,7 @@ again and compared batch by batch, so any size will do.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,36 +20,16 @@ from sqlalchemy import Connection, text
 
 from migrations.commands.project import reading, revisions
 from migrations.console import console, print_json
-from migrations.history import faults, read_history
-from migrations.importer.batches import Batch
+from migrations.history import History, faults, read_history
+from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
-from migrations.importer.export.reading import Export
 from migrations.importer.ledger import Receipt
-from migrations.importer.progress import Progress
+from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
-from migrations.importer.sql import apply as sql
-from migrations.importer.sql import compare
-from migrations.importer.staging import fold_repeats, stage_export
+from migrations.importer.sql import statement
 from migrations.importer.v1 import Import
 
 __all__ = ["Checked", "Verdict", "add_arguments", "print_verdict", "run", "verify"]
-
-RECORDS_AT_A_TIME = 5_000
-
-_SUMS = """
-    SELECT
-        coalesce(sum(next_record - first_record), 0) AS records,
-        coalesce(sum(created), 0) AS created,
-        coalesce(sum(updated), 0) AS updated,
-        coalesce(sum(unchanged), 0) AS unchanged,
-        coalesce(sum(rejected), 0) AS rejected,
-        coalesce(sum(folded), 0) AS folded,
-        coalesce(sum(cardinality(created_ids)), 0) AS created_ids,
-        (SELECT count(*) FROM lead_before_images WHERE import_id = :import) AS before_images,
-        (SELECT count(DISTINCT record) FROM lead_import_rejects WHERE import_id = :import) AS rejects
-    FROM lead_import_batches
-    WHERE import_id = :import
-"""
 
 
 @dataclass
@@ -57,8 +37,8 @@ class Checked:
     """One import: what is wrong with it, and what people have done to its leads since.
 
     edited: leads; fields: how many of them in which field; removed: leads that are gone.
-    lost: records whose lead the ledger does not know, for they changed nothing, and whose phone no
-    lead has any more.
+    lost: records whose lead the ledger does not know, because they changed nothing, and whose phone
+    no lead has any more. missing: columns that the import wrote and the table has no more.
     """
 
     revision: str
@@ -68,6 +48,7 @@ class Checked:
     fields: dict[str, int] = field(default_factory=dict)
     removed: int = 0
     lost: int = 0
+    missing: list[str] = field(default_factory=list)
 
     @property
     def is_as_imported(self) -> bool:
@@ -124,21 +105,20 @@ def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
     history = read_history(connection, script)
     wrong = faults(history)
     verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])
-    server = None if history.missing else _read_only(connection)
     for import_ in history.imports:
         checked = Checked(import_.revision, import_.export)
         checked.problems += [str(fault) for fault in wrong if fault.revision == import_.revision]
         receipt = history.receipt_of(import_.revision)
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)
-        _compare_export(import_, receipt, checked, server, history.receipts)
+        _compare_export(connection, import_, receipt, checked, history)
         verdict.imports.append(checked)
     return verdict
 
 
 def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
     """The ledger against itself: its row, its batches and its before-images tell one story."""
-    found = connection.execute(text(_SUMS), {"import": receipt.id}).one()
+    found = connection.execute(text(statement("sum_batches")), {"import": receipt.id}).one()
     expected = {
         "records": receipt.records,
         "created": receipt.created,
@@ -169,65 +149,29 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
 
 
 def _compare_export(
+    connection: Connection,
     import_: Import,
     receipt: Receipt | None,
     checked: Checked,
-    server: Server | None,
-    receipts: Iterable[Receipt],
+    history: History,
 ) -> None:
     try:
         with import_.open() as export:
-            if receipt and server and not checked.problems:
-                where: dict[str, object] = {
-                    "import": receipt.id,
-                    "later": [
-                        other.id
-                        for other in receipts
-                        if other.id > receipt.id and other.state != "reverted"
-                    ],
-                }
-                _compare_leads(
-                    server, export, where, checked, blanks_clear=import_.blanks == "clear"
-                )
-            else:
+            if receipt is None or history.missing or checked.problems:
                 export.check()
+                return
+            table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+            later = [
+                other
+                for other in history.receipts
+                if other.id > receipt.id and other.state != "reverted"
+            ]
+            edits = compare_leads(Server(connection), table, export, receipt, later)
+            checked.edited, checked.fields = edits.edited, edits.fields
+            checked.removed, checked.lost = edits.removed, edits.lost
+            checked.missing = list(table.missing)
     except ExportRefused as error:
         checked.problems.append(str(error))
-
-
-def _read_only(connection: Connection) -> Server:
-    """A session that can write to its temporary tables alone."""
-    for statement in (*sql.TEMPORARY_TABLES, *compare.TEMPORARY_TABLES, compare.READ_ONLY):
-        connection.execute(text(statement))
-    return Server(connection)
-
-
-def _compare_leads(
-    server: Server,
-    export: Export,
-    where: dict[str, object],
-    checked: Checked,
-    *,
-    blanks_clear: bool,
-) -> None:
-    with server.transaction("reading the ledger"):
-        for statement in compare.BEGIN:
-            server.execute(statement, **where)
-    stage_export(server, export, lambda: None, blanks_clear=blanks_clear)
-    fold_repeats(server)
-    with Progress(f"comparing {export.name}", "records") as progress:
-        for here in range(0, export.count, RECORDS_AT_A_TIME):
-            batch = Batch(here, min(here + RECORDS_AT_A_TIME, export.count))
-            with server.transaction(f"comparing {batch}"):
-                for statement in compare.COMPARE:
-                    server.execute(statement, **where, here=batch.here, next=batch.next)
-            progress.at(batch.next, export.count)
-    with server.transaction("counting the leads"):
-        checked.lost = server.execute(compare.COUNT_LOST).scalar_one()
-        server.execute(compare.COMPARE_MOVED, **where)
-        counts = server.execute(compare.COUNT).one()
-        checked.edited, checked.removed = counts.edited, counts.removed
-        checked.fields = {row.field: row.leads for row in server.execute(compare.COUNT_FIELDS)}
 
 
 # The words.
@@ -255,7 +199,7 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def _edits_in_words(checked: Checked) -> str:
-    if checked.is_as_imported:
+    if checked.is_as_imported and not checked.missing:
         return "No lead was edited or removed since."
     return " ".join(f"{sentence}." for sentence in _edits(checked))
 
@@ -271,6 +215,8 @@ def _edits(checked: Checked) -> Iterator[str]:
             f"{_leads_in_words(checked.lost)} that the import left unchanged removed or given "
             "another phone since"
         )
+    if checked.missing:
+        yield f"The table has no {', '.join(checked.missing)} any more"
 
 
 def _leads_in_words(count: int) -> str:

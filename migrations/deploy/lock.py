@@ -14,11 +14,9 @@ from migrations.deploy.stop import Stop
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
+from migrations.importer.session import DEPLOY_LOCK
 
 __all__ = ["take_deploy_lock"]
-
-KEY = int.from_bytes(b"leads-im")
-"""Any fixed 64-bit number; locks are counted by database."""
 
 _TRY = "SELECT pg_try_advisory_lock(:key)"
 _HOLDER = """
@@ -51,7 +49,7 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
     )
 
     def attempt() -> bool:
-        taken = bool(connection.execute(text(_TRY), {"key": KEY}).scalar_one())
+        taken = bool(connection.execute(text(_TRY), {"key": DEPLOY_LOCK}).scalar_one())
         connection.rollback()
         if not taken:
             progress.at(time.monotonic() - started, seconds, lambda: _describe_holder(connection))
@@ -69,7 +67,7 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
 
 
 def _describe_holder(connection: Connection) -> str:
-    holder = connection.execute(text(_HOLDER), {"key": KEY}).first()
+    holder = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
     if holder is None:
         connection.rollback()
         return "it has just ended"

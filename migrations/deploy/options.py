@@ -41,6 +41,7 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
         importer=Options(
             batch_size=int(values.get("batch-size", Options.batch_size)),
             pause=values.get("pause", 0) / 1000,
+            new_crm=bool(values.get("new-crm", False)),
             dry_run=bool(values.get("dry-run", False)),
             remove_created=bool(values.get("remove-created", False)),
             statement_timeout=values.get("statement-timeout", Options.statement_timeout),
@@ -79,6 +80,7 @@ _KNOWN: dict[str, Callable[[str, str], float]] = {
     "batch-size": _whole_number(1, 100_000),
     "dry-run": _switch,
     "lock-wait": _whole_number(0, 86_400),
+    "new-crm": _switch,
     "pause": _whole_number(0, 60_000),
     "remove-created": _switch,
     "statement-timeout": _whole_number(1, 86_400),

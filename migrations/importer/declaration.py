@@ -272,7 +272,8 @@ class Leads:
         """Return the declaration that ``as_json`` told."""
         of_table = json.loads(told)
         fields = of_table.pop("fields")
-        return cls(**of_table, **{name: _target(field) for name, field in fields.items()})
+        targets: dict[str, Any] = {name: _target(field) for name, field in fields.items()}
+        return cls(**of_table, **targets)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Leads) and self.as_json() == other.as_json()

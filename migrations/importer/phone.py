@@ -5,7 +5,7 @@
     lead_phone_key_v1('07700 900123 ext. 5') 447700900123x5
     lead_phone_key_v1('n/a')                 NULL
 
-A released key never changes: it stands in a unique index, which a new answer would corrupt. A new
+A released key never changes: it stands in an index, which a new answer would corrupt. A new
 rule is a new function beside it and a new index.
 
 Region GB; the digits agree with libphonenumber (https://github.com/google/libphonenumber) on its
@@ -21,10 +21,9 @@ read them. Strings with a backslash are E'…': they mean the same whatever the 
 import re
 from collections.abc import Sequence
 
-__all__ = ["CREATE_KEY_FUNCTION", "KEY_FUNCTION", "KEY_INDEX", "are_phones"]
+__all__ = ["CREATE_KEY_FUNCTION", "KEY_FUNCTION", "are_phones"]
 
 KEY_FUNCTION = "lead_phone_key_v1"
-KEY_INDEX = "leads_phone_key_v1"
 
 CREATE_KEY_FUNCTION = r"""
 CREATE FUNCTION lead_phone_key_v1(phone text) RETURNS text

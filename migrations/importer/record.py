@@ -25,7 +25,7 @@ FURTHEST_OFFSET = timedelta(hours=14)
 """Kiribati's. Postgres takes no offset of 16 hours or more."""
 
 LONGEST_RECORD = 4 << 20
-"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay below it."""
+"""Bytes. Texts at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay below it."""
 
 SourceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 CreatedAt = Annotated[datetime, Meta(tz=True)]
@@ -75,7 +75,7 @@ def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
 
 
 def why_no_moment(moment: datetime) -> str | None:
-    """What is wrong with a ``created_at`` that is a date and time with an offset; None if nothing is."""
+    """Say what is wrong with a time that has an offset; None if nothing is."""
     offset = moment.utcoffset()
     if offset is None or abs(offset) > FURTHEST_OFFSET:
         return f"is more than {FURTHEST_OFFSET.seconds // 3600} hours off UTC"

@@ -19,7 +19,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migrations.importer.errors import from_database
 from migrations.importer.pace import Took
 
-__all__ = ["Script", "Server", "Session", "copy_text"]
+__all__ = ["DEPLOY_LOCK", "Script", "Server", "Session", "copy_text"]
+
+DEPLOY_LOCK = int.from_bytes(b"leads-im")
+"""The number of the advisory lock that lets one deploy at a time through; it is the database's."""
 
 SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
 """It is an import's own transaction, and says so to the audit trigger."""

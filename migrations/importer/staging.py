@@ -21,7 +21,16 @@ from migrations.importer.session import Session, copy_text
 from migrations.importer.sql import statement
 from migrations.importer.table import Column, LeadsTable
 
-__all__ = ["convert", "copy_export", "create_stage", "drop_stage", "fold_repeats", "stage_export"]
+__all__ = [
+    "check_converted",
+    "convert",
+    "copy_export",
+    "create_stage",
+    "drop_stage",
+    "fold_repeats",
+    "leave_out_rejected",
+    "stage_export",
+]
 
 
 def create_stage(session: Session, table: LeadsTable) -> None:
@@ -102,8 +111,12 @@ def check_converted(session: Session, table: LeadsTable, export: str, *, set_asi
     problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
     if problems and not set_aside:
         raise ExportRefused(export, problems)
-    if problems:
-        session.execute(statement("drop_rejected"))
+    leave_out_rejected(session)
+
+
+def leave_out_rejected(session: Session) -> None:
+    """Take the records out of the stage that have a problem."""
+    session.execute(statement("drop_rejected"))
 
 
 def fold_repeats(session: Session, table: LeadsTable) -> None:

@@ -62,16 +62,12 @@ from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.schema.crm import create_crm
-from migrations.importer.schema.leads import (
-    assumed_table,
-    check_fit,
-    count_leads_in_words,
-    find_table,
-)
-from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key
+from migrations.importer.schema.fitting import check_fit
+from migrations.importer.schema.leads import assumed_table, count_leads_in_words, find_table
+from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
 from migrations.importer.schema.preflight import check_import, check_removal
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
-from migrations.importer.session import Script, Server
+from migrations.importer.session import DEPLOY_LOCK, Script, Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
     check_converted,
@@ -119,8 +115,8 @@ class Import:
 
     revision: the revision's id; export: a file's name under ``data/``; sha256: of its bytes, in
     hex; records: how many it holds; leads: where leads live.
-    rejected: a record with a problem stops the import before its first write, or is set aside: it is
-    kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
+    rejected: a record with a problem stops the import before its first write, or is set aside: it
+    is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
     """
 
@@ -147,6 +143,18 @@ class Import:
         """Both policies as the ledger keeps them."""
         return f"rejected={self.rejected}, blanks={self.blanks}"
 
+    @property
+    def pinned(self) -> dict[str, object]:
+        """What the ledger keeps of it, and what may not change until it is reverted."""
+        return {
+            "revision": self.revision,
+            "export": self.export,
+            "sha256": self.sha256,
+            "records": self.records,
+            "declaration": self.leads.as_json(),
+            "policies": self.policies,
+        }
+
     def open(self) -> AbstractContextManager[Export]:
         """Open the export, to be checked against what is pinned. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
@@ -171,16 +179,16 @@ def apply(import_: Import, context: RevisionContext) -> None:
         if context.as_sql:
             _write_script(import_, export, context)
             return
-        with _staged(import_, export, context) as (session, table):
+        with _staged(import_, export, context, is_revert=False) as (session, table):
             connection, options = connection_of(context), options_of(context)
             receipt = find_receipt(connection, import_.revision)
             check_converted(session, table, export.name, set_aside=import_.sets_aside)
             check_fit(session, table, export.name, receipt.next_record if receipt else 0)
             fold_repeats(session, table)
             leads_before = count_leads_in_words(connection, table)
-            start_import(session, import_, options)
+            start_import(session, import_.pinned, options)
             receipt = get_receipt(connection, import_.revision)
-            check_receipt(receipt, import_)
+            check_receipt(receipt, import_.pinned)
             check_not_half_reverted(receipt)
             session.execute(statement("apply_batch", table=table))
             batches = Batches(
@@ -212,7 +220,8 @@ def revert(import_: Import, context: RevisionContext) -> None:
             "The downgrade of an import depends on the leads: it cannot be a script. "
             "Run it without --sql."
         )
-    with import_.open() as export, _staged(import_, export, context) as (session, table):
+    with import_.open() as export, _staged(import_, export, context, is_revert=True) as work:
+        session, table = work
         connection, options = connection_of(context), options_of(context)
         reverted = find_reverted(connection, import_.revision)
         if reverted and not find_receipt(connection, import_.revision):
@@ -221,7 +230,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
             return
         fold_repeats(session, table)
         receipt = get_receipt(connection, import_.revision)
-        check_receipt(receipt, import_)
+        check_receipt(receipt, import_.pinned)
         check_same_revert(receipt, options.remove_created)
         create_revert(session, table)
         if table.missing:
@@ -252,7 +261,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
 
 @contextmanager
 def _staged(
-    import_: Import, export: Export, context: RevisionContext
+    import_: Import, export: Export, context: RevisionContext, *, is_revert: bool
 ) -> Iterator[tuple[Server, LeadsTable]]:
     """The export on the server, checked, and converted for the table as it is there."""
     connection, options = connection_of(context), options_of(context)
@@ -263,7 +272,9 @@ def _staged(
             statement_timeout=options.statement_timeout,
         )
         table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
-        check_import(connection, table)
+        check_import(connection, table, is_revert=is_revert)
+        if not is_revert:
+            ensure_index(connection, table, one_transaction=options.dry_run)
         drop_stage(session)
         create_stage(session, table)
         stage_export(session, table, export, options.why_stop)
@@ -281,13 +292,14 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     table = assumed_table(import_.leads, keeps_blanks=import_.keeps_blanks)
     script = Script(context.output_buffer)
     script.execute("SET client_encoding = 'UTF8'")
+    script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
     create_stage(script, table)
     script.execute(statement("apply_batch", table=table))
     copy_export(script, table, export)
     convert(script, table)
     fold_repeats(script, table)
     options = options_of(context)
-    start_import(script, import_, options)
+    start_import(script, import_.pinned, options)
     for first in range(0, export.count, options.batch_size):
         batch = Batch(first, min(first + options.batch_size, export.count))
         apply_batch(script, batch, import_.revision)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from migrations.crm import LEADS
 from migrations.importer import v1
 from tests.support.crm import IMPORT, Record
 
@@ -33,7 +34,7 @@ def pin(path: Path, monkeypatch: pytest.MonkeyPatch, **policies: Any) -> None:
     real = v1.Import
     records = len(json.loads(path.read_text(encoding="utf-8")))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    pinned = real(IMPORT, path.name, sha256, records, **policies)
+    pinned = real(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
 
     def declared(**values: Any) -> v1.Import:
         return pinned if values["revision"] == IMPORT else real(**values)

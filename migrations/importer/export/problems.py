@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from migrations.importer.declaration import Field
 from migrations.importer.errors import SHOWN_PROBLEMS, Problem
 from migrations.importer.phone import are_phones
-from migrations.importer.declaration import Field
 from migrations.importer.record import LONGEST_RECORD, Record, record_type, why_no_moment
 
 __all__ = ["Malformed", "find_problems", "read_carefully", "with_problems"]
@@ -80,7 +80,8 @@ class _MalformedRecord(Malformed):
 def find_problems(blocks: Iterable[bytes], fields: tuple[Field, ...]) -> tuple[list[Problem], int]:
     """List what is wrong with an export: the first problems, and how many there are in all.
 
-    blocks: the file's bytes; fields: what each record holds. Never empty: a file that comes here did not pass.
+    blocks: the file's bytes; fields: what each record holds. Never empty: a file that comes here
+    did not pass.
     """
     shown: list[Problem] = []
     total = 0

@@ -19,10 +19,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.export.problems import Malformed, find_problems, read_carefully
 from migrations.importer.phone import are_phones
-from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.record import LONGEST_RECORD, Record, are_moments, record_type
 
 __all__ = ["Export", "Piece", "open_export"]
@@ -63,6 +63,7 @@ class Export:
         sha256: str | None,
         records: int | None,
         set_aside: bool,
+        *,
         fields: tuple[Field, ...],
     ) -> None:
         self.name = name
@@ -166,7 +167,7 @@ class Export:
         if records not in (None, self.count):
             problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
         if problems:
-            remedy = "It is not the file that the revision was made for. Put that one back, then run again."
+            remedy = "It is not the file that the revision was made for. Put that one back and try again."
             raise ExportRefused(self.name, problems, remedy=remedy)
 
 
@@ -188,7 +189,7 @@ def open_export(
     """
     with _open_regular_file(path) as file:
         _refuse_other_formats(file, path.name)
-        yield Export(file, path.name, sha256, records, set_aside, fields)
+        yield Export(file, path.name, sha256, records, set_aside, fields=fields)
 
 
 def _open_regular_file(path: Path) -> BinaryIO:

@@ -7,7 +7,6 @@ phones and no declaration says so, nothing is made: the CRM would never read wha
 
 import logging
 
-
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused

@@ -7,8 +7,9 @@ with CHECK.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import literal, qualified, quoted
 from migrations.importer.sql import statement
@@ -58,6 +59,9 @@ _TOUCHES = (
     *("last_modified", "modified", "updatedat"),
 )
 _USER_NAMES = ("username", "login", "email", "name", "full_name")
+References = dict[str, Row[Any]]
+"""Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
+
 _MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
 
 
@@ -199,7 +203,7 @@ def _first(columns: Sequence[_Column], names: Sequence[str]) -> _Column | None:
 
 
 def _fields(
-    connection: Connection, table: str, columns: list[_Column], references: dict[str, object]
+    connection: Connection, table: str, columns: list[_Column], references: References
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Each field that a column seems to be for: its name, its target as source, the columns."""
     for field, names in _NAMES.items():
@@ -220,7 +224,7 @@ def _target(
     table: str,
     field: str,
     column: _Column,
-    references: dict[str, object],
+    references: References,
 ) -> str | None:
     if field == "created_at":
         return f'"{column.name}"' if column.base in _MOMENTS else None
@@ -237,16 +241,14 @@ def _target(
     return f'"{column.name}"' if column.is_text else None
 
 
-def _lookup(connection: Connection, column: _Column, reference: object) -> str:
-    there = getattr(reference, "table")  # noqa: B009  # a row of the catalog
-    users = _columns(connection, there)
+def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str:
+    users = _columns(connection, reference.table)
     by = _first(users, _USER_NAMES)
     otherwise = "" if column.nullable else ', otherwise="…"'
-    id_ = getattr(reference, "id")  # noqa: B009
-    of_id = "" if id_ == "id" else f', id="{id_}"'
+    of_id = "" if reference.id == "id" else f', id="{reference.id}"'
     check = "  # CHECK: whom, if nobody is found?" if otherwise else ""
     name = by.name if by else "…"
-    return f'Lookup("{column.name}", "{there}", by="{name}"{of_id}{otherwise}){check}'
+    return f'Lookup("{column.name}", "{reference.table}", by="{name}"{of_id}{otherwise}){check}'
 
 
 def _are_e164(connection: Connection, table: str, column: _Column) -> bool:

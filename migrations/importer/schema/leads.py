@@ -122,12 +122,12 @@ def _column_problems(leads: Leads, rows: dict[str, Row[tuple[object, ...]]]) -> 
     for column, row in rows.items():
         if row.is_computed and column in leads.columns[1:]:
             yield f"{table}.{column}: the server computes it; leave it out of the declaration"
-        if not row.nullable and not row.is_filled and not row.is_computed:
-            if column not in _given(leads):
-                yield (
-                    f"{table}.{column}: is NOT NULL without a default, and the declaration has no "
-                    f'value for it: name a field for it, or add new={{"{column}": "…"}}'
-                )
+        is_needed = not (row.nullable or row.is_filled or row.is_computed)
+        if is_needed and column not in _given(leads):
+            yield (
+                f"{table}.{column}: is NOT NULL without a default, and the declaration has no "
+                f'value for it: name a field for it, or add new={{"{column}": "…"}}'
+            )
     for name, target in leads.targets.items():
         for column in columns_of(target):
             if column in rows:

@@ -1,7 +1,7 @@
 """What a declared table gets: one plain index on the phone's key, and the key's function.
 
-The index is built CONCURRENTLY, so the site goes on. One that an earlier attempt left behind INVALID
-is dropped and built again.
+The index is built CONCURRENTLY, so the site goes on. One that an earlier attempt left behind
+INVALID is dropped and built again.
 """
 
 import logging

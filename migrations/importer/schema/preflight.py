@@ -32,7 +32,7 @@ def check_import(connection: Connection, table: LeadsTable, *, is_revert: bool =
 
 
 def check_removal(connection: Connection, table: LeadsTable) -> None:
-    """Raise ``DatabaseRefused`` unless the role may remove leads and sees all that refers to one."""
+    """Raise ``DatabaseRefused`` unless the role may remove leads and sees what refers to them."""
     referrers = statement("referrers", table=table)
     refuse(_lines(connection, statement("check_removal", table=table, referrers=referrers)))
 

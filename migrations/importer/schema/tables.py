@@ -57,7 +57,7 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
 
 
 def drop_tables(context: RevisionContext, *tables: Table) -> None:
-    """Drop what ``create_tables`` made, unless it holds rows or others refer to it; say what stays."""
+    """Drop what ``create_tables`` made, unless it holds rows or is referred to; say what stays."""
     if context.as_sql:
         raise DatabaseRefused(
             "This downgrade depends on what the tables hold: it cannot be a script. Run it online."

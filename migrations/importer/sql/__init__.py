@@ -32,7 +32,7 @@ _NAMES = {
 _templates = TemplateLookup([_HERE], strict_undefined=True)
 
 
-def statement(name: str, **values: Any) -> str:
+def statement(name: str, /, **values: Any) -> str:
     """Return the statement of that name, rendered for ``values`` if it is a template."""
     if not values:
         return _as_it_stands(name)
