@@ -129,9 +129,9 @@ class ChangedLead:
 class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
-    leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED`` leads;
-    ``total_created`` and ``total_changed`` count all. problems: why records were rejected, or why
-    the export was ``refused``: nothing was written then.
+    leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
+    leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
+    or why the export was ``refused``: nothing was written then.
     """
 
     database: str

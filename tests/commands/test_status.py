@@ -75,7 +75,7 @@ def test_an_unfinished_import_says_where_it_stopped(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And that it may be running."""
-    run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
+    run(imported, "SET next_record = _end = 100, finished_at = NULL")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} unfinished" in words
     assert "stopped at record 100 of 217, or running now" in words
@@ -94,7 +94,7 @@ def test_a_reverted_import_stays_with_what_was_taken_back(
 
 def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
     """Up to which record it was reverted."""
-    run(imported, "UPDATE lead_imports SET revert_next_record = 50")
+    run(imported, "SET revert_next_record = _end = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
     assert "up to record 50 of 217" in words

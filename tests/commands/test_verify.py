@@ -16,8 +16,7 @@ from migrations.__main__ import main
 from migrations.commands import verify as module
 from migrations.commands.verify import Checked, Verdict, verify
 from migrations.deploy.connection import connect
-from migrations.importer import v1
-from migrations.importer.sql import compare
+from migrations.importer import comparing, v1
 from models import Base
 from tests.support.crm import (
     BEFORE_IMPORT,
@@ -318,8 +317,10 @@ def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatc
     """Without a word; a statement that runs is the usual moment for it."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_sleep(1)",))
-    monkeypatch.setattr(module, "fold_repeats", lambda *_: interrupt.start())
+    monkeypatch.setattr(
+        comparing, "_compare", lambda server, *_: server.execute("SELECT pg_sleep(1)")
+    )
+    monkeypatch.setattr(comparing, "fold_repeats", lambda *_: interrupt.start())
     assert main(["verify"]) == 130
 
 
@@ -328,7 +329,8 @@ def test_a_lost_connection_is_one_sentence(
 ) -> None:
     """Exit status 1."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
-    monkeypatch.setattr(compare, "COMPARE", ("SELECT pg_terminate_backend(pg_backend_pid())",))
+    ended = "SELECT pg_terminate_backend(pg_backend_pid())"
+    monkeypatch.setattr(comparing, "_compare", lambda server, *_: server.execute(ended))
     assert main(["verify"]) == 1
     assert capsys.readouterr().err.endswith(
         "the connection to the server was lost. Run the same command again.\n"

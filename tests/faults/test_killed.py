@@ -26,7 +26,7 @@ PLACES = {
     ),
     "before the batch skips the audit": KillBefore("app.skip_audit", nth=2),
     "before the batch is called": KillBefore("SELECT pg_temp.lead_import_apply_batch", nth=2),
-    "before the checkpoint moves": KillBefore("UPDATE lead_imports SET next_record", nth=2),
+    "before the checkpoint moves": KillBefore("SET next_record = _end", nth=2),
     "before leads are looked for": KillBefore("INSERT INTO lead_import_place", nth=2),
     "before leads are added": KillBefore("INSERT INTO leads", nth=2),
     "before leads are locked": KillBefore("FOR NO KEY UPDATE", nth=2),

@@ -111,7 +111,7 @@ def test_an_upgrade_waits_for_the_downgrade_of_its_import(
     """The stamp says that there is nothing to do, but the import is half back: it is waited for,
     and comes again."""
     deploys.succeed(crm_with_leads, "upgrade", "head")
-    held = HoldBefore("UPDATE lead_imports SET revert_next_record", nth=2)
+    held = HoldBefore("SET revert_next_record = _end", nth=2)
     down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
     held.wait()
     up = deploys.start(crm_with_leads, "upgrade", "head")

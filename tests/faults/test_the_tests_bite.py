@@ -51,7 +51,7 @@ def a_batch_that_another_process_has_imported_is_left_alone(
     """The other one has lost its lock, or never had one; this one is about to begin with the same
     records."""
     before = picture(url)
-    held = HoldBefore("UPDATE lead_imports SET next_record", nth=2)
+    held = HoldBefore("SET next_record = _end", nth=2)
     deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held, *faults])
     held.wait()
     deploys.succeed(url, "upgrade", "head", faults=[without.deploy_lock_taken])

@@ -9,6 +9,7 @@ from sqlalchemy import URL, create_engine, text
 from migrations.importer import v1
 from migrations.importer.session import Server, Session
 from migrations.importer.staging import fold_repeats
+from migrations.importer.table import LeadsTable
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.support.crm import (
     BEFORE_IMPORT,
@@ -175,9 +176,9 @@ def test_what_is_imported_is_what_was_checked(
     """Whatever becomes of the file once it has passed."""
     bundle(records(), monkeypatch, tmp_path)
 
-    def spoil_and_fold(session: Session) -> None:
+    def spoil_and_fold(session: Session, table: LeadsTable) -> None:
         (tmp_path / "export.json").write_text("[]")
-        fold_repeats(session)
+        fold_repeats(session, table)
 
     monkeypatch.setattr(v1, "fold_repeats", spoil_and_fold)
     before = picture(crm)

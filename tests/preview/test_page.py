@@ -29,9 +29,7 @@ HOSTILE = [
     "\x1b[2Jterminal\x07",
     "W" * 50,
 ]
-EMPTY = Preview(
-    "crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), 50, 50, tables=[TableRows("leads", 0, 0, 0)]
-)
+EMPTY = Preview("crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "leads", 50, 50)
 
 
 @pytest.fixture(scope="module")

@@ -358,7 +358,7 @@ def test_a_lead_of_two_records_is_left_to_people(
 
     def then_edit(session: Session, batch: Batch, revision: str) -> None:
         apply_batch(session, batch, revision)
-        if batch.here == 0:
+        if batch.first == 0:
             run(
                 crm,
                 "UPDATE leads SET phone = :phone, full_name = 'By hand'",

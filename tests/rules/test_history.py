@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from migrations.crm import LEADS
 from migrations.history import (
     PINNED,
     Fault,
@@ -25,8 +26,8 @@ from migrations.importer.v1 import Import
 SCHEMA, FIRST, SECOND = "0001_schema", "0002_first", "0003_second"
 STEPS = (
     Step(SCHEMA),
-    Step(FIRST, (SCHEMA,), Import(FIRST, "first.json", "f1", 217)),
-    Step(SECOND, (FIRST,), Import(SECOND, "second.json", "5e", 3)),
+    Step(FIRST, (SCHEMA,), Import(FIRST, "first.json", "f1", 217, LEADS)),
+    Step(SECOND, (FIRST,), Import(SECOND, "second.json", "5e", 3, LEADS)),
 )
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -41,12 +42,15 @@ def receipt(revision: str = FIRST, **changed: Any) -> Receipt:
         export=import_.export,
         sha256=import_.sha256,
         records=import_.records,
+        declaration=import_.leads.as_json(),
+        policies=import_.policies,
         next_record=import_.records,
         created=import_.records,
         updated=0,
         unchanged=0,
         rejected=0,
         folded=0,
+        shared=0,
         started_at=NOON,
         finished_at=NOON,
         ran_by="crm",
@@ -318,8 +322,8 @@ def test_a_run_without_work_names_the_last_import_that_should_be_in() -> None:
 def test_the_importer_works_on_no_receipt_that_does_not_fit() -> None:
     """It says who knows the remedy."""
     with pytest.raises(DatabaseRefused, match=r"is not what revision .* status'"):
-        check_receipt(receipt(), "other", 217)
+        check_receipt(receipt(), {"sha256": "other"})
     with pytest.raises(DatabaseRefused, match=r"has come to record 50 of 217 only.* status'"):
         check_not_half_reverted(half_reverted())
-    check_receipt(receipt(), "f1", 217)
+    check_receipt(receipt(), {"sha256": "f1", "records": 217})
     check_not_half_reverted(half_imported())

@@ -87,7 +87,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
         after = connection.execute(text(_READS)).one()
         ran.append(
             Ran(
-                records=parameters["next"] - parameters["here"],
+                records=parameters["end"] - parameters["first"],
                 statements=list(_statements(notices.said)),
                 reads=after.from_start_to_end - before.from_start_to_end,
                 leads=after.leads - before.leads,

@@ -187,11 +187,10 @@ def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[R
     """What a plain loop would make of the leads: those that were there, by id, and the new ones."""
     keys = keys_of(url, [record["phone"] for record in export])
     there = {lead_id: dict(lead) for lead_id, lead in before.leads.items()}
-    current = {
-        lead["phone_key"]: lead
-        for lead in there.values()
-        if lead["duplicate_of"] is None and lead["phone_key"]
-    }
+    youngest_first = sorted(
+        there.values(), key=lambda lead: (lead["created_at"], lead["id"]), reverse=True
+    )
+    current = {lead["phone_key"]: lead for lead in youngest_first if lead["phone_key"]}
     new: list[Record] = []
     for record in export:
         lead = current.get(keys[record["phone"]])
@@ -263,9 +262,9 @@ def _assert_ledger(
     edges = [0] + [batch.next_record for batch in batches]
     assert [batch.first_record for batch in batches] == edges[:-1]
     assert edges[-1] == ledger.records
-    assert sorted(lead_id for batch in batches for lead_id in batch.created_ids) == sorted(created)
-    assert {image.lead_id: _fields(dict(image._mapping)) for image in images} == {
-        lead_id: _fields(before.leads[lead_id]) for lead_id in updated
+    assert sorted(int(id_) for batch in batches for id_ in batch.created_ids) == sorted(created)
+    assert {int(image.lead_id): image.old_values[:-1] for image in images} == {
+        lead_id: list(_fields(before.leads[lead_id]).values()) for lead_id in updated
     }
     return ledger
 

@@ -258,7 +258,7 @@ def _are_e164(connection: Connection, table: str, column: _Column) -> bool:
     name = quoted(column.name)
     asked = (
         f"SELECT count(*) > 0 AND bool_and({name} ~ '^[+][1-9][0-9]{{6,14}}$') "
-        f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS some"
+        f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS sample"
     )
     return bool(connection.execute(text(asked)).scalar_one())
 
@@ -315,7 +315,7 @@ def _only_value(connection: Connection, table: str, column: _Column) -> str | No
     name = quoted(column.name)
     asked = (
         f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most "
-        f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS some"
+        f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
     )
     found = connection.execute(text(asked)).one()
     if found.least is None or found.least != found.most or len(found.least) > 50:

@@ -4,6 +4,8 @@ What does not fit is listed, all of it, by name, before anything is written.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
 
 from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
@@ -231,8 +233,9 @@ def _sql_problems(
 
 def _parse(connection: Connection, sql: str) -> str | None:
     """What the server has against a statement that reads no row."""
+    driver: Any = connection.connection.driver_connection
     try:
-        with connection.begin_nested():
+        with nullcontext() if driver.autocommit else connection.begin_nested():
             connection.execute(text(sql))
     except DBAPIError as error:
         diagnostics = getattr(error.orig, "diag", None)

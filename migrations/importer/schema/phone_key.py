@@ -13,7 +13,7 @@ from migrations.importer.context import RevisionContext, connection_of, options_
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, qualified, quoted
-from migrations.importer.phone import CREATE_KEY_FUNCTION, KEY_FUNCTION
+from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import assumed_table, find_table
 from migrations.importer.schema.preflight import refuse
@@ -34,7 +34,7 @@ _QUICKLY = "SET lock_timeout = '2s'"
 
 def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     """Make the key's function and the index, or what of them is missing."""
-    create_function(context, f"{KEY_FUNCTION}(text)", CREATE_KEY_FUNCTION)
+    create_function(context, f"{KEY_FUNCTION}(text)", statement(KEY_FUNCTION))
     # The site's own roles compute the key whenever they write a lead.
     context.execute(f"GRANT EXECUTE ON FUNCTION {KEY_FUNCTION}(text) TO PUBLIC")
     # A dry run is one transaction, in which nothing can be built concurrently.

@@ -5,8 +5,8 @@
     create_tables(op.get_context(), USERS)
     drop_tables(op.get_context(), USERS)
 
-A table that is there stays as it is. Going back drops a table only if its revision made it and it is
-empty.
+A table that is there stays as it is. Going back drops a table only if its revision made it and it
+is empty.
 """
 
 import logging

@@ -1,7 +1,7 @@
 <%
     target = column.target
     names = [target.by] if isinstance(target.by, str) else list(target.by)
-    tries = [("{}", name) for name in names] + [("lower({})", name) for name in names]
+    tries = [("{}", by) for by in names] + [("lower({})", by) for by in names]
     words = literal(json.dumps(dict(target.names)))
     raw = quoted(column.field.name)
     field = literal(column.field.name)
@@ -21,13 +21,13 @@ BEGIN
         SELECT ${literal(target.otherwise)}
 % endif
     ) AS named;
-% for form, name in tries:
+% for form, by in tries:
 
     INSERT INTO lead_import_found (field, value, id)
     SELECT ${field}, w.value, min(CAST(t.${quoted(target.id)} AS text))
     FROM lead_import_wanted AS w
     JOIN ${qualified(target.table)} AS t
-        ON ${form.format(f"CAST(t.{quoted(name)} AS text)")} = ${form.format("w.name")}
+        ON ${form.format(f"CAST(t.{quoted(by)} AS text)")} = ${form.format("w.name")}
     WHERE w.value NOT IN (SELECT value FROM lead_import_found WHERE field = ${field})
     GROUP BY w.value
     HAVING count(*) = 1;
