@@ -24,6 +24,7 @@ from migrations.history import (
     last_import,
     nothing_new_in_words,
     read_history,
+    read_stamp,
     stamp_faults,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
@@ -79,26 +80,25 @@ def run(settings: Settings, stop: Stop) -> None:
 
 
 def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) -> None:
-    history = look(connection)
-    wanted, faulty = destination(), bool(stopping(history))
-    is_pending = wanted is not None and wanted != set(history.stamped)
-    if wanted is not None and not (is_pending or faulty or settings.importer.dry_run):
-        # Alembic would look again, without the lock: what another deploy does now is no work of
-        # ours.
-        log_nothing_pending(connection, history)
-        return
-    if is_pending or (faulty and wanted is not None):
+    found, wanted = read_stamp(connection, context.script), destination()
+    connection.rollback()
+    if wanted is None:
+        refuse(stamp_faults(found))
+    elif wanted != set(found.stamped) or stopping(look(connection)):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
-    if faulty:
-        # With the lock: it may have been another deploy's downgrade at work.
-        refuse_faults(look(connection))
+        # Only now: without the lock it may have been another deploy's downgrade at work.
+        refuse(stopping(look(connection)))
+    elif not settings.importer.dry_run:
+        # Alembic would look for work again, without the lock, and find what another deploy does.
+        log_nothing_pending(connection)
+        return
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction():
             context.run_migrations()
     if wanted is not None and done.heads is None:
-        log_nothing_pending(connection, look(connection))
+        log_nothing_pending(connection)
 
 
 def look(connection: Connection) -> History:
@@ -127,14 +127,15 @@ def stopping(history: History) -> list[Fault]:
     return [] if options.get("purge") else stamp_faults(history)
 
 
-def refuse_faults(history: History) -> None:
+def refuse(found: list[Fault]) -> None:
     """Raise ``DatabaseRefused`` with the first fault: its remedy may mend the others too."""
-    if found := stopping(history):
+    if found:
         raise DatabaseRefused(str(found[0]))
 
 
-def log_nothing_pending(connection: Connection, history: History) -> None:
+def log_nothing_pending(connection: Connection) -> None:
     """Say that the last import is in and that this run added nothing to it, unless it is not in."""
+    history = look(connection)
     wrong = [fault for fault in faults(history) if fault.stops_upgrade]
     if wrong:
         log.warning("%s", wrong[0])

@@ -12,7 +12,7 @@ all faults, ``status`` prints them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -39,6 +39,7 @@ __all__ = [
     "last_import",
     "nothing_new_in_words",
     "read_history",
+    "read_stamp",
     "stamp_faults",
 ]
 
@@ -97,6 +98,11 @@ class History:
         return [step.import_ for step in self.steps if step.import_]
 
     @property
+    def live(self) -> list[Receipt]:
+        """The receipts of imports that have not been reverted."""
+        return [receipt for receipt in self.receipts if receipt.state != "reverted"]
+
+    @property
     def pending(self) -> list[Import]:
         """The code's imports that the ledger does not know, or knows as reverted."""
         return [import_ for import_ in self.imports if self.receipt_of(import_.revision) is None]
@@ -131,33 +137,34 @@ class History:
 
     def receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's import that has not been reverted."""
-        return self._last(revision, is_reverted=False)
+        return _last(self.live, revision)
 
     def reverted_receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's last import that has been reverted."""
-        return self._last(revision, is_reverted=True)
+        gone = [receipt for receipt in self.receipts if receipt.state == "reverted"]
+        return _last(gone, revision)
 
-    def _last(self, revision: str, *, is_reverted: bool) -> Receipt | None:
-        found = [
-            receipt
-            for receipt in self.receipts
-            if receipt.revision == revision and (receipt.state == "reverted") == is_reverted
-        ]
-        return found[-1] if found else None
+
+def _last(receipts: Iterable[Receipt], revision: str) -> Receipt | None:
+    found = [receipt for receipt in receipts if receipt.revision == revision]
+    return found[-1] if found else None
 
 
 def read_history(connection: Connection, script: ScriptDirectory) -> History:
     """Read code, stamp and ledger.
 
-    script: the code's revisions. Whoever else is at work may be between stamp and ledger: only the
-    deploy lock keeps the two together.
+    Without the deploy lock another run may be at work between the stamp and the ledger.
     """
-    return History(
-        steps=tuple(_steps(script)),
-        stamped=_read_stamp(connection),
+    return replace(
+        read_stamp(connection, script),
         receipts=tuple(all_receipts(connection)),
         missing=_read_missing(connection),
     )
+
+
+def read_stamp(connection: Connection, script: ScriptDirectory) -> History:
+    """Read code and stamp alone, because another run may be about to drop the ledger."""
+    return History(tuple(_steps(script)), _read_stamp(connection))
 
 
 def imports_of(script: ScriptDirectory) -> list[Import]:
@@ -266,8 +273,8 @@ def _schema_faults(history: History) -> Iterator[Fault]:
 
 def _ledger_faults(history: History) -> Iterator[Fault]:
     known = {step.revision for step in history.steps}
-    for receipt in history.receipts:
-        if receipt.revision not in known and receipt.state != "reverted":
+    for receipt in history.live:
+        if receipt.revision not in known:
             yield Fault(
                 f"The ledger holds an import of {receipt.export} under revision "
                 f"{receipt.revision}, which this release does not know",

@@ -1,16 +1,15 @@
-"""After the fact: is every import of this code in the database, as the ledger says?
+"""``verify``: is every import of this code in the database, as the ledger says?
 
-Wrong is: an export that is not the pinned file any more; a stamp without its import, as
-``create_all`` and ``alembic stamp head`` leave it; a ledger that was emptied or does not add up; an
-import or its way back that stopped in the middle; an import that is not in. That people have edited
-or removed leads since is normal, and counted.
+Wrong is each fault of the history, pending imports too, a ledger that does not add up, and an
+export that is not the pinned file any more. That people have edited or removed leads since is
+normal, and counted.
 
 Nothing is written: but for its temporary tables, the connection is read-only. The export is read
 again and compared batch by batch, so any size will do.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,12 +18,12 @@ from rich.text import Text
 from sqlalchemy import Connection, text
 
 from migrations.commands.project import reading, revisions
-from migrations.console import console, print_json
+from migrations.console import console, print_json, printable
 from migrations.history import faults, read_history
 from migrations.importer.batches import Batch
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import Export
-from migrations.importer.ledger import Receipt
+from migrations.importer.ledger import OUTCOMES, Receipt
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
 from migrations.importer.sql import apply as sql
@@ -32,7 +31,7 @@ from migrations.importer.sql import compare
 from migrations.importer.staging import fold_repeats, stage_export
 from migrations.importer.v1 import Import
 
-__all__ = ["Checked", "Verdict", "add_arguments", "print_verdict", "run", "verify"]
+__all__ = ["Checked", "Verdict", "add_arguments", "run", "verify"]
 
 RECORDS_AT_A_TIME = 5_000
 
@@ -46,7 +45,9 @@ _SUMS = """
         coalesce(sum(folded), 0) AS folded,
         coalesce(sum(cardinality(created_ids)), 0) AS created_ids,
         (SELECT count(*) FROM lead_before_images WHERE import_id = :import) AS before_images,
-        (SELECT count(DISTINCT record) FROM lead_import_rejects WHERE import_id = :import) AS rejects
+        (
+            SELECT count(DISTINCT record) FROM lead_import_rejects WHERE import_id = :import
+        ) AS rejects
     FROM lead_import_batches
     WHERE import_id = :import
 """
@@ -57,8 +58,8 @@ class Checked:
     """One import: what is wrong with it, and what people have done to its leads since.
 
     edited: leads; fields: how many of them in which field; removed: leads that are gone.
-    lost: records whose lead the ledger does not know, for they changed nothing, and whose phone no
-    lead has any more.
+    lost: records whose phone no lead has any more, and whose lead the ledger does not know because
+    they changed nothing.
     """
 
     revision: str
@@ -115,7 +116,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json(_as_json(verdict))
     else:
-        print_verdict(verdict)
+        _print_verdict(verdict)
     return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
 
 
@@ -131,66 +132,56 @@ def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
         receipt = history.receipt_of(import_.revision)
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)
-        _compare_export(import_, receipt, checked, server, history.receipts)
+        later = [other.id for other in history.live if receipt and other.id > receipt.id]
+        _compare_export(import_, receipt, later, checked, server)
         verdict.imports.append(checked)
     return verdict
 
 
 def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
-    """The ledger against itself: its row, its batches and its before-images tell one story."""
-    found = connection.execute(text(_SUMS), {"import": receipt.id}).one()
+    """Compare the ledger with itself: its row, its batches and its before-images agree."""
+    found = connection.execute(text(_SUMS), {"import": receipt.id}).one()._mapping
+    outcomes = {outcome: getattr(receipt, outcome) for outcome in OUTCOMES}
     expected = {
         "records": receipt.records,
-        "created": receipt.created,
-        "updated": receipt.updated,
-        "unchanged": receipt.unchanged,
-        "rejected": receipt.rejected,
-        "folded": receipt.folded,
+        **outcomes,
         "created_ids": receipt.created,
         "before_images": receipt.updated,
         "rejects": receipt.rejected,
     }
     wrong = [
-        f"{name.replace('_', ' ')}: found {found._mapping[name]}, expected {count}"
+        f"{name.replace('_', ' ')} found {found[name]}, expected {count}"
         for name, count in expected.items()
-        if found._mapping[name] != count
+        if found[name] != count
     ]
-    counted = (
-        receipt.created + receipt.updated + receipt.unchanged + receipt.rejected + receipt.folded
-    )
-    if counted != receipt.records:
-        wrong.append(f"the outcomes add up to {counted}, expected {receipt.records}")
+    if (total := sum(outcomes.values())) != receipt.records:
+        wrong.append(f"the outcomes add up to {total}, expected {receipt.records}")
     if wrong:
         yield (
-            f"The ledger of {receipt.export} does not add up: {'; '.join(wrong)}. Somebody has "
-            f"written to it: "
-            "restore the ledger's tables (lead_imports and those that refer to it) from a backup."
+            f"The ledger of {receipt.export} does not add up, because somebody has written to it: "
+            f"{', '.join(wrong)}. Restore its tables (lead_imports and those that refer to it) "
+            "from a backup."
         )
 
 
 def _compare_export(
     import_: Import,
     receipt: Receipt | None,
+    later: list[int],
     checked: Checked,
     server: Server | None,
-    receipts: Iterable[Receipt],
 ) -> None:
+    """Compare leads with an export, or check the file alone if its import is not right.
+
+    later: the ledger's ids of the imports after this one.
+    """
     try:
         with import_.open() as export:
-            if receipt and server and not checked.problems:
-                where: dict[str, object] = {
-                    "import": receipt.id,
-                    "later": [
-                        other.id
-                        for other in receipts
-                        if other.id > receipt.id and other.state != "reverted"
-                    ],
-                }
-                _compare_leads(
-                    server, export, where, checked, blanks_clear=import_.blanks == "clear"
-                )
-            else:
+            if receipt is None or server is None or checked.problems:
                 export.check()
+                return
+            where: dict[str, object] = {"import": receipt.id, "later": later}
+            _compare_leads(server, export, where, checked, blanks_clear=import_.blanks == "clear")
     except ExportRefused as error:
         checked.problems.append(str(error))
 
@@ -238,20 +229,22 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     return {"ok": ok, "as_imported": verdict.is_as_imported, **asdict(verdict)}
 
 
-def print_verdict(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     """Print of each import that it is OK, and what people have edited since; then what is wrong."""
     say = console().print
     for checked in verdict.imports:
         if not checked.problems:
-            say(
-                Text.assemble((checked.export, "bold"), ": ", ("OK", "green"), ". "),
-                _edits_in_words(checked),
-                sep="",
-            )
+            say(_ok_in_words(checked))
     for problem in verdict.all_problems:
-        say(Text.assemble(("wrong: ", "bold red"), problem))
+        lines = "\n".join(map(printable, problem.splitlines()))
+        say(Text.assemble(("wrong: ", "bold red"), lines))
     if not verdict.imports and not verdict.problems:
         say("This code has no import to verify.")
+
+
+def _ok_in_words(checked: Checked) -> Text:
+    name, ok = (checked.export, "bold"), ("OK", "green")
+    return Text.assemble(name, ": ", ok, ". ", _edits_in_words(checked))
 
 
 def _edits_in_words(checked: Checked) -> str:

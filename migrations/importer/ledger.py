@@ -13,7 +13,7 @@ Created leads are looked at only where they are to be removed (``remove_created`
 of all imports of the revision: an earlier one may have been reverted without its leads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from migrations.importer.session import Session
 
 __all__ = [
     "OUTCOMES",
+    "REVERT_OUTCOMES",
     "Receipt",
     "State",
     "all_receipts",
@@ -44,12 +45,20 @@ MOST_COUNTED = 1_000_000
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 """What becomes of a record; the five counts add up to the records."""
 
+REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
+"""What becomes of a lead that the import wrote, once it is reverted."""
+
 State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 _COLUMNS = """
     id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
     started_at, finished_at, ran_by, release, revert_next_record, restored, kept, removed, referenced,
     remove_created, reverted_at
+"""
+
+_COUNT_COLUMNS = """
+    SELECT count(*) FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass('lead_imports') AND attname = ANY(:columns) AND NOT attisdropped
 """
 
 _START = """
@@ -147,8 +156,11 @@ def start_import(session: Session, **row: object) -> None:
 
 
 def has_ledger(connection: Connection) -> bool:
-    """Whether there is a ledger: a downgrade may have dropped it, or no revision made it yet."""
-    return connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is not None
+    """Whether there is a ledger of ours: a downgrade may have dropped it, no revision made it yet,
+    or the table may be somebody else's."""
+    columns = [field.name for field in fields(Receipt)]
+    found = connection.execute(text(_COUNT_COLUMNS), {"columns": columns}).scalar_one()
+    return bool(found == len(columns))
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:

@@ -1,9 +1,8 @@
-"""What a dry run did, collected before it is rolled back, as a preview (``preview.py``).
+"""What a dry run did, collected before it is rolled back, as a preview (``figures.py``).
 
     with previewed(connection, show):
         ...                              # the very statements of an upgrade
-    # show(Preview(leads_before=50, leads_after=257, …)) has been called, and nothing is left of
-    # them
+    # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
 The figures are read from the ledger that the dry run wrote; the rows of each table are counted by
 Postgres itself, in its statistics of this transaction, so that what triggers write is counted too.
@@ -18,12 +17,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from migrations.importer.errors import ExportRefused, Problem
-from migrations.importer.ledger import count_leads, has_ledger
+from migrations.importer.ledger import OUTCOMES, REVERT_OUTCOMES, count_leads, has_ledger
 from migrations.importer.record import COLUMNS
 from migrations.preview.figures import (
     LONGEST_SHOWN,
     MOST_LISTED,
-    OUTCOMES,
     ChangedLead,
     CreatedLead,
     Figures,
@@ -35,7 +33,11 @@ from migrations.preview.figures import (
 __all__ = ["previewed"]
 
 _ROWS_WRITTEN = """
-    SELECT relid::regclass::text AS name, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted
+    SELECT
+        relid::regclass::text AS name,
+        n_tup_ins AS inserted,
+        n_tup_upd AS updated,
+        n_tup_del AS deleted
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
     ORDER BY name
@@ -86,7 +88,7 @@ _CHANGED = f"""
     LIMIT {MOST_LISTED}
 """
 
-_SET_ASIDE = f"""
+_REJECTS = f"""
     SELECT r.record + 1 AS record, r.field, r.reason, count(*) OVER () AS total
     FROM lead_import_rejects AS r
     JOIN {_DONE} ON r.import_id = done.import_id AND r.record >= done.start
@@ -97,7 +99,7 @@ _SET_ASIDE = f"""
 
 @dataclass(frozen=True)
 class _Start:
-    """The database before the dry run: what the preview tells the difference to."""
+    """The database before the dry run, which the preview compares with."""
 
     leads: int
     rows: dict[str, tuple[int, int, int]]
@@ -106,7 +108,7 @@ class _Start:
 
 @contextmanager
 def previewed(connection: Connection, show: Callable[[Preview], None]) -> Iterator[None]:
-    """One transaction around everything, looked at and undone at its end; then ``show`` is called.
+    """Open one transaction around everything, look at it, roll it back, then call ``show``.
 
     An export that is refused has a preview too; ``ExportRefused`` is raised after it.
     """
@@ -134,11 +136,11 @@ def _take(connection: Connection, start: _Start, refused: ExportRefused | None) 
     after = _look(connection)
     done = [row for id, row in after.ledger.items() if row != start.ledger.get(id)]
     starts = {row["id"]: start.ledger.get(row["id"], {}).get("next_record", 0) for row in done}
-    # Of a way back there are figures alone; its ledger's empty tables may be dropped by now.
+    # A revert has figures alone, because its ledger's empty tables may be dropped by now.
     starts = {id: first for id, first in starts.items() if first < after.ledger[id]["next_record"]}
     created, total_created = _created(connection, starts) if starts else ([], 0)
     changed, total_changed = _changed(connection, starts) if starts else ([], 0)
-    problems, total_problems = _set_aside(connection, starts) if starts else ([], 0)
+    problems, total_problems = _rejects(connection, starts) if starts else ([], 0)
     return Preview(
         database=connection.execute(text("SELECT current_database()")).scalar_one(),
         taken_at=datetime.now(UTC),
@@ -185,22 +187,16 @@ def _figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figures:
         difference: int = after[column] - before.get(column, 0)
         return difference
 
-    imports = gained("next_record") > 0
-    checkpoint = "next_record" if imports else "revert_next_record"
-    counts = [
-        name for name, value in after.items() if type(value) is int and name not in _NO_COUNTS
-    ]
+    applied = gained("next_record")
+    outcomes = OUTCOMES if applied else REVERT_OUTCOMES
     return Figures(
         revision=after["revision"],
         export=after["export"],
         sha256=after["sha256"],
         records=after["records"],
-        done=gained(checkpoint),
-        counts={name: gained(name) for name in counts if imports == (name in OUTCOMES)},
+        done=applied or gained("revert_next_record"),
+        counts={outcome: gained(outcome) for outcome in outcomes},
     )
-
-
-_NO_COUNTS = ("id", "records", "next_record", "revert_next_record")
 
 
 def _created(connection: Connection, starts: Mapping[int, int]) -> tuple[list[CreatedLead], int]:
@@ -224,11 +220,10 @@ def _changed(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Ch
     return leads, rows[0].total if rows else 0
 
 
-def _set_aside(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Problem], int]:
-    rows = connection.execute(text(_SET_ASIDE), _parameters(starts)).all()
-    return [Problem(row.record, row.field, row.reason) for row in rows], rows[
-        0
-    ].total if rows else 0
+def _rejects(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Problem], int]:
+    rows = connection.execute(text(_REJECTS), _parameters(starts)).all()
+    problems = [Problem(row.record, row.field, row.reason) for row in rows]
+    return problems, rows[0].total if rows else 0
 
 
 def _parameters(starts: Mapping[int, int]) -> dict[str, list[int]]:

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrations.importer.errors import Problem
-from migrations.importer.ledger import OUTCOMES
 from migrations.importer.sql.apply import LEDGER_TABLES
 
 __all__ = [
     "LONGEST_SHOWN",
     "MOST_LISTED",
-    "OUTCOMES",
     "ChangedLead",
     "CreatedLead",
     "Figures",
@@ -40,7 +38,7 @@ Values = dict[str, str | None]
 class Figures:
     """What the dry run did of one import, or of its revert.
 
-    done: records of this run, fewer than ``records`` where an earlier one was stopped.
+    done: records of this run, fewer than ``records`` if an earlier one was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
     """
 
@@ -129,7 +127,7 @@ class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
     created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count
-    all. problems: why records were set aside, or why the export was ``refused``: nothing was
+    all. problems: why records were rejected, or why the export was ``refused``: nothing was
     written then.
     """
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.__main__ import main
@@ -93,11 +94,29 @@ def test_a_reverted_import_stays_with_what_was_taken_back(
 
 
 def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Up to which record it was reverted."""
+    """Up to which record it was reverted, and what to do about it."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
     assert "up to record 50 of 217" in words
+    wrong = (
+        f"{EXPORT}: its downgrade has come to record 50 of 217 only. Finish it, then import "
+        "again: 'alembic downgrade -1', then 'alembic upgrade head'."
+    )
+    assert f"wrong: {wrong}" in words
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["faults"] == [wrong]
+
+
+def test_somebody_elses_table_of_that_name_is_no_ledger(
+    database: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not read; an upgrade says that it does not fit."""
+    monkeypatch.setenv("DATABASE_URL", shown(database))
+    run(database, "CREATE TABLE lead_imports (id text)")
+    assert "Its ledger has no imports." in told(capsys)
+    with pytest.raises(CommandError, match=r"lead_imports\.id: found text, expected bigint"):
+        upgrade(database)
 
 
 def test_a_database_without_a_ledger_has_no_imports(
