@@ -82,9 +82,9 @@ class Step:
 class History:
     """What code, stamp and ledger say.
 
-    steps: the code's revisions, the first one first; stamped: the rows of ``alembic_version``;
-    receipts: the ledger's imports, the oldest first; missing: what an import works with and the
-    database lacks, such as "the table lead_imports".
+    steps: the code's revisions, each one after its parents; stamped: the rows of
+    ``alembic_version``; receipts: the ledger's imports, the oldest first; missing: what an import
+    works with and the database lacks, such as "the table lead_imports".
     """
 
     steps: tuple[Step, ...]
@@ -132,8 +132,11 @@ class History:
         """The code's revisions before another one; what it does not know has come after all."""
         if revision in self.unknown:
             return frozenset(step.revision for step in self.steps)
-        parents = self.step(revision).parents
-        return frozenset(parents).union(*(self.before(parent) for parent in parents))
+        found = {revision}
+        for step in reversed(self.steps):
+            if step.revision in found:
+                found.update(step.parents)
+        return frozenset(found - {revision})
 
     def receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's import that has not been reverted."""
@@ -372,13 +375,15 @@ def _half_reverted(history: History, receipt: Receipt, fact: str) -> Fault:
 
 
 def _another_export(history: History, receipt: Receipt, different: list[str]) -> Fault:
-    before = _names(history.step(receipt.revision).parents, "base")
+    downgrade = [f"alembic downgrade {_before(history, receipt.revision)}"]
+    if receipt.revision not in history.applied:
+        downgrade.insert(0, f"alembic stamp {receipt.revision}")
     return Fault(
         f"The ledger's import of {receipt.export} is not what revision {receipt.revision} pins: "
         f"{', '.join(different)}",
         "A released export is never edited: put the old file and its pins back and add the new "
         "one with 'python -m migrations add'. If this one is meant instead, run "
-        f"'alembic downgrade {before}' with the release that imported the other and deploy again",
+        f"{_one_by_one(downgrade)} with the release that imported the other, and deploy again",
         receipt.revision,
     )
 
@@ -396,8 +401,15 @@ _RUN_THEM = (
 
 
 def _import_again(history: History, revision: str) -> list[str]:
-    before = " ".join(history.step(revision).parents) or "base"
-    return [f"alembic stamp {before}", *_upgrade_again(history, revision)]
+    return [
+        f"alembic stamp {_before(history, revision)}",
+        *_upgrade_again(history, revision),
+    ]
+
+
+def _before(history: History, revision: str) -> str:
+    """Name the revision right before another one, as Alembic's commands take it."""
+    return " ".join(history.step(revision).parents) or "base"
 
 
 def _upgrade_again(history: History, revision: str) -> list[str]:
@@ -411,8 +423,8 @@ def _one_by_one(commands: Iterable[str]) -> str:
     return ", then ".join(f"'{command}'" for command in commands)
 
 
-def _names(revisions: Iterable[str], nothing: str = "with nothing") -> str:
-    return " and ".join(sorted(revisions)) or nothing
+def _names(revisions: Iterable[str]) -> str:
+    return " and ".join(sorted(revisions)) or "with nothing"
 
 
 # Around a run of Alembic.

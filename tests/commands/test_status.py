@@ -199,10 +199,15 @@ def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (0.01, "under 0.1 s"), (0.44, "0.4 s"), (5, "5 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+        (0.01, "under 0.1 s"),
+        (0.44, "0.4 s"),
+        (5, "5 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
         (7500, "2 h 5 min"),
     ],
-)  # fmt: skip
+)
 def test_spans_of_time_read_well(seconds: float, told: str) -> None:
     """In the units that matter."""
     assert time_span(seconds) == told

@@ -38,7 +38,10 @@ from tests.support.crm import (
 from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
 
-EVERYTHING = "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+EVERYTHING = """
+    SELECT relname, pg_relation_size(oid) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace ORDER BY 1
+"""
 
 
 def verdict_of(url: URL) -> Verdict:

@@ -250,6 +250,21 @@ def test_what_an_import_works_with_is_missed_only_after_an_import() -> None:
     assert not any("not there" in fault.fact for fault in faults(history(missing=lacks)))
 
 
+def test_an_unfinished_import_of_another_export_is_stamped_before_its_downgrade() -> None:
+    """Alembic reverts no revision that is not stamped."""
+    other = receipt(finished_at=None, sha256="other")
+    assert commands(fault_of(history(SCHEMA, receipts=(other,))))[1:] == [
+        f"alembic stamp {FIRST}",
+        f"alembic downgrade {SCHEMA}",
+    ]
+
+
+def test_an_application_may_have_many_revisions() -> None:
+    """They are gone through one by one, not one inside the other."""
+    many = [Step("0")] + [Step(str(n), (str(n - 1),)) for n in range(1, 5000)]
+    assert len(History(tuple(many), ("4999",)).applied) == 5000
+
+
 # The stamp.
 
 
