@@ -226,6 +226,13 @@ def test_everything_that_is_pinned_is_compared(column: str, stamped: str) -> Non
     assert fault.stops_upgrade
 
 
+def test_the_last_of_several_reverts_is_the_one_to_be_stamped() -> None:
+    """An import may come and go more than once."""
+    first, last = replace(reverted(), remove_created=True), replace(reverted(), id=2)
+    fault = fault_of(history(FIRST, receipts=(first, last)))
+    assert commands(fault)[0] == "alembic downgrade -1"
+
+
 def test_faults_come_in_the_order_of_the_revisions() -> None:
     """The first one is to be mended first."""
     found = faults(history(SECOND))
