@@ -21,9 +21,11 @@ from migrations.history import (
     History,
     check_done,
     faults,
+    imports_of,
     last_import,
     nothing_new_in_words,
     read_history,
+    read_stamp,
     stamp_faults,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
@@ -78,30 +80,25 @@ def run(settings: Settings, stop: Stop) -> None:
 
 
 def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) -> None:
-    history = look(connection)
-    wanted, faulty = destination(), bool(stopping(history))
-    is_pending = wanted is not None and wanted != set(history.stamped)
-    if wanted is not None and not (is_pending or faulty or settings.importer.dry_run):
-        # Alembic would look again, without the lock: what another deploy does now is no work of
-        # ours.
-        log_nothing_pending(connection, history)
-        return
-    if is_pending or (faulty and wanted is not None):
+    found, wanted = read_stamp(connection, context.script), destination()
+    connection.rollback()
+    if wanted is None:
+        refuse(stamp_faults(found))
+    elif wanted != set(found.stamped) or stopping(look(connection)):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
-    if faulty:
-        # With the lock: it may have been another deploy's downgrade at work.
-        refuse_faults(look(connection))
-    with (
-        shown(connection, history)
-        if settings.importer.dry_run and wanted is not None
-        else nullcontext()
-    ):
+        # Only now: without the lock it may have been another deploy's downgrade at work.
+        refuse(stopping(look(connection)))
+    elif not settings.importer.dry_run:
+        # Alembic would look for work again, without the lock, and find what another deploy does.
+        log_nothing_pending(connection)
+        return
+    with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction():
             context.run_migrations()
     if wanted is not None and done.heads is None:
-        log_nothing_pending(connection, look(connection))
+        log_nothing_pending(connection)
 
 
 def look(connection: Connection) -> History:
@@ -130,14 +127,15 @@ def stopping(history: History) -> list[Fault]:
     return [] if options.get("purge") else stamp_faults(history)
 
 
-def refuse_faults(history: History) -> None:
+def refuse(found: list[Fault]) -> None:
     """Raise ``DatabaseRefused`` with the first fault: its remedy may mend the others too."""
-    if found := stopping(history):
+    if found:
         raise DatabaseRefused(str(found[0]))
 
 
-def log_nothing_pending(connection: Connection, history: History) -> None:
+def log_nothing_pending(connection: Connection) -> None:
     """Say that the last import is in and that this run added nothing to it, unless it is not in."""
+    history = look(connection)
     wrong = [fault for fault in faults(history) if fault.stops_upgrade]
     if wrong:
         log.warning("%s", wrong[0])
@@ -146,9 +144,10 @@ def log_nothing_pending(connection: Connection, history: History) -> None:
         log.info("%s", nothing_new_in_words(receipt, leads))
 
 
-def shown(connection: Connection, history: History) -> AbstractContextManager[None]:
+def shown(connection: Connection) -> AbstractContextManager[None]:
     """Show what happens in the block and roll it back."""
-    leads = history.imports[-1].leads if history.imports else None
+    imports = imports_of(context.script)
+    leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
     return previewed(connection, leads, show)
 

@@ -12,7 +12,7 @@ all faults, ``status`` prints them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -39,6 +39,7 @@ __all__ = [
     "last_import",
     "nothing_new_in_words",
     "read_history",
+    "read_stamp",
     "stamp_faults",
 ]
 
@@ -78,9 +79,9 @@ class Step:
 class History:
     """What code, stamp and ledger say.
 
-    steps: the code's revisions, the first one first; stamped: the rows of ``alembic_version``;
-    receipts: the ledger's imports, the oldest first; missing: what an import works with and the
-    database lacks, such as "the table lead_imports".
+    steps: the code's revisions, each one after its parents; stamped: the rows of
+    ``alembic_version``; receipts: the ledger's imports, the oldest first; missing: what an import
+    works with and the database lacks, such as "the table lead_imports".
     """
 
     steps: tuple[Step, ...]
@@ -92,6 +93,11 @@ class History:
     def imports(self) -> list[Import]:
         """The code's imports, the first one first."""
         return [step.import_ for step in self.steps if step.import_]
+
+    @property
+    def live(self) -> list[Receipt]:
+        """The receipts of imports that have not been reverted."""
+        return [receipt for receipt in self.receipts if receipt.state != "reverted"]
 
     @property
     def pending(self) -> list[Import]:
@@ -123,38 +129,42 @@ class History:
         """The code's revisions before another one; what it does not know has come after all."""
         if revision in self.unknown:
             return frozenset(step.revision for step in self.steps)
-        parents = self.step(revision).parents
-        return frozenset(parents).union(*(self.before(parent) for parent in parents))
+        found = {revision}
+        for step in reversed(self.steps):
+            if step.revision in found:
+                found.update(step.parents)
+        return frozenset(found - {revision})
 
     def receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's import that has not been reverted."""
-        return self._last(revision, is_reverted=False)
+        return _last(self.live, revision)
 
     def reverted_receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's last import that has been reverted."""
-        return self._last(revision, is_reverted=True)
+        gone = [receipt for receipt in self.receipts if receipt.state == "reverted"]
+        return _last(gone, revision)
 
-    def _last(self, revision: str, *, is_reverted: bool) -> Receipt | None:
-        found = [
-            receipt
-            for receipt in self.receipts
-            if receipt.revision == revision and (receipt.state == "reverted") == is_reverted
-        ]
-        return found[-1] if found else None
+
+def _last(receipts: Iterable[Receipt], revision: str) -> Receipt | None:
+    found = [receipt for receipt in receipts if receipt.revision == revision]
+    return found[-1] if found else None
 
 
 def read_history(connection: Connection, script: ScriptDirectory) -> History:
     """Read code, stamp and ledger.
 
-    script: the code's revisions. Whoever else is at work may be between stamp and ledger: only the
-    deploy lock keeps the two together.
+    Without the deploy lock another run may be at work between the stamp and the ledger.
     """
-    return History(
-        steps=tuple(_steps(script)),
-        stamped=_read_stamp(connection),
+    return replace(
+        read_stamp(connection, script),
         receipts=tuple(all_receipts(connection)),
         missing=_read_missing(connection),
     )
+
+
+def read_stamp(connection: Connection, script: ScriptDirectory) -> History:
+    """Read code and stamp alone, because another run may be about to drop the ledger."""
+    return History(tuple(_steps(script)), _read_stamp(connection))
 
 
 def imports_of(script: ScriptDirectory) -> list[Import]:
@@ -263,8 +273,8 @@ def _schema_faults(history: History) -> Iterator[Fault]:
 
 def _ledger_faults(history: History) -> Iterator[Fault]:
     known = {step.revision for step in history.steps}
-    for receipt in history.receipts:
-        if receipt.revision not in known and receipt.state != "reverted":
+    for receipt in history.live:
+        if receipt.revision not in known:
             yield Fault(
                 f"The ledger holds an import of {receipt.export} under revision "
                 f"{receipt.revision}, which this release does not know",
@@ -362,13 +372,15 @@ def _half_reverted(history: History, receipt: Receipt, fact: str) -> Fault:
 
 
 def _another_export(history: History, receipt: Receipt, different: list[str]) -> Fault:
-    before = _names(history.step(receipt.revision).parents, "base")
+    downgrade = [f"alembic downgrade {_before(history, receipt.revision)}"]
+    if receipt.revision not in history.applied:
+        downgrade.insert(0, f"alembic stamp {receipt.revision}")
     return Fault(
         f"The ledger's import of {receipt.export} is not what revision {receipt.revision} pins: "
         f"{', '.join(different)}",
         "A released export is never edited: put the old file and its pins back and add the new "
         "one with 'python -m migrations add'. If this one is meant instead, run "
-        f"'alembic downgrade {before}' with the release that imported the other and deploy again",
+        f"{_one_by_one(downgrade)} with the release that imported the other, and deploy again",
         receipt.revision,
     )
 
@@ -386,8 +398,15 @@ _RUN_THEM = (
 
 
 def _import_again(history: History, revision: str) -> list[str]:
-    before = " ".join(history.step(revision).parents) or "base"
-    return [f"alembic stamp {before}", *_upgrade_again(history, revision)]
+    return [
+        f"alembic stamp {_before(history, revision)}",
+        *_upgrade_again(history, revision),
+    ]
+
+
+def _before(history: History, revision: str) -> str:
+    """Name the revision right before another one, as Alembic's commands take it."""
+    return " ".join(history.step(revision).parents) or "base"
 
 
 def _upgrade_again(history: History, revision: str) -> list[str]:
@@ -401,8 +420,8 @@ def _one_by_one(commands: Iterable[str]) -> str:
     return ", then ".join(f"'{command}'" for command in commands)
 
 
-def _names(revisions: Iterable[str], nothing: str = "with nothing") -> str:
-    return " and ".join(sorted(revisions)) or nothing
+def _names(revisions: Iterable[str]) -> str:
+    return " and ".join(sorted(revisions)) or "with nothing"
 
 
 # Around a run of Alembic.

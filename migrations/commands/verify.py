@@ -1,9 +1,8 @@
-"""After the fact: is every import of this code in the database, as the ledger says?
+"""``verify``: is every import of this code in the database, as the ledger says?
 
-Wrong is: an export that is not the pinned file any more; a stamp without its import, as
-``create_all`` and ``alembic stamp head`` leave it; a ledger that was emptied or does not add up; an
-import or its way back that stopped in the middle; an import that is not in. That people have edited
-or removed leads since is normal, and counted.
+Wrong is each fault of the history, pending imports too, a ledger that does not add up, and an
+export that is not the pinned file any more. That people have edited or removed leads since is
+normal, and counted.
 
 Nothing is written: but for its temporary tables, the connection is read-only. The export is read
 again and compared batch by batch, so any size will do.
@@ -19,17 +18,17 @@ from rich.text import Text
 from sqlalchemy import Connection, text
 
 from migrations.commands.project import reading, revisions
-from migrations.console import console, print_json
+from migrations.console import console, print_json, printable
 from migrations.history import History, faults, read_history
 from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
-from migrations.importer.ledger import Receipt
+from migrations.importer.ledger import OUTCOMES, Receipt
 from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
 from migrations.importer.v1 import Import
 
-__all__ = ["Checked", "Verdict", "add_arguments", "print_verdict", "run", "verify"]
+__all__ = ["Checked", "Verdict", "add_arguments", "run", "verify"]
 
 
 @dataclass
@@ -96,7 +95,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json(_as_json(verdict))
     else:
-        print_verdict(verdict)
+        _print_verdict(verdict)
     return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
 
 
@@ -117,34 +116,29 @@ def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
 
 
 def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
-    """The ledger against itself: its row, its batches and its before-images tell one story."""
-    found = connection.execute(text(statement("sum_batches")), {"import": receipt.id}).one()
+    """Compare the ledger with itself: its row, its batches and its before-images agree."""
+    asked = text(statement("sum_batches"))
+    found = connection.execute(asked, {"import": receipt.id}).one()._mapping
+    outcomes = {outcome: getattr(receipt, outcome) for outcome in OUTCOMES}
     expected = {
         "records": receipt.records,
-        "created": receipt.created,
-        "updated": receipt.updated,
-        "unchanged": receipt.unchanged,
-        "rejected": receipt.rejected,
-        "folded": receipt.folded,
+        **outcomes,
         "created_ids": receipt.created,
         "before_images": receipt.updated,
         "rejects": receipt.rejected,
     }
     wrong = [
-        f"{name.replace('_', ' ')}: found {found._mapping[name]}, expected {count}"
+        f"{name.replace('_', ' ')} found {found[name]}, expected {count}"
         for name, count in expected.items()
-        if found._mapping[name] != count
+        if found[name] != count
     ]
-    counted = (
-        receipt.created + receipt.updated + receipt.unchanged + receipt.rejected + receipt.folded
-    )
-    if counted != receipt.records:
-        wrong.append(f"the outcomes add up to {counted}, expected {receipt.records}")
+    if (total := sum(outcomes.values())) != receipt.records:
+        wrong.append(f"the outcomes add up to {total}, expected {receipt.records}")
     if wrong:
         yield (
-            f"The ledger of {receipt.export} does not add up: {'; '.join(wrong)}. Somebody has "
-            f"written to it: "
-            "restore the ledger's tables (lead_imports and those that refer to it) from a backup."
+            f"The ledger of {receipt.export} does not add up, because somebody has written to it: "
+            f"{', '.join(wrong)}. Restore its tables (lead_imports and those that refer to it) "
+            "from a backup."
         )
 
 
@@ -155,17 +149,14 @@ def _compare_export(
     checked: Checked,
     history: History,
 ) -> None:
+    """Compare leads with an export, or check the file alone if its import is not right."""
     try:
         with import_.open() as export:
             if receipt is None or history.missing or checked.problems:
                 export.check()
                 return
             table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
-            later = [
-                other
-                for other in history.receipts
-                if other.id > receipt.id and other.state != "reverted"
-            ]
+            later = [other for other in history.live if other.id > receipt.id]
             edits = compare_leads(Server(connection), table, export, receipt, later)
             checked.edited, checked.fields = edits.edited, edits.fields
             checked.removed, checked.lost = edits.removed, edits.lost
@@ -182,20 +173,22 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     return {"ok": ok, "as_imported": verdict.is_as_imported, **asdict(verdict)}
 
 
-def print_verdict(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     """Print of each import that it is OK, and what people have edited since; then what is wrong."""
     say = console().print
     for checked in verdict.imports:
         if not checked.problems:
-            say(
-                Text.assemble((checked.export, "bold"), ": ", ("OK", "green"), ". "),
-                _edits_in_words(checked),
-                sep="",
-            )
+            say(_ok_in_words(checked))
     for problem in verdict.all_problems:
-        say(Text.assemble(("wrong: ", "bold red"), problem))
+        lines = "\n".join(map(printable, problem.splitlines()))
+        say(Text.assemble(("wrong: ", "bold red"), lines))
     if not verdict.imports and not verdict.problems:
         say("This code has no import to verify.")
+
+
+def _ok_in_words(checked: Checked) -> Text:
+    name, ok = (checked.export, "bold"), ("OK", "green")
+    return Text.assemble(name, ": ", ok, ". ", _edits_in_words(checked))
 
 
 def _edits_in_words(checked: Checked) -> str:

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from migrations.importer.context import Options
 from migrations.importer.errors import ImportStopped
-from migrations.importer.v1 import Options
 
 __all__ = ["BadOption", "Settings", "read_settings"]
 
@@ -30,12 +30,8 @@ class Settings:
 
 def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
-    unknown = given.keys() - _KNOWN.keys()
-    if unknown:
-        known = ", ".join(
-            f"-x {name}" + ("" if read is _switch else "=…") for name, read in _KNOWN.items()
-        )
-        raise BadOption(f"-x {min(unknown)} is not known. Known are: {known}.")
+    if unknown := given.keys() - _KNOWN.keys():
+        raise BadOption(f"-x {min(unknown)} is not known. Known are: {_known_in_words()}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
         importer=Options(
@@ -50,6 +46,12 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
         ),
         lock_wait=values.get("lock-wait", LOCK_WAIT),
         time_budget=values.get("time-budget", TIME_BUDGET),
+    )
+
+
+def _known_in_words() -> str:
+    return ", ".join(
+        f"-x {name}" if read is _switch else f"-x {name}=…" for name, read in _KNOWN.items()
     )
 
 

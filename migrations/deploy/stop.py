@@ -1,8 +1,8 @@
-"""When to stop: a deploy that is cancelled, and a deploy whose time is nearly over.
+"""When to stop: if a deploy is cancelled, or its time is nearly over.
 
-The first SIGTERM or SIGINT lets the batch in hand finish; a second one ends the process at once,
-and the server rolls back what is in hand. The signals are heard by a thread of their own: the main
-one may be waiting for the server, and would hear them only afterwards.
+The first SIGTERM or SIGINT lets the batch in hand finish. A second one ends the process at once,
+and the server rolls back what is in hand. A thread of its own hears the signals, because the main
+one may be waiting for the server and would hear them only afterwards.
 """
 
 import os
@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Asked between batches: why to stop, or None.
+    """Say why to stop, or None; asked between batches.
 
     time_budget: seconds from now on.
     """
@@ -51,8 +51,7 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop) -> Iterator[None]:
-    """Tell ``stop`` of signals. Only a process's main thread can listen; elsewhere nothing
-    changes."""
+    """Tell ``stop`` of signals, in a process's main thread; elsewhere Python cannot listen."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

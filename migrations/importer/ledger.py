@@ -28,7 +28,7 @@ from migrations.importer.sql import statement
 
 __all__ = [
     "OUTCOMES",
-    "REVERTED",
+    "REVERT_OUTCOMES",
     "Receipt",
     "State",
     "all_receipts",
@@ -45,7 +45,7 @@ __all__ = [
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 """What becomes of a record; the five counts add up to the records."""
 
-REVERTED = ("restored", "kept", "removed", "referenced")
+REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
 """What becomes of a lead in a revert."""
 
 State = Literal["complete", "unfinished", "being reverted", "reverted"]
@@ -151,8 +151,13 @@ def start_import(session: Session, pinned: Mapping[str, object], options: Option
 
 
 def has_ledger(connection: Connection) -> bool:
-    """Whether there is a ledger: a downgrade may have dropped it, or no revision made it yet."""
-    return connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is not None
+    """Whether there is a ledger of ours: a downgrade may have dropped it, no revision made it yet,
+    or the table may be somebody else's."""
+    columns = [field.name for field in fields(Receipt)]
+    found = connection.execute(
+        text(statement("count_ledger_columns")), {"columns": columns}
+    ).scalar_one()
+    return bool(found == len(columns))
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:

@@ -1,9 +1,8 @@
-"""What a dry run did, collected before it is rolled back, as a preview (``preview.py``).
+"""What a dry run did, collected before it is rolled back, as a preview (``figures.py``).
 
     with previewed(connection, show):
         ...                              # the very statements of an upgrade
-    # show(Preview(leads_before=50, leads_after=257, …)) has been called, and nothing is left of
-    # them
+    # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
 The figures are read from the ledger that the dry run wrote; the rows of each table are counted by
 Postgres itself, in its statistics of this transaction, so that what triggers write is counted too.
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused, Problem
-from migrations.importer.ledger import OUTCOMES, REVERTED, Receipt, all_receipts
+from migrations.importer.ledger import OUTCOMES, REVERT_OUTCOMES, Receipt, all_receipts
 from migrations.importer.schema.leads import count_leads, find_table, is_there
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -41,7 +40,7 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class _Start:
-    """The database before the dry run: what the preview tells the difference to."""
+    """The database before the dry run, which the preview compares with."""
 
     leads: int
     rows: dict[str, tuple[int, int, int]]
@@ -180,7 +179,9 @@ class _Done:
             sha256=self.receipt.sha256,
             records=self.receipt.records,
             done=self.gained("next_record" if self.is_apply else "revert_next_record"),
-            counts={name: self.gained(name) for name in (OUTCOMES if self.is_apply else REVERTED)},
+            counts={
+                name: self.gained(name) for name in (OUTCOMES if self.is_apply else REVERT_OUTCOMES)
+            },
         )
 
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrations.importer.errors import Problem
-from migrations.importer.ledger import OUTCOMES
 from migrations.importer.sql import LEDGER_TABLES
 
 __all__ = [
     "LONGEST_SHOWN",
     "MOST_LISTED",
-    "OUTCOMES",
     "ChangedLead",
     "CreatedLead",
     "Figures",
@@ -37,7 +35,7 @@ Values = dict[str, str | None]
 class Figures:
     """What the dry run did of one import, or of its revert.
 
-    done: records of this run, fewer than ``records`` where an earlier one was stopped.
+    done: records of this run, fewer than ``records`` if an earlier one was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
     """
 

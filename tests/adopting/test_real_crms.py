@@ -55,8 +55,8 @@ def texts(url: URL, table: str) -> list[Any]:
 def outcome(url: URL) -> tuple[int, int, int]:
     """What the last import counted."""
     asked = "SELECT created, updated, unchanged FROM lead_imports ORDER BY id DESC LIMIT 1"
-    created, updated, unchanged = run(url, asked)[0]
-    return created, updated, unchanged
+    counted = run(url, asked)[0]
+    return counted.created, counted.updated, counted.unchanged
 
 
 def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.__main__ import main
@@ -75,7 +76,7 @@ def test_an_unfinished_import_says_where_it_stopped(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And that it may be running."""
-    run(imported, "SET next_record = _end = 100, finished_at = NULL")
+    run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} unfinished" in words
     assert "stopped at record 100 of 217, or running now" in words
@@ -93,11 +94,29 @@ def test_a_reverted_import_stays_with_what_was_taken_back(
 
 
 def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Up to which record it was reverted."""
-    run(imported, "SET revert_next_record = _end = 50")
+    """Up to which record it was reverted, and what to do about it."""
+    run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
     assert "up to record 50 of 217" in words
+    wrong = (
+        f"{EXPORT}: its downgrade has come to record 50 of 217 only. Finish it, then import "
+        "again: 'alembic downgrade -1', then 'alembic upgrade head'."
+    )
+    assert f"wrong: {wrong}" in words
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["faults"] == [wrong]
+
+
+def test_somebody_elses_table_of_that_name_is_no_ledger(
+    database: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not read; an upgrade says that it does not fit."""
+    monkeypatch.setenv("DATABASE_URL", shown(database))
+    run(database, "CREATE TABLE lead_imports (id text)")
+    assert "Its ledger has no imports." in told(capsys)
+    with pytest.raises(CommandError, match=r"lead_imports\.id: found text, expected bigint"):
+        upgrade(database)
 
 
 def test_a_database_without_a_ledger_has_no_imports(
@@ -180,10 +199,15 @@ def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (0.01, "under 0.1 s"), (0.44, "0.4 s"), (5, "5 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+        (0.01, "under 0.1 s"),
+        (0.44, "0.4 s"),
+        (5, "5 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
         (7500, "2 h 5 min"),
     ],
-)  # fmt: skip
+)
 def test_spans_of_time_read_well(seconds: float, told: str) -> None:
     """In the units that matter."""
     assert time_span(seconds) == told

@@ -37,7 +37,10 @@ from tests.support.crm import (
 from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
 
-EVERYTHING = "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+EVERYTHING = """
+    SELECT relname, pg_relation_size(oid) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace ORDER BY 1
+"""
 
 
 def verdict_of(url: URL) -> Verdict:
@@ -211,13 +214,13 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("DELETE FROM lead_import_batches", "batches"),
-        ("DELETE FROM lead_before_images WHERE record < 30", "before images: found 8, expected 10"),
+        ("DELETE FROM lead_import_batches", "records found 0, expected 217"),
+        ("DELETE FROM lead_before_images WHERE record < 30", "before images found 8, expected 10"),
         (
             "INSERT INTO lead_import_rejects SELECT id, 3, 'phone', '' FROM lead_imports",
-            "rejects: found 1, expected 0",
+            "rejects found 1, expected 0",
         ),
-        ("UPDATE lead_imports SET created = 1", "created: found 207, expected 1"),
+        ("UPDATE lead_imports SET created = 1", "created found 207, expected 1"),
         ("UPDATE lead_imports SET sha256 = 'other'", "sha256 found other"),
         ("UPDATE alembic_version SET version_num = '9999_future'", "does not know"),
         ("DROP INDEX leads_phone_key_v1", "the index leads_phone_key_v1 is not there"),
@@ -226,9 +229,7 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
 def test_what_does_not_agree_is_wrong(imported: URL, damage: str, said: str) -> None:
     """Stamp, ledger, batches and before-images tell one story, or it is said which one does not."""
     run(imported, damage)
-    assert said.replace("batches", "records: found 0, expected 217") in "\n".join(
-        verdict_of(imported).all_problems
-    )
+    assert said in "\n".join(verdict_of(imported).all_problems)
 
 
 def test_a_database_without_the_import_is_wrong(database: URL) -> None:

@@ -150,7 +150,7 @@ def project(tmp_path: Path) -> Path:
 def test_an_import_below_the_last_is_looked_at_too(imported: URL, project: Path) -> None:
     """The commands that are named mend it; the revisions above it do not run again."""
     assert alembic(imported, "upgrade", "head", root=project).returncode == 0
-    run(imported, "SET revert_next_record = _end = 100 WHERE id = 1")
+    run(imported, "UPDATE lead_imports SET revert_next_record = 100 WHERE id = 1")
     second = run(imported, "SELECT * FROM lead_imports WHERE export = 'second.json'")
     advice = refusal(imported, project)
     assert follow(advice, imported, project)[-1] == "alembic stamp 0005_import_second_leads"

@@ -159,7 +159,7 @@ def test_a_signal_ends_the_wait_for_another_deploy(database: URL, deploys: Deplo
         deploy.wait_until_it_says("waiting for another deploy")
         deploy.send(signal.SIGTERM)
         assert deploy.wait(seconds=5) not in (0, -signal.SIGTERM)
-    assert "The wait is over, for SIGTERM was received" in deploy.output
+    assert "Gave up because SIGTERM was received" in deploy.output
 
 
 def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Deploys) -> None:

@@ -82,6 +82,7 @@ def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
         waiting = alembic(database, "-x", "lock-wait=1", "upgrade", "head")
     assert waiting.returncode != 0
     assert "another deploy (server process" in waiting.stdout
+    assert "Gave up after 1 s (-x lock-wait). Nothing was written." in waiting.stdout
     assert run(database, "SELECT to_regclass('leads')")[0][0] is None
 
 

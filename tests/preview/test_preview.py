@@ -280,8 +280,8 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
     dry_run = start_alembic(
         crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head"
     )
-    adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
-    wait_until(crm_with_leads, f"SELECT count(*) > 0 {adding}")
+    importing = "application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
+    wait_until(crm_with_leads, f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {importing}")
     time.sleep(0.5)
     dry_run.send_signal(signal.SIGKILL)
     dry_run.communicate()

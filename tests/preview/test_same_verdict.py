@@ -101,7 +101,8 @@ def test_preview_and_import_agree_on_every_lead(
     export, bad = chance.export()
     upgrade(database, "0001_baseline")
     with connected(database) as site:
-        insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({', '.join(f':{name}' for name in FIELDS)})"
+        named = ", ".join(f":{name}" for name in FIELDS)
+        insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({named})"
         site.execute(text(insert), chance.leads(export))
     bundle(export, monkeypatch, tmp_path, rejected="set aside")
     preview = preview_of(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")

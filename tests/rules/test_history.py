@@ -230,6 +230,13 @@ def test_everything_that_is_pinned_is_compared(column: str, stamped: str) -> Non
     assert fault.stops_upgrade
 
 
+def test_the_last_of_several_reverts_is_the_one_to_be_stamped() -> None:
+    """An import may come and go more than once."""
+    first, last = replace(reverted(), remove_created=True), replace(reverted(), id=2)
+    fault = fault_of(history(FIRST, receipts=(first, last)))
+    assert commands(fault)[0] == "alembic downgrade -1"
+
+
 def test_faults_come_in_the_order_of_the_revisions() -> None:
     """The first one is to be mended first."""
     found = faults(history(SECOND))
@@ -252,6 +259,21 @@ def test_what_an_import_works_with_is_missed_only_after_an_import() -> None:
     assert commands(fault) == ["alembic stamp base", "alembic upgrade head"]
     assert not fault.stops_upgrade
     assert not any("not there" in fault.fact for fault in faults(history(missing=lacks)))
+
+
+def test_an_unfinished_import_of_another_export_is_stamped_before_its_downgrade() -> None:
+    """Alembic reverts no revision that is not stamped."""
+    other = receipt(finished_at=None, sha256="other")
+    assert commands(fault_of(history(SCHEMA, receipts=(other,))))[1:] == [
+        f"alembic stamp {FIRST}",
+        f"alembic downgrade {SCHEMA}",
+    ]
+
+
+def test_an_application_may_have_many_revisions() -> None:
+    """They are gone through one by one, not one inside the other."""
+    many = [Step("0")] + [Step(str(n), (str(n - 1),)) for n in range(1, 5000)]
+    assert len(History(tuple(many), ("4999",)).applied) == 5000
 
 
 # The stamp.

@@ -45,8 +45,17 @@ class Table:
 
 
 def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
-    """Make those tables that are not there; return their names."""
+    """Make those tables that are not there; return their names.
+
+    Raises ``DatabaseRefused``, before anything is made, if one is there that lacks a column.
+    """
     missing = [table for table in tables if not _is_there(context, table)]
+    for table in tables:
+        if table not in missing and (lacks := _lacking(connection_of(context), table)):
+            raise DatabaseRefused(
+                f"A table {table.name} is there that has no {', '.join(lacks)}: it is another one. "
+                "Nothing was made. Rename it and try again."
+            )
     for table in missing:
         context.execute(table.create)
         # On the key, not on the table: comments on tables are the owner's.
@@ -74,6 +83,12 @@ def _is_there(context: RevisionContext, table: Table) -> bool:
         return False
     found = f"SELECT to_regclass({literal(quoted(table.name))}) IS NOT NULL"
     return bool(connection_of(context).execute(text(found)).scalar_one())
+
+
+def _lacking(connection: Connection, table: Table) -> list[str]:
+    found = connection.execute(text(statement("find_columns", name=literal(quoted(table.name)))))
+    there = {row.name for row in found}
+    return [column for column in table.columns if column not in there]
 
 
 def _reason_to_keep(connection: Connection, table: str) -> str | None:

@@ -28,7 +28,7 @@
         ("updated", "Updated", "a lead has the phone, and differs", "change"),
         ("unchanged", "Unchanged", "a lead has it all already", ""),
         ("folded", "Folded", "the phone comes again in a later record", ""),
-        ("rejected", "Rejected", "has a problem, and is set aside", "bad"),
+        ("rejected", "Rejected", "has a problem, and is not imported", "bad"),
     ]
 
     def n(number):
