@@ -225,7 +225,9 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _config(x: Sequence[str] = ()) -> Config:
-    return Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(x=list(x), quiet=True))
+    config = Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(x=list(x), quiet=True))
+    config.attributes["configure_logger"] = True
+    return config
 
 
 @contextmanager

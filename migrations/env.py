@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.commands.output import tell_preview
-from migrations.deploy.connection import connect, database
+from migrations.deploy.connection import connect
+from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
+from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
     Steps,
@@ -24,7 +26,6 @@ from migrations.history import (
     why_incomplete,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
-from migrations.importer.phone import KEY_INDEX
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.preflight import check_server
 from migrations.preview.dry_run import previewed
@@ -32,8 +33,10 @@ from models import Base
 
 
 def main() -> None:
-    if context.config.config_file_name and context.config.attributes.get("configure_logger", True):
+    if context.config.config_file_name and is_logging_ours(context.config):
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
+        return
     try:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
         if context.is_offline_mode():
@@ -60,7 +63,7 @@ def write_script(settings: Settings) -> None:
 
 
 def run(settings: Settings, stop: Stop) -> None:
-    with database() as url:
+    with database_of(context.config) as url:
         for attempt in reconnecting(stop):
             with attempt:
                 steps = Steps()
@@ -94,7 +97,7 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
         else nullcontext()
     ):
         configure(settings, stop, connection=connection, on_version_apply=steps)
-        with context.begin_transaction():
+        with context.begin_transaction(), merges_explained(context.script, found):
             context.run_migrations()
     if wanted is not None and steps.heads is None:
         log_nothing_pending(connection, context.script)
@@ -126,18 +129,12 @@ def refuse_incomplete(connection: Connection) -> None:
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
-        include_object=is_described_by_the_models,
+        include_object=is_compared,
         # Each revision commits for itself: what is done stays done when a later one fails.
         transaction_per_migration=True,
         importer=replace(settings.importer, why_stop=why_stop),
         **more,
     )
-
-
-def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """For ``alembic check``: the phone key's index needs its function, and both are the
-    revisions'."""
-    return not (kind == "index" and name == KEY_INDEX)
 
 
 @contextmanager

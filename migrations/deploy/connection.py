@@ -26,7 +26,7 @@ from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["connect", "database", "named"]
+__all__ = ["connect", "database", "first_connection", "named"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,7 +143,7 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
     again: there was one before, so the URL is right. Raises ``TryAgain`` then if the server does
     not answer, otherwise ``DatabaseRefused``.
     """
-    with _connected_again(url) if again else _connected(url) as connection:
+    with _connected_again(url) if again else first_connection(url) as connection:
         if not again:
             log.info("Database: %s", named(connection))
         yield connection
@@ -159,8 +159,11 @@ def named(connection: Connection) -> str:
     return f"{info.dbname} on {where} as {info.user}"
 
 
-def _connected(url: URL) -> Connection:
-    """Connect for the first time: the URL may be wrong, or the server about to start."""
+def first_connection(url: URL) -> Connection:
+    """Connect without knowing whether the URL is right; a server that is starting is waited for.
+
+    Raises ``DatabaseRefused``.
+    """
     attempts = Retrying(
         retry=retry_if_exception(_is_starting),
         wait=wait_random_exponential(multiplier=0.1, max=1),
