@@ -8,7 +8,7 @@ BENCH = $(BIN)/python -m benchmarks --runs $(RUNS) $(if $(RECORDS),--records $(R
 RUNS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help import test chaos lint bench bench-site clean
+.PHONY: help import test chaos lint bench bench-site preview status verify check psql clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | column -t -s "$$(printf '\t')"
@@ -33,6 +33,22 @@ bench: $(BIN)/installed  ## load, a deploy of 217 and growth, beside other tools
 
 bench-site: $(BIN)/installed  ## what the site notices of an import (RECORDS=, RUNS=, URL=)
 	$(BENCH) site
+
+preview status verify: $(BIN)/installed
+preview:  ## show what `make import` would do
+	$(BIN)/python -m migrations preview
+
+status:  ## list what was imported
+	$(BIN)/python -m migrations status
+
+verify:  ## check that every import is there
+	$(BIN)/python -m migrations verify
+
+check: $(BIN)/installed  ## check the bundled exports, or another one (make check EXPORT=FILE)
+	@for export in $(if $(EXPORT),"$$EXPORT",data/*.json); do $(BIN)/python -m migrations check "$$export" || exit 1; done
+
+psql: $(BIN)/installed  ## open the database of DATABASE_URL, or the local one (SQL="SELECT …" runs that alone)
+	@$(BIN)/python -m migrations.deploy.psql $(if $(SQL),--command "$$SQL")
 
 clean:  ## remove the virtual environment and the local database
 	rm -rf .venv .venv-bench .bench .postgres .pytest_cache .mypy_cache .ruff_cache .hypothesis

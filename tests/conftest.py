@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose at once: what was asked for and is not there ends the run before the first test."""
+    # It would win over the DATABASE_URL that the tests give their deploys.
+    os.environ.pop("MIGRATION_DATABASE_URL", None)
     try:
         config.stash[CHOSEN] = postgres.choose(
             config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")

@@ -11,15 +11,13 @@ from alembic.script import ScriptDirectory
 
 from migrations.commands.project import ROOT, revisions
 from migrations.crm import LEADS
+from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.v1 import DATA, Import
 
 __all__ = ["Added", "CannotAdd", "add_arguments", "add_export", "run"]
-
-LONGEST_REVISION = 32
-"""Characters: the width of ``alembic_version.version_num``."""
 
 
 class CannotAdd(ImportStopped):
@@ -65,7 +63,7 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
     """
     script = revisions(root)
-    revision = _next_revision(script, message)
+    revision = _numbered(script, message)
     with open_export(path, fields=LEADS.fields) as export:
         export.check()
         import_ = Import(revision, export.name, export.sha256, export.count, LEADS)
@@ -81,19 +79,13 @@ def _title(message: str) -> str:
     return title[:1].upper() + title[1:]
 
 
-def _next_revision(script: ScriptDirectory, message: str) -> str:
-    slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))
-    if not slug or '"' in message or "\\" in message:
+def _numbered(script: ScriptDirectory, message: str) -> str:
+    if not re.search(r"[a-z0-9]", message.lower()) or '"' in message or "\\" in message:
         raise CannotAdd(
             'The message becomes a file name. Say what the export is, such as -m "import october '
             'leads".'
         )
-    numbers = [
-        int(match[0])
-        for step in script.walk_revisions()
-        if (match := re.match(r"\d+", step.revision))
-    ]
-    return f"{max(numbers, default=0) + 1:04d}_{slug}"[:LONGEST_REVISION].rstrip("_")
+    return next_revision(script, message)
 
 
 def _refuse_known(script: ScriptDirectory, import_: Import) -> None:

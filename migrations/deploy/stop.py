@@ -7,6 +7,7 @@ one may be waiting for the server and would hear them only afterwards.
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -55,10 +56,10 @@ def listening(stop: Stop) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ear, mouth = os.pipe()
-    os.set_blocking(mouth, False)
-    # The interpreter writes a signal's number to the pipe the moment it arrives.
-    pipe_before = signal.set_wakeup_fd(mouth)
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    # The interpreter writes a signal's number there the moment it arrives.
+    wakeup_before = signal.set_wakeup_fd(mouth.fileno())
     before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
     thread = threading.Thread(target=_listen, args=(ear, stop), daemon=True)
     thread.start()
@@ -67,14 +68,14 @@ def listening(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(pipe_before)
-        os.close(mouth)
+        signal.set_wakeup_fd(wakeup_before)
+        mouth.close()
         thread.join()
-        os.close(ear)
+        ear.close()
 
 
-def _listen(ear: int, stop: Stop) -> None:
-    while numbers := os.read(ear, 16):
+def _listen(ear: socket.socket, stop: Stop) -> None:
+    while numbers := ear.recv(16):
         for number in numbers:
             if number in SIGNALS:
                 stop.hear(number)

@@ -165,7 +165,11 @@ def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]
             yield copy_text([list(map(str, positions)), *texts])
             # Client and server are both at work, perhaps on the site's own two cores. Whoever waits
             # for one may have it.
-            os.sched_yield()
+            _let_others_run()
+
+
+_let_others_run = getattr(os, "sched_yield", lambda: None)
+"""A courtesy, which not every system has."""
 
 
 def _isoformat(moments: Sequence[datetime]) -> list[str]:

@@ -31,7 +31,7 @@ def test_a_pooler_is_refused(mode: str, database: URL, deploys: Deploys) -> None
         deploy = deploys.run(url, "upgrade", "head")
         assert deploy.status != 0
         assert "connection pooler" in deploy.output
-        assert "Use the database's direct connection string" in deploy.output
+        assert "Set MIGRATION_DATABASE_URL to the database's direct URL" in deploy.output
         for setting in ("lock_timeout", "statement_timeout", "client_connection_check_interval"):
             assert value(url, f"SHOW {setting}") == value(database, f"SHOW {setting}")
     assert value(database, NOTHING_WRITTEN)

@@ -11,7 +11,7 @@ from benchmarks.load import bench_load
 from benchmarks.server import Server
 from benchmarks.site import bench_site
 from benchmarks.small import bench_small
-from migrations.deploy.local_postgres import _binaries
+from migrations.deploy.local_postgres import binaries
 
 RECORDS = 100
 
@@ -19,7 +19,7 @@ RECORDS = 100
 @pytest.fixture
 def server(postgres_server: URL) -> Server:
     """The server of this run, with the wheel's client programs."""
-    return Server(postgres_server, _binaries())
+    return Server(postgres_server, binaries())
 
 
 @pytest.fixture

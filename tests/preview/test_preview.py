@@ -255,7 +255,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
 
 def dump(url: URL) -> str:
     """Everything in a database as pg_dump writes it; where sequences stand is left out."""
-    command = [str(local_postgres._binaries() / "pg_dump"), "--dbname", shown(url)]
+    command = [str(local_postgres.binaries() / "pg_dump"), "--dbname", shown(url)]
     dumped = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert dumped.returncode == 0, dumped.stderr
     skipped = ("SELECT pg_catalog.setval", "\\restrict", "\\unrestrict")

@@ -2,7 +2,7 @@
 
     pytest                                   a container where Docker and its image are there, else
     embedded pytest --postgres=container              a container, or the run fails pytest
-    --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres.py
+    --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres/
     pytest --postgres=postgresql://u:p@h/db  that server (15 or newer), as a user who may create
     databases
 

@@ -14,6 +14,8 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +35,12 @@ Piece = tuple[Sequence[int], list[Any]]
 BLOCK = 1 << 16
 """Bytes read at a time: so little that the server has something to do while the next ones are
 checked."""
+
+_OPEN_AS_IT_IS = os.O_RDONLY | reduce(
+    or_,
+    (getattr(os, word, 0) for word in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")),
+)
+"""Not following a link, not waiting for a FIFO's writer, no byte changed; no system has all four."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _OTHER_ENCODINGS = {
@@ -193,16 +201,14 @@ def open_export(
 
 
 def _open_regular_file(path: Path) -> BinaryIO:
+    if path.is_symlink():
+        problem = Problem(0, "", "cannot be opened: is a symbolic link: put the file itself there")
+        raise ExportRefused(path.name, [problem])
     try:
-        # Not following a link, not waiting for a FIFO's writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _OPEN_AS_IT_IS)
     except OSError as error:
-        reason = (
-            "is a symbolic link: put the file itself there"
-            if path.is_symlink()
-            else error.strerror or "?"
-        )
-        raise ExportRefused(path.name, [Problem(0, "", f"cannot be opened: {reason}")]) from None
+        problem = Problem(0, "", f"cannot be opened: {error.strerror or '?'}")
+        raise ExportRefused(path.name, [problem]) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
