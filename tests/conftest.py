@@ -15,6 +15,7 @@ from tests.support import postgres
 from tests.support.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
 
 CHOSEN = pytest.StashKey[str]()
+MOST_WORKERS = 4
 
 
 class NewDatabase(Protocol):
@@ -33,14 +34,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", metavar="container|embedded|URL", help="what the tests run on")
 
 
+def asked_for(config: pytest.Config) -> str | None:
+    return config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose at once: what was asked for and is not there ends the run before the first test."""
     try:
-        config.stash[CHOSEN] = postgres.choose(
-            config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")
-        )
+        config.stash[CHOSEN] = postgres.choose(asked_for(config))
     except postgres.NoPostgresError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Choose how many workers `-n auto` starts, each with a server of its own.
+
+    A server that you name is shared by all of them, and some tests count what it does as a whole.
+    """
+    return 0 if postgres.is_url(asked_for(config)) else min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -67,14 +67,18 @@ def choose(asked: str | None) -> str:
         raise NoPostgresError(
             f"No container for the tests: {why}. Start Docker, or use --postgres=embedded."
         )
-    if asked not in ("container", "embedded") and "://" not in asked:
+    if asked not in ("container", "embedded") and not is_url(asked):
         raise NoPostgresError(f"--postgres={asked} is unknown. Use container, embedded or a URL.")
     return asked
 
 
+def is_url(asked: str | None) -> bool:
+    return asked is not None and "://" in asked
+
+
 def describe(chosen: str) -> str:
     """The line at the head of the test report, without a password."""
-    name = make_url(chosen).render_as_string() if "://" in chosen else chosen
+    name = make_url(chosen).render_as_string() if is_url(chosen) else chosen
     return f"postgres: {name} {image()}" if chosen == "container" else f"postgres: {name}"
 
 
