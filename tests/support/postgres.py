@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,8 @@ if TYPE_CHECKING:  # not needed where the tests run on another Postgres
     from testcontainers.core.docker_client import DockerClient
 
 DEFAULT_IMAGE = "postgres:18-alpine"
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
+LITTLE_LOG = {"max_wal_size": "256MB"}
 ANSWER_SECONDS, PULL_SECONDS, START_SECONDS = 3, 30, 30
 
 REMOVER = """
@@ -87,9 +90,15 @@ def server(chosen: str) -> AbstractContextManager[URL]:
     if chosen == "container":
         return container()
     if chosen == "embedded":
-        place = Path(tempfile.gettempdir(), f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}")
-        return running(place, durable=False, keep=False, database="postgres")
+        place = _fastest_place() / f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
+        return running(place, durable=False, keep=False, database="postgres", settings=LITTLE_LOG)
     return nullcontext(make_url(chosen).set(drivername="postgresql+psycopg2"))
+
+
+def _fastest_place() -> Path:
+    """Memory where there is room for it: a database is copied there in a tenth of the time."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+    return MEMORY if has_room and os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
 
 
 # The container.
