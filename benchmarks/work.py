@@ -48,9 +48,9 @@ class Work:
 
 
 @cache
-def prepared(size: int, place: Path = WORK) -> Work:
+def prepared(size: int, place: Path | None = None) -> Work:
     """Make an export of ``size`` records, or take the one that was made before."""
-    folder = place / f"{size}-records"
+    folder = (place or WORK) / f"{size}-records"
     work = Work(size, folder / "export.json", folder / "rows.txt", folder / "a project")
     folder.mkdir(parents=True, exist_ok=True)
     if not work.rows.exists():

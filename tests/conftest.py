@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Choose how many workers `-n auto` starts, each with a server of its own.
 
@@ -58,15 +59,24 @@ def pytest_report_header(config: pytest.Config) -> str:
     return postgres.describe(config.stash[CHOSEN])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that uses the run's Postgres, so that `-m "not server"` leaves it out."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
+
+
 @pytest.fixture(scope="session")
-def postgres_server(pytestconfig: pytest.Config) -> Iterator[URL]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[URL]:
     """The URL of an administrator on the Postgres of this run, started for the first test that
-    needs it."""
+    needs it. A server that does not start ends the run, that of the other workers too."""
     try:
-        with postgres.server(pytestconfig.stash[CHOSEN]) as admin:
+        with postgres.server(request.config.stash[CHOSEN]) as admin:
             yield admin
     except (postgres.NoPostgresError, EmbeddedPostgresError) as error:
-        pytest.exit(str(error), returncode=3)
+        request.session.shouldstop = str(error)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

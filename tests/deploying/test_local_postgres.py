@@ -39,6 +39,8 @@ try:
 except EmbeddedPostgresError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
+pytestmark = pytest.mark.server
+
 reachable = local_postgres._open(Path(sys.executable).resolve())
 needs_root = pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
 
