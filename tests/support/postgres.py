@@ -1,10 +1,11 @@
 """The Postgres that the tests run on: a container, the embedded one, or a server that you name.
 
-    pytest                                   a container where Docker and its image are there, else
-    embedded pytest --postgres=container              a container, or the run fails pytest
-    --postgres=embedded               the wheel's Postgres, see migrations/deploy/local_postgres.py
-    pytest --postgres=postgresql://u:p@h/db  that server (15 or newer), as a user who may create
-    databases
+    pytest                                   a container where Docker and its image are there,
+                                             else the embedded one
+    pytest --postgres=container              a container, or the run fails
+    pytest --postgres=embedded               the wheel's Postgres (migrations/deploy)
+    pytest --postgres=postgresql://u:p@h/db  that server, 15 or newer, as a user who may create
+                                             databases
 
 TEST_POSTGRES says the same as `--postgres`; TEST_POSTGRES_IMAGE names another image than the
 official one. A server that was started here never waits for a disk, and is gone when the run is
