@@ -128,7 +128,9 @@ def written(url: URL) -> Written:
     found = run(
         url,
         """
-        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal, n_tup_ins + n_tup_upd AS versions
+        SELECT
+            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal,
+            n_tup_ins + n_tup_upd AS versions
         FROM pg_stat_user_tables WHERE relname = 'leads'
         """,
     )[0]

@@ -42,6 +42,8 @@ except EmbeddedPostgresError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
 reachable = is_open(Path(sys.executable).resolve())
+pytestmark = pytest.mark.server
+
 needs_root = pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
 
 

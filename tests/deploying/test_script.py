@@ -84,7 +84,10 @@ def test_a_script_brings_two_imports_into_an_empty_database(
     leads = "SELECT full_name, phone, notes, email, created_at FROM leads ORDER BY id"
     assert run(by_script, leads) == run(by_upgrade, leads)
     assert len(run(by_script, leads)) == len(records()) + 1
-    counts = "SELECT export, created, updated, unchanged, finished_at IS NOT NULL FROM lead_imports ORDER BY id"
+    counts = """
+        SELECT export, created, updated, unchanged, finished_at IS NOT NULL
+        FROM lead_imports ORDER BY id
+    """
     assert run(by_script, counts) == run(by_upgrade, counts)
 
 

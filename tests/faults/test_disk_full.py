@@ -12,6 +12,7 @@ from tests.support.faults import HoldBefore
 from tests.support.servers import own_server, small_disk, why_no_small_disk
 
 
+@pytest.mark.server
 def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
     """It stops with a clear message, the batches that were committed stay, and the next deploy
     continues."""

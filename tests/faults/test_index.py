@@ -8,7 +8,10 @@ from tests.support.deploys import Deploys
 from tests.support.faults import KillBefore
 
 INVALID = "SELECT count(*) FROM pg_index WHERE indrelid = 'leads'::regclass AND NOT indisvalid"
-WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+WAITS = """
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: Deploys) -> None:

@@ -21,7 +21,7 @@ from tests.support.ends import LOCK_IS_FREE
 from tests.support.faults import HoldBefore
 from tests.support.network import Machines, two_machines, why_no_network
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.server]
 
 ABOUT_A_MINUTE = 65.0
 NO_SESSION = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'"

@@ -16,10 +16,17 @@ def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploy
     """Once is no reason to stop; the next attempt at the batch comes to the same end."""
     before = picture(crm_with_leads)
     run(crm_with_leads, "CREATE SEQUENCE attempts")  # no transaction takes its numbers back
-    once = "IF nextval('attempts') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40001'; END IF; RETURN NEW;"
     run(
         crm_with_leads,
-        f"CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {once} END $$",
+        """
+        CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('attempts') = 1 THEN
+                RAISE EXCEPTION 'once' USING ERRCODE = '40001';
+            END IF;
+            RETURN NEW;
+        END $$
+        """,
     )
     run(
         crm_with_leads,

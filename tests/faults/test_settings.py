@@ -71,6 +71,7 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
     assert_imported(crm_with_leads, before)
 
 
+@pytest.mark.server
 def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys: Deploys) -> None:
     """With synchronous_commit off, a server says that it has committed before it has: not so to an
     import."""

@@ -397,7 +397,10 @@ def test_punctuation_does_not_change_a_key(
 
 def test_the_function_may_stand_in_an_index_and_run_in_parallel(server: Engine) -> None:
     """It is declared IMMUTABLE, STRICT and PARALLEL SAFE."""
-    declared = "SELECT provolatile, proisstrict, proparallel FROM pg_proc WHERE proname = 'lead_phone_key_v1'"
+    declared = """
+        SELECT provolatile, proisstrict, proparallel FROM pg_proc
+        WHERE proname = 'lead_phone_key_v1'
+    """
     with server.connect() as connection:
         assert connection.execute(text(declared)).all() == [("i", True, "s")]
 

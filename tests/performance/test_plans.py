@@ -64,8 +64,9 @@ def build_a_million(url: URL) -> None:
         url,
         """
         INSERT INTO leads (id, lead_number, full_name, phone, email, status, duplicate_of)
-        SELECT n, 'X' || n, 'Somebody ' || n, '05' || lpad(n::text, 9, '0'), n || '@example.org', 'new',
-            CASE WHEN n % 20 = 0 THEN 1 END
+        SELECT
+            n, 'X' || n, 'Somebody ' || n, '05' || lpad(n::text, 9, '0'), n || '@example.org',
+            'new', CASE WHEN n % 20 = 0 THEN 1 END
         FROM generate_series(1, :leads) AS n
         """,
         leads=LEADS,

@@ -32,7 +32,10 @@ from tests.support.exports import written
 from tests.support.reverts import Counts, Leads, counts, edit, leads
 
 ALL = len(records())
-WAY_BACK = f"reverted: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
+WAY_BACK = (
+    "reverted: 10 leads restored, 1 kept because edited since, "
+    f"{ALL - 11} removed, 0 kept because referenced."
+)
 
 
 def build_imported(url: URL) -> None:
@@ -165,7 +168,11 @@ def test_a_dry_run_says_what_a_downgrade_would_do(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same statements and the same line, in several batches, and nothing of it stays."""
-    everything = "SELECT leads::text FROM leads UNION ALL SELECT lead_imports::text FROM lead_imports ORDER BY 1"
+    everything = """
+        SELECT leads::text FROM leads
+        UNION ALL SELECT lead_imports::text FROM lead_imports
+        ORDER BY 1
+    """
     before = run(imported, everything)
     caplog.set_level("INFO", "importer")
     downgrade(imported, "-1", "dry-run", "remove-created", "batch-size=20")

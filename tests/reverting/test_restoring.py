@@ -145,7 +145,10 @@ def test_an_old_value_that_people_have_put_back_is_no_edit(
 def test_leads_that_the_import_left_alone_get_no_new_row_version(crm_with_leads: URL) -> None:
     """The forty that it did not match, and those that it created, are not written."""
     upgrade(crm_with_leads)
-    written = "SELECT ctid::text, xmin::text, id FROM leads WHERE created_at <> '2024-03-01T09:00Z' ORDER BY id"
+    written = """
+        SELECT ctid::text, xmin::text, id FROM leads
+        WHERE created_at <> '2024-03-01T09:00Z' ORDER BY id
+    """
     before = run(crm_with_leads, written)
     assert len(before) == 40 + len(records()) - 10
     downgrade(crm_with_leads)

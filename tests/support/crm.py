@@ -299,8 +299,14 @@ def speed_up(url: URL) -> None:
 def wait_until_alone(url: URL) -> None:
     """Wait until nobody else is connected: a session's last numbers reach the server's counters
     when it ends."""
-    others = "WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
-    wait_until(url, f"SELECT count(*) = 0 FROM pg_stat_activity {others}")
+    wait_until(
+        url,
+        """
+        SELECT count(*) = 0 FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND datname = current_database()
+            AND pid <> pg_backend_pid()
+        """,
+    )
 
 
 def wait_until(url: URL, sql: str, seconds: float = 30) -> None:

@@ -1,8 +1,9 @@
 """What goes wrong in a deploy, and where: before a statement that is known by a part of its text.
 
-    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")     # dies before the first batch
-    is committed KillBefore("INSERT INTO leads", nth=2)                            # dies inside of
-    the second batch
+    # It dies before the first batch is committed.
+    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")
+    # It dies inside the second batch.
+    KillBefore("INSERT INTO leads", nth=2)
 
 An empty part stands for every statement of the client; with ``after``, counting begins after the
 first statement that contains that. COPY counts, and so does a commit that SQLAlchemy does for us. A

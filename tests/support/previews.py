@@ -164,9 +164,10 @@ def running_browser() -> Iterator[Browser]:
     back, answers = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-            f"--user-data-dir={profile}", "--remote-debugging-pipe",
+            "--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-pipe",
+            "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update",
+            f"--user-data-dir={profile}",
         ]  # fmt: skip
         command = [sys.executable, "-c", LAUNCHER, str(orders), str(answers), program, *options]
         quiet = subprocess.DEVNULL
