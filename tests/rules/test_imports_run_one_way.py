@@ -25,7 +25,7 @@ WALLS = {
     "files.py": (*WINGS, "history", "env", "__main__"),
 }
 """A folder or module under ``migrations/``, and what it never imports."""
-GROUND = ("record", "phone", "errors", "context", "pace")
+GROUND = ("declaration", "record", "phone", "errors", "context", "pace")
 """Parts of the importer that everything else stands on."""
 
 
