@@ -22,13 +22,14 @@ from migrations.importer.sql import statement
 from migrations.importer.table import Column, LeadsTable
 
 __all__ = [
-    "check_converted",
     "convert",
     "copy_export",
     "create_stage",
     "drop_stage",
+    "find_misfits",
     "fold_repeats",
     "leave_out_rejected",
+    "refuse_rejected",
     "stage_export",
 ]
 
@@ -100,13 +101,29 @@ def convert(session: Session, table: LeadsTable) -> None:
         session.execute(statement("convert"))
 
 
-def check_converted(session: Session, table: LeadsTable, export: str, *, set_aside: bool) -> None:
-    """Refuse an export whose texts do not fit the table, or leave out those records.
+def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
+    """List in ``lead_import_rejected`` the records that the table has no room for.
 
-    Raises ``ExportRefused``, and ``DatabaseRefused`` if a lookup's ``otherwise`` finds nobody.
+    start: the position of the first record that is not imported yet. Raises ``DatabaseRefused`` if
+    a lookup's ``otherwise`` finds nobody.
     """
     for column in table.lookups:
         _check_otherwise(session, table, column)
+    with session.transaction("holding the records against the table"):
+        for column, longest in table.limited:
+            session.execute(
+                statement("find_too_long", table=table, column=column, longest=longest), start=start
+            )
+        for unique in session.execute(statement("find_unique", table=table)).all():
+            if table.writes(unique.columns):
+                session.execute(statement("find_taken", table=table, unique=unique), start=start)
+
+
+def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
+    """Refuse an export with records that were rejected, or leave them out.
+
+    Raises ``ExportRefused``.
+    """
     found = session.execute(statement("problems")).all()
     problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
     if problems and not set_aside:

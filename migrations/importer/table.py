@@ -6,6 +6,7 @@ column, and when a lead differs from a record.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ from migrations.importer.names import as_sql, literal, qualified, quoted
 __all__ = ["Column", "Found", "LeadsTable", "Moment"]
 
 _TEXTS = {"text", "character varying", "character", "citext"}
+_LIMIT = re.compile(r"\((\d+)\)")
 _LAST_WORD = "[[:space:]]+[^[:space:]]+$"
 _ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
 
@@ -118,7 +120,8 @@ class Column:
 
     @property
     def _is_cast(self) -> bool:
-        return self.found.base not in _TEXTS and not isinstance(self.target, Lookup)
+        # An explicit cast to a text of limited length would cut it off in silence.
+        return not self.found.is_text and not isinstance(self.target, Lookup)
 
     def _meant(self) -> str:
         target, raw = self.target, self.raw
@@ -157,15 +160,19 @@ class Column:
             otherwise = literal(target.otherwise)
             if isinstance(target, Lookup):
                 return f"({self._looked_up(otherwise)})"
-            return f"CAST({otherwise} AS {self.found.base})"
+            return otherwise if self.found.is_text else f"CAST({otherwise} AS {self.found.base})"
         return "''" if self.found.is_text and not self.found.nullable else None
 
     @property
     def cleared(self) -> str:
-        """SQL for the value of a lead that is there, if a blank clears it."""
+        """SQL for the value of a lead that is there, if a blank clears it.
+
+        A blank cannot clear what must have a value, and keeps it.
+        """
         if self.found.nullable:
             return self.staged
-        return f"coalesce({self.staged}, {self._blank() or f'l.{self.name}'})"
+        is_word = isinstance(self.target, Values | Lookup) or not self.found.is_text
+        return f"coalesce({self.staged}, {f'l.{self.name}' if is_word else literal('')})"
 
     def compared(self, value: str) -> str:
         """Return a value as it is compared: texts by their bytes, whatever their collation says."""
@@ -241,6 +248,17 @@ class LeadsTable:
         moments = {moment.bare for moment in (self.created_at, self.touch) if moment}
         return {column.bare for column in self.columns} | moments | set(self.leads.new)
 
+    @cached_property
+    def limited(self) -> list[tuple[Column, int]]:
+        """The columns for texts of limited length whose texts are not cast, and that length."""
+        limits = [(column, _LIMIT.search(column.found.type)) for column in self.columns]
+        return [(column, int(limit[1])) for column, limit in limits if limit and column.is_plain]
+
+    def writes(self, names: Sequence[str]) -> bool:
+        """Whether it is known what new leads hold in all of some columns, and a field in one."""
+        of_fields = {column.bare for column in self.columns}
+        return bool(of_fields.intersection(names)) and self.given.issuperset(names)
+
     def told(self, column: Column) -> str:
         """Name a column in a message."""
         return f"{self.leads.table}.{column.bare}"
@@ -276,13 +294,12 @@ class LeadsTable:
 
     def new_value(self, column: Column) -> str:
         """SQL for what a record makes of a column of a lead that is there."""
-        if column.part is not None:
-            pair = tuple(other for other in self.compared if other.field == column.field)
-            differs = self.differs(pair)
-            return f"CASE WHEN {differs} THEN {column.cleared} ELSE l.{column.name} END"
-        if self.keeps_blanks:
+        if self.keeps_blanks and column.part is None:
             return f"coalesce({column.staged}, l.{column.name})"
-        return column.cleared
+        # What is compared as the same stays as it is written: "" beside NULL, a name divided
+        # otherwise.
+        alike = tuple(other for other in self.compared if other.field == column.field)
+        return f"CASE WHEN {self.differs(alike)} THEN {column.cleared} ELSE l.{column.name} END"
 
     def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
         """SQL that tells whether a record changes a lead, in any of some columns."""

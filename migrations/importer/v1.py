@@ -62,7 +62,6 @@ from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.schema.crm import create_crm
-from migrations.importer.schema.fitting import check_fit
 from migrations.importer.schema.leads import assumed_table, count_leads_in_words, find_table
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
 from migrations.importer.schema.preflight import check_import, check_removal
@@ -70,12 +69,13 @@ from migrations.importer.schema.tables import Table, create_tables, drop_tables
 from migrations.importer.session import DEPLOY_LOCK, Script, Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
-    check_converted,
     convert,
     copy_export,
     create_stage,
     drop_stage,
+    find_misfits,
     fold_repeats,
+    refuse_rejected,
     stage_export,
 )
 from migrations.importer.table import LeadsTable
@@ -182,8 +182,8 @@ def apply(import_: Import, context: RevisionContext) -> None:
         with _staged(import_, export, context, is_revert=False) as (session, table):
             connection, options = connection_of(context), options_of(context)
             receipt = find_receipt(connection, import_.revision)
-            check_converted(session, table, export.name, set_aside=import_.sets_aside)
-            check_fit(session, table, export.name, receipt.next_record if receipt else 0)
+            find_misfits(session, table, receipt.next_record if receipt else 0)
+            refuse_rejected(session, export.name, set_aside=import_.sets_aside)
             fold_repeats(session, table)
             leads_before = count_leads_in_words(connection, table)
             start_import(session, import_.pinned, options)

@@ -40,7 +40,7 @@ _OPEN_AS_IT_IS = os.O_RDONLY | reduce(
     or_,
     (getattr(os, word, 0) for word in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")),
 )
-"""Not following a link, not waiting for a FIFO's writer, no byte changed; no system has all four."""
+"""Follow no link, wait for no FIFO's writer, change no byte. No system has all four."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _OTHER_ENCODINGS = {
@@ -175,7 +175,7 @@ class Export:
         if records not in (None, self.count):
             problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
         if problems:
-            remedy = "It is not the file that the revision was made for. Put that one back and try again."
+            remedy = "The revision was made for another file. Put that one back and try again."
             raise ExportRefused(self.name, problems, remedy=remedy)
 
 

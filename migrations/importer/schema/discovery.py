@@ -14,7 +14,14 @@ from sqlalchemy import Connection, Row, text
 from migrations.importer.names import literal, qualified, quoted
 from migrations.importer.sql import statement
 
-__all__ = ["Phone", "declaration_in_words", "find_phones", "phones_in_words", "suggest"]
+__all__ = [
+    "Phone",
+    "declaration_in_words",
+    "find_phones",
+    "likeliest",
+    "phones_in_words",
+    "suggest",
+]
 
 MOST_NAMED = 12
 """Tables that a refusal names."""
@@ -23,13 +30,16 @@ _PHONE = {
     *("phone", "phones", "phonenumber", "phonenumbers", "mobile", "mobiles", "cell", "cellphone"),
     *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
 }
+_CHECK = "  # CHECK: "
+"""Begins what the owner has to look at."""
+
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 _NAMES = {
     "lead_number": ("lead_number", "lead_no", "reference", "lead_ref", "ref", "number"),
     "full_name": (
-        *("full_name", "fullname", "name", "customer_name", "contact_name", "lead_name"),
-        *("client_name", "display_name"),
+        *("full_name", "fullname", "customer_name", "contact_name", "lead_name"),
+        *("client_name", "name", "display_name"),
     ),
     "phone": (
         *("phone", "phone_number", "phonenumber", "telephone", "mobile", "mobile_phone"),
@@ -61,6 +71,9 @@ _TOUCHES = (
 _USER_NAMES = ("username", "login", "email", "name", "full_name")
 References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
+
+_CATEGORY = re.compile("[a-z_]{1,20}")
+"""A word that names a kind of lead, not a person."""
 
 _MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
 
@@ -107,16 +120,21 @@ def phones_in_words(phones: Sequence[Phone]) -> list[str]:
 
 def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> list[str]:
     """Say what to declare: a declaration of the first of the tables, to paste."""
-    tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
-    if not tables:
+    best = likeliest(connection, phones)
+    if best is None:
         return ["Declare in migrations/crm.py where leads live and try again."]
-    best = max(tables, key=lambda table: _likeness(connection, table))
     return [
         f"Declare where leads live: 'python -m migrations adopt {best}' writes this into",
         "migrations/crm.py, for you to complete where it says CHECK:",
         "",
         suggest(connection, best),
     ]
+
+
+def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
+    """Return the table that looks most like one of leads."""
+    tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
+    return max(tables, key=lambda table: _likeness(connection, table), default=None)
 
 
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
@@ -130,9 +148,10 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     taken: set[str] = set()
     ids = [column for column in columns if column.snake == "id"]
     if not ids:
-        lines.append('    id="…",  # CHECK: which column is the primary key?')
+        lines.append(f'    id="…",{_CHECK}which column is the primary key?')
     for field, target, columns_used in _fields(connection, table, columns, references):
-        lines.append(f"    {field}={target},")
+        code, _, check = target.partition(_CHECK)
+        lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
         taken.update(columns_used)
     touch = _first(columns, _TOUCHES)
     if touch and touch.base in _MOMENTS:
@@ -209,7 +228,7 @@ def _fields(
     for field, names in _NAMES.items():
         column = _first(columns, names)
         first, last = _first(columns, _FIRST_NAMES), _first(columns, _LAST_NAMES)
-        if field == "full_name" and first and last:
+        if field == "full_name" and not column and first and last:
             yield field, f'("{first.name}", "{last.name}")', [first.name, last.name]
         elif field == "phone" and not column:
             found = [other for other in columns if _PHONE & set(_words(other.name))]
@@ -228,6 +247,8 @@ def _target(
 ) -> str | None:
     if field == "created_at":
         return f'"{column.name}"' if column.base in _MOMENTS else None
+    if field == "lead_number" and column.is_text:
+        return f'New("{column.name}")'  # the CRM's own numbers stay
     if field == "phone" and _are_e164(connection, table, column):
         return f'E164("{column.name}")'
     if reference := references.get(column.name):
@@ -236,7 +257,7 @@ def _target(
         labels = _labels(connection, column)
         return (
             f'Values("{column.name}", {{}}, otherwise="{labels[0]}")'
-            f"  # CHECK: which is what? {', '.join(labels)}"
+            f"{_CHECK}which is what? {', '.join(labels)}"
         )
     return f'"{column.name}"' if column.is_text else None
 
@@ -246,7 +267,7 @@ def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str
     by = _first(users, _USER_NAMES)
     otherwise = "" if column.nullable else ', otherwise="…"'
     of_id = "" if reference.id == "id" else f', id="{reference.id}"'
-    check = "  # CHECK: whom, if nobody is found?" if otherwise else ""
+    check = f"{_CHECK}whom, if nobody is found?" if otherwise else ""
     name = by.name if by else "…"
     return f'Lookup("{column.name}", "{reference.table}", by="{name}"{of_id}{otherwise}){check}'
 
@@ -289,7 +310,7 @@ def _new_in_words(
 def _new(connection: Connection, table: str, column: _Column) -> str:
     value = _only_value(connection, table, column) or _usual_value(column)
     if value is None:
-        return f'"{column.name}": "…",  # CHECK: NOT NULL {column.type}; which value?'
+        return f'"{column.name}": "…",{_CHECK}NOT NULL {column.type}, with which value?'
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{column.name}": "{escaped}",'
 
@@ -310,16 +331,18 @@ def _usual_value(column: _Column) -> str | None:
 
 def _only_value(connection: Connection, table: str, column: _Column) -> str | None:
     """The value that all rows have, if they have one: a tenant's, a type's."""
-    if column.snake == "id" or column.is_text or column.base in ("json", "jsonb", *_MOMENTS):
-        return None  # a text could be somebody's
+    if column.snake == "id" or column.base in ("json", "jsonb", *_MOMENTS):
+        return None
     name = quoted(column.name)
     asked = (
-        f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most "
+        f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most, count(*) AS rows "
         f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
     )
     found = connection.execute(text(asked)).one()
     if found.least is None or found.least != found.most or len(found.least) > 50:
         return None
+    if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
+        return None  # it could be somebody's
     plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
     return found.least if plain else literal(found.least).replace("\\:", ":")
 

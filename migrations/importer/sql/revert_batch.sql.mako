@@ -5,7 +5,8 @@
         return text if column.is_plain else f"pg_temp.lead_revert_value({text}, l.{column.name})"
 
     def wrote(column):
-        return column.compared(column.staged if table.keeps_blanks else column.cleared)
+        keeps = table.keeps_blanks and column.part is None
+        return column.compared(column.staged if keeps else column.cleared)
 
     def was_written(column):
         return f"{column.raw} IS NOT NULL AND " if table.keeps_blanks else ""

@@ -1,9 +1,13 @@
 <%
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
     given = [(key, as_sql(sql)) for key, sql in zip(keys, unique.keys)]
+    written = [column for column in table.columns if column.bare in unique.columns]
+    told = ", ".join(table.told(column) for column in written)
+    reason = f"is another lead's or record's, and {told} is unique"
     is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
 %>\
 -- Records whose values another lead has, or an earlier record with another phone.
+INSERT INTO lead_import_rejected (record, field, reason)
 WITH would_be AS (
     SELECT
         s.record AS _record,
@@ -41,7 +45,7 @@ compared AS (
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
 )
-SELECT c._record
+SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
 FROM compared AS c
 WHERE c._record >= :start
     AND (
@@ -54,4 +58,3 @@ WHERE c._record >= :start
                 AND ${table.id} IS DISTINCT FROM c._id
         )
     )
-ORDER BY c._record
