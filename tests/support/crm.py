@@ -22,9 +22,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, NullPool, Row, create_engine, text
 
-ROOT = Path(__file__).parents[2]
+import migrations
+from tests.support import released
+
+ROOT = Path(migrations.__file__).parents[1]
+"""The project that the tests import: see ``released``."""
 EXPORT = ROOT / "data" / "production_leads_export.json"
-IMPORT = "0004_import_production_leads"
+IMPORT = released.IMPORT
 BEFORE_IMPORT = "0003_ledger"
 
 FIELDS = (
