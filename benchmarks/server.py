@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from migrations.deploy.local_postgres import binaries, running
-from tests.support.crm import run, wait_until_alone
+from tests.support.database import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from migrations.importer.declaration import E164, Leads, Lookup, New, Values
-from tests.support.crm import run
+from tests.support.database import run
 
 __all__ = ["CRMS", "REFUSED", "Crm", "build"]
 

@@ -22,8 +22,10 @@ from migrations.importer.declaration import (
     Values,
 )
 from tests.adopting.crms import build
-from tests.support.crm import BEFORE_IMPORT, IMPORT, downgrade, run, shown, upgrade, value
+from tests.support.bundled import BEFORE_IMPORT, IMPORT
+from tests.support.database import run, shown, value
 from tests.support.exports import bundle
+from tests.support.upgrades import downgrade, upgrade
 
 OWNERS = Leads(
     "leads_lead",

@@ -10,8 +10,10 @@ from sqlalchemy import URL
 from migrations import crm as declared
 from migrations.__main__ import main
 from tests.adopting.crms import CRMS, REFUSED, Crm, build
-from tests.support.crm import BEFORE_IMPORT, downgrade, run, shown, upgrade, value
+from tests.support.bundled import BEFORE_IMPORT
+from tests.support.database import run, shown, value
 from tests.support.previews import preview_of
+from tests.support.upgrades import downgrade, upgrade
 
 LEDGER = {"lead_imports", "lead_import_batches", "lead_import_rejects", "lead_before_images"}
 

@@ -16,9 +16,11 @@ from migrations.deploy.connection import connect, named
 from migrations.deploy.database_url import read_url
 from migrations.deploy.local_postgres import running
 from migrations.importer.errors import DatabaseRefused
-from tests.support.crm import IMPORT, ROOT, alembic, records, run, shown, value
+from tests.support.bundled import IMPORT, ROOT, records
+from tests.support.database import run, shown, value
 from tests.support.projects import migrations
 from tests.support.servers import place_for
+from tests.support.upgrades import alembic
 
 STARTING = ("57P03", "the database system is starting up")
 WRONG_PASSWORD = ("28P01", 'password authentication failed for user "u"')

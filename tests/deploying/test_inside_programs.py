@@ -12,15 +12,10 @@ from alembic.util import CommandError
 from psycopg2.extensions import make_dsn
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
-from tests.support.crm import (
-    IMPORT,
-    ROOT,
-    assert_imported,
-    picture,
-    run,
-    shown,
-    value,
-)
+from tests.support.bundled import IMPORT, ROOT
+from tests.support.crm import picture
+from tests.support.database import run, shown, value
+from tests.support.promises import assert_imported
 
 NOT_HERE = "postgres://u@nowhere.invalid/db"
 

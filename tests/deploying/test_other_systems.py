@@ -9,7 +9,8 @@ import sys
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import EXPORT, ROOT, records, run, shown
+from tests.support.bundled import EXPORT, ROOT, records
+from tests.support.database import run, shown
 
 NOT_ON_WINDOWS = """
 import os, runpy, signal, sys

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.support.crm import ROOT, shown
+from tests.support.bundled import ROOT
+from tests.support.database import shown
 
 
 def psql(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:

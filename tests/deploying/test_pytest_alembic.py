@@ -16,7 +16,7 @@ from pytest_alembic.tests import (
 )
 from sqlalchemy import URL, Engine, NullPool, create_engine
 
-from tests.support.crm import ROOT
+from tests.support.bundled import ROOT
 
 __all__ = [
     "alembic_runner",

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import IMPORT, ROOT, alembic, records, run, value
+from tests.support.bundled import IMPORT, ROOT, records
+from tests.support.database import run, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
 
 UNREACHABLE = {"DATABASE_URL": "postgres://u@nowhere.invalid/db"}
 """Whoever connects fails."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crm import ROOT
+from tests.support.bundled import ROOT
 
 MIGRATIONS = ROOT / "migrations"
 IMPORTER = MIGRATIONS / "importer"

@@ -9,7 +9,7 @@ import pytest
 
 from migrations.crm import LEADS
 from migrations.importer import v1
-from tests.support.crm import IMPORT, Record
+from tests.support.bundled import IMPORT, Record
 
 __all__ = ["bundle", "pin", "written"]
 
