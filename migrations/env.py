@@ -29,6 +29,7 @@ from migrations.history import (
     read_history,
     read_stamp,
     stamp_faults,
+    version_table,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.progress import log
@@ -80,11 +81,11 @@ def run(settings: Settings, stop: Stop) -> None:
                     migrate(connection, settings, done, stop)
                 if done.heads is not None and not settings.importer.dry_run:
                     with connect(url, again=True) as connection, named_errors(connection):
-                        check_done(connection, context.script, done)
+                        check_done(connection, context.config, done)
 
 
 def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) -> None:
-    found, wanted = read_stamp(connection, context.script), destination()
+    found, wanted = read_stamp(connection, context.config), destination()
     connection.rollback()
     if wanted is None:
         refuse(stamp_faults(found))
@@ -106,7 +107,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
 
 
 def look(connection: Connection) -> History:
-    history = read_history(connection, context.script)
+    history = read_history(connection, context.config)
     connection.rollback()
     return history
 
@@ -150,7 +151,7 @@ def log_nothing_pending(connection: Connection) -> None:
 
 def shown(connection: Connection) -> AbstractContextManager[None]:
     """Show what happens in the block and roll it back."""
-    imports = imports_of(context.script)
+    imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
     return previewed(connection, leads, show)
@@ -160,6 +161,7 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
     context.configure(
         target_metadata=Base.metadata,
         include_object=is_compared,
+        version_table=version_table(context.config),
         # Each revision commits for itself: what is done stays done when a later one fails.
         transaction_per_migration=True,
         importer=replace(settings.importer, why_stop=why_stop),

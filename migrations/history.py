@@ -2,7 +2,7 @@
 
 Code, stamp and ledger are read once into one plain value, which is judged here and nowhere else:
 
-    history = read_history(connection, script)
+    history = read_history(connection, config)
     for fault in faults(history):
         print(fault)            # a fact, then the one remedy for it
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
+from alembic.config import Config
 from alembic.runtime.migration import MigrationInfo
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
@@ -23,6 +24,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseFailed
 from migrations.importer.ledger import Receipt, all_receipts
+from migrations.importer.names import literal, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.sql import LEDGER_TABLES
 from migrations.importer.v1 import Import
@@ -41,6 +43,7 @@ __all__ = [
     "read_history",
     "read_stamp",
     "stamp_faults",
+    "version_table",
 ]
 
 PINNED: Mapping[str, Callable[[Import], object]] = {
@@ -51,7 +54,6 @@ PINNED: Mapping[str, Callable[[Import], object]] = {
 }
 """Columns of the ledger that hold what a revision pins, and where the code has it."""
 
-_STAMP = "SELECT version_num FROM alembic_version ORDER BY version_num"
 _MISSING = """
     SELECT 'the table ' || needed FROM unnest(CAST(:tables AS text[])) AS needed
     WHERE to_regclass(needed) IS NULL
@@ -150,29 +152,30 @@ def _last(receipts: Iterable[Receipt], revision: str) -> Receipt | None:
     return found[-1] if found else None
 
 
-def read_history(connection: Connection, script: ScriptDirectory) -> History:
+def read_history(connection: Connection, config: Config) -> History:
     """Read code, stamp and ledger.
 
     Without the deploy lock another run may be at work between the stamp and the ledger.
     """
     return replace(
-        read_stamp(connection, script),
+        read_stamp(connection, config),
         receipts=tuple(all_receipts(connection)),
         missing=_read_missing(connection),
     )
 
 
-def read_stamp(connection: Connection, script: ScriptDirectory) -> History:
+def read_stamp(connection: Connection, config: Config) -> History:
     """Read code and stamp alone, because another run may be about to drop the ledger."""
-    return History(tuple(_steps(script)), _read_stamp(connection))
+    return History(tuple(_steps(config)), _read_stamp(connection, version_table(config)))
 
 
-def imports_of(script: ScriptDirectory) -> list[Import]:
+def imports_of(config: Config) -> list[Import]:
     """Return the code's imports, the first one first."""
-    return History(tuple(_steps(script))).imports
+    return History(tuple(_steps(config))).imports
 
 
-def _steps(script: ScriptDirectory) -> Iterator[Step]:
+def _steps(config: Config) -> Iterator[Step]:
+    script = ScriptDirectory.from_config(config)
     for revision in reversed(list(script.walk_revisions())):
         yield Step(revision.revision, to_tuple(revision.down_revision, ()), _import_of(revision))
 
@@ -182,10 +185,16 @@ def _import_of(revision: Script) -> Import | None:
     return declared if isinstance(declared, Import) else None
 
 
-def _read_stamp(connection: Connection) -> tuple[str, ...]:
-    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+def version_table(config: Config) -> str:
+    """Return the table that holds the stamp: another one where the CRM has revisions of its own."""
+    return config.get_main_option("version_table") or "alembic_version"
+
+
+def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
+    if connection.execute(text(f"SELECT to_regclass({literal(quoted(table))})")).scalar() is None:
         return ()
-    return tuple(connection.execute(text(_STAMP)).scalars())
+    stamped = f"SELECT version_num FROM {quoted(table)} ORDER BY version_num"
+    return tuple(connection.execute(text(stamped)).scalars())
 
 
 def _read_missing(connection: Connection) -> tuple[str, ...]:
@@ -445,10 +454,10 @@ class Done:
         return [revision for revision, up in self._upgraded.items() if up]
 
 
-def check_done(connection: Connection, script: ScriptDirectory, done: Done) -> None:
+def check_done(connection: Connection, config: Config, done: Done) -> None:
     """Raise ``DatabaseFailed`` unless a fresh connection finds what a run has done."""
     assert done.heads is not None
-    wrong = faults_after(read_history(connection, script), done.heads, done.upgraded)
+    wrong = faults_after(read_history(connection, config), done.heads, done.upgraded)
     if wrong:
         raise DatabaseFailed(str(wrong[0]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from migrations.commands.project import ROOT, revisions
+from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
@@ -67,7 +67,7 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
     with open_export(path, fields=LEADS.fields) as export:
         export.check()
         import_ = Import(revision, export.name, export.sha256, export.count, LEADS)
-    _refuse_known(script, import_)
+    _refuse_known(root, import_)
     _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
     written = script.generate_revision(revision, _title(message), head="head", import_=import_)
     assert written is not None
@@ -88,13 +88,13 @@ def _numbered(script: ScriptDirectory, message: str) -> str:
     return next_revision(script, message)
 
 
-def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
+def _refuse_known(root: Path, import_: Import) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.json", import_.export):
         raise CannotAdd(
             f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
             f"in .json."
         )
-    for known in imports_of(script):
+    for known in imports_of(alembic_config(root)):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
                 f"{import_.export} is imported by revision {known.revision} already. "

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from migrations.commands.project import reading, revisions
+from migrations.commands.project import alembic_config, reading
 from migrations.console import console, print_json, printable
 from migrations.history import History, faults, read_history
 from migrations.importer.ledger import OUTCOMES, Receipt
@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Read the history and print it; returns the exit status."""
     with reading("reading the ledger") as connection:
-        history = read_history(connection, revisions())
+        history = read_history(connection, alembic_config())
     if arguments.json:
         print_json(_as_json(history))
     else:
@@ -33,11 +33,15 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _import_as_json(import_: Import) -> dict[str, Any]:
+    return {**import_.pinned, "leads": import_.leads.table}
+
+
 def _as_json(history: History) -> dict[str, Any]:
     return {
         "stamped": history.stamped,
         "imports": [_receipt_as_json(receipt) for receipt in history.receipts],
-        "pending": [asdict(import_) for import_ in history.pending],
+        "pending": [_import_as_json(import_) for import_ in history.pending],
         "faults": [str(fault) for fault in faults(history)],
     }
 

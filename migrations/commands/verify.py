@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from alembic.script import ScriptDirectory
+from alembic.config import Config
 from rich.text import Text
 from sqlalchemy import Connection, text
 
-from migrations.commands.project import reading, revisions
+from migrations.commands.project import alembic_config, reading
 from migrations.console import console, print_json, printable
 from migrations.history import History, faults, read_history
 from migrations.importer.comparing import compare_leads
@@ -91,7 +91,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Verify every import and print the verdict; returns the exit status."""
     with reading("verifying") as connection:
-        verdict = verify(connection, revisions())
+        verdict = verify(connection, alembic_config())
     if arguments.json:
         print_json(_as_json(verdict))
     else:
@@ -99,9 +99,9 @@ def run(arguments: Namespace) -> int:
     return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
 
 
-def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
+def verify(connection: Connection, config: Config) -> Verdict:
     """Compare the code's imports with stamp, ledger and leads; ``connection`` commits by itself."""
-    history = read_history(connection, script)
+    history = read_history(connection, config)
     wrong = faults(history)
     verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])
     for import_ in history.imports:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine
 
 from migrations.__main__ import main
@@ -33,9 +32,9 @@ EVERYTHING = """
 
 def verdict_of(url: URL) -> Verdict:
     """What ``verify`` finds, in this process."""
-    script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+    config = Config(ROOT / "alembic.ini")
     with connect(url) as connection:
-        return verify(connection.execution_options(isolation_level="AUTOCOMMIT"), script)
+        return verify(connection.execution_options(isolation_level="AUTOCOMMIT"), config)
 
 
 def checked_of(url: URL) -> Checked:
