@@ -128,7 +128,10 @@ class Column:
         if isinstance(target, Values):
             words = f"CAST({literal(json.dumps(dict(target.values)))} AS jsonb)"
             other = raw if target.otherwise is None else literal(target.otherwise)
-            return f"CASE WHEN {raw} IS NOT NULL THEN coalesce({words} ->> {raw}, {other}) END"
+            return (
+                f"CASE WHEN {raw} IS NOT NULL\n                "
+                f"THEN coalesce({words} ->> {raw}, {other}) END"
+            )
         if isinstance(target, Lookup):
             return f"({self._looked_up(raw)})"
         if isinstance(target, E164):
@@ -136,14 +139,15 @@ class Column:
         if isinstance(target, tuple):
             # The last word is the last name; a single word is the first name.
             rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
-            return f"nullif(regexp_replace(btrim({raw}), {literal(rest)}, ''), '')"
+            return f"nullif(\n                    regexp_replace(btrim({raw}), {literal(rest)}, ''), '')"
         if self.field.kind == "timestamp":
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw
 
     def _looked_up(self, value: str) -> str:
         return (
-            f"SELECT CAST(f.id AS {self.found.base}) FROM lead_import_found AS f "
+            f"\n                SELECT CAST(f.id AS {self.found.base}) FROM lead_import_found AS f"
+            "\n                "
             f"WHERE f.field = {literal(self.field.name)} AND f.value = {value}"
         )
 
@@ -271,7 +275,10 @@ class LeadsTable:
         for column in self.columns:
             if column.bare in names:
                 there = self.new_value(column) if column in self.compared else f"l.{column.name}"
-                is_new = f"CASE WHEN l._id IS NULL THEN {column.for_new} ELSE {there} END"
+                is_new = (
+                    f"CASE\n            WHEN l._id IS NULL THEN {column.for_new}"
+                    f"\n            ELSE {there}\n        END"
+                )
                 yield column.name, is_new
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
@@ -299,7 +306,10 @@ class LeadsTable:
         # What is compared as the same stays as it is written: "" beside NULL, a name divided
         # otherwise.
         alike = tuple(other for other in self.compared if other.field == column.field)
-        return f"CASE WHEN {self.differs(alike)} THEN {column.cleared} ELSE l.{column.name} END"
+        return (
+            f"CASE\n            WHEN {self.differs(alike)}\n            THEN {column.cleared}"
+            f"\n            ELSE l.{column.name}\n        END"
+        )
 
     def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
         """SQL that tells whether a record changes a lead, in any of some columns."""
@@ -313,7 +323,7 @@ class LeadsTable:
             old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
             new = ", ".join(f"nullif({column.staged}, '')" for column in columns)
             there = f"concat_ws(' ', {old})"
-            wanted = f"concat_ws(' ', {new})"
+            wanted = f"\n                concat_ws(' ', {new})"
         else:
             there = first.compared(f"l.{first.name}")
             wanted = first.compared(first.staged if self.keeps_blanks else first.cleared)

@@ -131,7 +131,10 @@ ${shared.look_at_writes()}
                 ${(",\n                ").join(columns)}
             FROM ${table.name} AS l
             WHERE l.${table.id} = p.lead_id
-                AND (l.ctid = p.seen OR ${is_lead})
+                AND (
+                    l.ctid = p.seen
+                    OR ${is_lead}
+                )
             LIMIT 1
             FOR NO KEY UPDATE
         ) AS l

@@ -4,7 +4,7 @@
         if column.position is None:
             return there
         return (
-            f"CASE WHEN later.lead_id IS NULL THEN {there} "
+            f"CASE WHEN later.lead_id IS NULL THEN {there}\n                    "
             f"ELSE later.old_values[{column.position}] END"
         )
 
@@ -23,8 +23,8 @@
         values = [value(column) for column in columns]
         if len(values) == 1:
             return values[0]
-        words = ", ".join(f"nullif({value}, '')" for value in values)
-        return f"concat_ws(' ', {words})"
+        words = ",\n                    ".join(f"nullif({value}, '')" for value in values)
+        return f"concat_ws(' ',\n                    {words})"
 
     compared = table.columns if kind == "created" else table.compared
     is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"

@@ -3,6 +3,10 @@
     for column in table.converted:
         fields[column.field.name].append(column)
 %>\
+<%
+    def told(columns):
+        return ", ".join(f"{column.bare} ({column.found.type})" for column in columns)
+%>\
 <%def name="assignments(columns)">\
 ${(",\n                ").join(f"{column.written} = {column.conversion}" for column in columns)}\
 </%def>\
@@ -33,7 +37,7 @@ BEGIN
         WHERE s.record = _first;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
         INSERT INTO lead_import_rejected (record, field, reason)
-        VALUES (_first, ${literal(field)}, ${literal("does not fit " + ", ".join(f"{column.bare} ({column.found.type})" for column in columns))});
+        VALUES (_first, ${literal(field)}, ${literal(f"does not fit {told(columns)}")});
     END;
 % endfor
 END

@@ -13,9 +13,15 @@
 
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
-    known = [column.bare for column in table.columns] + [table.leads.id, *table.leads.new]
-    known += [moment.bare for moment in (table.created_at, table.touch) if moment]
-    literals = ", ".join(map(literal, restored))
+    literals = ",\n                ".join(map(literal, restored))
+    made = [
+        (column.compared(f"l.{column.name}"), column.compared(column.for_new))
+        for column in table.columns
+    ]
+    images = [
+        (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
+        for column in table.compared
+    ]
 %>\
 <%def name="updated_leads()">\
     FROM lead_before_images AS i
@@ -24,7 +30,7 @@
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to\
 </%def>\
 <%def name="untouched()">\
-${" AND ".join(f"{column.compared('l.' + column.name)} IS NOT DISTINCT FROM {column.compared(column.for_new)}" for column in table.columns)}
+${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then in made)}
 % if table.created_at:
             AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
 % endif
@@ -89,12 +95,15 @@ ${updated_leads()}
     -- step: find old values
     -- An updated lead gets each column back that still holds what the import wrote into it. What
     -- people have put there since stays.
-    INSERT INTO lead_revert_restore (lead_id, ${", ".join([*restored, "_kept"])})
+    INSERT INTO lead_revert_restore (
+        ${(",\n        ").join(["lead_id", *restored, "_kept"])}
+    )
     SELECT
         l.${table.id},
 % for column in table.compared:
         CASE
-            WHEN ${was_written(column)}${column.compared("l." + column.name)} IS NOT DISTINCT FROM ${wrote(column)}
+            WHEN ${was_written(column)}${column.compared("l." + column.name)}
+                IS NOT DISTINCT FROM ${wrote(column)}
             THEN ${old(column)}
             ELSE l.${column.name}
         END,
@@ -118,10 +127,14 @@ ${updated_leads()};
             ${(",\n            ").join(f"{name} = r.{name}" for name in restored)}
         FROM lead_revert_restore AS r
         WHERE l.${table.id} = r.lead_id
-            AND (${(" OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)});
+            AND (
+                ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
+            );
     EXCEPTION WHEN integrity_constraint_violation THEN
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
-            FOREACH _name IN ARRAY ARRAY[${literals}] LOOP
+            FOREACH _name IN ARRAY ARRAY[
+                ${literals}
+            ] LOOP
                 BEGIN
                     EXECUTE format(
                         'UPDATE ${table.name} AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
@@ -142,7 +155,9 @@ ${updated_leads()};
     JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type})
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
         AND r.lead_id = l.${table.id}
-        AND (${(" OR ").join(f"CAST(l.{column.name} AS text) IS DISTINCT FROM i.old_values[{column.position}]" for column in table.compared) or "false"});
+        AND (
+            ${("\n            OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in images)}
+        );
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
 
     -- step: find created leads
@@ -175,7 +190,9 @@ ${updated_leads()};
         );
 
         -- step: find referring rows
-        FOR _referrer IN ${referrers} LOOP
+        FOR _referrer IN
+${referrers}
+        LOOP
             -- Not EXISTS, which the planner may turn around: it would read all that refers to any
             -- lead.
             EXECUTE format(
