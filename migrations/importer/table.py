@@ -140,7 +140,8 @@ class Column:
             # The last word is the last name; a single word is the first name.
             rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
             return f"nullif(\n                    regexp_replace(btrim({raw}), {literal(rest)}, ''), '')"
-        if self.field.kind == "timestamp":
+                f"nullif(\n                    regexp_replace(btrim({raw}), {literal(rest)}, ''),"
+                " '')"
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw
 
