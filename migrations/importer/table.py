@@ -139,9 +139,9 @@ class Column:
         if isinstance(target, tuple):
             # The last word is the last name; a single word is the first name.
             rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
-            return f"nullif(\n                    regexp_replace(btrim({raw}), {literal(rest)}, ''), '')"
-                f"nullif(\n                    regexp_replace(btrim({raw}), {literal(rest)}, ''),"
-                " '')"
+            words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
+            return f"nullif(\n                    {words}, '')"
+        if self.field.kind == "timestamp":
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw
 
