@@ -58,7 +58,9 @@ UNIQUE = SimpleNamespace(
 
 def rendered(name: str, table: LeadsTable) -> str | None:
     """A template for a table; None if that table has no use for it."""
-    if (name == "look_up" and not table.lookups) or (name == "create_convert" and not table.converted):
+    if (name == "look_up" and not table.lookups) or (
+        name == "create_convert" and not table.converted
+    ):
         return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},

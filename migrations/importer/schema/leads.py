@@ -11,6 +11,7 @@ from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
+from migrations.importer.context import Options
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
 from migrations.importer.names import as_sql, literal, qualified
 from migrations.importer.sql import statement
@@ -23,6 +24,7 @@ __all__ = [
     "find_table",
     "is_there",
     "misfits",
+    "table_for_script",
 ]
 
 MOST_COUNTED = 1_000_000
@@ -47,6 +49,14 @@ def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = Tru
     """Find the declared table. Columns that are not there are in ``missing``."""
     rows = _columns(connection, leads)
     return LeadsTable(leads, {row.name: _found(row) for row in rows}, keeps_blanks=keeps_blanks)
+
+
+def table_for_script(options: Options, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
+    """Return the table that a script is for: as it is there, else as the baseline makes it."""
+    with options.look() as connection:
+        if connection is not None and is_there(connection, leads):
+            return find_table(connection, leads, keeps_blanks=keeps_blanks)
+    return assumed_table(leads, keeps_blanks=keeps_blanks)
 
 
 def assumed_table(leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
