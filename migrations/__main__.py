@@ -1,5 +1,6 @@
 """The commands around the revisions.
 
+    python -m migrations adopt [TABLE]            declare where leads live in a CRM that exists
     python -m migrations check FILE               check a file; no database is needed
     python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
     python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
@@ -17,9 +18,14 @@ from typing import Protocol
 
 from alembic.util import CommandError
 
-from migrations.commands import add, check, preview, status, verify
 from migrations.console import accept_any_text
+from migrations.importer.declaration import BadDeclaration
 from migrations.importer.errors import ImportStopped
+
+try:
+    from migrations.commands import add, adopt, check, preview, status, verify
+except BadDeclaration as error:
+    sys.exit(str(error))
 
 __all__ = ["main"]
 
@@ -35,6 +41,7 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, tuple[Command, str]] = {
+    "adopt": (adopt, "declare where leads live in a CRM that exists, or check what is declared"),
     "check": (check, "check a file of leads; no database is needed"),
     "add": (add, "put a file of leads into data/ and write the revision that imports it"),
     "preview": (preview, "show what `alembic upgrade head` would do; nothing is kept"),

@@ -10,17 +10,16 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from migrations.commands import bundled, sources
-from migrations.commands.project import ROOT, revisions
+from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
+from migrations.crm import LEADS
+from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.v1 import DATA, Import
 
 __all__ = ["CannotAdd", "add_arguments", "run"]
-
-LONGEST_REVISION = 32
-"""Characters: the width of ``alembic_version.version_num``."""
 
 NEXT = """
 Next:
@@ -55,8 +54,8 @@ def run(arguments: Namespace) -> int:
     place = bundled.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
-        import_ = Import(revision or "", name, found.sha256, found.records)
-        _refuse_known(script, import_)
+        import_ = Import(revision or "", name, found.sha256, found.records, LEADS)
+        _refuse_known(import_)
         sources.print_readable(found)
         sources.confirm(found, yes=arguments.yes)
         if place:
@@ -104,22 +103,16 @@ def _title(message: str) -> str:
 
 
 def _next_revision(script: ScriptDirectory, message: str) -> str:
-    slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))
-    if not slug or '"' in message or "\\" in message:
+    if not re.search(r"[a-z0-9]", message.lower()) or '"' in message or "\\" in message:
         raise CannotAdd(
             'The message becomes a file name. Say what the export is, such as -m "import october '
             'leads".'
         )
-    numbers = [
-        int(match[0])
-        for step in script.walk_revisions()
-        if (match := re.match(r"\d+", step.revision))
-    ]
-    return f"{max(numbers, default=0) + 1:04d}_{slug}"[:LONGEST_REVISION].rstrip("_")
+    return next_revision(script, message)
 
 
-def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
-    for known in imports_of(script, [step.revision for step in script.walk_revisions()]):
+def _refuse_known(import_: Import) -> None:
+    for known in imports_of(alembic_config()):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
                 f"{import_.export} is imported by revision {known.revision} already. "

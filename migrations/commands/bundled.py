@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from migrations.commands.project import reading
+from migrations.commands.project import alembic_config, reading
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.v1 import Import
@@ -38,7 +38,7 @@ def place(script: ScriptDirectory) -> Place:
     It is if another revision imports an export after it, or the database of ``DATABASE_URL`` has
     imported it.
     """
-    imports = imports_of(script, [step.revision for step in script.walk_revisions()])
+    imports = imports_of(alembic_config())
     if len(imports) != 1:
         raise CannotReplace(
             f"{len(imports)} revisions import exports, so the first one is in use. "

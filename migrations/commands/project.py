@@ -24,7 +24,9 @@ def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
 
     root: the project; x: options such as "batch-size=200".
     """
-    return Config(root / "alembic.ini", cmd_opts=Namespace(x=list(x), quiet=True))
+    config = Config(root / "alembic.ini", cmd_opts=Namespace(x=list(x), quiet=True))
+    config.attributes["configure_logger"] = True
+    return config
 
 
 def revisions(root: Path = ROOT) -> ScriptDirectory:

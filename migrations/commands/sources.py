@@ -18,7 +18,6 @@ from migrations.conversion.convert import (
     Conversion,
     ConversionRefused,
     Result,
-    fields_of_this_crm,
     understand,
 )
 from migrations.conversion.errors import Undecided
@@ -31,6 +30,7 @@ from migrations.conversion.words import (
     left_out_in_words,
     summary_in_words,
 )
+from migrations.crm import LEADS
 from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
@@ -89,7 +89,7 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     gc.disable()  # it would look through rows by the million, of which none is in a circle
     path = arguments.export
     options = Options.given(arguments)
-    fields = fields_of_this_crm()
+    fields = LEADS.fields
     if own := _own(path, options, fields):
         yield own
         return
@@ -161,7 +161,7 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
 
 def _checked(export: Path, look: Callable[[Piece], None] = lambda _: None) -> Readable:
     """Read an export as a deploy does. look: is given its records. Raises ``ExportRefused``."""
-    with open_export(export) as opened:
+    with open_export(export, fields=LEADS.fields) as opened:
         for piece in opened.checked():
             look(piece)
         return Readable(export, export, opened.sha256, opened.count, Summary())

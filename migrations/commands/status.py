@@ -2,31 +2,19 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from rich.text import Text
-from sqlalchemy import Connection
 
-from migrations.commands.project import reading, revisions
+from migrations.commands.project import alembic_config, reading
 from migrations.console import console, print_json, printable
-from migrations.history import imports_of, stamped_heads
-from migrations.importer.ledger import OUTCOMES, Receipt, all_receipts
+from migrations.history import History, faults, read_history
+from migrations.importer.ledger import OUTCOMES, Receipt
 from migrations.importer.progress import time_span
 from migrations.importer.v1 import Import
 
-__all__ = ["Status", "add_arguments", "print_status", "read_status", "receipt_as_json", "run"]
-
-
-@dataclass(frozen=True)
-class Status:
-    """stamped: the database's revisions; receipts: the oldest first; pending: imports
-    without one."""
-
-    stamped: list[str]
-    receipts: list[Receipt]
-    pending: list[Import]
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,34 +23,30 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Read the ledger and print it; returns the exit status."""
+    """Read the history and print it; returns the exit status."""
     with reading("reading the ledger") as connection:
-        status = read_status(connection, revisions())
+        history = read_history(connection, alembic_config())
     if arguments.json:
-        print_json(_as_json(status))
+        print_json(_as_json(history))
     else:
-        print_status(status)
+        _print_status(history)
     return 0
 
 
-def read_status(connection: Connection, script: ScriptDirectory) -> Status:
-    """Read the ledger. Where there is none, there are no receipts, and all imports are pending."""
-    receipts = all_receipts(connection)
-    live = {receipt.revision for receipt in receipts if receipt.reverted_at is None}
-    revisions = [step.revision for step in script.walk_revisions()][::-1]
-    pending = [import_ for import_ in imports_of(script, revisions) if import_.revision not in live]
-    return Status(sorted(stamped_heads(connection)), receipts, pending)
+def _import_as_json(import_: Import) -> dict[str, Any]:
+    return {**import_.pinned, "leads": import_.leads.table}
 
 
-def _as_json(status: Status) -> dict[str, Any]:
+def _as_json(history: History) -> dict[str, Any]:
     return {
-        "stamped": status.stamped,
-        "imports": [receipt_as_json(receipt) for receipt in status.receipts],
-        "pending": [asdict(import_) for import_ in status.pending],
+        "stamped": history.stamped,
+        "imports": [_receipt_as_json(receipt) for receipt in history.receipts],
+        "pending": [_import_as_json(import_) for import_ in history.pending],
+        "faults": [str(fault) for fault in faults(history)],
     }
 
 
-def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
+def _receipt_as_json(receipt: Receipt) -> dict[str, Any]:
     """Return a receipt for machines: times in ISO 8601, its state, and the seconds it took."""
     times = {
         name: value.isoformat()
@@ -73,19 +57,23 @@ def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
     return asdict(receipt) | times | {"state": receipt.state, "seconds": seconds}
 
 
-def print_status(status: Status) -> None:
-    """Print the receipts of the ledger and the imports that are still to come."""
+def _print_status(history: History) -> None:
+    """Print the receipts of the ledger, the imports that are still to come, and what is wrong."""
     say = console().print
-    say(f"The database is stamped {', '.join(status.stamped) or 'with nothing'}.")
-    if not status.receipts:
+    say(f"The database is stamped {', '.join(history.stamped) or 'with nothing'}.")
+    if not history.receipts:
         say("Its ledger has no imports.")
-    for receipt in status.receipts:
+    for receipt in history.receipts:
         say()
         say(_receipt_in_words(receipt))
-    if status.pending:
+    if history.pending:
         say()
-    for import_ in status.pending:
+    for import_ in history.pending:
         say(_pending_in_words(import_))
+    for fault in faults(history):
+        if fault.stops_upgrade:
+            say()
+            say(Text.assemble(("wrong: ", "bold red"), printable(str(fault))))
 
 
 def _receipt_in_words(receipt: Receipt) -> Text:

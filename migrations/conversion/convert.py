@@ -27,18 +27,13 @@ from migrations.conversion.values import Conventions, converted, joined
 from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.errors import ImportStopped, Problem
 
-__all__ = ["Conversion", "ConversionRefused", "Result", "fields_of_this_crm", "understand"]
+__all__ = ["Conversion", "ConversionRefused", "Result", "understand"]
 
 PHONE = next(each for each in STANDARD_FIELDS if each.name == "phone")
 _UTC = re.compile(r"(?:^|[\W_])(?:utc|gmt)(?:$|[\W_])", re.IGNORECASE)
 """In the name of a column, as Typeform's "Submit Date (UTC)"."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-def fields_of_this_crm() -> Sequence[Field]:
-    """Return what each record holds beside ``id``."""
-    return STANDARD_FIELDS
 
 
 @dataclass

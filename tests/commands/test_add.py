@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.database import run
 from tests.support.exports import written
 from tests.support.files import LEADS, as_csv, as_workbook, write
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
 
 
 @pytest.fixture
@@ -36,6 +37,8 @@ Record ID,First Name,Last Name,Phone Number,Create Date,Company
 
 def on_a_terminal(project: Path, command: list[str], answers: list[str]) -> tuple[str, int]:
     """Run a command as somebody would who answers its questions."""
+    import pty  # not everywhere
+
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
         process = subprocess.Popen(

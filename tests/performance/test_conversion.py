@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crm import ROOT
+from tests.support.bundled import ROOT
 from tests.support.files import LEADS, as_csv
 
 ROWS = 5_000

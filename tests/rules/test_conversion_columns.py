@@ -10,7 +10,17 @@ import pytest
 
 from migrations.conversion.choice import BadChoice, keep, kept_beside
 from migrations.conversion.errors import Undecided
-from migrations.importer.declaration import STANDARD_FIELDS, Boolean, Field, Leads, Numeric
+from migrations.importer.declaration import (
+    STANDARD_FIELDS,
+    Boolean,
+    Date,
+    Field,
+    Integer,
+    Leads,
+    Numeric,
+    Timestamp,
+)
+from migrations.importer.export.reading import open_export
 from tests.support.files import LEADS, as_csv, as_json, converted, write
 
 PHONE, TIME = "07700 900201", "2025-09-16 14:15"
@@ -372,3 +382,25 @@ def test_a_damaged_kept_choice_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "first.columns.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadChoice, match=r"first\.columns\.json is not as 'add' wrote it"):
         kept_beside(tmp_path)
+
+
+def test_what_is_written_is_an_export_of_the_declaration(tmp_path: Path) -> None:
+    """The reader that a deploy uses takes each kind of value, and each blank."""
+    fields = Leads(
+        "leads",
+        phone="phone",
+        bill=Numeric("bill"),
+        rooms=Integer("rooms"),
+        is_ev=Boolean("is_ev"),
+        meeting=Date("meeting"),
+        booked_at=Timestamp("booked_at"),
+    ).fields
+    first = {**LEADS[0], "bill": "£1,234.50", "rooms": "4", "is_ev": "yes"}
+    first |= {"meeting": "2025-09-16", "booked_at": "2025-09-16 14:15:00.123 UTC"}
+    second = {**LEADS[1], **dict.fromkeys(("bill", "rooms", "is_ev", "meeting", "booked_at"), "")}
+    written, _, result = converted(write(tmp_path, as_csv([first, second])), fields=fields)
+    assert not result.problems.total
+    path = write(tmp_path, as_json(written), "export.json")
+    with open_export(path, fields=fields) as export:
+        export.check()
+        assert export.count == 2
