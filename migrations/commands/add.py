@@ -13,6 +13,7 @@ from migrations.commands import bundled, sources
 from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
+from migrations.conversion.problems import counted
 from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
@@ -69,9 +70,9 @@ def run(arguments: Namespace) -> int:
 
 
 def _print_written(found: Readable, export: Path, revision: Path) -> None:
-    print(f"{export.name}: {found.records} records, no problems.")
+    print(f"{export.name}: {counted(found.records, 'record')}, no problems.")
     print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
-    if found.conversion:
+    if found.conversion and found.conversion.is_worth_keeping:
         kept = keep(export, found.conversion.kept)
         print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
     if found.source.resolve() != export.resolve():

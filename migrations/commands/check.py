@@ -9,6 +9,7 @@ from migrations.commands import sources
 from migrations.commands.fix_sheet import fix_sheet
 from migrations.console import print_json
 from migrations.conversion.convert import ConversionRefused
+from migrations.conversion.problems import counted
 from migrations.files import private_file
 from migrations.importer.v1 import DATA
 
@@ -32,7 +33,7 @@ def run(arguments: Namespace) -> int:
                 print_json(_as_json(found))
             else:
                 sources.print_readable(found)
-                print(f"{found.source.name}: {found.records} records, no problems.")
+                print(f"{found.source.name}: {counted(found.records, 'record')}, no problems.")
                 print(f"sha256 {found.sha256}")
     except ConversionRefused as error:
         if arguments.fix_sheet:

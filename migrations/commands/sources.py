@@ -14,12 +14,7 @@ from pathlib import Path
 
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
-from migrations.conversion.convert import (
-    Conversion,
-    ConversionRefused,
-    Result,
-    understand,
-)
+from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
 from migrations.conversion.errors import Undecided
 from migrations.conversion.formats import recognise
 from migrations.conversion.options import Options, add_options
@@ -146,6 +141,8 @@ def _own(path: Path, options: Options, fields: Sequence[Field]) -> Readable | No
 def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
     """Whether the first records are as the importer reads them."""
     source = recognise(path)
+    if source.format != OWN_FORMAT:
+        return False
     try:
         chunk = next(source.chunks(), None)
     except Undecided:
@@ -153,7 +150,6 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
     names = {"id", *(field.name for field in fields)}
     return bool(
         chunk
-        and source.format == OWN_FORMAT
         and set(chunk.columns) == names
         and not any(None in values for values in chunk.columns.values())
     )

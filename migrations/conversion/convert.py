@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from migrations.conversion.choice import Choice, Kept, choose
+from migrations.conversion.choice import Choice, Kept, choose, shown
 from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
 from migrations.conversion.look import DAY_FIRST, MONTH_FIRST, Look, look
 from migrations.conversion.moments import midnight, zone
 from migrations.conversion.options import Options
-from migrations.conversion.problems import Problems, Sink
+from migrations.conversion.problems import Problems, Sink, counted
 from migrations.conversion.rows import Chunk, Source, Value
 from migrations.conversion.summary import Summary
 from migrations.conversion.values import Conventions, converted, joined
@@ -75,6 +75,12 @@ class Conversion:
         )
 
     @property
+    def is_worth_keeping(self) -> bool:
+        """Whether something was decided that the next file does not say itself."""
+        said = self.options
+        return not self.choice.is_plain or bool(said.encoding or said.timezone or said.dates)
+
+    @property
     def kept(self) -> Kept:
         """What is worth keeping for the next file with these columns."""
         fields = {each.name: list(self.choice.fields[each.name]) for each in self.fields}
@@ -84,18 +90,24 @@ class Conversion:
     def write(self, file: BinaryIO, sink: Sink = lambda *_: None) -> Result:
         """Write the export, of use only if there are no problems; ``sink`` is told of each.
 
-        Raises ``Undecided``.
+        Raises ``Undecided``, and ``Unreadable`` if no record has a phone.
         """
         result = Result(Problems(sink))
         before = b"["
         for whole in self.source.chunks():
             chunk = self._with_phone(whole, result)
+            if not chunk.positions:
+                continue
             columns = self._converted(chunk, result.problems)
-            if chunk.positions and not result.problems.total:
+            if not result.problems.total:
                 result.summary.add(chunk.positions, columns)
                 file.write(before + _lines(columns))
                 before = b",\n"
         file.write(b"]\n")
+        if len(result.without_phone) == self.look.records:
+            column = " and ".join(map(shown, self.choice.fields["phone"]))
+            action = f"{column} is blank throughout. Name another column with --field phone=COLUMN."
+            raise Unreadable(self.source.name, "no record has a phone", action)
         return result
 
     def _with_phone(self, chunk: Chunk, result: Result) -> Chunk:
@@ -144,10 +156,10 @@ class ConversionRefused(ImportStopped):
         self.conversion = conversion
         self.problems = result.problems
         source, records = conversion.source, conversion.look.records
-        count = "1 problem" if self.problems.total == 1 else f"{self.problems.total:,} problems"
+        problems = counted(self.problems.total, "problem")
         lines = self.problems.in_words(records, source.unit)
         super().__init__(
-            f"{source.name}: {count} in {records:,} {source.unit}s. Nothing was written.\n"
+            f"{source.name}: {problems} in {counted(records, source.unit)}. Nothing was written.\n"
             + "".join(f"  {line}\n" for line in lines)
             + "Correct them in the file, or where it comes from, and try again. "
             "'python -m migrations check --fix-sheet fixes.csv', with the same file and options, "

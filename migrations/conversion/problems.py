@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from migrations.conversion.rows import Value
 from migrations.importer.errors import Problem
 
-__all__ = ["Problems", "Sink", "positions_in_words"]
+__all__ = ["Problems", "Sink", "counted", "positions_in_words"]
 
 SHOWN = 10
 """Positions of one kind that are listed."""
@@ -56,15 +56,20 @@ class _Kind:
 
     def where(self, records: int, unit: str) -> str:
         if self.count == records > 1:
-            return f"all {records:,} {unit}s"
+            return f"all {counted(records, unit)}"
         return positions_in_words(self.positions, self.count, unit)
+
+
+def counted(count: int, unit: str) -> str:
+    """Say how many: "1 row", "2 rows"."""
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def positions_in_words(positions: list[int], count: int, unit: str) -> str:
     """Say where: "row 2", "rows 2 and 3", "12 rows: 2, 3, 5, …"."""
     listed = [f"{position:,}" for position in positions]
     if count > len(listed):
-        return f"{count:,} {unit}s: {', '.join(listed)}, …"
+        return f"{counted(count, unit)}: {', '.join(listed)}, …"
     if count == 1:
         return f"{unit} {listed[0]}"
     return f"{unit}s {', '.join(listed[:-1])} and {listed[-1]}"

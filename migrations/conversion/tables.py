@@ -32,6 +32,7 @@ _GUARDED = re.compile(r"'[=+@\t\r-]")
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 """How a CSV keeps a spreadsheet from taking a text for a number."""
 
+_EMAIL = re.compile(r"\s*[^@\s]+@[^@\s]+\.\w+\s*")
 _ESCAPED = re.compile(r'[^,;\t|"\\]\\"[^,;\t|\r\n]')
 """A quote inside a cell with a backslash before it, as MySQL writes it."""
 
@@ -97,7 +98,7 @@ def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
     for number, cells in enumerate(islice(rows, _TITLE_ROWS), 1):
         filled = [str(cell) for cell in cells if cell is not None and str(cell).strip()]
         if len(filled) > 1:
-            if any("@" in cell or are_phones([cell]) for cell in filled):
+            if any(_EMAIL.fullmatch(cell) or are_phones([cell]) for cell in filled):
                 raise NoHeader
             return number, cells
     raise NoHeader

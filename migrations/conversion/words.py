@@ -6,7 +6,7 @@ from rich.table import Table
 
 from migrations.conversion.choice import shown
 from migrations.conversion.convert import Conversion
-from migrations.conversion.problems import positions_in_words
+from migrations.conversion.problems import counted, positions_in_words
 from migrations.conversion.summary import Summary, counts_in_words
 
 __all__ = ["choice_as_table", "format_in_words", "left_out_in_words", "summary_in_words"]
@@ -22,7 +22,7 @@ _BETWEEN = {"full_name": " + ", "address1": " + ", "notes": " + "}
 def format_in_words(conversion: Conversion) -> str:
     """Say what the file is."""
     source = conversion.source
-    count = f"{conversion.look.records:,} {source.unit}s"
+    count = counted(conversion.look.records, source.unit)
     below = " below the header" if source.unit == "row" else ""
     return f"{shown(source.name)}: {source.format}, {count}{below}."
 

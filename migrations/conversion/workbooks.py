@@ -1,5 +1,6 @@
 """Records in an Excel workbook (.xlsx): its first sheet that has rows."""
 
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,11 +41,13 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
             "Run 'python -m pip install -r requirements-dev.txt' and try again."
         ) from None
     try:
-        book = load_workbook(file, read_only=True, data_only=True)
-        sheets: list[Any] = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        for sheet in sheets:
-            # What a workbook says of its size is often wrong, and would cut rows off.
-            sheet.reset_dimensions()
-        yield next((sheet for sheet in sheets if any(sheet.iter_rows(max_row=2))), sheets[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what openpyxl does not keep, which nobody needs
+            book = load_workbook(file, read_only=True, data_only=True)
+            sheets: list[Any] = [one for one in book.worksheets if one.sheet_state == "visible"]
+            for sheet in sheets:
+                # What a workbook says of its size is often wrong, and would cut rows off.
+                sheet.reset_dimensions()
+            yield next((one for one in sheets if any(one.iter_rows(max_row=2))), sheets[0])
     except (BadZipFile, KeyError, IndexError, ValueError, SyntaxError, zlib.error):
         raise NotAWorkbook from None

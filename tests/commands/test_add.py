@@ -108,7 +108,7 @@ def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
     bad = written([records()[0] | {"phone": "none"}], tmp_path, "bad.json")
     refused = migrations(project, "add", str(bad), "-m", "import bad leads")
     assert refused.returncode == 1
-    assert "bad.json: 1 problem in 1 records. Nothing was written." in refused.stderr
+    assert "bad.json: 1 problem in 1 record. Nothing was written." in refused.stderr
     assert "phone: is not one phone number, in record 1" in refused.stderr
     assert not (project / "data" / "bad.json").exists()
     assert not list((project / "migrations" / "versions").glob("0005*"))
@@ -245,6 +245,7 @@ def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: 
     added = migrations(project, "add", str(path), "-m", "import own")
     assert added.returncode == 0, added.stderr
     assert json.loads((project / "data" / "own.json").read_text()) == list(LEADS)
+    assert not list((project / "data").glob("*.columns.json"))
 
 
 def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "a header alone": ("phone,full_name\n", "holds no records"),
     "text": ("Dear all,\nplease find attached.\n", "has no header, or is no table"),
     "no header": (as_csv().split(b"\r\n", 1)[1], "has no header, or is no table"),
+    "a lead in the header's place": (b"dot@example.com,Dot\r\n", "has no header"),
     "quotes that do not match": (b'phone,notes\r\n1,"never closed\r\n', "quotes that do not match"),
     "a cell too many": (b"phone,notes\r\n07700 900201,a,b\r\n", "row 2 has more cells"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrations.conversion.convert import ConversionRefused
-from migrations.conversion.errors import Undecided
+from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.phones import key_of
 from migrations.conversion.words import left_out_in_words, summary_in_words
 from migrations.importer.declaration import STANDARD_FIELDS, Field
@@ -78,6 +78,21 @@ def test_records_without_a_phone_are_left_out_and_named(tmp_path: Path) -> None:
     assert [record["phone"] for record in records] == ["07700 900201", "07700 900202"]
     assert result.without_phone == [1, 3]
     assert left_out_in_words([1, 3], "row").endswith("whose they are: rows 1 and 3.")
+
+
+def test_a_file_without_any_phone_names_the_column(tmp_path: Path) -> None:
+    """There may be another one."""
+    leads = [{**LEAD, "phone": None}] * 1500
+    with pytest.raises(Unreadable, match=r"no record has a phone[^\0]*--field phone=COLUMN"):
+        converted(write(tmp_path, as_json(leads)))
+
+
+def test_a_long_run_without_phones_is_left_out(tmp_path: Path) -> None:
+    """Longer than what is in memory at a time."""
+    leads = [*[{**LEAD, "phone": ""}] * 2500, LEAD]
+    records, _, result = converted(write(tmp_path, as_csv(leads)))
+    assert len(records) == 1
+    assert len(result.without_phone) == 2500
 
 
 def test_blanks_are_blank_however_they_are_written(tmp_path: Path) -> None:
