@@ -43,6 +43,8 @@ def recognise(path: Path, encoding: str | None = None) -> Source:
     encoding: what its owner says; it is asked for if the file does not tell. Raises
     ``Unreadable``, ``Undecided``; reading it may, too.
     """
+    if path.is_symlink():
+        raise Unreadable(path.name, "is a symbolic link", "Name the file itself.")
     if not path.is_file():
         raise Unreadable(path.name, "is no file", "Name the file that was exported.")
     start = start_of(path)

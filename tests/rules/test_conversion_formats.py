@@ -234,6 +234,13 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
             recognise(path)
 
 
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    """A deploy would not follow it."""
+    (tmp_path / "link.csv").symlink_to(write(tmp_path, as_csv()))
+    with pytest.raises(Unreadable, match="is a symbolic link"):
+        recognise(tmp_path / "link.csv")
+
+
 def test_rows_are_counted_as_a_spreadsheet_does(tmp_path: Path) -> None:
     """Blank rows, titles and line breaks in cells do not shift the number."""
     wrong = {**LEADS[1], "phone": "none"}
