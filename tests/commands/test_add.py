@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.database import run
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
 
 
 @pytest.fixture

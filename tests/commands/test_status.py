@@ -10,7 +10,9 @@ from sqlalchemy import URL
 
 from migrations.__main__ import main
 from migrations.importer.progress import time_span
-from tests.support.crm import IMPORT, ROOT, alembic, downgrade, run, shown, upgrade
+from tests.support.bundled import IMPORT, ROOT
+from tests.support.database import run, shown
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 EXPORT = "production_leads_export.json"
 

@@ -20,24 +20,12 @@ from migrations.deploy.connection import connect
 from migrations.importer import v1
 from migrations.importer.sql import compare
 from models import Base
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    EXPORT,
-    IMPORT,
-    ROOT,
-    add_lead,
-    alembic,
-    downgrade,
-    picture,
-    records,
-    run,
-    shown,
-    upgrade,
-    value,
-    wait_until_alone,
-)
+from tests.support.bundled import BEFORE_IMPORT, EXPORT, IMPORT, ROOT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import run, shown, value, wait_until_alone
 from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 EVERYTHING = "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
 

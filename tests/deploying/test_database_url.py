@@ -5,7 +5,9 @@ from sqlalchemy import URL
 
 from migrations.deploy.connection import read_url
 from migrations.importer.errors import DatabaseRefused
-from tests.support.crm import IMPORT, alembic, records, shown, value
+from tests.support.bundled import IMPORT, records
+from tests.support.database import shown, value
+from tests.support.upgrades import alembic
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from alembic.util import CommandError
 from sqlalchemy import URL, create_engine
 
 from models import Base
-from tests.support.crm import FIELDS, Rows, add_lead, picture, records, run, upgrade, value
+from tests.support.bundled import FIELDS, records
+from tests.support.crm import Rows, add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
 from tests.support.roles import another_role
+from tests.support.upgrades import upgrade
 
 
 def create_all(url: URL) -> None:

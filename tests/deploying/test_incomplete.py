@@ -10,21 +10,13 @@ from sqlalchemy import URL, create_engine
 
 from models import Base
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    IMPORT,
-    ROOT,
-    alembic,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    upgrade,
-    value,
-)
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.crm import picture
+from tests.support.database import run, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 
 @pytest.fixture

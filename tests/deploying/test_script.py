@@ -8,21 +8,14 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    EXPORT,
-    ROOT,
-    alembic,
-    alembic_command,
-    assert_imported,
-    picture,
-    records,
-    run,
-    shown,
-)
+from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
+from tests.support.crm import picture
+from tests.support.database import run, shown
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.promises import assert_imported
 from tests.support.servers import tool
+from tests.support.upgrades import alembic, alembic_command
 
 
 def psql(url: URL, script: str) -> None:

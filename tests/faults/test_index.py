@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import URL, text
 
-from tests.support.crm import connected, run, value, wait_until
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.faults import KillBefore
 

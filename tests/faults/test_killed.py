@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import assert_imported, picture, slow_down, speed_up, value, wait_until
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import LOCK_IS_FREE, left_by_the_import
 from tests.support.faults import KillBefore
+from tests.support.promises import assert_imported
 
 # Where it dies, and the statement before which that is. Two batches: 110 records and 107.
 PLACES = {

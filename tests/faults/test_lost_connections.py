@@ -13,10 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.deploy.connection import connect
 from tests.conftest import Template, build_crm_with_leads
-from tests.support.crm import assert_imported, connected, picture, run, value
+from tests.support.crm import picture
+from tests.support.database import connected, run, value
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
 from tests.support.postgres import Databases
+from tests.support.promises import assert_imported
 from tests.support.proxy import CutAfter, CutBeforeCommit, Delay, SwallowReply, proxy
 from tests.support.servers import own_server, stop
 

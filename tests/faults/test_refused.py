@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import assert_imported, picture, run, value
+from tests.support.crm import picture
+from tests.support.database import run, value
 from tests.support.deploys import Deploys
+from tests.support.promises import assert_imported
 from tests.support.proxy import Delay, proxy
 from tests.support.roles import another_role
 from tests.support.servers import pgbouncer, why_no_pgbouncer

@@ -6,10 +6,13 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
-from tests.support.crm import assert_imported, connected, picture, records, run, value, wait_until
+from tests.support.bundled import records
+from tests.support.crm import picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 from tests.support.roles import MAY_IMPORT, another_role
 
 

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import build_crm_with_leads
-from tests.support.crm import assert_imported, picture, run, value
+from tests.support.crm import picture
+from tests.support.database import run, value
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 from tests.support.servers import own_server, stop
 
 

@@ -5,20 +5,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    add_lead,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore, KillBefore
+from tests.support.promises import assert_imported
 from tests.support.roles import MAY_IMPORT, another_role
 
 

@@ -10,20 +10,13 @@ from sqlalchemy import URL, text
 from tenacity import Retrying
 
 from migrations.importer.retries import reconnecting, until_the_site_lets_us
-from tests.support.crm import (
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    slow_down,
-    speed_up,
-    value,
-    wait_until,
-)
+from tests.support.bundled import records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR, LOCK_IS_FREE
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 INDEX_WAITS = """

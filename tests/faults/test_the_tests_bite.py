@@ -15,19 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import NewDatabase, Template, build_crm, build_crm_with_leads
 from tests.support import without
-from tests.support.crm import (
-    add_lead,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    value,
-    wait_until,
-)
+from tests.support.bundled import records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys, Fault
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 
 Scenario = Callable[[URL, Deploys, list[Fault]], None]
 

@@ -11,20 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    Record,
-    add_lead,
-    assert_imported,
-    downgrade,
-    picture,
-    run,
-    upgrade,
-    value,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record
+from tests.support.crm import add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.promises import assert_imported
+from tests.support.upgrades import downgrade, upgrade
 
 NATIONAL = [f"7700 90000{n}" for n in range(6)] + ["20 7946 0001"]
 SPELLINGS = ["0{}", "+44 {}", "+44 (0){}", "0044{}", "{}", "0{} ext. 3", "0{}x3"]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.support.crm import alembic, records
+from tests.support.bundled import records
 from tests.support.exports import written
 from tests.support.projects import migrations
 from tests.support.released import REPOSITORY
+from tests.support.upgrades import alembic
 
 CORE = [
     "tests/importing/test_further_exports.py::test_the_whole_chain_ends_as_verify_wants_it",

@@ -10,22 +10,13 @@ from migrations.importer import v1
 from migrations.importer.session import Server, Session
 from migrations.importer.staging import fold_repeats
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    add_lead,
-    alembic,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    upgrade,
-    value,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
 from tests.support.projects import copy_project
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:

@@ -21,18 +21,10 @@ from migrations.importer import pace
 from migrations.importer.session import Server
 from tests.conftest import NewDatabase
 from tests.support.batches import Ran
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    IMPORT,
-    Record,
-    downgrade,
-    run,
-    shown,
-    upgrade,
-    value,
-    wait_until_alone,
-)
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, Record
+from tests.support.database import run, shown, value, wait_until_alone
 from tests.support.exports import bundle
+from tests.support.upgrades import downgrade, upgrade
 
 BATCH = 500
 RECORDS = 6 * BATCH

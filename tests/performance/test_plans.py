@@ -10,8 +10,11 @@ from sqlalchemy import URL
 from data.make_export import records
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.support.batches import Ran, Scan
-from tests.support.crm import IMPORT, add_lead, downgrade, run, upgrade, value
+from tests.support.bundled import IMPORT
+from tests.support.crm import add_lead
+from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.upgrades import downgrade, upgrade
 
 LEADS = 1_000_000
 RECORDS = 3000

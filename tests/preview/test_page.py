@@ -16,7 +16,8 @@ from sqlalchemy import URL
 from migrations.importer.errors import Problem
 from migrations.preview.figures import Preview, TableRows
 from migrations.preview.page import CannotWritePage, page_file, render
-from tests.support.crm import add_lead, records
+from tests.support.bundled import records
+from tests.support.crm import add_lead
 from tests.support.exports import bundle
 from tests.support.previews import Browser, preview_of, running_browser
 

@@ -14,24 +14,13 @@ from migrations.importer.sql import apply as statements
 from migrations.preview.figures import TableRows
 from migrations.preview.page import render
 from tests.conftest import NewDatabase
-from tests.support.crm import (
-    FIELDS,
-    IMPORT,
-    add_lead,
-    alembic,
-    assert_imported,
-    picture,
-    records,
-    run,
-    shown,
-    slow_down,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import FIELDS, IMPORT, records
+from tests.support.crm import add_lead, picture, slow_down
+from tests.support.database import run, shown, value, wait_until
 from tests.support.exports import bundle
 from tests.support.previews import preview_of, stop_after
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, start_alembic, upgrade
 
 UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 

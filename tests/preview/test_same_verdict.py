@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
-from tests.support.crm import (
-    FIELDS,
-    IMPORT,
-    Picture,
-    Record,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    upgrade,
-)
+from tests.support.bundled import FIELDS, IMPORT, Record, records
+from tests.support.crm import Picture, picture
+from tests.support.database import connected, run
 from tests.support.exports import bundle
 from tests.support.previews import preview_of
+from tests.support.promises import assert_imported
+from tests.support.upgrades import upgrade
 
 LEADS, RECORDS = 400, 250
 BAD: tuple[dict[str, Any], ...] = (

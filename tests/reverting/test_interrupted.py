@@ -11,25 +11,13 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    IMPORT,
-    ROOT,
-    alembic,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    slow_down,
-    speed_up,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import run, value, wait_until
 from tests.support.exports import written
+from tests.support.promises import assert_imported
 from tests.support.reverts import Counts, Leads, counts, edit, leads
+from tests.support.upgrades import alembic, downgrade, start_alembic, upgrade
 
 ALL = len(records())
 WAY_BACK = (

@@ -12,22 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.schema.preflight import check_removal
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    IMPORT,
-    add_lead,
-    connected,
-    downgrade,
-    picture,
-    records,
-    run,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.exports import bundle
 from tests.support.reverts import Counts, counts, edit, found_by_phone, leads
+from tests.support.upgrades import downgrade, start_alembic, upgrade
 
 REMOVE = (BEFORE_IMPORT, "remove-created")
 ALL = len(records())

@@ -9,25 +9,13 @@ from sqlalchemy import URL, text
 from migrations.importer.batches import Batch, apply_batch
 from migrations.importer.session import Session
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    Record,
-    add_lead,
-    assert_imported,
-    connected,
-    downgrade,
-    picture,
-    records,
-    run,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.exports import bundle
+from tests.support.promises import assert_imported
 from tests.support.reverts import Counts, counts, edit, found_by_phone, leads
+from tests.support.upgrades import downgrade, start_alembic, upgrade
 
 KNOWN = "SELECT id FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crm import ROOT
+from tests.support.bundled import ROOT
 
 IMPORTER = ROOT / "migrations" / "importer"
 REVISIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))

@@ -13,7 +13,10 @@ from sqlalchemy import URL, text
 
 from migrations.deploy.lock import KEY
 from migrations.importer.progress import Progress
-from tests.support.crm import ROOT, alembic_command, connected, shown, slow_down, start_alembic
+from tests.support.bundled import ROOT
+from tests.support.crm import slow_down
+from tests.support.database import connected, shown
+from tests.support.upgrades import alembic_command, start_alembic
 
 # Takes two seconds, and logs a line in the middle of it.
 WORK = """

@@ -21,7 +21,8 @@ from pathlib import Path
 from alembic.config import main as alembic
 from sqlalchemy import URL
 
-from tests.support.crm import EXPORT, ROOT, shown
+from tests.support.bundled import EXPORT, ROOT
+from tests.support.database import shown
 
 __all__ = ["PASSWORD", "Deploy", "Deploys", "Fault", "assert_discreet", "fresh_process"]
 

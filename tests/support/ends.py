@@ -2,7 +2,8 @@
 
 from sqlalchemy import URL
 
-from tests.support.crm import FIELDS, run
+from tests.support.bundled import FIELDS
+from tests.support.database import run
 
 __all__ = ["A_LOCK_IS_WAITED_FOR", "LOCK_IS_FREE", "left_by_the_import"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrations.importer import v1
-from tests.support.crm import IMPORT, Record
+from tests.support.bundled import IMPORT, Record
 
 __all__ = ["bundle", "pin", "written"]
 

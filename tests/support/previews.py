@@ -20,7 +20,8 @@ from sqlalchemy import URL
 
 from migrations.importer import batches, pace, v1
 from migrations.preview.figures import Preview
-from tests.support.crm import IMPORT, ROOT, shown
+from tests.support.bundled import IMPORT, ROOT
+from tests.support.database import shown
 
 __all__ = ["Browser", "preview_of", "running_browser", "stop_after"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.support.crm import shown
+from tests.support.database import shown
 from tests.support.released import copy_project
 
 __all__ = ["copy_project", "migrations"]

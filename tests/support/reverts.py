@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import URL
 
-from tests.support.crm import FIELDS, keys_of, run
+from tests.support.bundled import FIELDS
+from tests.support.crm import keys_of
+from tests.support.database import run
 
 Leads = dict[int, dict[str, Any]]
 """Every lead with all its columns by its id; times as texts, so that infinity is one, too."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import URL
 
-from tests.support.crm import run
+from tests.support.database import run
 from tests.support.deploys import PASSWORD
 
 __all__ = ["MAY_IMPORT", "another_role"]
