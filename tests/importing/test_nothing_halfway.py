@@ -16,6 +16,8 @@ from tests.support.exports import bundle
 from tests.support.upgrades import upgrade
 
 Bundle = Callable[..., None]
+BROKEN = "breaks the rule sane of leads"
+TOO_LONG = "is longer than the 5 characters of leads.status"
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def refused(url: URL) -> list[str]:
         ),
         (
             "ADD CONSTRAINT sane CHECK (length(notes) < 60 OR status <> 'insane')",
-            "breaks the rule sane of leads",
+            BROKEN,
             "notes",
         ),
         (

@@ -243,7 +243,8 @@ def _sequence_problems(
     for late in connection.execute(text(asked)):
         yield (
             f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
-            f"rows were added with ids of their own: SELECT setval('{late.sequence}', {late.largest})"
+            "rows were added with ids of their own: "
+            f"SELECT setval('{late.sequence}', {late.largest})"
         )
 
 
