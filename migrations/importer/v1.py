@@ -58,6 +58,7 @@ from migrations.importer.ledger import (
     get_receipt,
     start_import,
 )
+from migrations.importer.misfits import find_misfits
 from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
@@ -73,7 +74,6 @@ from migrations.importer.staging import (
     copy_export,
     create_stage,
     drop_stage,
-    find_misfits,
     fold_repeats,
     refuse_rejected,
     stage_export,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.importer.context import Options
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
-from migrations.importer.names import as_sql, literal, qualified
+from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.sql import statement
 from migrations.importer.table import Found, LeadsTable
 
@@ -97,6 +97,7 @@ def misfits(connection: Connection, leads: Leads) -> list[str]:
             problems += _label_problems(connection, leads, inner, rows[inner.column])
     if not problems:
         problems += _sql_problems(connection, leads, rows)
+        problems += _sequence_problems(connection, leads, rows)
     return problems
 
 
@@ -118,6 +119,7 @@ def _found(row: Row[tuple[object, ...]]) -> Found:
         is_filled=row.is_filled,
         is_key=row.is_key,
         is_bytewise=row.is_bytewise,
+        default=row.default,
     )
 
 
@@ -224,6 +226,26 @@ def _label_problems(
     wanted = [*values.values.values(), *([values.otherwise] if values.otherwise else [])]
     for value in sorted(set(wanted) - labels):
         yield f"{leads.table}.{values.column}: {row.base} has no value {value!r}"
+
+
+def _sequence_problems(
+    connection: Connection, leads: Leads, rows: dict[str, Row[tuple[object, ...]]]
+) -> Iterator[str]:
+    if rows[leads.id].base not in ("integer", "bigint", "smallint"):
+        return
+    asked = statement(
+        "find_late_sequence",
+        name=_name(leads),
+        id=literal(leads.id),
+        column=quoted(leads.id),
+        table=qualified(leads.table),
+    )
+    for late in connection.execute(text(asked)):
+        yield (
+            f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
+            "rows were added with ids of their own: "
+            f"SELECT setval('{late.sequence}', {late.largest})"
+        )
 
 
 def _sql_problems(
