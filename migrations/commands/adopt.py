@@ -11,7 +11,7 @@ from migrations.commands.project import ROOT, reading
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
-from migrations.importer.schema.leads import misfits
+from migrations.importer.schema.leads import mismatches
 
 __all__ = ["add_arguments", "run"]
 
@@ -86,7 +86,7 @@ def _check(connection: Connection) -> int:
     """Say what is left to complete and what does not fit."""
     marks = list(_marks(CRM))
     leads: Leads = run_path(str(CRM))["LEADS"]
-    problems = misfits(connection, leads)
+    problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:

@@ -15,7 +15,7 @@ from migrations.importer.schema.discovery import (
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.leads import is_there, misfits
+from migrations.importer.schema.leads import is_there, mismatches
 from migrations.importer.schema.tables import Table, create_tables
 
 __all__ = ["create_crm"]
@@ -34,7 +34,7 @@ def create_crm(context: RevisionContext, leads: Leads, *tables: Table) -> list[s
         return [] if has_leads else create_tables(context, *tables)
     connection = connection_of(context)
     if is_there(connection, leads):
-        if problems := misfits(connection, leads):
+        if problems := mismatches(connection, leads):
             raise DatabaseRefused(
                 "\n".join(
                     [
