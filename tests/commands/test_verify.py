@@ -89,7 +89,7 @@ def test_edited_leads_are_counted_by_field(
     blank = value(
         imported,
         "SELECT min(id) FROM leads "
-        "WHERE email = '' AND id IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
+        "WHERE email = '' AND CAST(id AS text) IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
     )
     run(imported, edit.format("email = 'filled@example.org'"), id=blank)
     run(imported, "UPDATE leads SET status = 'edited' WHERE full_name = 'Kept 0'")
