@@ -1,7 +1,7 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from logging.config import fileConfig
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.deploy.connection import connect
-from migrations.deploy.given import database_of, is_logging_ours
+from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
@@ -64,11 +64,26 @@ def write_script(settings: Settings) -> None:
             "-x dry-run and --sql do not go together: the script would import. Leave one of them "
             "out."
         )
+    settings = replace(settings, importer=replace(settings.importer, look=look_for_script))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+@contextmanager
+def look_for_script() -> Iterator[Connection | None]:
+    """Connect to the database that a script is for, if one is named and answers."""
+    with ExitStack() as opened:
+        connection = None
+        if names_database(context.config):
+            try:
+                url = opened.enter_context(database_of(context.config))
+                connection = opened.enter_context(connect(url))
+            except ImportStopped as error:
+                log.warning("%s The script is for tables as the baseline makes them.", error)
+        yield connection
 
 
 def run(settings: Settings, stop: Stop) -> None:

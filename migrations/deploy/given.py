@@ -8,6 +8,7 @@ commits batch by batch, connects anew if the line is cut, and looks afterwards f
 everything is there. None of that could be done on somebody else's connection.
 """
 
+import os
 from collections.abc import Iterator
 from configparser import InterpolationError
 from contextlib import contextmanager
@@ -17,11 +18,11 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from migrations.deploy.connection import database, first_connection
+from migrations.deploy.connection import VARIABLES, database, first_connection
 from migrations.deploy.database_url import read_url, url_for_psycopg2
 from migrations.importer.errors import DatabaseRefused
 
-__all__ = ["database_of", "is_logging_ours"]
+__all__ = ["database_of", "is_logging_ours", "names_database"]
 
 HANDED_OVER = "config.attributes['connection']"
 
@@ -56,6 +57,12 @@ def database_of(config: Config) -> Iterator[URL]:
     else:
         with database() as url:
             yield url
+
+
+def names_database(config: Config) -> bool:
+    """Whether a program or the environment names a database; else it is the local one."""
+    is_handed_over = config.attributes.get("connection") is not None or _given_url(config)
+    return bool(is_handed_over) or any(name in os.environ for name in VARIABLES)
 
 
 def _given_url(config: Config) -> str:

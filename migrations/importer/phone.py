@@ -29,7 +29,18 @@ _SEPARATORS = re.compile(
     r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+"
 )
 _TEL = re.compile(r"(?<![^\0])tel:", re.IGNORECASE | re.ASCII)
-_TRUNK_ZERO = re.compile(r"(?<![^\0])((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
+_TRUNK_ZERO = re.compile(
+    r"""
+    (?<![^\0]) (
+        (?:\+|00)
+        (?: 20|21[1238]|23[1234]|24[39]|25[012456]|26[012345]|27|291|3[123]
+          | 35[3589]|37[03457]|38[01235679]|4[013469]|42[13]|508|5[134578]|59[0134568]
+          | 6[012346]|686|8[1246]|85[056]|88[06]|9[0123458]|96[123467]|97[01267]|99[456] )
+    ) \(0\)
+    """,
+    re.VERBOSE,
+)
+"""The calling codes of libphonenumber's regions whose national prefix is 0."""
 _PHONES = re.compile(
     r"""
     (?:

@@ -88,8 +88,8 @@ def test_edited_leads_are_counted_by_field(
     run(imported, edit.format("phone = '07700 900888', status = 'edited'"), id=created(imported, 1))
     blank = value(
         imported,
-        "SELECT min(id) FROM leads "
-        "WHERE email = '' AND CAST(id AS text) IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
+        "SELECT min(id) FROM leads WHERE email = '' "
+        "AND CAST(id AS text) IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
     )
     run(imported, edit.format("email = 'filled@example.org'"), id=blank)
     run(imported, "UPDATE leads SET status = 'edited' WHERE full_name = 'Kept 0'")
