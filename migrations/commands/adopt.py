@@ -4,6 +4,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,9 +22,8 @@ MARK = "# CHECK"
 _DECLARATION = re.compile(r"^LEADS = Leads\(\n.*?^\)\n", re.MULTILINE | re.DOTALL)
 _IMPORT = re.compile(r"^from migrations\.importer\.v1 import .*\n", re.MULTILINE)
 _KINDS = ("E164", "Leads", "Lookup", "New", "Values")
-_BUNDLED = Leads(
-    "leads", **{field.name: field.name for field in STANDARD_FIELDS}, touch="updated_at"
-)
+_FIELDS: dict[str, Any] = {field.name: field.name for field in STANDARD_FIELDS}
+_BUNDLED = Leads("leads", touch="updated_at", **_FIELDS)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -23,7 +23,7 @@ SCHEMA = """
         WHERE relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
             AND relname !~ '^(lead_import|lead_before_images|alembic_version)'
     )
-    SELECT 'relation ' || oid::regclass || ' ' || CAST(relkind AS text) FROM theirs WHERE relkind <> 'i'
+    SELECT format('relation %s %s', oid::regclass, relkind) FROM theirs WHERE relkind <> 'i'
     UNION ALL
     SELECT format('column %s %s %s %s', attrelid::regclass, attname, atttypid::regtype, attnotnull)
     FROM pg_attribute JOIN theirs ON theirs.oid = attrelid WHERE attnum > 0 AND relkind <> 'i'

@@ -373,7 +373,7 @@ def test_an_import_with_other_policies_is_reverted(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Records that were set aside have nothing to revert, and a value that a blank cleared comes back."""
+    """A record that was set aside has nothing to revert; what a blank has cleared comes back."""
     export = [record | ({"notes": ""} if "blanks" in policies else {}) for record in records()]
     if "rejected" in policies:
         export[0] |= {"phone": "nobody's"}
