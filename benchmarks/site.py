@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ TRANSACTION = """
 SELECT phone FROM leads WHERE id = :id \\gset
 BEGIN;
 SELECT id AS found FROM leads
-WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone) AND duplicate_of IS NULL \\gset
+WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone) \\gset
 UPDATE leads SET status = 'called', updated_at = now() WHERE id = :found;
 INSERT INTO calls (lead_id) VALUES (:found);
 END;
@@ -78,11 +78,16 @@ def bench_site(server: Server, records: int, runs: int) -> None:
         NEIGHBOUR.name: NEIGHBOUR,
     }
     results: dict[str, list[tuple[float, dict[str, list[float]]]]] = {name: [] for name in ways}
-    with seeded(server, work) as template:
-        run(template, CALLS)
+    with ExitStack() as stack:
+        templates = {
+            way.unique: stack.enter_context(seeded(server, work, unique=way.unique))
+            for way in (OURS, LIMIT)
+        }
+        for template in templates.values():
+            run(template, CALLS)
         for _ in range(runs):
             for name, way in ways.items():
-                results[name].append(_beside(server, work, template, way))
+                results[name].append(_beside(server, work, templates[way.unique], way))
     rows, bars = [], []
     for name, turns in results.items():
         for phase in PHASES:

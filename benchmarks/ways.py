@@ -1,4 +1,4 @@
-"""The ways that are compared: the limit, ours, and other tools in a virtual environment of
+"""The ways that are compared: both limits, ours, and other tools in a virtual environment of
 their own."""
 
 import hashlib
@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from sqlalchemy import URL
 
 from benchmarks.server import ROOT, Server
-from benchmarks.work import COLUMNS, Work, bring_to
+from benchmarks.work import BY_KEY, BY_TEXT, COLUMNS, Work, bring_to
 from tests.support.bundled import FIELDS, IMPORT
 from tests.support.database import shown
 
-__all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "version_of"]
+__all__ = [
+    "LIMIT",
+    "OURS",
+    "PEERS",
+    "PLAIN_LIMIT",
+    "Unavailable",
+    "Way",
+    "install_peers",
+    "version_of",
+]
 
 VENV = ROOT / ".venv-bench"
 SCRIPTS = ROOT / "benchmarks" / "peers"
@@ -32,20 +41,21 @@ class Way:
     """One way to bring an export into the leads.
 
     command: what is run and timed, given the work, the database and the server.
-    by_text: it matches phones as text, so the unique index is on the phone itself.
+    unique: what the unique index is on that its upsert needs: our key or the phone's text. None:
+    the plain index on our key that an import makes.
     prepare: SQL that it needs first, not timed. most: it would take too long on more records.
     slow: it takes part in one round only.
     """
 
     name: str
     command: Callable[[Work, URL, Server], list[str]]
-    by_text: bool = False
+    unique: str | None = None
     prepare: tuple[str, ...] = ()
     most: int | None = None
     slow: bool = False
 
 
-def _limit_sql(work: Work) -> tuple[str, ...]:
+def _limit_sql(work: Work, unique: str) -> tuple[str, ...]:
     """What the server needs at least: clean rows by COPY, and one statement."""
     columns = ", ".join(COLUMNS)
     new = ", ".join(f"{column} = excluded.{column}" for column in FIELDS)
@@ -54,15 +64,18 @@ def _limit_sql(work: Work) -> tuple[str, ...]:
         f"\\copy clean FROM '{work.rows}'",
         f"""
         INSERT INTO leads ({columns}, updated_at) SELECT {columns}, created_at FROM clean
-        ON CONFLICT (lead_phone_key_v1(phone)) WHERE duplicate_of IS NULL
+        ON CONFLICT ({unique})
         DO UPDATE SET {new}, updated_at = now()
         """,
     )
 
 
-def _limit(work: Work, url: URL, server: Server) -> list[str]:
-    commands = [part for statement in _limit_sql(work) for part in ("-c", statement)]
-    return [server.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", shown(url), *commands]
+def _limit(name: str, unique: str) -> Way:
+    def command(work: Work, url: URL, server: Server) -> list[str]:
+        commands = [part for statement in _limit_sql(work, unique) for part in ("-c", statement)]
+        return [server.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", shown(url), *commands]
+
+    return Way(name, command, unique)
 
 
 def _ours(work: Work, url: URL, server: Server) -> list[str]:
@@ -135,22 +148,23 @@ _CHANGELOG = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-LIMIT = Way("limit: psql \\copy, one INSERT … ON CONFLICT", _limit)
+LIMIT = _limit("limit on our key: psql \\copy, one INSERT … ON CONFLICT", BY_KEY)
+PLAIN_LIMIT = _limit("plain limit: the same on the phone's text", BY_TEXT)
 OURS = Way("ours: alembic upgrade", _ours)
 PEERS = {
-    "sling": Way("sling, incremental", _sling, by_text=True),
+    "sling": Way("sling, incremental", _sling, BY_TEXT),
     "sqlalchemy": Way(
-        "SQLAlchemy Core, on_conflict, 1000 a statement", _script("sqlalchemy_core.py")
+        "SQLAlchemy Core, on_conflict, 1000 a statement", _script("sqlalchemy_core.py"), BY_KEY
     ),
     "dlt": Way(
         "dlt, merge (upsert)",
         _script("dlt_merge.py"),
-        by_text=True,
+        BY_TEXT,
         prepare=("ALTER TABLE leads ADD _dlt_load_id text, ADD _dlt_id text",),
     ),
-    "pandas": Way("pandas.to_sql, ON CONFLICT", _script("pandas_to_sql.py")),
-    "liquibase": Way("Liquibase, loadUpdateData", _liquibase, by_text=True, most=10_000),
-    "django": Way("the original Django loop", _script("django_loop.py"), by_text=True, slow=True),
+    "pandas": Way("pandas.to_sql, ON CONFLICT", _script("pandas_to_sql.py"), BY_KEY),
+    "liquibase": Way("Liquibase, loadUpdateData", _liquibase, BY_TEXT, most=10_000),
+    "django": Way("the original Django loop", _script("django_loop.py"), BY_TEXT, slow=True),
 }
 
 

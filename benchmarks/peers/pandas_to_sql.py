@@ -29,7 +29,7 @@ with engine.begin() as connection:
             f"""
             INSERT INTO leads ({columns}, created_at)
             SELECT {columns}, created_at::timestamptz FROM leads_stage
-            ON CONFLICT (lead_phone_key_v1(phone)) WHERE duplicate_of IS NULL
+            ON CONFLICT (lead_phone_key_v1(phone))
             DO UPDATE SET {overwrite}, updated_at = now()
             """
         )

@@ -28,7 +28,6 @@ with open(EXPORT, encoding="utf-8") as file:
 statement = insert(leads)
 statement = statement.on_conflict_do_update(
     index_elements=[text("lead_phone_key_v1(phone)")],
-    index_where=text("duplicate_of IS NULL"),
     set_={field: statement.excluded[field] for field in FIELDS} | {"updated_at": func.now()},
 )
 with engine.begin() as connection:

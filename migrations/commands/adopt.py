@@ -4,14 +4,15 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 from sqlalchemy import Connection
 
 from migrations.commands.project import ROOT, reading
-from migrations.importer.declaration import Leads
+from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
-from migrations.importer.schema.leads import misfits
+from migrations.importer.schema.leads import is_there, mismatches
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,6 +22,8 @@ MARK = "# CHECK"
 _DECLARATION = re.compile(r"^LEADS = Leads\(\n.*?^\)\n", re.MULTILINE | re.DOTALL)
 _IMPORT = re.compile(r"^from migrations\.importer\.v1 import .*\n", re.MULTILINE)
 _KINDS = ("E164", "Leads", "Lookup", "New", "Values")
+_FIELDS: dict[str, Any] = {field.name: field.name for field in STANDARD_FIELDS}
+_BUNDLED = Leads("leads", touch="updated_at", **_FIELDS)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Declare a table, or check the declaration that is there; returns the exit status."""
     with reading("looking for leads") as connection:
-        if arguments.table is None and not _is_untouched(CRM.read_text(encoding="utf-8")):
+        if arguments.table is None and _declared() != _BUNDLED:
             return _check(connection)
         table = arguments.table or _likeliest(connection)
         _declare(connection, table)
@@ -63,12 +66,14 @@ def _likeliest(connection: Connection) -> str:
 
 def _declare(connection: Connection, table: str) -> None:
     """Put a guessed declaration in the place of the bundled one."""
-    source = CRM.read_text(encoding="utf-8")
-    if not _is_untouched(source):
+    if _declared() != _BUNDLED:
         raise DatabaseRefused(
-            f"{CRM.relative_to(ROOT)} declares another table already. A released declaration is "
-            "never edited: write the new one beside it, and name it in the next revision."
+            f"{CRM.relative_to(ROOT)} declares a table already. A released declaration is never "
+            "edited: write the new one beside it, and name it in the next revision."
         )
+    if not is_there(connection, Leads(table, phone="phone")):
+        raise DatabaseRefused(f"There is no table {table}. Name one that is there and try again.")
+    source = CRM.read_text(encoding="utf-8")
     declaration = suggest(connection, table)
     used = [kind for kind in _KINDS if re.search(rf"\b{kind}\(", declaration)]
     source = _IMPORT.sub(f"from migrations.importer.v1 import {', '.join(used)}\n", source)
@@ -77,16 +82,16 @@ def _declare(connection: Connection, table: str) -> None:
     partial.replace(CRM)
 
 
-def _is_untouched(source: str) -> bool:
-    """Whether the declaration is still the bundled CRM's."""
-    return '\nLEADS = Leads(\n    "leads",\n    lead_number="lead_number",' in source
+def _declared() -> Leads:
+    leads: Leads = run_path(str(CRM))["LEADS"]
+    return leads
 
 
 def _check(connection: Connection) -> int:
     """Say what is left to complete and what does not fit."""
     marks = list(_marks(CRM))
-    leads: Leads = run_path(str(CRM))["LEADS"]
-    problems = misfits(connection, leads)
+    leads = _declared()
+    problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from migrations.importer.context import Options
-from migrations.importer.errors import DatabaseFailed, Stopped, TooManyAtOnce
+from migrations.importer.errors import DatabaseFailed, Stopped, TooManyAtOnce, TryAgain
 from migrations.importer.export.reading import Export
 from migrations.importer.pace import Pace
 from migrations.importer.progress import Progress, log
-from migrations.importer.retries import sleep_unless, until_the_site_lets_us
+from migrations.importer.retries import BATCH_ATTEMPTS, sleep_unless, until_the_site_lets_us
 from migrations.importer.session import Server, Session
 from migrations.importer.sql import statement
 
@@ -120,6 +120,12 @@ class Batches:
                     self._stop_if_asked(batch)
                     work(self._session, batch, self._revision)
                     self._pace.after(batch.size, self._session.took)
+        except TryAgain as error:
+            if error.lost:
+                raise
+            # The run must not try it all over again.
+            told = f"{error} It was tried {BATCH_ATTEMPTS} times."
+            raise DatabaseFailed(told, error.sqlstate) from None
         except TooManyAtOnce as error:
             if error.look_again and not again:
                 self._whole_or_in_halves(work, batch, again=True)

@@ -50,17 +50,15 @@ def compare_leads(
 
     later: the imports after it that have not been reverted. Raises ``ExportRefused``.
     """
+    server.execute("SET default_transaction_read_only = off")  # on since the last comparison
     drop_stage(server)
     server.execute(statement("drop_verify"))
     create_stage(server, table)
     server.execute(statement("create_verify"))
     server.execute("SET default_transaction_read_only = on")
-    try:
-        _stage(server, table, export)
-        _compare(server, table, export, receipt, later)
-        return _count(server)
-    finally:
-        server.execute("SET default_transaction_read_only = off")
+    _stage(server, table, export)
+    _compare(server, table, export, receipt, later)
+    return _count(server)
 
 
 def _stage(server: Server, table: LeadsTable, export: Export) -> None:

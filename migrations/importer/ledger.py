@@ -48,6 +48,9 @@ OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
 """What becomes of a lead in a revert."""
 
+KNOWN_BY = ("revision", "export", "sha256", "declaration", "next_record", "reverted_at")
+"""Columns by which a table of the ledger's name is known to be ours."""
+
 State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 
@@ -151,13 +154,13 @@ def start_import(session: Session, pinned: Mapping[str, object], options: Option
 
 
 def has_ledger(connection: Connection) -> bool:
-    """Whether there is a ledger of ours: a downgrade may have dropped it, no revision made it yet,
-    or the table may be somebody else's."""
-    columns = [field.name for field in fields(Receipt)]
-    found = connection.execute(
-        text(statement("count_ledger_columns")), {"columns": columns}
-    ).scalar_one()
-    return bool(found == len(columns))
+    """Whether there is a ledger of ours.
+
+    A downgrade may have dropped it, no revision made it yet, or the table may be somebody else's.
+    """
+    asked = text(statement("count_ledger_columns"))
+    found: int = connection.execute(asked, {"columns": list(KNOWN_BY)}).scalar_one()
+    return found == len(KNOWN_BY)
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:
@@ -194,8 +197,7 @@ def get_receipt(connection: Connection, revision: str, id: int | None = None) ->
 
 
 def _receipts(condition: str) -> TextClause:
-    columns = ", ".join(field.name for field in fields(Receipt))
-    return text(f"SELECT {columns} FROM lead_imports WHERE {condition}")
+    return text(f"SELECT * FROM lead_imports WHERE {condition}")
 
 
 def check_receipt(receipt: Receipt, pinned: Mapping[str, object]) -> None:
@@ -232,4 +234,6 @@ def check_same_revert(receipt: Receipt, remove_created: bool) -> None:
 
 
 def _receipt(row: Row[Any]) -> Receipt:
-    return Receipt(**row._mapping)
+    """A row as this release knows it: another one may have more columns, or fewer."""
+    known = {field.name for field in fields(Receipt)}
+    return Receipt(**{name: value for name, value in row._mapping.items() if name in known})

@@ -15,11 +15,10 @@ from tenacity import (
 from migrations.importer.errors import TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["reconnecting", "sleep_unless", "until_the_site_lets_us"]
+__all__ = ["BATCH_ATTEMPTS", "reconnecting", "sleep_unless", "until_the_site_lets_us"]
 
-BATCH_ATTEMPTS = 8
-"""Of one batch, over a quarter of a minute and more: no request of the site holds a lead that
-long."""
+BATCH_ATTEMPTS = 12
+"""Of one batch, over half a minute and more: no request of the site holds a lead that long."""
 
 RUN_ATTEMPTS = 10
 """Of a whole run, with pauses of up to a minute and a half in all: a server that restarts is back

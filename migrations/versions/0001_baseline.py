@@ -54,7 +54,7 @@ LEAD_AUDIT = Table(
 
 
 def upgrade() -> None:
-    made = create_crm(op.get_context(), DECLARED, *NOT_WRITTEN, LEADS, LEAD_AUDIT)
+    made = create_crm(op.get_context(), DECLARED, LEADS, LEAD_AUDIT, beside=NOT_WRITTEN)
     if "lead_audit" in made:
         op.execute("CREATE INDEX lead_audit_lead_id ON lead_audit (lead_id)")
     if "leads" in made:

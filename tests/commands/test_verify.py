@@ -12,7 +12,6 @@ from alembic.config import Config
 from sqlalchemy import URL, create_engine
 
 from migrations.__main__ import main
-from migrations.commands import verify as module
 from migrations.commands.verify import Checked, Verdict, verify
 from migrations.deploy.connection import connect
 from migrations.importer import comparing, v1
@@ -72,7 +71,7 @@ def test_leads_as_imported_are_right(
     imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
     """Nothing is wrong, nothing was edited, whatever the size of batches."""
-    monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(comparing, "RECORDS_AT_A_TIME", at_a_time)
     assert checked_of(imported) == Checked(IMPORT, EXPORT.name)
     assert verdict_of(imported).is_as_imported
 
@@ -82,15 +81,15 @@ def test_edited_leads_are_counted_by_field(
     imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
     """Created and updated ones, blanks that were filled in, a phone that was changed."""
-    monkeypatch.setattr(module, "RECORDS_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(comparing, "RECORDS_AT_A_TIME", at_a_time)
     edit = "UPDATE leads SET {} WHERE id = :id"
     run(imported, edit.format("status = 'edited'"), id=created(imported, 0))
     run(imported, edit.format("status = 'edited', notes = 'edited'"), id=updated(imported, 0))
     run(imported, edit.format("phone = '07700 900888', status = 'edited'"), id=created(imported, 1))
     blank = value(
         imported,
-        "SELECT min(id) FROM leads "
-        "WHERE email = '' AND id IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
+        "SELECT min(id) FROM leads WHERE email = '' "
+        "AND CAST(id AS text) IN (SELECT unnest(created_ids[3:]) FROM lead_import_batches)",
     )
     run(imported, edit.format("email = 'filled@example.org'"), id=blank)
     run(imported, "UPDATE leads SET status = 'edited' WHERE full_name = 'Kept 0'")
@@ -176,7 +175,7 @@ def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
         "its ledger has no import of production_leads_export.json" in problem
         for problem in problems
     )
-    assert any("leads_phone_key_v1 are not there" in problem for problem in problems)
+    assert any("the function lead_phone_key_v1 is not there" in problem for problem in problems)
     assert any(
         "'alembic stamp base', then 'alembic upgrade head'" in problem for problem in problems
     )
@@ -210,7 +209,6 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
         ("UPDATE lead_imports SET created = 1", "created found 207, expected 1"),
         ("UPDATE lead_imports SET sha256 = 'other'", "sha256 found other"),
         ("UPDATE alembic_version SET version_num = '9999_future'", "does not know"),
-        ("DROP INDEX leads_phone_key_v1", "the index leads_phone_key_v1 is not there"),
     ],
 )
 def test_what_does_not_agree_is_wrong(imported: URL, damage: str, said: str) -> None:

@@ -60,7 +60,7 @@ def an_edit_during_a_batch_is_kept_somewhere(
 ) -> None:
     """The site edits a lead whose before-image is taken: its words are in the lead, or in the
     before-image."""
-    held = HoldBefore("AND NOT (s.lead_number")
+    held = HoldBefore("-- step: update leads")
     deploy = deploys.start(url, "upgrade", "head", faults=[held, *faults])
     held.wait()
     with connected(url) as site:
@@ -76,7 +76,7 @@ def an_edit_during_a_batch_is_kept_somewhere(
             )
     held.let_go()
     assert deploy.status == 0
-    kept = "SELECT full_name FROM leads UNION ALL SELECT full_name FROM lead_before_images"
+    kept = "SELECT full_name FROM leads UNION ALL SELECT old_values[2] FROM lead_before_images"
     assert ("Edited",) in run(url, kept), "the edit is lost"
 
 

@@ -12,6 +12,7 @@ from benchmarks.load import bench_load
 from benchmarks.server import Server
 from benchmarks.site import bench_site
 from benchmarks.small import bench_small
+from benchmarks.ways import LIMIT, PLAIN_LIMIT
 from migrations.deploy.local_postgres import binaries
 
 RECORDS = 100
@@ -41,14 +42,20 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_load_a_small_deploy_and_growth_are_measured(
     server: Server, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ours and the limit leave the same leads, and each part leaves its table."""
+    """Ours and both limits leave the same leads, and each part leaves its table."""
     monkeypatch.setattr(growth, "RECORDS_INTO_A_GROWING_TABLE", RECORDS)
     bench_load(server, RECORDS, 1, [])
     bench_small(server, 1)
     bench_growth(server, [RECORDS], 1)
     said = {path.name: path.read_text(encoding="utf-8") for path in results.iterdir()}
     assert said.keys() == {"load.md", "load.svg", "small.md", "growth.md"}
-    assert "| ours: alembic upgrade, the revision's own work | " in said["load.md"]
+    of_limits = {
+        row[0]: row[2:4]
+        for row in (line.split(" | ") for line in said["load.md"].splitlines())
+        if len(row) == 6
+    }
+    assert of_limits[f"| {LIMIT.name}"][0] == of_limits[f"| {PLAIN_LIMIT.name}"][1] == "1.00"
+    assert all(map(float, of_limits["| ours: alembic upgrade, the revision's own work"]))
     assert "row versions of leads: 0" in said["load.md"]
     assert "| the revision's own work | " in said["small.md"]
     assert said["growth.md"].count("\n| 100 | ") == 2

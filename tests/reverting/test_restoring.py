@@ -164,7 +164,7 @@ def test_empty_and_infinite_values_go_back(crm: URL) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_folded_records_are_taken_back_in_batches_of(
+def test_folded_records_are_reverted_in_batches_of(
     size: int,
     new_database: NewDatabase,
     template: Template,
@@ -248,15 +248,14 @@ def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
 def test_an_old_spelling_that_another_lead_has_now_stays_away(
     crm: URL, two_leads: tuple[int, int]
 ) -> None:
-    """Where the table forbids equal texts, too, a lead that is marked as a duplicate can have the
-    old one."""
+    """Where the table forbids equal texts; the key of both is the same."""
     one, other = two_leads
     old = "00 44 " + records()[0]["phone"].removeprefix("+44").lstrip(" 0")
     run(crm, "UPDATE leads SET phone = :old WHERE id = :id", old=old, id=one)
     run(crm, "CREATE UNIQUE INDEX ON leads (phone)")
     before = leads(crm)
     upgrade(crm)
-    add_lead(crm, phone=old, duplicate_of=one)
+    add_lead(crm, phone=old)
     downgrade(crm)
     assert leads(crm)[one] == before[one] | {"phone": records()[0]["phone"]}
     assert leads(crm)[other] == before[other]
@@ -331,7 +330,7 @@ def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(
 
 
 def test_the_audit_trail_knows_nothing_of_it(crm_with_leads: URL) -> None:
-    """Like the import, its way back is told by its receipt alone."""
+    """Like the import, its revert is told by its receipt alone."""
     upgrade(crm_with_leads)
     downgrade(crm_with_leads, BEFORE_IMPORT, "remove-created")
     assert value(crm_with_leads, "SELECT count(*) FROM lead_audit") == 0
@@ -367,14 +366,14 @@ def test_a_lead_of_two_records_is_left_to_people(
 
 @pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
 @pytest.mark.parametrize("size", [7, 1000])
-def test_an_import_with_other_policies_is_taken_back(
+def test_an_import_with_other_policies_is_reverted(
     size: int,
     policies: dict[str, Any],
     crm_with_leads: URL,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Records that were set aside have no way back, and a value that a blank cleared comes back."""
+    """A record that was set aside has nothing to revert; what a blank has cleared comes back."""
     export = [record | ({"notes": ""} if "blanks" in policies else {}) for record in records()]
     if "rejected" in policies:
         export[0] |= {"phone": "nobody's"}

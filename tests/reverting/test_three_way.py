@@ -13,17 +13,19 @@ from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record, records
 from tests.support.crm import add_lead
 from tests.support.database import run
 from tests.support.exports import bundle
-from tests.support.reverts import Leads, counts, leads, taken_back
+from tests.support.reverts import Leads, as_reverted, counts, leads, row_versions
 from tests.support.upgrades import downgrade, upgrade
 
 ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 
 
 def build_crm_with_children(url: URL) -> None:
-    """Leads whose fields may be NULL, and a table that refers to them in every way there is."""
+    """Leads whose fields may be NULL, with a column that no import knows, and a table that refers
+    to them in every way there is."""
     upgrade(url, BEFORE_IMPORT)
     for field in FIELDS:
         run(url, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
+    run(url, "ALTER TABLE leads ADD COLUMN score integer")
     columns = (
         f"c{n} bigint REFERENCES leads ON DELETE {action}" for n, action in enumerate(ACTIONS)
     )
@@ -70,17 +72,11 @@ class People:
                 add_lead(self.url, **lead, created_at=record["created_at"], updated_at=moment)
 
     def go_on(self, before: Leads, imported: Leads) -> frozenset[int]:
-        """Edit, delete, mark and refer to leads; returns those that calls refer to."""
+        """Edit, delete, score and refer to leads; returns those that calls refer to."""
         shuffled = self.random.sample(list(imported), len(imported))
-        deleted, marked, called = shuffled[:5], shuffled[5:8], shuffled[8:20]
+        deleted, scored, called = shuffled[:5], shuffled[5:8], shuffled[8:20]
         run(self.url, "DELETE FROM leads WHERE id = ANY(:ids)", ids=deleted)
-        for lead_id in marked:
-            run(
-                self.url,
-                "UPDATE leads SET duplicate_of = :other WHERE id = :id",
-                other=shuffled[20],
-                id=lead_id,
-            )
+        run(self.url, "UPDATE leads SET score = 5 WHERE id = ANY(:ids)", ids=scored)
         for lead_id, column in zip(called, self._columns(), strict=False):
             run(self.url, f"INSERT INTO calls ({column}) VALUES (:id)", id=lead_id)
         for lead_id in shuffled[15:45]:
@@ -119,12 +115,15 @@ def test_each_field_goes_back_unless_somebody_has_edited_it(
     before = leads(url)
     upgrade(url, IMPORT, f"batch-size={people.random.choice([5, 1000])}")
     imported = leads(url)
+    versions = row_versions(url)
     called = people.go_on(before, imported)
+    now = row_versions(url)
+    touched = frozenset(lead_id for lead_id in now if now[lead_id] != versions[lead_id])
     run(url, "TRUNCATE lead_audit")
     calls = run(url, "SELECT * FROM calls ORDER BY ctid")
     remove = seed % 2 == 0
-    expected, expected_counts = taken_back(
-        before, imported, leads(url), remove=remove, referenced=called
+    expected, expected_counts = as_reverted(
+        before, imported, leads(url), remove=remove, referenced=called, touched=touched
     )
     assert expected_counts.restored and expected_counts.kept
     assert bool(expected_counts.removed and expected_counts.referenced) is remove

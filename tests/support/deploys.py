@@ -34,7 +34,13 @@ PASSWORD = "pass-that-no-log-may-show"
 
 fresh_process = multiprocessing.get_context("forkserver")
 fresh_process.set_forkserver_preload(
-    ["psycopg2", "alembic.config", "sqlalchemy.dialects.postgresql", __name__]
+    [
+        "psycopg2",
+        "alembic.config",
+        "sqlalchemy.dialects.postgresql",
+        "migrations.history",
+        __name__,
+    ]
 )
 
 

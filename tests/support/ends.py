@@ -1,11 +1,13 @@
 """What must be the same at the end, wherever a run was cut off."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import URL
 
 from tests.support.bundled import FIELDS
 from tests.support.database import run
 
-__all__ = ["A_LOCK_IS_WAITED_FOR", "LOCK_IS_FREE", "left_by_the_import"]
+__all__ = ["A_LOCK_IS_WAITED_FOR", "BUNDLED", "LOCK_IS_FREE", "left_by_the_import"]
 
 LOCK_IS_FREE = """
     SELECT count(*) = 0 FROM pg_locks
@@ -19,24 +21,29 @@ A_LOCK_IS_WAITED_FOR = """
 """
 
 _FIELDS = ", ".join(FIELDS)
-_COUNTS = "created, updated, unchanged, rejected, folded, restored, kept"
-_LEFT = (
+BUNDLED = (
     f"SELECT {_FIELDS}, created_at FROM leads ORDER BY phone, id",
+    "SELECT username FROM users ORDER BY id",
+    "SELECT key, value FROM settings ORDER BY key",
+    "SELECT count(*) FROM lead_audit",
+)
+"""What is in the bundled CRM."""
+
+_COUNTS = "created, updated, unchanged, rejected, folded, shared, restored, kept"
+_LEDGER = (
     f"""
     SELECT {_COUNTS}, next_record = records, finished_at IS NOT NULL
     FROM lead_imports ORDER BY id
     """,
-    f"SELECT record, {_FIELDS}, updated_at FROM lead_before_images ORDER BY import_id, record",
-    "SELECT username FROM users ORDER BY id",
-    "SELECT key, value FROM settings ORDER BY key",
-    "SELECT count(*) FROM lead_audit",
+    "SELECT record, old_values FROM lead_before_images ORDER BY import_id, record",
     "SELECT version_num FROM alembic_version",
 )
 
 
-def left_by_the_import(url: URL) -> list[object]:
-    """Leads by their phone, the counts of the ledger, before-images, and what no import may touch.
+def left_by_the_import(url: URL, crm: Iterable[str] = BUNDLED) -> list[object]:
+    """Return what is in the CRM, the counts of the ledger, and the before-images.
 
-    Without ids, which a batch that was rolled back has used up, and without the times of the run.
+    crm: queries for leads by their phone and for what no import may touch; without ids, which a
+    batch that was rolled back has used up, and without the times of the run.
     """
-    return [run(url, sql) for sql in _LEFT]
+    return [run(url, sql) for sql in (*crm, *_LEDGER)]

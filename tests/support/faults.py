@@ -27,7 +27,9 @@ import psycopg2
 import pytest
 from sqlalchemy import CursorResult, Engine, event
 
+from migrations import crm
 from migrations.crm import LEADS
+from migrations.importer.declaration import Leads
 from migrations.importer.schema.leads import assumed_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement as render
@@ -95,12 +97,15 @@ class HoldBefore:
 
 @dataclass(frozen=True)
 class Pinned:
-    """Import another export than the bundled one."""
+    """Import another export than the bundled one, into the bundled CRM's table or another one."""
 
     export: Path
+    leads: Leads = LEADS
 
     def __call__(self) -> None:
-        pin(self.export, pytest.MonkeyPatch())
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.setattr(crm, "LEADS", self.leads)
+        pin(self.export, monkeypatch, leads=self.leads)
 
 
 def before_statement(part: str, nth: int, after: str, act: Callable[[], object]) -> None:

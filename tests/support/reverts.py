@@ -13,7 +13,7 @@ Leads = dict[int, dict[str, Any]]
 
 
 class Counts(NamedTuple):
-    """What the receipt of a way back counts."""
+    """What the receipt of a revert counts."""
 
     restored: int = 0
     kept: int = 0
@@ -29,8 +29,13 @@ def leads(url: URL) -> Leads:
     }
 
 
+def row_versions(url: URL) -> dict[int, str]:
+    """The transaction that has written each lead last."""
+    return {row.id: row.xmin for row in run(url, "SELECT id, xmin\\:\\:text AS xmin FROM leads")}
+
+
 def counts(url: URL) -> Counts:
-    """What the last import's receipt counts; it must have been taken back to its end."""
+    """What the last import's receipt counts; it must have been reverted to its end."""
     row = run(url, "SELECT * FROM lead_imports ORDER BY id DESC LIMIT 1")[0]
     assert row.reverted_at is not None
     assert row.revert_next_record == row.records
@@ -51,18 +56,20 @@ def edit(url: URL, lead_id: int, **fields: object) -> None:
     run(url, f"UPDATE leads SET {changes} WHERE id = :lead_id", lead_id=lead_id, **fields)
 
 
-def taken_back(
+def as_reverted(
     before: Leads,
     imported: Leads,
     edited: Leads,
     *,
     remove: bool = False,
     referenced: frozenset[int] = frozenset(),
+    touched: frozenset[int] = frozenset(),
 ) -> tuple[Leads, Counts]:
     """What a downgrade must make of the leads, and count.
 
     before, imported, edited: the leads before the import, after it, and when the downgrade began.
-    remove: whether created leads are to go; referenced: those that rows of other tables refer to.
+    remove: whether created leads are to go; referenced: those that rows of other tables refer to;
+    touched: those whose rows were written since the import.
     """
     after: Leads = {}
     restored = kept = removed = spared = 0
@@ -79,11 +86,12 @@ def taken_back(
                 restored += 1
             continue
         created = was is None and became is not None
-        if created and remove and lead == became and lead_id not in referenced:
+        untouched = lead == became and lead_id not in touched
+        if created and remove and untouched and lead_id not in referenced:
             removed += 1
             continue
         after[lead_id] = lead
-        if created and remove and lead == became:
+        if created and remove and untouched:
             spared += 1
         elif created and remove:
             kept += 1

@@ -6,6 +6,7 @@ phones and no declaration says so, nothing is made: the CRM would never read wha
 """
 
 import logging
+from collections.abc import Sequence
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
@@ -15,26 +16,29 @@ from migrations.importer.schema.discovery import (
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.leads import is_there, misfits
-from migrations.importer.schema.tables import Table, create_tables
+from migrations.importer.schema.leads import is_there, mismatches
+from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
 __all__ = ["create_crm"]
 
 log = logging.getLogger("importer")
 
 
-def create_crm(context: RevisionContext, leads: Leads, *tables: Table) -> list[str]:
+def create_crm(
+    context: RevisionContext, leads: Leads, *tables: Table, beside: Sequence[Table] = ()
+) -> list[str]:
     """Make the tables of the bundled CRM, or none where the owner has leads; return their names.
 
-    tables: the bundled CRM's. Raises ``DatabaseRefused`` before anything is made.
+    tables: those that an import or the audit trail writes; beside: the others, which may be there
+    in any shape. Raises ``DatabaseRefused`` before anything is made.
     """
     if context.as_sql:
         with options_of(context).look() as database:
             has_leads = database is not None and is_there(database, leads)
-        return [] if has_leads else create_tables(context, *tables)
+        return [] if has_leads else create_tables(context, *beside, *tables)
     connection = connection_of(context)
     if is_there(connection, leads):
-        if problems := misfits(connection, leads):
+        if problems := mismatches(connection, leads):
             raise DatabaseRefused(
                 "\n".join(
                     [
@@ -65,4 +69,4 @@ def create_crm(context: RevisionContext, leads: Leads, *tables: Table) -> list[s
                 ]
             )
         )
-    return create_tables(context, *tables)
+    return create_tables(context, *missing_tables(context, beside), *tables)

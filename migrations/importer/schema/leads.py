@@ -23,7 +23,7 @@ __all__ = [
     "count_leads_in_words",
     "find_table",
     "is_there",
-    "misfits",
+    "mismatches",
     "table_for_script",
 ]
 
@@ -83,7 +83,7 @@ def count_leads_in_words(connection: Connection, table: LeadsTable) -> str:
     return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
 
 
-def misfits(connection: Connection, leads: Leads) -> list[str]:
+def mismatches(connection: Connection, leads: Leads) -> list[str]:
     """List everything in which the table is not as its declaration says."""
     if not is_there(connection, leads):
         return [f"{leads.table}: is not there"]

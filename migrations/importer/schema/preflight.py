@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.phone import KEY_FUNCTION
-from migrations.importer.schema.leads import misfits
+from migrations.importer.schema.leads import mismatches
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -27,7 +27,7 @@ def check_import(connection: Connection, table: LeadsTable, *, is_revert: bool =
     """
     missing = _lines(connection, statement("check_ledger", function=KEY_FUNCTION))
     if not is_revert:
-        missing += misfits(connection, table.leads)
+        missing += mismatches(connection, table.leads)
     refuse(missing)
 
 

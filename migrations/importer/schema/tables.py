@@ -10,6 +10,7 @@ is empty.
 """
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
@@ -18,7 +19,7 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, quoted
 from migrations.importer.sql import statement
 
-__all__ = ["Table", "create_tables", "drop_tables"]
+__all__ = ["Table", "create_tables", "drop_tables", "missing_tables"]
 
 log = logging.getLogger("importer")
 
@@ -49,7 +50,7 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
 
     Raises ``DatabaseRefused``, before anything is made, if one is there that lacks a column.
     """
-    missing = [table for table in tables if not _is_there(context, table)]
+    missing = missing_tables(context, tables)
     for table in tables:
         if table not in missing and (lacks := _lacking(connection_of(context), table)):
             raise DatabaseRefused(
@@ -63,6 +64,11 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
         comment = f"COMMENT ON CONSTRAINT {key} ON {quoted(table.name)} IS {literal(_MADE_BY_US)}"
         context.execute(comment)
     return [table.name for table in missing]
+
+
+def missing_tables(context: RevisionContext, tables: Sequence[Table]) -> list[Table]:
+    """Return those tables that are not there."""
+    return [table for table in tables if not _is_there(context, table)]
 
 
 def drop_tables(context: RevisionContext, *tables: Table) -> None:

@@ -7,15 +7,19 @@ SELECT
     ) AS keys,
     coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') AS predicate,
     ARRAY(
-        SELECT DISTINCT a.attname::text
+        -- An included column is no part of what is unique; in an expression it counts once more.
+        SELECT a.attname::text
         FROM pg_catalog.pg_depend AS d
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
             AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+        GROUP BY a.attname, a.attnum
+        HAVING count(*) > CAST(
+            a.attnum = ANY ((i.indkey::int2[])[i.indnkeyatts : i.indnatts - 1]) AS integer)
         UNION
         SELECT a.attname::text
         FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
     ) AS columns
 FROM pg_catalog.pg_index AS i
 WHERE i.indrelid = ${table.regclass} AND i.indisunique AND i.indisvalid

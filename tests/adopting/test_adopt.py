@@ -1,0 +1,209 @@
+"""``python -m migrations adopt``: a declaration is guessed, completed by the owner, and checked."""
+
+from pathlib import Path
+from runpy import run_path
+
+import pytest
+from sqlalchemy import URL
+
+from migrations.__main__ import main
+from migrations.commands import adopt
+from migrations.importer.declaration import Leads, columns_of
+from tests.adopting.crms import CRMS, REFUSED, Crm, build
+from tests.support.bundled import records
+from tests.support.database import run, shown, value
+from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
+
+MARKED = {
+    "owner": "whom, if nobody is found?",
+    "enums": "which is what? NUEVO, EN_CONVERSACION, POTENCIAL, VENTA_CERRADA, PERDIDO",
+    "uuids": "whom, if nobody is found?",
+    "camel_case": "whom, if nobody is found?",
+}
+"""What nobody can guess, by the CRM's name."""
+
+
+@pytest.fixture
+def crm_py(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The declaration of a copy of the project, whose database this is."""
+    project = copy_project(tmp_path)
+    monkeypatch.setattr(adopt, "ROOT", project)
+    monkeypatch.setattr(adopt, "CRM", project / "migrations" / "crm.py")
+    monkeypatch.setenv("DATABASE_URL", shown(database))
+    return adopt.CRM
+
+
+def declared(crm_py: Path) -> Leads:
+    """What the file declares."""
+    leads: Leads = run_path(str(crm_py))["LEADS"]
+    return leads
+
+
+def change(crm_py: Path, old: str, new: str) -> None:
+    """Edit the file, as its owner does."""
+    source = crm_py.read_text(encoding="utf-8")
+    assert old in source
+    crm_py.write_text(source.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("crm", CRMS, ids=lambda crm: crm.name)
+def test_the_declaration_is_guessed_from_the_tables(
+    crm: Crm, crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table, each field's column, the time of the last change and which rows are leads; what
+    cannot be guessed is marked with CHECK, and named with its line."""
+    build(database, crm.name)
+    assert main(["adopt"]) == (1 if crm.name in MARKED else 0)
+    said = capsys.readouterr().out
+    assert f"Wrote the declaration of {crm.leads.table} into migrations/crm.py." in said
+    guessed = declared(crm_py)
+    assert (guessed.table, guessed.touch) == (crm.leads.table, crm.leads.touch)
+    assert guessed.only == (crm.leads.only if crm.name == "owner" else "")
+    for name, target in crm.leads.targets.items():
+        assert columns_of(guessed.targets[name]) == columns_of(target), name
+    lines = crm_py.read_text(encoding="utf-8").splitlines()
+    marks = [(n, line.strip()) for n, line in enumerate(lines, start=1) if "# CHECK" in line]
+    assert [line.partition("# CHECK: ")[2] for _, line in marks] == (
+        [MARKED[crm.name]] if crm.name in MARKED else []
+    )
+    assert all(f"  line {n}: {line}" in said for n, line in marks)
+
+
+def test_the_rest_of_the_file_stays(crm_py: Path, database: URL) -> None:
+    """What stands before and after the declaration; the names that it uses are imported."""
+    change(crm_py, '    touch="updated_at",\n)\n', '    touch="updated_at",\n)\nAFTER = 1\n')
+    head = crm_py.read_text(encoding="utf-8").partition("from ")[0]
+    build(database, "owner")
+    main(["adopt"])
+    source = crm_py.read_text(encoding="utf-8")
+    assert source.startswith(head)
+    assert "\nfrom migrations.importer.v1 import Leads, Lookup, New\n" in source
+    assert source.endswith(")\nAFTER = 1\n")
+    assert [path.name for path in crm_py.parent.glob("*.partial")] == []
+
+
+def test_a_second_call_checks_what_the_owner_has_completed(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It writes nothing; it lists the marks that are left, then what does not fit, then nothing."""
+    build(database, "owner")
+    main(["adopt"])
+    capsys.readouterr()
+    guessed = crm_py.read_bytes()
+    assert main(["adopt"]) == 1
+    assert "# CHECK: whom, if nobody is found?" in capsys.readouterr().out
+    assert crm_py.read_bytes() == guessed
+    change(crm_py, 'otherwise="…"),  # CHECK: whom, if nobody is found?', 'otherwise="tomq"),')
+    change(crm_py, 'notes="notes"', 'notes="remarks"')
+    assert main(["adopt"]) == 1
+    said = capsys.readouterr().out
+    assert "  leads_lead.remarks: is not there\n" in said
+    assert "Complete migrations/crm.py and run 'python -m migrations adopt' again" in said
+    change(crm_py, 'notes="remarks"', 'notes="notes"')
+    completed = crm_py.read_bytes()
+    assert main(["adopt"]) == 0
+    assert capsys.readouterr().out == (
+        "leads_lead is as migrations/crm.py declares it. Next: make preview\n"
+    )
+    assert crm_py.read_bytes() == completed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ('    status="status",', '    status="stage",'),
+        ('    touch="updated_at",\n', ""),
+        ('    "leads",', '    "customers",'),
+    ],
+    ids=["a column", "a line less", "the table"],
+)
+def test_a_declaration_that_was_changed_is_not_overwritten(
+    edit: tuple[str, str], crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever was changed in it: the file stays as it is, byte for byte."""
+    build(database, "enums")
+    change(crm_py, *edit)
+    before = crm_py.read_bytes()
+    assert main(["adopt", "leads"]) == 1
+    assert "A released declaration is never edited" in " ".join(capsys.readouterr().err.split())
+    assert crm_py.read_bytes() == before
+
+
+@pytest.mark.parametrize("crm", REFUSED, ids=lambda crm: crm.name)
+def test_what_no_declaration_can_mend_is_said(
+    crm: Crm, crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row-level security, a phone in several columns: exit status 1."""
+    build(database, crm.name)
+    assert main(["adopt", crm.leads.table]) == 1
+    expected = {
+        "tenants": "lead: has row-level security, which hides rows from the role",
+        "composite": "the phone lies in several columns",
+    }
+    assert expected[crm.name] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["adopt"], "No table has a column that seems to hold a phone."),
+        (["adopt", "sales.nobody"], "There is no table sales.nobody."),
+    ],
+)
+def test_where_there_is_nothing_to_declare_nothing_is_written(
+    arguments: list[str],
+    said: str,
+    crm_py: Path,
+    database: URL,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit status 1, and what to call instead."""
+    run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text)")
+    before = crm_py.read_bytes()
+    assert main(arguments) == 1
+    assert said in capsys.readouterr().err
+    assert crm_py.read_bytes() == before
+
+
+def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> None:
+    """Exit status 1, and no traceback."""
+    change(crm_py, '    phone="phone",\n', "")
+    told = migrations(crm_py.parents[1], "adopt")
+    assert told.returncode == 1
+    assert "phone: not there; it says whose record this is" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_no_row_is_written_and_no_value_of_one_is_shown(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where all rows have one name, that name is no guess."""
+    run(
+        database,
+        "CREATE TABLE customers (id serial PRIMARY KEY, phone text, agent text NOT NULL)",
+    )
+    run(
+        database,
+        "INSERT INTO customers (phone, agent) "
+        "SELECT '07700 90012' || n, 'Ann Invented' FROM generate_series(1, 3) AS n",
+    )
+    before = run(database, "SELECT xmin\\:\\:text, customers\\:\\:text FROM customers")
+    main(["adopt"])
+    told = capsys.readouterr()
+    for shown_text in (told.out, told.err, crm_py.read_text(encoding="utf-8")):
+        assert "Invented" not in shown_text
+        assert "07700" not in shown_text
+    assert run(database, "SELECT xmin\\:\\:text, customers\\:\\:text FROM customers") == before
+    assert value(database, "SELECT count(*) FROM pg_class WHERE relname LIKE 'lead%'") == 0
+
+
+def test_an_adopted_table_is_imported_into(database: URL, tmp_path: Path) -> None:
+    """As two commands: adopt, then the deploy."""
+    build(database, "dates")
+    project = copy_project(tmp_path)
+    adopted = migrations(project, "adopt", url=database)
+    assert adopted.returncode == 0, adopted.stderr
+    upgraded = alembic(database, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    assert value(database, "SELECT count(*) FROM leads_lead") == len(records()) + 1
