@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from migrations.importer.export.problems import Malformed, with_problems
+from migrations.importer.export.reading import open_content
 from migrations.importer.record import Record
 
 __all__ = ["fix_sheet"]
@@ -30,7 +31,7 @@ def fix_sheet(export: Path) -> str:
     lines = csv.writer(sheet)
     lines.writerow([WARNING])
     lines.writerow(["record", "field", "reason", *FIELDS])
-    with open(export, "rb") as file:
+    with open_content(export) as file:
         try:
             for value, problems in with_problems(iter(lambda: file.read(BLOCK), b"")):
                 values = dict(_pairs(value))

@@ -40,7 +40,7 @@ from migrations.importer.errors import (
     Stopped,
     TooManyAtOnce,
 )
-from migrations.importer.export.reading import Export, open_export
+from migrations.importer.export.reading import Export, find_export, open_export
 from migrations.importer.ledger import (
     check_not_half_reverted,
     check_receipt,
@@ -106,7 +106,8 @@ class Import:
                 self.export, [Problem(0, "", "is not the name of a file under data/")]
             )
         set_aside = self.rejected == "set aside"
-        return open_export(DATA / self.export, self.sha256, self.records, set_aside=set_aside)
+        path = find_export(DATA, self.export)
+        return open_export(path, self.sha256, self.records, set_aside=set_aside)
 
 
 def apply(import_: Import, context: RevisionContext) -> None:
