@@ -2,6 +2,10 @@
 
     python -m migrations check EXPORT              check an export; no database is needed
     python -m migrations add EXPORT -m MESSAGE     put an export into the next deploy
+    python -m migrations keygen                    make a key for sealed exports
+    python -m migrations seal EXPORT               seal an export for those in data/recipients.txt
+    python -m migrations unseal EXPORT.age > FILE  write what a sealed export holds
+    python -m migrations reseal                    seal every data/*.age for the recipients of now
     python -m migrations preview [--html FILE]     show what `alembic upgrade head` would do;
     nothing is kept python -m migrations status                    list what was imported: the
     receipts of the ledger python -m migrations verify [--strict]         check that every import is
@@ -26,6 +30,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrations.commands import keygen, reseal, seal, unseal
 from migrations.commands.add import add_export
 from migrations.commands.fix_sheet import fix_sheet
 from migrations.commands.output import (
@@ -126,6 +131,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="an option of alembic, such as -x batch-size=200",
     )
+
+    for module, name, what in (
+        (keygen, "keygen", "make a key that can open sealed exports"),
+        (seal, "seal", "check an export and seal it for those in data/recipients.txt"),
+        (unseal, "unseal", "write what a sealed export holds to standard output"),
+        (reseal, "reseal", "seal every data/*.age anew, for those in data/recipients.txt now"),
+    ):
+        module.add_arguments(command(module.run, name, what))
 
     status = command(_status, "status", "list what was imported: the receipts of the ledger")
     status.add_argument("--json", action="store_true", help="print it as one JSON object")

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import pyrage
 
@@ -27,6 +27,13 @@ BLOCK = 1 << 16
 """Bytes: as much as a pipe holds, and as age encrypts at a time."""
 
 _OTHER_KEYS = "No matching keys found"
+
+
+class Content(Protocol):
+    """What the bytes of an export are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next ``size`` bytes, fewer at the end alone."""
 
 
 class Unsealing:
@@ -80,10 +87,6 @@ class Unsealing:
         else:
             fact, remedy = "is damaged", "Take it from git again."
         raise CannotUnseal(self._name, f"{self._name} {fact}", remedy) from None
-
-
-Content = BinaryIO | Unsealing
-"""What an export's bytes are read from."""
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""``python -m migrations reseal``: every sealed file of ``data/`` anew, for the recipients of now.
+
+All of it is written beside the old files first, and compared with what the revisions have pinned;
+only then the new files take the old ones' places. Nothing lies in clear on the disk meanwhile.
+"""
+
+import argparse
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from migrations.history import imports_of
+from migrations.importer.errors import CannotUnseal
+from migrations.importer.export.reading import open_content
+from migrations.importer.sealing import SUFFIX, Content
+from migrations.importer.v1 import DATA
+from migrations.recipients import (
+    CannotSeal,
+    Recipient,
+    partial,
+    read_recipients,
+    seal,
+    written_beside,
+)
+
+__all__ = ["add_arguments", "reseal", "run"]
+
+ROOT = Path(__file__).parents[2]
+
+WHAT_STAYS = (
+    "Old ciphertexts stay in git's history and open with the old key. If that key leaked, these "
+    "people are disclosed: reseal does not undo that."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none: what is sealed, and for whom, stands in data/."""
+
+
+def run(given: argparse.Namespace) -> int:
+    """Seal each ``data/*.age`` anew."""
+    config = Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(quiet=True))
+    script = ScriptDirectory.from_config(config)
+    imports = imports_of(script, [step.revision for step in script.walk_revisions()])
+    resealed = reseal(DATA, {import_.export: import_.sha256 for import_ in imports})
+    print(f"Sealed anew: {', '.join(path.name for path in resealed)}.\n{WHAT_STAYS}")
+    return 0
+
+
+def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
+    """Seal each sealed file of a folder for those whom its recipients.txt names now.
+
+    pinned: the sha256 of an export's content, by its name. Raises ``CannotSeal`` and
+    ``CannotUnseal``; then every file is as it was.
+    """
+    recipients = read_recipients(folder)
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise CannotSeal(f"{folder.name}/ holds no sealed file. Nothing was written.")
+    try:
+        for path in paths:
+            _write_anew(path, recipients, pinned.get(path.name.removesuffix(SUFFIX)))
+        for path in paths:
+            os.replace(partial(path), path)
+    finally:
+        for path in paths:
+            partial(path).unlink(missing_ok=True)
+    return paths
+
+
+def _write_anew(path: Path, recipients: Sequence[Recipient], sha256: str | None) -> None:
+    with open_content(path) as content, written_beside(path) as sealed:
+        digested = _Digested(content)
+        seal(digested, sealed, recipients)
+        if sha256 not in (None, digested.sha256.hexdigest()):
+            raise CannotUnseal(
+                path.name,
+                f"{path.name} does not hold what its revision has pinned",
+                "Take it from git again.",
+            )
+
+
+class _Digested:
+    """What is read, and its digest so far."""
+
+    def __init__(self, content: Content) -> None:
+        self.sha256 = hashlib.sha256()
+        self._content = content
+
+    def read(self, size: int) -> bytes:
+        block = self._content.read(size)
+        self.sha256.update(block)
+        return block
