@@ -3,6 +3,7 @@
 ``data/recipients.txt`` names them: one ``age1…`` a line, who it is and since when behind a ``#``.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -80,10 +81,52 @@ def _recipient(key: str, where: str) -> Recipient:
         ) from None
 
 
-def seal(content: Content, sealed: BinaryIO, recipients: Sequence[Recipient]) -> None:
-    """Seal what is read from ``content`` into ``sealed``, as a binary age file."""
-    # The stubs ask for buffered files; what it needs is read and write.
-    pyrage.encrypt_io(content, sealed, recipients)  # type: ignore[arg-type]
+def seal(content: Content, sealed: BinaryIO, recipients: Sequence[Recipient]) -> str:
+    """Seal what is read from ``content`` into ``sealed``, as a binary age file.
+
+    Returns the sha256 of the content, in hex. Raises what ``content`` and ``sealed`` raise.
+    """
+    sealing = _Sealing(content, sealed)
+    try:
+        # The stubs ask for buffered files; what it needs is read, write and flush.
+        pyrage.encrypt_io(sealing, sealing, recipients)  # type: ignore[arg-type]
+    except pyrage.EncryptError:
+        if sealing.error:
+            raise sealing.error from None
+        raise
+    return sealing.sha256.hexdigest()
+
+
+class _Sealing:
+    """Both ends of a sealing, and the error at either: pyrage keeps the words of it alone."""
+
+    def __init__(self, content: Content, sealed: BinaryIO) -> None:
+        self.sha256 = hashlib.sha256()
+        self.error: Exception | None = None
+        self._content = content
+        self._sealed = sealed
+
+    def read(self, size: int) -> bytes:
+        with self._keeping_errors():
+            block = self._content.read(size)
+            self.sha256.update(block)
+            return block
+
+    def write(self, block: bytes) -> int:
+        with self._keeping_errors():
+            return self._sealed.write(block)
+
+    def flush(self) -> None:
+        with self._keeping_errors():
+            self._sealed.flush()
+
+    @contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> None:

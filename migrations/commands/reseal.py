@@ -5,7 +5,6 @@ only then the new files take the old ones' places. Nothing lies in clear on the 
 """
 
 import argparse
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from alembic.script import ScriptDirectory
 from migrations.history import imports_of
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
-from migrations.importer.sealing import SUFFIX, Content
+from migrations.importer.sealing import SUFFIX
 from migrations.importer.v1 import DATA
 from migrations.recipients import (
     CannotSeal,
@@ -74,24 +73,10 @@ def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
 
 def _write_anew(path: Path, recipients: Sequence[Recipient], sha256: str | None) -> None:
     with open_content(path) as content, written_beside(path) as sealed:
-        digested = _Digested(content)
-        seal(digested, sealed, recipients)
-        if sha256 not in (None, digested.sha256.hexdigest()):
+        found = seal(content, sealed, recipients)
+        if sha256 not in (None, found):
             raise CannotUnseal(
                 path.name,
                 f"{path.name} does not hold what its revision has pinned",
                 "Take it from git again.",
             )
-
-
-class _Digested:
-    """What is read, and its digest so far."""
-
-    def __init__(self, content: Content) -> None:
-        self.sha256 = hashlib.sha256()
-        self._content = content
-
-    def read(self, size: int) -> bytes:
-        block = self._content.read(size)
-        self.sha256.update(block)
-        return block

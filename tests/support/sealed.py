@@ -1,0 +1,32 @@
+"""Keys of tests, and exports that are sealed for them."""
+
+from pathlib import Path
+
+import pyrage
+from pyrage import x25519
+
+from tests.support.crm import EXPORT
+
+__all__ = ["new_key", "public", "seal_for", "sealed_copy"]
+
+
+def new_key() -> str:
+    """The text of a new secret key."""
+    return str(x25519.Identity.generate())
+
+
+def public(key: str) -> str:
+    """The public key of a secret one."""
+    return str(x25519.Identity.from_str(key).to_public())
+
+
+def seal_for(content: bytes, *keys: str) -> bytes:
+    """Some bytes, sealed for these keys."""
+    return pyrage.encrypt(content, [x25519.Identity.from_str(key).to_public() for key in keys])
+
+
+def sealed_copy(folder: Path, *keys: str, source: Path = EXPORT) -> Path:
+    """An export, sealed for these keys, in another folder."""
+    path = folder / f"{source.name}.age"
+    path.write_bytes(seal_for(source.read_bytes(), *keys))
+    return path
