@@ -1,5 +1,6 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -15,6 +16,12 @@ from migrations.commands.output import tell_preview
 from migrations.deploy.connection import connect, database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
+from migrations.deploy.people import (
+    all_imports,
+    people_of_script,
+    people_to_import,
+    refuse_preview_of_real_people,
+)
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
     Steps,
@@ -27,6 +34,7 @@ from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain,
 from migrations.importer.phone import KEY_INDEX
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.preflight import check_server
+from migrations.importer.v1 import People
 from migrations.preview.dry_run import previewed
 from models import Base
 
@@ -52,6 +60,10 @@ def write_script(settings: Settings) -> None:
             "-x dry-run and --sql do not go together: the script would import. Leave one of them "
             "out."
         )
+    if is_upgrade():
+        start = to_tuple(context.get_starting_revision_argument(), default=())
+        end = to_tuple(context.get_revision_argument(), default=())
+        settings = with_people(settings, people_of_script(context.script, start, end))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
@@ -59,7 +71,13 @@ def write_script(settings: Settings) -> None:
         context.run_migrations()
 
 
+def with_people(settings: Settings, people: People) -> Settings:
+    return replace(settings, importer=replace(settings.importer, people=people))
+
+
 def run(settings: Settings, stop: Stop) -> None:
+    if is_upgrade():
+        refuse_preview_of_real_people(os.environ, all_imports(context.script))
     with database() as url:
         for attempt in reconnecting(stop):
             with attempt:
@@ -87,6 +105,8 @@ def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop
     if incomplete:
         # With the lock: it may have been another deploy's downgrade at work.
         refuse_incomplete(connection)
+    if is_upgrade() and wanted is not None:
+        settings = with_people(settings, people_to_import(connection, context.script, wanted))
     show = context.config.attributes.get("show_preview", tell_preview)
     with (
         previewed(connection, show)

@@ -111,9 +111,10 @@ def verify(connection: Connection, script: ScriptDirectory) -> Verdict:
     found = _find(connection, script)
     verdict = Verdict(found.stamped, list(_compare_schema(found)), [])
     server = None if found.missing else _read_only(connection)
-    for import_ in found.imports:
+    for declared in found.imports:
+        receipt = found.live.get(declared.revision)
+        import_ = declared.as_imported(receipt.sha256) if receipt else declared
         checked = Checked(import_.revision, import_.export)
-        receipt = found.live.get(import_.revision)
         checked.problems += _compare_stamp(import_, receipt, found)
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)

@@ -6,11 +6,14 @@ Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
-__all__ = ["Options", "RevisionContext", "connection_of", "options_of"]
+__all__ = ["Options", "People", "RevisionContext", "connection_of", "options_of"]
+
+People = Literal["real", "invented"]
+"""Who is in an export: those whom it is about, or those of its twin."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Options:
     least. dry_run: everything happens in one transaction, which the caller rolls back.
     remove_created: a way back also removes the leads that the import created, where nobody has
     touched or referenced them since. statement_timeout: seconds that a batch may take. why_stop:
-    asked between batches; a reason, such as "the time is over", stops the import there. ran_by,
-    release: who runs it and which release of the code it is, for the ledger.
+    asked between batches; a reason, such as "the time is over", stops the import there. people: an
+    upgrade imports the export, or its twin. ran_by, release: who runs it and which release of the
+    code it is, for the ledger.
     """
 
     batch_size: int = 1000
@@ -31,6 +35,7 @@ class Options:
     remove_created: bool = False
     statement_timeout: float = 30
     why_stop: Callable[[], str | None] = lambda: None
+    people: People = "real"
     ran_by: str = ""
     release: str = ""
 

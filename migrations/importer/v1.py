@@ -25,13 +25,15 @@ behind this door may be rewritten as long as that holds; a rule that must change
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import Connection
+
 from migrations.importer.batches import Batch, apply_batch, revert_batch
-from migrations.importer.context import Options, RevisionContext, connection_of, options_of
+from migrations.importer.context import Options, People, RevisionContext, connection_of, options_of
 from migrations.importer.errors import (
     DatabaseFailed,
     DatabaseRefused,
@@ -67,6 +69,7 @@ from migrations.importer.staging import copy_export, fold_repeats, stage_export
 __all__ = [
     "Import",
     "Options",
+    "People",
     "Table",
     "apply",
     "create_audit_trigger",
@@ -76,6 +79,7 @@ __all__ = [
     "drop_phone_key",
     "drop_tables",
     "revert",
+    "twin_name",
 ]
 
 DATA = Path(__file__).parents[2] / "data"
@@ -90,6 +94,8 @@ class Import:
     rejected: a record with a problem stops the import before its first write, or is set aside: it
     is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
+    masked: the sha256 of its twin, the same export with invented people; None if it has none. The
+    same as ``sha256`` says that the people in the export are invented already.
     """
 
     revision: str
@@ -98,6 +104,26 @@ class Import:
     records: int
     rejected: Literal["stop", "set aside"] = "stop"
     blanks: Literal["keep", "clear"] = "keep"
+    masked: str | None = None
+
+    @property
+    def twin(self) -> "Import | None":
+        """The same import with invented people; None if there is none."""
+        if self.masked in (None, self.sha256):
+            return self if self.masked else None
+        return replace(self, export=twin_name(self.export), sha256=self.masked)
+
+    def of(self, people: People) -> "Import":
+        """This import, or its twin. Raises ``ExportRefused`` if it has none."""
+        if people == "real":
+            return self
+        if self.twin is None:
+            raise ExportRefused(self.export, [Problem(0, "", "has no twin with invented people")])
+        return self.twin
+
+    def as_imported(self, sha256: str) -> "Import":
+        """This import, or its twin if that is the one of this digest."""
+        return self.twin if self.twin and self.masked == sha256 else self
 
     def open(self) -> AbstractContextManager[Export]:
         """The export, to be checked against what is pinned. Raises ``ExportRefused``."""
@@ -110,11 +136,17 @@ class Import:
         return open_export(path, self.sha256, self.records, set_aside=set_aside)
 
 
+def twin_name(export: str) -> str:
+    """The file name of an export's twin: ``october.masked.json``."""
+    return f"{Path(export).stem}.masked.json"
+
+
 def apply(import_: Import, context: RevisionContext) -> None:
     """Import an export, or go on where an earlier run stopped.
 
     Raises ``ImportStopped``; the batches that are in stay in.
     """
+    import_ = import_.of(options_of(context).people)
     with import_.open() as export:
         if context.as_sql:
             _write_script(import_, export, context)
@@ -149,6 +181,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
             "The downgrade of an import depends on the leads: it cannot be a script. Run it "
             "without --sql."
         )
+    import_ = _as_imported(import_, connection_of(context))
     with import_.open() as export, _run(import_, export, context) as run:
         run.stage()
         reverted = find_reverted(run.connection, import_.revision)
@@ -177,6 +210,13 @@ def revert(import_: Import, context: RevisionContext) -> None:
         )
         log.info("%s", get_receipt(run.connection, import_.revision, id=receipt.id).way_back)
         run.session.execute(back.DROP_TEMPORARY_TABLES)
+
+
+def _as_imported(import_: Import, connection: Connection) -> Import:
+    """The import with the people whom the database has, whatever the environment says by now."""
+    receipt = find_receipt(connection, import_.revision)
+    receipt = receipt or find_reverted(connection, import_.revision)
+    return import_.as_imported(receipt.sha256) if receipt else import_
 
 
 class _Run:

@@ -1,13 +1,17 @@
 """Keys of tests, and exports that are sealed for them."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
 from pyrage import x25519
 
+from migrations.importer import v1
+from migrations.importer.age_key import KEY
 from tests.support.crm import EXPORT
 
-__all__ = ["new_key", "public", "seal_for", "sealed_copy"]
+__all__ = ["Sealed", "new_key", "public", "seal_for", "sealed_copy"]
 
 
 def new_key() -> str:
@@ -30,3 +34,15 @@ def sealed_copy(folder: Path, *keys: str, source: Path = EXPORT) -> Path:
     path = folder / f"{source.name}.age"
     path.write_bytes(seal_for(source.read_bytes(), *keys))
     return path
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Import the bundled export from its sealed form in this folder, with this key."""
+
+    folder: Path
+    key: str
+
+    def __call__(self) -> None:
+        v1.DATA = self.folder
+        os.environ[KEY] = self.key

@@ -1,0 +1,220 @@
+"""Which people belong into a database: real ones, or the invented ones of an export's twin.
+
+``LEADS_PEOPLE`` says it, as ``real`` or ``invented``. A preview of a pull request takes invented
+ones whatever it says; so does a local database that nobody has said anything about. Real and
+invented people are never mixed: the ledger tells who is there, and imports that were reverted
+count, because their leads stay.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from migrations.history import imports_of, stamped_heads
+from migrations.importer.errors import ImportStopped
+from migrations.importer.ledger import Receipt, all_receipts
+from migrations.importer.v1 import Import, People
+
+__all__ = [
+    "Held",
+    "WrongPeople",
+    "all_imports",
+    "choose_people",
+    "held_by",
+    "people_of_script",
+    "people_to_import",
+    "refuse_preview_of_real_people",
+]
+
+log = logging.getLogger("importer")
+
+PEOPLE = "LEADS_PEOPLE"
+DATABASES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
+TWIN_ENDING = ".masked.json"
+
+
+class WrongPeople(ImportStopped):
+    """These people do not belong into this database; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who came into a database with one import.
+
+    people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
+    that has one; otherwise nobody has said anything of it.
+    """
+
+    export: str
+    since: datetime
+    people: People
+    is_sure: bool
+
+
+def choose_people(
+    environ: Mapping[str, str], pending: Sequence[Import], held: Iterable[Held] = ()
+) -> People:
+    """Decide whether pending imports take their exports or their twins.
+
+    held: who is in the database already. Raises ``WrongPeople``.
+    """
+    refuse_preview_of_real_people(environ, pending)
+    said = _said(environ, pending)
+    if said == "invented":
+        _refuse_without_twin(pending)
+    if said == "real":
+        _refuse_invented_export(pending)
+    for import_ in pending:
+        _refuse_mixing(said or _people_in(import_), held, someone_said=said is not None)
+    return said or "real"
+
+
+def refuse_preview_of_real_people(environ: Mapping[str, str], imports: Iterable[Import]) -> None:
+    """Refuse to be a pull request's preview of an export without a twin, before it is opened.
+
+    Raises ``WrongPeople``.
+    """
+    without = next((import_ for import_ in imports if import_.twin is None), None)
+    if without and _is_preview(environ):
+        raise WrongPeople(
+            f"This is a preview of a pull request, and {without.export} has no twin: real people "
+            f"do not belong here. Nothing was written. Run '{_mask(without)}' and commit, or "
+            "switch previews off."
+        )
+
+
+def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held]:
+    """Who is in a database, by its ledger and by what the code says of the exports.
+
+    imports: all of the code.
+    """
+    own_twins = {import_.sha256 for import_ in imports if import_.twin is import_}
+    have_twins = {import_.sha256 for import_ in imports if import_.twin not in (None, import_)}
+    return [
+        Held(
+            receipt.export,
+            receipt.started_at,
+            "invented" if _is_twin(receipt) or receipt.sha256 in own_twins else "real",
+            is_sure=_is_twin(receipt) or receipt.sha256 in have_twins,
+        )
+        for receipt in receipts
+    ]
+
+
+def people_to_import(
+    connection: Connection, script: ScriptDirectory, destination: Iterable[str]
+) -> People:
+    """Which people an upgrade to the revisions of ``destination`` takes. Raises ``WrongPeople``."""
+    pending = _imports_between(script, stamped_heads(connection), destination)
+    held = held_by(all_receipts(connection), all_imports(script)) if pending else []
+    connection.rollback()
+    return _told(choose_people(os.environ, pending, held), pending)
+
+
+def people_of_script(
+    script: ScriptDirectory, start: Iterable[str], destination: Iterable[str]
+) -> People:
+    """Which people a script from ``start`` to ``destination`` takes. Raises ``WrongPeople``."""
+    pending = _imports_between(script, start, destination)
+    return _told(choose_people(os.environ, pending), pending)
+
+
+def _said(environ: Mapping[str, str], pending: Sequence[Import]) -> People | None:
+    """What the environment says; None if nothing does, and no export has a twin of its own."""
+    given = environ.get(PEOPLE, "").strip()
+    if _is_preview(environ) or given == "invented":
+        return "invented"
+    if given == "real":
+        return "real"
+    if given and pending:
+        raise WrongPeople(
+            f"{PEOPLE}={given}: expected real or invented. Nothing was written. Set it to one of "
+            "them."
+        )
+    if all(import_.twin in (None, import_) for import_ in pending):
+        return None
+    if not any(environ.get(name, "").strip() for name in DATABASES):
+        return "invented"
+    raise WrongPeople(
+        "Nobody has said which people belong into this database. Nothing was written. Set "
+        f"{PEOPLE}=real or {PEOPLE}=invented."
+    )
+
+
+def _refuse_without_twin(pending: Sequence[Import]) -> None:
+    for import_ in pending:
+        if import_.twin is None:
+            raise WrongPeople(
+                f"Invented people belong into this database, and {import_.export} has no twin. "
+                f"Nothing was written. Run '{_mask(import_)}' and commit, or set {PEOPLE}=real "
+                "where real people belong."
+            )
+
+
+def _refuse_invented_export(pending: Sequence[Import]) -> None:
+    for import_ in pending:
+        if import_.twin == import_:
+            raise WrongPeople(
+                f"{PEOPLE}=real, and the people in {import_.export} are invented. Nothing was "
+                f"written. Put the real export in its place (data/README.md), or set "
+                f"{PEOPLE}=invented."
+            )
+
+
+def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) -> None:
+    for other in held:
+        if other.people != people and (someone_said or other.is_sure):
+            raise WrongPeople(
+                f"This database holds {other.people} people ({other.export}, "
+                f"{other.since:%Y-%m-%d}): {people} ones are not added to them. Nothing was "
+                f"written. Use another database, or look what {PEOPLE} says."
+            )
+
+
+def _told(people: People, pending: Sequence[Import]) -> People:
+    if people == "invented" and pending:
+        names = ", ".join(import_.of(people).export for import_ in pending)
+        log.info("Importing invented people: %s.", names)
+    return people
+
+
+def _people_in(import_: Import) -> People:
+    """Who is in an export of which nobody has said anything."""
+    return "invented" if import_.twin == import_ else "real"
+
+
+def _is_preview(environ: Mapping[str, str]) -> bool:
+    """Render sets it: https://render.com/docs/environment-variables."""
+    return environ.get("IS_PULL_REQUEST") == "true"
+
+
+def _is_twin(receipt: Receipt) -> bool:
+    return receipt.export.endswith(TWIN_ENDING)
+
+
+def _mask(import_: Import) -> str:
+    return f"python -m migrations mask {import_.revision}"
+
+
+def _imports_between(
+    script: ScriptDirectory, start: Iterable[str], destination: Iterable[str]
+) -> list[Import]:
+    done = _up_to(script, start)
+    pending = [revision for revision in _up_to(script, destination) if revision not in done]
+    return imports_of(script, pending)
+
+
+def _up_to(script: ScriptDirectory, heads: Iterable[str]) -> list[str]:
+    """Some revisions and all before them, the first one first."""
+    steps = script.iterate_revisions(tuple(heads), "base") if heads else []
+    return [step.revision for step in steps][::-1]
+
+
+def all_imports(script: ScriptDirectory) -> list[Import]:
+    """Every import of the code."""
+    return imports_of(script, [step.revision for step in script.walk_revisions()])
