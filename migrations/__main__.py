@@ -6,6 +6,7 @@
     python -m migrations seal EXPORT               seal an export for those in data/recipients.txt
     python -m migrations unseal EXPORT.age > FILE  write what a sealed export holds
     python -m migrations reseal                    seal every data/*.age for the recipients of now
+    python -m migrations mask REVISION             write the twin of an export, with invented people
     python -m migrations preview [--html FILE]     show what `alembic upgrade head` would do;
     nothing is kept python -m migrations status                    list what was imported: the
     receipts of the ledger python -m migrations verify [--strict]         check that every import is
@@ -30,7 +31,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from migrations.commands import keygen, reseal, seal, unseal
+from migrations.commands import keygen, mask, reseal, seal, unseal
 from migrations.commands.add import add_export
 from migrations.commands.fix_sheet import fix_sheet
 from migrations.commands.output import (
@@ -112,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         "-m", "--message", required=True, help='what it is, such as "import october leads"'
     )
 
+    add.add_argument("--clear", action="store_true", help="do not seal it, though others are")
+    add.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
+
     preview = command(
         _preview, "preview", "show what `alembic upgrade head` would do; nothing is kept"
     )
@@ -137,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         (seal, "seal", "check an export and seal it for those in data/recipients.txt"),
         (unseal, "unseal", "write what a sealed export holds to standard output"),
         (reseal, "reseal", "seal every data/*.age anew, for those in data/recipients.txt now"),
+        (mask, "mask", "write the twin of a revision's export, with invented people"),
     ):
         module.add_arguments(command(module.run, name, what))
 
@@ -190,14 +195,15 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _add(given: argparse.Namespace) -> int:
-    added = add_export(given.export, given.message)
+    added = add_export(given.export, given.message, clear=given.clear, twin=not given.no_twin)
     print(
         f"{added.export}: {added.records} records, no problems.\n"
+        f"{added.bundled.in_words()}\n"
         f"Wrote {added.path}, which imports it.\n\n"
         "Next:\n"
         "  alembic -x dry-run upgrade head    look what it would do\n"
         "  make test                          the whole chain on a throwaway database\n"
-        f"  git add data migrations            commit, push: the next deploy imports it, once"
+        f"  {added.bundled.git_add()}            commit, push: the next deploy imports it, once"
     )
     return 0
 

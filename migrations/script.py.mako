@@ -47,6 +47,9 @@ IMPORT = Import(
     export="${import_.export}",
     sha256="${import_.sha256}",
     records=${import_.records},
+% if import_.masked:
+    masked="${import_.masked}",
+% endif
 )
 
 

@@ -1,15 +1,14 @@
 """The next export: checked, copied to ``data/``, and imported by a revision written for it."""
 
-import os
 import re
-import shutil
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from migrations.bundling import Bundled, bundle
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
@@ -30,18 +29,21 @@ class CannotAdd(ImportStopped):
 @dataclass(frozen=True)
 class Added:
     """export: the file's name; records: how many; path: the new revision, from the project's
-    root."""
+    root; bundled: what lies in data/ now."""
 
     export: str
     records: int
     path: Path
+    bundled: Bundled
 
 
-def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
-    """Check an export, copy it into ``data/`` if it is not there, and write the next revision.
+def add_export(
+    path: Path, message: str, root: Path = ROOT, *, clear: bool = False, twin: bool = True
+) -> Added:
+    """Check an export, put it into ``data/`` if it is not there, and write the next revision.
 
     message: what it is, such as "import october leads"; it becomes the revision's title and name.
-    root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
+    root: the project; clear, twin: as ``bundle`` takes them. Raises ``ExportRefused`` or ``CannotAdd``.
     """
     script = ScriptDirectory.from_config(
         Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True))
@@ -51,10 +53,13 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
         export.check()
         import_ = Import(revision, export.name, export.sha256, export.count)
     _refuse_known(script, import_)
-    _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
+    folder = root / DATA.relative_to(ROOT)
+    bundled = bundle(path, folder, import_.export, import_.sha256, clear=clear, twin=twin)
+    if bundled.twin:
+        import_ = replace(import_, masked=bundled.twin.sha256)
     written = script.generate_revision(revision, _title(message), head="head", import_=import_)
     assert written is not None
-    return Added(import_.export, import_.records, Path(written.path).relative_to(root))
+    return Added(import_.export, import_.records, Path(written.path).relative_to(root), bundled)
 
 
 def _title(message: str) -> str:
@@ -89,19 +94,3 @@ def _refuse_known(script: ScriptDirectory, import_: Import) -> None:
                 f"{import_.export} is imported by revision {known.revision} already. "
                 "Nothing to add: 'alembic upgrade head' brings it in."
             )
-
-
-def _copy(source: Path, target: Path, sha256: str) -> None:
-    """Copy, unless the very file is there; never over another one."""
-    if target.exists():
-        with open_export(target) as there:
-            there.check()
-            if there.sha256 != sha256:
-                raise CannotAdd(
-                    f"data/{target.name} is another file. An export is never edited: give this "
-                    f"one its own name."
-                )
-        return
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)
