@@ -66,12 +66,13 @@ def bundle(
     Raises ``ImportStopped``, then nothing was written.
     """
     recipients = read_recipients(folder) if (folder / RECIPIENTS).exists() else []
-    target = folder / (f"{name}{SUFFIX}" if recipients and not clear else name)
+    is_sealed = source.name.endswith(SUFFIX) or bool(recipients and not clear)
+    target = folder / (f"{name}{SUFFIX}" if is_sealed else name)
     is_there = _is_there(target, sha256)
     written = None
     if recipients and twin:
         written = write_twin(source, folder / twin_name(name), read_mask(folder))
-    if not is_there and target.name.endswith(SUFFIX):
+    if not is_there and is_sealed and not source.name.endswith(SUFFIX):
         seal_file(source, target, recipients)
     elif not is_there:
         shutil.copyfile(source, partial(target))

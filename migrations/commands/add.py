@@ -43,7 +43,8 @@ def add_export(
     """Check an export, put it into ``data/`` if it is not there, and write the next revision.
 
     message: what it is, such as "import october leads"; it becomes the revision's title and name.
-    root: the project; clear, twin: as ``bundle`` takes them. Raises ``ExportRefused`` or ``CannotAdd``.
+    root: the project; clear, twin: as ``bundle`` takes them. Raises ``ExportRefused`` or
+    ``CannotAdd``.
     """
     script = ScriptDirectory.from_config(
         Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True))

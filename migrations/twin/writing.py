@@ -1,5 +1,6 @@
 """An export's twin: written, searched for the export, and kept only if nothing of it is there."""
 
+import filecmp
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -61,11 +62,6 @@ def write_twin(
     record with problems has its place in the twin, where it has problems too.
     Raises ``ExportRefused`` and ``CannotMask``.
     """
-    if target.exists():
-        raise CannotMask(
-            f"{target.name} is there already. Nothing was written. A twin is made once: keep it, "
-            "or remove it first if nothing has imported it."
-        )
     digest = hashlib.sha256()
     statuses: dict[str, None] = {}
     with written_beside(target) as file:
@@ -78,6 +74,11 @@ def write_twin(
         file.write(b"\n]\n")
         file.flush()
         _refuse_what_is_found_again(source, partial(target), target.name, kept)
+        if target.exists() and not filecmp.cmp(target, partial(target), shallow=False):
+            raise CannotMask(
+                f"{target.name} is there already, with other people. Nothing was replaced. Keep "
+                "it, or remove it first if no database has imported it."
+            )
     os.replace(partial(target), target)
     return Twin(target.name, digest.hexdigest(), export.count, tuple(statuses)[:MOST_STATUSES])
 
