@@ -2,12 +2,17 @@
 
     07700 900548            04666 5271166
     +44 (0)29 2018 0012     +44 (0)41 7705 47708
-    +1 212 555 0123 x12     +999 804915327716 x12
+    +1 212 555 0123 x12     +9 998 049 153277 x12
+    7700900548              [0]46665271166
 
 - British numbers go behind 04, which Ofcom's National Telephone Numbering Plan reserves, and are
   eleven digits long there, one more than can be dialled.
 - Foreign ones go behind +999, which the ITU keeps back; what is longer, behind +89, which it has
   not assigned (ITU-T E.164, list of country codes).
+
+A spelling stays what it is, so that a lead whose phone was only respelled is updated from a twin as
+it is from the export. Ten bare digits are a national number, of which eleven would be an
+international one: they get the 0 that a spreadsheet ate, in brackets, which do not count.
 
 When two spellings are one phone is the SQL function's to say. This follows it, and a property test
 holds the two together.
@@ -41,32 +46,34 @@ _INVENTED = re.compile(r"(?:444[0-9]{10}|999[0-9]{12}|89[0-9]{13})(?:x[0-9]{1,7}
 class _Phone(NamedTuple):
     """What a spelling says.
 
-    key: the digits of its key, without the extension. national: of a British number, where in the
-    text its national digits stand. is_bare: it begins with these, without any prefix.
+    key: the digits of its key, without the extension. places: where in the text the digits stand
+    that are its own: of a British number the national ones, of others all of the key. is_bare: it
+    begins with national digits, without any prefix.
     """
 
     key: str
     extension: str
-    national: list[int]
+    places: list[int]
     is_bare: bool
 
 
 def masked_phone(mask: Mask, text: str) -> str:
-    """An invented phone in a similar spelling; equal keys get equal ones, others others."""
+    """An invented phone in the same spelling; equal keys get equal ones, others others."""
     text = _without_decimal(text)
     phone = _read(text)
-    digits = _masked_key(mask, phone.key)
-    spelled = _spelled_as(text, phone, digits.removeprefix("44"))
-    if phone.national and digits.startswith("444") and len(spelled) <= LONGEST:
+    key = _masked_key(mask, phone.key)
+    spelled = _spelled_as(text, phone, key)
+    wanted = _with_extension(key, "x", phone.extension)
+    # An odd spelling may say something else with other digits, or have no room for them.
+    if len(spelled) <= LONGEST and key_of(spelled) == wanted:
         return spelled
-    extension = f" x{phone.extension}" if phone.extension else ""
-    return f"+{digits}{extension}"
+    return _with_extension(f"+{key}", " x", phone.extension)
 
 
 def key_of(text: str) -> str:
     """The key that ``lead_phone_key_v1`` gives to a text that is a phone."""
     phone = _read(_without_decimal(text))
-    return f"{phone.key}x{phone.extension}" if phone.extension else phone.key
+    return _with_extension(phone.key, "x", phone.extension)
 
 
 def is_invented(text: str) -> bool:
@@ -85,17 +92,20 @@ def _masked_key(mask: Mask, key: str) -> str:
     return f"89{mask.number('phone', key, 10**HASHED_DIGITS):0{HASHED_DIGITS}d}"
 
 
-def _spelled_as(text: str, phone: _Phone, digits: str) -> str:
-    """A text with other national digits; what is more of them stands behind the last one."""
+def _spelled_as(text: str, phone: _Phone, key: str) -> str:
+    """A text with another key's digits; what is more of them stands behind the last one."""
+    digits = key.removeprefix("44") if phone.key.startswith("44") else key
     characters = list(text)
-    for place, digit in zip(phone.national, digits, strict=False):
+    for place, digit in zip(phone.places, digits, strict=False):
         characters[place] = digit
-    if phone.national:
-        characters[phone.national[-1]] += digits[len(phone.national) :]
-    if phone.national and phone.is_bare:
-        # Ten bare digits are a national number, more of them would be an international one.
-        characters[phone.national[0]] = "0" + characters[phone.national[0]]
+    characters[phone.places[-1]] += digits[len(phone.places) :]
+    if phone.is_bare:
+        characters[phone.places[0]] = "[0]" + characters[phone.places[0]]
     return "".join(characters)
+
+
+def _with_extension(number: str, sign: str, extension: str) -> str:
+    return f"{number}{sign}{extension}" if extension else number
 
 
 def _without_decimal(text: str) -> str:
@@ -116,8 +126,8 @@ def _read(text: str) -> _Phone:
     if extension:
         del places[extension.start() :]
     key, is_bare = _key(_at(text, places))
-    national = places[len(places) - len(key) + 2 :] if key.startswith("44") else []
-    return _Phone(key, extension[1] if extension else "", national, is_bare)
+    own = len(key.removeprefix("44"))
+    return _Phone(key, extension[1] if extension else "", places[-own:], is_bare)
 
 
 def _key(number: str) -> tuple[str, bool]:

@@ -14,18 +14,18 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers import is_valid_number, parse
 
 from migrations.importer.declaration import Field, Kind, Leads, Lookup, New, Text, Values
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import open_export
 from migrations.twin.mask import Mask
-from migrations.twin.phones import is_invented, masked_phone
+from migrations.twin.phones import is_invented, key_of, masked_phone
 from migrations.twin.values import FIELDS, KEPT, kept_fields, masked_record
 from migrations.twin.words import BIRDS, COLOURS, FILLERS
 from migrations.twin.writing import CannotMask, write_twin
 from tests.support.crm import EXPORT, ROOT, Record, records
 from tests.support.exports import written
+from tests.support.phones import can_be_called
 
 MASK, ANOTHER = Mask(bytes(range(32))), Mask(bytes(32))
 GOLDEN = ROOT / "tests" / "rules" / "twin"
@@ -100,7 +100,7 @@ def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
     """libphonenumber takes none of its numbers for a valid one."""
     write_twin(EXPORT, tmp_path / "twin.json", MASK)
     phones = [record["phone"] for record in json.loads((tmp_path / "twin.json").read_text())]
-    assert [phone for phone in phones if is_valid_number(parse(phone, "GB"))] == []
+    assert [phone for phone in phones if can_be_called(phone)] == []
     assert all(map(is_invented, phones))
 
 
@@ -111,19 +111,25 @@ def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
         ("+44 (0)29 2018 0012", "+44 (0)XX XXXX XXXXX"),
         ("(0113) 496 0123", "(0XXX) XXX XXXXX"),
         ("tel:+44-7700-900548;ext=12", "tel:+44-XXXX-XXXXXXX;ext=12"),
-        ("7700900548", "0XXXXXXXXXXX"),
-        ("7700 900548 x12", "0XXXX XXXXXXX x12"),
-        ("7700900548.0", "0XXXXXXXXXXX"),
+        ("7700900548", "[0]XXXXXXXXXXX"),
+        ("7700 900548 x12", "[0]XXXX XXXXXXX x12"),
+        ("7700900548.0", "[0]XXXXXXXXXXX"),
         ("447700900548", "44XXXXXXXXXXX"),
         ("0169 772345", "0XXX XXXXXXXX"),
-        ("+1 212 555 0123 x12", "+999XXXXXXXXXXXX x12"),
-        ("0044" + " " * 18 + "7700900548 ext. 1234567", "+44XXXXXXXXXXX x1234567"),
-        ("+49 30 12345678901", "+89XXXXXXXXXXXXX"),
-        ("07700 900548 900", "+89XXXXXXXXXXXXX"),
+        ("+1 212 555 0123 x12", "+X XXX XXX XXXXXXXX x12"),
+        ("0049 (0)30 123456", "00XX (0)XX XXXXXXXXXXX"),
+        ("+39 (0)6 1234 5678", "+XX (X)X XXXX XXXXXXX"),
+        ("12125550123", "XXXXXXXXXXXXXXX"),
+        ("0044" + " " * 20 + "7700900548 ext. 1234567", "+44XXXXXXXXXXX x1234567"),
+        ("+49 30 12345678901", "+XX XX XXXXXXXXXXX"),
+        ("07700 900548 900", "+XXXXXXXXXXXXXXX"),
     ],
 )
 def test_a_phone_keeps_its_spelling(phone: str, like: str) -> None:
-    """Prefix, separators and extension; ten bare digits get the 0 that makes them national."""
+    """Prefix, separators and extension; ten bare digits get the 0 that makes them national.
+
+    Where that does not fit, or would say something else, it is an international number.
+    """
     found = masked_phone(MASK, phone)
     assert len(found) == len(like), found
     marks = zip(found, like, strict=True)
@@ -141,12 +147,11 @@ def test_a_phone_keeps_its_spelling(phone: str, like: str) -> None:
         ["+49 (0)30 123456", "+4930123456"],
     ],
 )
-def test_spellings_of_one_phone_stay_one_phone(spellings: list[str]) -> None:
+def test_spellings_of_one_phone_stay_spellings_of_one_phone(spellings: list[str]) -> None:
     """Ten bare digits too, and what a spreadsheet has eaten a 0 of."""
-    digits = {
-        "".join(filter(str.isdigit, masked_phone(MASK, spelling)))[-13:] for spelling in spellings
-    }
-    assert len({found[-10:] for found in digits}) == 1
+    found = [masked_phone(MASK, spelling) for spelling in spellings]
+    assert len(set(found)) == len(set(spellings))
+    assert len(set(map(key_of, found))) == 1
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,8 @@ def test_words_fit_where_the_text_was(value: str, longest: int) -> None:
     assert len(found) >= len(value)
     if longest == 60:
         assert len(found.splitlines()) == len(value.splitlines())
-    assert set(found.split()) & set(value.split()) <= set(FILLERS)
+    told = {word for word in value.split() if len(word) > 3}
+    assert set(found.split()) & told <= set(FILLERS)
 
 
 @given(values=st.sets(st.sampled_from("ab \n") | st.text("ab", max_size=4), min_size=2))
