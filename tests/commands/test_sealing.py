@@ -7,15 +7,17 @@ import pty
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
 from migrations.commands.reseal import reseal
 from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
-from migrations.recipients import CannotSeal
+from migrations.recipients import CannotSeal, seal_file
 from tests.support.crm import EXPORT, ROOT
 from tests.support.projects import copy_project, migrations
 from tests.support.sealed import new_key, public, seal_for, sealed_copy
@@ -146,7 +148,13 @@ def test_unseal_shows_nobody_on_a_terminal(project: Path, tmp_path: Path) -> Non
     unseal = [sys.executable, "-m", "migrations", "unseal", str(path)]
     environ = {**os.environ, KEY: OLD}
     told = subprocess.run(
-        unseal, check=False, stdout=theirs, stderr=subprocess.PIPE, cwd=project, env=environ
+        unseal,
+        check=False,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        cwd=project,
+        env=environ,
+        timeout=30,
     )
     os.close(theirs)
     os.close(ours)
@@ -239,19 +247,41 @@ def test_a_reseal_compares_with_what_is_pinned(folder: Path) -> None:
     reseal(folder, {"b.json": pinned["b.json"]})
 
 
-def test_a_reseal_on_a_full_disk_changes_nothing(folder: Path) -> None:
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """A file takes no more than 200,000 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+FULL = r"cannot be written: File too large\. Nothing was replaced\."
+
+
+def test_a_reseal_on_a_full_disk_changes_nothing(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
     """The last file does not fit any more."""
     (folder / "c.json.age").write_bytes(seal_for(b"c" * 300_000, OLD))
     before = contents(folder)
-    said = r"^c\.json\.age cannot be written: File too large\. Nothing was replaced\."
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
-    try:
-        with pytest.raises(CannotSeal, match=said):
-            reseal(folder, {})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    request.getfixturevalue("full_disk")
+    with pytest.raises(CannotSeal, match=rf"^c\.json\.age {FULL}"):
+        reseal(folder, {})
     assert contents(folder) == before
+
+
+def test_an_export_that_does_not_fit_leaves_nothing(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """No half of a sealed file, under whatever name."""
+    october = tmp_path / "october.json"
+    october.write_bytes(b" " * 300_000)
+    request.getfixturevalue("full_disk")
+    readers = [x25519.Identity.from_str(OLD).to_public()]
+    with pytest.raises(CannotSeal, match=rf"^october\.json\.age {FULL}"):
+        seal_file(october, tmp_path / "october.json.age", readers)
+    assert list(contents(tmp_path)) == ["october.json"]
 
 
 def test_a_folder_without_sealed_files_has_nothing_to_reseal(tmp_path: Path) -> None:
