@@ -230,6 +230,16 @@ def test_a_number_stays_as_large(kind: Kind, value: Any) -> None:
         assert kind != "integer" or (abs(other) < limit or abs(real) >= limit)
 
 
+@pytest.mark.parametrize("limit", [2**15, 2**31, 2**63])
+def test_a_whole_number_fits_the_column_of_the_other(limit: int) -> None:
+    """What a smallint, an integer or a bigint holds becomes what it holds too."""
+    found = {
+        masked("bill", sign * n, "integer") for n in range(limit - 60, limit) for sign in (1, -1)
+    }
+    assert len(found) == 120
+    assert -limit < min(found) and max(found) < limit
+
+
 def test_numbers_stay_apart() -> None:
     """One to one, among those of as many digits."""
     assert {masked("bill", n, "integer") for n in range(100, 1000)} == set(range(100, 1000))
