@@ -5,10 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH = $(BIN)/python -m benchmarks --runs $(RUNS) $(if $(RECORDS),--records $(RECORDS)) \
 	$(if $(PEERS),--peers $(PEERS)) $(if $(SIZES),--sizes $(SIZES)) $(if $(URL),--url $(URL))
+TEST = $(BIN)/python -m pytest -n auto --dist worksteal
 RUNS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help import test chaos lint bench bench-site clean
+.PHONY: help import test test-fast chaos lint bench bench-site preview status verify check psql clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | column -t -s "$$(printf '\t')"
@@ -16,8 +17,11 @@ help:  ## list the targets
 import: $(BIN)/installed  ## bring the database of DATABASE_URL, or a local one, up to date: schema and leads
 	$(BIN)/alembic upgrade head
 
-test: $(BIN)/installed  ## the test suite, on a throwaway Postgres
-	$(BIN)/python -m pytest $(PYTEST)
+test: $(BIN)/installed  ## the test suite, side by side on throwaway Postgres servers (PYTEST="tests/importing -x")
+	$(TEST) $(PYTEST)
+
+test-fast: $(BIN)/installed  ## the half of the suite that needs no Postgres, in seconds
+	$(TEST) -m "not chaos and not server" $(PYTEST)
 
 chaos: $(BIN)/installed  ## kill RUNS imports at random moments (make chaos RUNS=200), and the other slow tests of faults
 	CHAOS_RUNS=$(RUNS) $(BIN)/python -m pytest tests/faults -m chaos -s $(PYTEST)
@@ -33,6 +37,22 @@ bench: $(BIN)/installed  ## load, a deploy of 217 and growth, beside other tools
 
 bench-site: $(BIN)/installed  ## what the site notices of an import (RECORDS=, RUNS=, URL=)
 	$(BENCH) site
+
+preview status verify: $(BIN)/installed
+preview:  ## show what `make import` would do
+	$(BIN)/python -m migrations preview
+
+status:  ## list what was imported
+	$(BIN)/python -m migrations status
+
+verify:  ## check that every import is there
+	$(BIN)/python -m migrations verify
+
+check: $(BIN)/installed  ## check the bundled exports, or another one (make check EXPORT=FILE)
+	@for export in $(if $(EXPORT),"$$EXPORT",data/*.json); do $(BIN)/python -m migrations check "$$export" || exit 1; done
+
+psql: $(BIN)/installed  ## open the database of DATABASE_URL, or the local one (SQL="SELECT …" runs that alone)
+	@$(BIN)/python -m migrations.deploy.psql $(if $(SQL),--command "$$SQL")
 
 clean:  ## remove the virtual environment and the local database
 	rm -rf .venv .venv-bench .bench .postgres .pytest_cache .mypy_cache .ruff_cache .hypothesis

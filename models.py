@@ -10,7 +10,7 @@ function, the audit trigger) are made by the revisions alone.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -23,7 +23,8 @@ class Base(DeclarativeBase):
         int: BigInteger(),
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB(),
-        list[int]: ARRAY(BigInteger()),
+        list[int]: ARRAY(Integer()),
+        list[str]: ARRAY(Text()),
     }
 
 
@@ -48,18 +49,9 @@ class Setting(Base):
 
 
 class Lead(Base):
-    """A person to call.
-
-    Two leads with one phone cannot both be current: the younger ones carry ``duplicate_of``. The
-    unique index that says so is made by a revision, after the function that it is built on.
-    """
+    """A person to call. An import finds them by phone, through an index that a revision makes."""
 
     __tablename__ = "leads"
-    __table_args__ = (
-        Index(
-            "leads_duplicate_of", "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")
-        ),
-    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     lead_number: Mapped[str] = mapped_column(server_default="")
@@ -73,7 +65,6 @@ class Lead(Base):
     assigned_agent: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("leads.id"))
 
 
 class LeadAudit(Base):
@@ -109,12 +100,15 @@ class LeadImport(Base):
     export: Mapped[str]
     sha256: Mapped[str]
     records: Mapped[int]
+    declaration: Mapped[str]
+    policies: Mapped[str]
     next_record: Mapped[int] = mapped_column(server_default="0")
     created: Mapped[int] = mapped_column(server_default="0")
     updated: Mapped[int] = mapped_column(server_default="0")
     unchanged: Mapped[int] = mapped_column(server_default="0")
     rejected: Mapped[int] = mapped_column(server_default="0")
     folded: Mapped[int] = mapped_column(server_default="0")
+    shared: Mapped[int] = mapped_column(server_default="0")
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
     ran_by: Mapped[str]
@@ -141,7 +135,9 @@ class LeadImportBatch(Base):
     unchanged: Mapped[int]
     rejected: Mapped[int]
     folded: Mapped[int]
-    created_ids: Mapped[list[int]]
+    created_ids: Mapped[list[str]]
+    created_records: Mapped[list[int]]
+    added_by: Mapped[int] = mapped_column(server_default=func.txid_current())
 
 
 class LeadImportReject(Base):
@@ -157,25 +153,17 @@ class LeadImportReject(Base):
 
 
 class LeadBeforeImage(Base):
-    """The ledger: an updated lead as it was before the import, column by column.
+    """The ledger: an updated lead as it was before the import.
 
-    ``record`` is the position in the export of the record that updated it, ``imported_at`` the
-    ``updated_at`` that the import gave the lead.
+    ``record`` is the position in the export of the record that updated it. ``old_values`` are the
+    columns that the import's declaration names, in its order, and the time of the last change.
+    ``imported_at`` is the time that the import gave the lead.
     """
 
     __tablename__ = "lead_before_images"
 
     import_id: Mapped[int] = mapped_column(primary_key=True)
     record: Mapped[int] = mapped_column(primary_key=True)
-    lead_id: Mapped[int]
-    lead_number: Mapped[str | None]
-    full_name: Mapped[str | None]
-    phone: Mapped[str | None]
-    email: Mapped[str | None]
-    status: Mapped[str | None]
-    address1: Mapped[str | None]
-    postal_code: Mapped[str | None]
-    notes: Mapped[str | None]
-    assigned_agent: Mapped[str | None]
-    updated_at: Mapped[datetime | None]
+    lead_id: Mapped[str]
+    old_values: Mapped[list[str]]
     imported_at: Mapped[datetime]

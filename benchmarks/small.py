@@ -8,7 +8,8 @@ from benchmarks.process import measured
 from benchmarks.report import Spread, section, table, write
 from benchmarks.server import Server
 from benchmarks.work import bring_to, prepared, seeded
-from tests.support.crm import IMPORT, shown
+from tests.support.bundled import IMPORT
+from tests.support.database import shown
 
 __all__ = ["bench_small"]
 

@@ -12,7 +12,8 @@ from sqlalchemy import URL
 
 from benchmarks.server import ROOT, Server
 from benchmarks.work import COLUMNS, Work, bring_to
-from tests.support.crm import FIELDS, IMPORT, shown
+from tests.support.bundled import FIELDS, IMPORT
+from tests.support.database import shown
 
 __all__ = ["LIMIT", "OURS", "PEERS", "Unavailable", "Way", "install_peers", "version_of"]
 

@@ -25,7 +25,8 @@ from sqlalchemy import URL
 from benchmarks.server import WORK, Server
 from data.make_export import records, write_export
 from migrations.importer.session import copy_text
-from tests.support.crm import BEFORE_IMPORT, FIELDS, IMPORT, run, shown
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT
+from tests.support.database import run, shown
 from tests.support.projects import copy_project
 
 __all__ = ["AGAIN", "Work", "bring_to", "digest", "prepared", "seeded"]
@@ -48,9 +49,9 @@ class Work:
 
 
 @cache
-def prepared(size: int, place: Path = WORK) -> Work:
+def prepared(size: int, place: Path | None = None) -> Work:
     """Make an export of ``size`` records, or take the one that was made before."""
-    folder = place / f"{size}-records"
+    folder = (place or WORK) / f"{size}-records"
     work = Work(size, folder / "export.json", folder / "rows.txt", folder / "a project")
     folder.mkdir(parents=True, exist_ok=True)
     if not work.rows.exists():
@@ -138,8 +139,9 @@ def seeded(server: Server, work: Work, *, by_text: bool = False, more: int = 0) 
             url,
             f"""
             INSERT INTO leads (lead_number, full_name, phone, email, status, address1, postal_code)
-            SELECT 'X' || n, 'Somebody else', '05' || lpad(n::text, 9, '0'), n || '@example.org', 'new',
-                n || ' Old Street', 'ZZ99 9ZZ'
+            SELECT
+                'X' || n, 'Somebody else', '05' || lpad(n::text, 9, '0'), n || '@example.org',
+                'new', n || ' Old Street', 'ZZ99 9ZZ'
             FROM generate_series(1, {more}) AS n
             """,
         )

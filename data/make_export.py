@@ -74,8 +74,8 @@ STATUSES = (*COMMON_STATUSES, *COMMON_STATUSES, "booked", "not_interested")
 AGENTS = (*[""] * 5, "Priya Moorhatch", "Tom Quillbeck", "Siân Ferncott")
 EMAIL_HOSTS = ("example.com", "example.net", "example.org")
 GIVEN = """
-    Ada Amara Ben Björn Callum Chloé Dev Elif Femi Grace Hana Ines Ivo Jakub Kezia Leon Łucja Mei Nadia Noor
-    Oskar Petra Quentin Renée Rhys Siân Søren Tariq Uma Vera Wilf Yusuf Zoë
+    Ada Amara Ben Björn Callum Chloé Dev Elif Femi Grace Hana Ines Ivo Jakub Kezia Leon Łucja
+    Mei Nadia Noor Oskar Petra Quentin Renée Rhys Siân Søren Tariq Uma Vera Wilf Yusuf Zoë
 """
 STARTS = (
     "Ald Bram Cold Dun Elm Fern Gorse Hazel Ivel Lark Moor Nettle Oaken Pem Quill Rush Thorn Wren"

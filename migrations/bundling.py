@@ -11,7 +11,7 @@ from pathlib import Path
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.sealing import SUFFIX
-from migrations.importer.v1 import twin_name
+from migrations.importer.v1 import Import, twin_name
 from migrations.recipients import RECIPIENTS, partial, read_recipients, seal_file
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import Twin, write_twin
@@ -57,21 +57,22 @@ class Bundled:
 
 
 def bundle(
-    source: Path, folder: Path, name: str, sha256: str, *, clear: bool = False, twin: bool = True
+    source: Path, folder: Path, import_: Import, *, clear: bool = False, twin: bool = True
 ) -> Bundled:
     """Put a checked export and its twin into ``data/``.
 
-    source: where it is now; folder: data/; name: what it is called there, in clear; sha256: of its
-    content. clear: it is not sealed though there are recipients; twin: it gets one if there are.
+    source: where it is now; folder: data/; import_: what will import it. clear: it is not sealed
+    though there are recipients; twin: it gets one if there are.
     Raises ``ImportStopped``, then nothing was written.
     """
     recipients = read_recipients(folder) if (folder / RECIPIENTS).exists() else []
     is_sealed = source.name.endswith(SUFFIX) or bool(recipients and not clear)
-    target = folder / (f"{name}{SUFFIX}" if is_sealed else name)
-    is_there = _is_there(target, sha256)
+    target = folder / (f"{import_.export}{SUFFIX}" if is_sealed else import_.export)
+    is_there = _is_there(target, import_)
     written = None
     if recipients and twin:
-        written = write_twin(source, folder / twin_name(name), read_mask(folder))
+        twin_path = folder / twin_name(import_.export)
+        written = write_twin(source, twin_path, read_mask(folder), import_.leads)
     if not is_there and is_sealed and not source.name.endswith(SUFFIX):
         seal_file(source, target, recipients)
     elif not is_there:
@@ -80,13 +81,13 @@ def bundle(
     return Bundled(target, written)
 
 
-def _is_there(target: Path, sha256: str) -> bool:
+def _is_there(target: Path, import_: Import) -> bool:
     """Whether the very export is there already. Raises ``AnotherFile`` if it is another one."""
     if not target.exists():
         return False
-    with open_export(target) as there:
+    with open_export(target, fields=import_.leads.fields) as there:
         there.check()
-    if there.sha256 != sha256:
+    if there.sha256 != import_.sha256:
         raise AnotherFile(
             f"data/{target.name} is another file. An export is never edited: give this one its own "
             "name."

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from logging.config import fileConfig
 from typing import Any
@@ -12,36 +12,44 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.commands.output import tell_preview
-from migrations.deploy.connection import connect, database
+from migrations.deploy.connection import connect
+from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
-from migrations.deploy.people import (
-    all_imports,
-    people_of_script,
-    people_to_import,
-    refuse_preview_of_real_people,
-)
+from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
+from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
-    Steps,
-    check_steps,
-    log_nothing_pending,
-    stamped_heads,
-    why_incomplete,
+    Done,
+    Fault,
+    History,
+    check_done,
+    faults,
+    imports_of,
+    last_import,
+    nothing_new_in_words,
+    read_code,
+    read_history,
+    read_stamp,
+    stamp_faults,
+    version_table,
 )
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
-from migrations.importer.phone import KEY_INDEX
+from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
+from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
 from migrations.importer.v1 import People
 from migrations.preview.dry_run import previewed
+from migrations.preview.words import print_preview
 from models import Base
 
 
 def main() -> None:
-    if context.config.config_file_name and context.config.attributes.get("configure_logger", True):
+    if context.config.config_file_name and is_logging_ours(context.config):
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
+        return
     try:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
         if context.is_offline_mode():
@@ -61,9 +69,8 @@ def write_script(settings: Settings) -> None:
             "out."
         )
     if is_upgrade():
-        start = to_tuple(context.get_starting_revision_argument(), default=())
-        end = to_tuple(context.get_revision_argument(), default=())
-        settings = with_people(settings, people_of_script(context.script, start, end))
+        code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
+        settings = with_people(settings, people_to_import(code.due(destination() or ())))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
@@ -77,52 +84,54 @@ def with_people(settings: Settings, people: People) -> Settings:
 
 def run(settings: Settings, stop: Stop) -> None:
     if is_upgrade():
-        refuse_preview_of_real_people(os.environ, all_imports(context.script))
-    with database() as url:
+        refuse_preview_of_real_people(os.environ, imports_of(context.config))
+    with database_of(context.config) as url:
         for attempt in reconnecting(stop):
             with attempt:
-                steps = Steps()
+                done = Done()
                 again = attempt.retry_state.attempt_number > 1
                 with connect(url, again=again) as connection, named_errors(connection):
-                    migrate(connection, settings, steps, stop)
-                if steps.heads is not None and not settings.importer.dry_run:
+                    migrate(connection, settings, done, stop)
+                if done.heads is not None and not settings.importer.dry_run:
                     with connect(url, again=True) as connection, named_errors(connection):
-                        check_steps(connection, steps.heads, steps.upgraded, context.script)
+                        check_done(connection, context.config, done)
 
 
-def migrate(connection: Connection, settings: Settings, steps: Steps, stop: Stop) -> None:
-    found, wanted = stamped_heads(connection), destination()
-    incomplete = is_upgrade() and why_incomplete(connection, context.script)
+def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) -> None:
+    found, wanted = read_stamp(connection, context.config), destination()
     connection.rollback()
-    if wanted == set(found) and not incomplete and not settings.importer.dry_run:
-        # Alembic would look again, without the lock: what another deploy does now is no work of
-        # ours.
-        log_nothing_pending(connection, context.script)
-        return
-    if incomplete or (wanted is not None and wanted != set(found)):
+    if wanted is None:
+        refuse(stamp_faults(found))
+    elif wanted != set(found.stamped) or stopping(look(connection)):
         check_server(connection)
         take_deploy_lock(connection, settings.lock_wait, stop)
-    if incomplete:
-        # With the lock: it may have been another deploy's downgrade at work.
-        refuse_incomplete(connection)
+        # Only now: without the lock it may have been another deploy's downgrade at work.
+        refuse(stopping(look(connection)))
+    elif not settings.importer.dry_run:
+        # Alembic would look for work again, without the lock, and find what another deploy does.
+        log_nothing_pending(connection)
+        return
     if is_upgrade() and wanted is not None:
-        settings = with_people(settings, people_to_import(connection, context.script, wanted))
-    show = context.config.attributes.get("show_preview", tell_preview)
-    with (
-        previewed(connection, show)
-        if settings.importer.dry_run and wanted is not None
-        else nullcontext()
-    ):
-        configure(settings, stop, connection=connection, on_version_apply=steps)
-        with context.begin_transaction():
+        history = look(connection)
+        due = history.due(wanted)
+        people = people_to_import(due, history.receipts, history.imports)
+        settings = with_people(settings, people)
+    with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
+        configure(settings, stop, connection=connection, on_version_apply=done)
+        with context.begin_transaction(), merges_explained(context.script, found.stamped):
             context.run_migrations()
-    if wanted is not None and steps.heads is None:
-        log_nothing_pending(connection, context.script)
+    if wanted is not None and done.heads is None:
+        log_nothing_pending(connection)
+
+
+def look(connection: Connection) -> History:
+    history = read_history(connection, context.config)
+    connection.rollback()
+    return history
 
 
 def destination() -> set[str] | None:
-    """The revisions that this command goes to; None where it only looks (current, check,
-    history)."""
+    """The revisions that this command goes to; None if it only looks (current, check, history)."""
     try:
         return set(to_tuple(context.get_revision_argument(), default=()))
     except KeyError:
@@ -130,34 +139,56 @@ def destination() -> set[str] | None:
 
 
 def is_upgrade() -> bool:
-    """Whether this command is an upgrade, of which alone it is asked that all imports are
-    complete."""
     return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
 
 
-def refuse_incomplete(connection: Connection) -> None:
-    """Nothing is upgraded over an import that is not there as a whole, nor called complete."""
-    why = why_incomplete(connection, context.script)
-    connection.rollback()
-    if why:
-        raise DatabaseRefused(why)
+def stopping(history: History) -> list[Fault]:
+    """What keeps this command from its work.
+
+    An upgrade is called complete only if every import is. Other commands mend what is not, but
+    need a stamp from which Alembic finds a way; ``stamp --purge`` needs none.
+    """
+    if is_upgrade():
+        return [fault for fault in faults(history) if fault.stops_upgrade]
+    options = context._proxy.context_opts  # type: ignore[attr-defined]  # not told otherwise
+    return [] if options.get("purge") else stamp_faults(history)
+
+
+def refuse(found: list[Fault]) -> None:
+    """Raise ``DatabaseRefused`` with the first fault: its remedy may mend the others too."""
+    if found:
+        raise DatabaseRefused(str(found[0]))
+
+
+def log_nothing_pending(connection: Connection) -> None:
+    """Say that the last import is in and that this run added nothing to it, unless it is not in."""
+    history = look(connection)
+    wrong = [fault for fault in faults(history) if fault.stops_upgrade]
+    if wrong:
+        log.warning("%s", wrong[0])
+    elif receipt := last_import(history):
+        leads = count_leads_in_words(connection, find_table(connection, receipt.leads))
+        log.info("%s", nothing_new_in_words(receipt, leads))
+
+
+def shown(connection: Connection) -> AbstractContextManager[None]:
+    """Show what happens in the block and roll it back."""
+    imports = imports_of(context.config)
+    leads = imports[-1].leads if imports else None
+    show = context.config.attributes.get("show_preview", print_preview)
+    return previewed(connection, leads, show)
 
 
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
     context.configure(
         target_metadata=Base.metadata,
-        include_object=is_described_by_the_models,
+        include_object=is_compared,
+        version_table=version_table(context.config),
         # Each revision commits for itself: what is done stays done when a later one fails.
         transaction_per_migration=True,
         importer=replace(settings.importer, why_stop=why_stop),
         **more,
     )
-
-
-def is_described_by_the_models(_: object, name: str | None, kind: str, *__: object) -> bool:
-    """For ``alembic check``: the phone key's index needs its function, and both are the
-    revisions'."""
-    return not (kind == "index" and name == KEY_INDEX)
 
 
 @contextmanager

@@ -1,17 +1,31 @@
 <%!
     import json as quoting
 
-    def quote(name):
-        return None if name is None else quoting.dumps(name)
+    def quote(names):
+        if names is None:
+            return None
+        if isinstance(names, tuple):
+            listed = quoting.dumps(names)[1:-1]
+            return f"({listed})" if len(names) > 1 else listed
+        return quoting.dumps(names)
+%>\
+<%
+    merges = isinstance(down_revision, tuple)
+    imports_leads = import_ is not UNDEFINED
+    up, down = context.get("upgrades"), context.get("downgrades")
+    is_empty = "pass" if merges else "op.execute(...)"
 %>\
 """${message}.
 
-% if import_ is UNDEFINED:
+% if merges:
+It joins the branches of the chain, and does nothing of its own.
+% elif not imports_leads:
 Rules of a deploy:
 - The old code runs on while this runs, and after it if the deploy is taken back: add first, remove
   in a later deploy.
 - Nothing here may hold a lock on a busy table for longer than a moment: no rewrite, indexes
-  CONCURRENTLY inside op.get_context().autocommit_block(), constraints NOT VALID and validated later.
+  CONCURRENTLY inside op.get_context().autocommit_block(), constraints NOT VALID first and
+  validated later.
 - A released revision is never edited, and imports nothing that moves on, such as models.
 % else:
 Rules of a deploy:
@@ -23,23 +37,38 @@ Rules of a deploy:
 % endif
 """
 
+% if not merges:
+% if "sa." in f"{up}{down}":
+import sqlalchemy as sa
+% endif
 from alembic import op
-% if import_ is not UNDEFINED:
+% if imports:
+${imports}
+% endif
+% if imports_leads:
 
+from migrations.crm import LEADS
 from migrations.importer.v1 import Import, apply, revert
 % endif
 
+% endif
 revision = ${quote(up_revision)}
 down_revision = ${quote(down_revision)}
-% if import_ is UNDEFINED:
+% if branch_labels:
+branch_labels = ${quote(branch_labels)}
+% endif
+% if depends_on:
+depends_on = ${quote(depends_on)}
+% endif
+% if not imports_leads:
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "op.execute(...)"}
+    ${up or is_empty}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "op.execute(...)"}
+    ${down or is_empty}
 % else:
 
 IMPORT = Import(
@@ -47,6 +76,7 @@ IMPORT = Import(
     export="${import_.export}",
     sha256="${import_.sha256}",
     records=${import_.records},
+    leads=LEADS,
 % if import_.masked:
     masked="${import_.masked}",
 % endif

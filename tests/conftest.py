@@ -12,9 +12,13 @@ from sqlalchemy import URL
 
 from migrations.deploy.local_postgres import EmbeddedPostgresError
 from tests.support import postgres
-from tests.support.crm import BEFORE_IMPORT, add_lead, keys_of, records, run, upgrade
+from tests.support.bundled import BEFORE_IMPORT, records
+from tests.support.crm import add_lead, keys_of
+from tests.support.database import run
+from tests.support.upgrades import upgrade
 
 CHOSEN = pytest.StashKey[str]()
+MOST_WORKERS = 4
 
 
 class NewDatabase(Protocol):
@@ -33,29 +37,51 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", metavar="container|embedded|URL", help="what the tests run on")
 
 
+def asked_for(config: pytest.Config) -> str | None:
+    return config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose at once: what was asked for and is not there ends the run before the first test."""
+    # It would win over the DATABASE_URL that the tests give their deploys.
+    os.environ.pop("MIGRATION_DATABASE_URL", None)
     try:
-        config.stash[CHOSEN] = postgres.choose(
-            config.getoption("--postgres") or os.environ.get("TEST_POSTGRES")
-        )
+        config.stash[CHOSEN] = postgres.choose(asked_for(config))
     except postgres.NoPostgresError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Choose how many workers `-n auto` starts, each with a server of its own.
+
+    A server that you name is shared by all of them, and some tests count what it does as a whole.
+    """
+    return 0 if postgres.is_url(asked_for(config)) else min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     return postgres.describe(config.stash[CHOSEN])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that uses the run's Postgres, so that `-m "not server"` leaves it out."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
+
+
 @pytest.fixture(scope="session")
-def postgres_server(pytestconfig: pytest.Config) -> Iterator[URL]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[URL]:
     """The URL of an administrator on the Postgres of this run, started for the first test that
-    needs it."""
+    needs it. A server that does not start ends the run, that of the other workers too."""
     try:
-        with postgres.server(pytestconfig.stash[CHOSEN]) as admin:
+        with postgres.server(request.config.stash[CHOSEN]) as admin:
             yield admin
     except (postgres.NoPostgresError, EmbeddedPostgresError) as error:
-        pytest.exit(str(error), returncode=3)
+        request.session.shouldstop = str(error)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

@@ -21,14 +21,16 @@ FIELDS = [
 engine = create_engine(make_url(URL).set(drivername="postgresql+psycopg2"))
 frame = pandas.read_json(EXPORT, dtype=False, convert_dates=False)[[*FIELDS, "created_at"]]
 columns = ", ".join(FIELDS)
+overwrite = ", ".join(f"{field} = excluded.{field}" for field in FIELDS)
 with engine.begin() as connection:
     frame.to_sql("leads_stage", connection, index=False, chunksize=10_000)
     connection.execute(
         text(
             f"""
-            INSERT INTO leads ({columns}, created_at) SELECT {columns}, created_at::timestamptz FROM leads_stage
+            INSERT INTO leads ({columns}, created_at)
+            SELECT {columns}, created_at::timestamptz FROM leads_stage
             ON CONFLICT (lead_phone_key_v1(phone)) WHERE duplicate_of IS NULL
-            DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)}, updated_at = now()
+            DO UPDATE SET {overwrite}, updated_at = now()
             """
         )
     )

@@ -10,16 +10,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
+from migrations.crm import LEADS
 from migrations.importer.export.problems import Malformed, with_problems
 from migrations.importer.export.reading import open_content
-from migrations.importer.record import Record
 
 __all__ = ["fix_sheet"]
 
 WARNING = "Personal data, for the owner's eyes only: delete this file once the export is corrected."
-FIELDS = tuple(field.name for field in msgspec.structs.fields(Record))
+FIELDS = ("id", *(field.name for field in LEADS.fields))
 BLOCK = 1 << 20
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -32,8 +30,9 @@ def fix_sheet(export: Path) -> str:
     lines.writerow([WARNING])
     lines.writerow(["record", "field", "reason", *FIELDS])
     with open_content(export) as file:
+        blocks = iter(lambda: file.read(BLOCK), b"")
         try:
-            for value, problems in with_problems(iter(lambda: file.read(BLOCK), b"")):
+            for value, problems in with_problems(blocks, LEADS.fields):
                 values = dict(_pairs(value))
                 for problem in problems:
                     lines.writerow(

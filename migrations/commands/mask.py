@@ -4,17 +4,13 @@ import argparse
 import re
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-
+from migrations.commands.project import revisions
 from migrations.importer.export.reading import find_export
 from migrations.importer.v1 import DATA, Import, twin_name
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import CannotMask, Twin, write_twin
 
 __all__ = ["add_arguments", "run"]
-
-ROOT = Path(__file__).parents[2]
 
 _RECORDS = re.compile(r"^( *)records=\d+,\n", re.MULTILINE)
 
@@ -26,8 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the twin of a revision's export, and pin it in the revision."""
-    config = Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(quiet=True))
-    revision = ScriptDirectory.from_config(config).get_revision(given.revision)
+    revision = revisions().get_revision(given.revision)
     import_ = getattr(revision.module, "IMPORT", None) if revision else None
     if not isinstance(import_, Import):
         raise CannotMask(f"{given.revision} imports no export. Nothing was written.")
@@ -37,7 +32,8 @@ def run(given: argparse.Namespace) -> int:
         find_export(DATA, import_.export),
         DATA / twin_name(import_.export),
         read_mask(DATA),
-        set_aside=import_.rejected == "set aside",
+        import_.leads,
+        set_aside=import_.sets_aside,
     )
     _pin(Path(revision.path), twin)
     statuses = ", ".join(status or '""' for status in twin.statuses)

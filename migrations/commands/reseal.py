@@ -9,9 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-
+from migrations.commands.project import alembic_config
 from migrations.history import imports_of
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
@@ -28,8 +26,6 @@ from migrations.recipients import (
 
 __all__ = ["add_arguments", "reseal", "run"]
 
-ROOT = Path(__file__).parents[2]
-
 WHAT_STAYS = (
     "Old ciphertexts stay in git's history and open with the old key. If that key leaked, these "
     "people are disclosed: reseal does not undo that."
@@ -42,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Seal each ``data/*.age`` anew."""
-    config = Config(ROOT / "alembic.ini", cmd_opts=argparse.Namespace(quiet=True))
-    script = ScriptDirectory.from_config(config)
-    imports = imports_of(script, [step.revision for step in script.walk_revisions()])
+    imports = imports_of(alembic_config())
     resealed = reseal(DATA, {import_.export: import_.sha256 for import_ in imports})
     print(f"Sealed anew: {', '.join(path.name for path in resealed)}.\n{WHAT_STAYS}")
     return 0

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from migrations.crm import LEADS
 from migrations.importer.export.reading import open_export
 from migrations.importer.sealing import SUFFIX
 from migrations.importer.v1 import DATA
@@ -38,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
         recipients = recipients_from(given.recipient, "--recipient")
     else:
         recipients = read_recipients(DATA)
-    with open_export(source) as export:
+    with open_export(source, fields=LEADS.fields) as export:
         export.check()
     seal_file(source, target, recipients)
     print(f"{target.name}: {export.count} records, sealed for {len(recipients)}.")

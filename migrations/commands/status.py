@@ -1,53 +1,116 @@
-"""What imports have left in the ledger, beside what the code still has to import."""
+"""``status``: list what imports have left in the ledger, and what the code still has to import."""
 
-from dataclasses import asdict, dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from rich.text import Text
 
-from migrations.history import imports_of, stamped_heads
-from migrations.importer.ledger import Receipt, all_receipts
+from migrations.commands.project import alembic_config, reading
+from migrations.console import console, print_json, printable
+from migrations.history import History, faults, read_history
+from migrations.importer.ledger import OUTCOMES, Receipt
+from migrations.importer.progress import time_span
 from migrations.importer.v1 import Import
 
-__all__ = ["Status", "read_status", "receipt_as_json", "state_of"]
+__all__ = ["add_arguments", "run"]
 
 
-@dataclass(frozen=True)
-class Status:
-    """stamped: the database's revisions; receipts: the oldest first; pending: imports
-    without one."""
-
-    stamped: list[str]
-    receipts: list[Receipt]
-    pending: list[Import]
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what ``status`` understands to its parser."""
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
-def read_status(connection: Connection, script: ScriptDirectory) -> Status:
-    """Read the ledger. Where there is none, there are no receipts, and all imports are pending."""
-    receipts = all_receipts(connection)
-    live = {receipt.revision for receipt in receipts if receipt.reverted_at is None}
-    revisions = [step.revision for step in script.walk_revisions()][::-1]
-    pending = [import_ for import_ in imports_of(script, revisions) if import_.revision not in live]
-    return Status(sorted(stamped_heads(connection)), receipts, pending)
+def run(arguments: Namespace) -> int:
+    """Read the history and print it; returns the exit status."""
+    with reading("reading the ledger") as connection:
+        history = read_history(connection, alembic_config())
+    if arguments.json:
+        print_json(_as_json(history))
+    else:
+        _print_status(history)
+    return 0
 
 
-def state_of(receipt: Receipt) -> str:
-    """One of "reverted", "being reverted", "complete" and "unfinished"."""
-    if receipt.reverted_at:
-        return "reverted"
-    if receipt.revert_next_record:
-        return "being reverted"
-    return "complete" if receipt.complete else "unfinished"
+def _import_as_json(import_: Import) -> dict[str, Any]:
+    return {**import_.pinned, "leads": import_.leads.table}
 
 
-def receipt_as_json(receipt: Receipt) -> dict[str, Any]:
-    """All of a receipt for machines: times in ISO 8601, its state, and how many seconds it took."""
-    seconds = (
-        (receipt.finished_at - receipt.started_at).total_seconds() if receipt.finished_at else None
-    )
-    times = ("started_at", "finished_at", "reverted_at")
-    told = {
-        name: moment and moment.isoformat() for name in times for moment in [getattr(receipt, name)]
+def _as_json(history: History) -> dict[str, Any]:
+    return {
+        "stamped": history.stamped,
+        "imports": [_receipt_as_json(receipt) for receipt in history.receipts],
+        "pending": [_import_as_json(import_) for import_ in history.pending],
+        "faults": [str(fault) for fault in faults(history)],
     }
-    return asdict(receipt) | told | {"state": state_of(receipt), "seconds": seconds}
+
+
+def _receipt_as_json(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt for machines: times in ISO 8601, its state, and the seconds it took."""
+    times = {
+        name: value.isoformat()
+        for name, value in asdict(receipt).items()
+        if name.endswith("_at") and value is not None
+    }
+    seconds = receipt.took.total_seconds() if receipt.took is not None else None
+    return asdict(receipt) | times | {"state": receipt.state, "seconds": seconds}
+
+
+def _print_status(history: History) -> None:
+    """Print the receipts of the ledger, the imports that are still to come, and what is wrong."""
+    say = console().print
+    say(f"The database is stamped {', '.join(history.stamped) or 'with nothing'}.")
+    if not history.receipts:
+        say("Its ledger has no imports.")
+    for receipt in history.receipts:
+        say()
+        say(_receipt_in_words(receipt))
+    if history.pending:
+        say()
+    for import_ in history.pending:
+        say(_pending_in_words(import_))
+    for fault in faults(history):
+        if fault.stops_upgrade:
+            say()
+            say(Text.assemble(("wrong: ", "bold red"), printable(str(fault))))
+
+
+def _receipt_in_words(receipt: Receipt) -> Text:
+    name = printable(receipt.export)
+    words = Text.assemble((name, "bold"), "  ", (receipt.state, _STYLES[receipt.state]))
+    for about, fact in _facts(receipt):
+        words.append(f"\n  {about:9}", "dim").append(printable(fact))
+    return words
+
+
+def _pending_in_words(import_: Import) -> Text:
+    not_imported = ("not imported", "yellow")
+    return Text.assemble(
+        (import_.export, "bold"), f": {import_.records:,} records, ", not_imported, "."
+    )
+
+
+_STYLES = {
+    "complete": "green",
+    "unfinished": "yellow",
+    "being reverted": "yellow",
+    "reverted": "dim",
+}
+
+
+def _facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    counts = ", ".join(f"{getattr(receipt, outcome):,} {outcome}" for outcome in OUTCOMES)
+    yield "records", f"{receipt.records:,}: {counts}"
+    if not receipt.complete:
+        yield "stopped", f"at record {receipt.next_record:,} of {receipt.records:,}, or running now"
+    yield "revision", receipt.revision
+    yield "sha256", f"{receipt.sha256[:12]}…"
+    took = f", {time_span(receipt.took.total_seconds())}" if receipt.took is not None else ""
+    yield "when", f"{receipt.started_at:%Y-%m-%d %H:%M} UTC{took}"
+    yield "by", receipt.ran_by + (f", release {receipt.release[:12]}" if receipt.release else "")
+    if receipt.state == "being reverted":
+        at = f"{receipt.revert_next_record:,} of {receipt.records:,}"
+        yield "reverted", f"up to record {at}, or running now"
+    if receipt.reverted_at:
+        yield "reverted", f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: {receipt.revert_in_words}"

@@ -1,28 +1,40 @@
 """Which database, and a connection to it as a deploy needs it.
 
-``DATABASE_URL`` names it, in any form that Render gives. Without one, on a developer's machine, it
-is a local Postgres of its own in ``.postgres/``. A deploy must never migrate a throwaway database:
-on Render a missing ``DATABASE_URL`` is an error.
+``MIGRATION_DATABASE_URL`` names it, else ``DATABASE_URL``, in any form that hosts give. The first
+is for a service whose ``DATABASE_URL`` leads through a pooler. Without either, on a developer's
+machine, it is a local Postgres of its own in ``.postgres/``. A deploy must never migrate a
+throwaway database: on Render a missing URL is an error.
 """
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
-from migrations.deploy import local_postgres
+from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
+from migrations.importer.progress import log
 
-__all__ = ["connect", "database", "read_url"]
-
-log = logging.getLogger(__name__)
+__all__ = ["connect", "database", "first_connection", "named"]
 
 ROOT = Path(__file__).parents[2]
+
+VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
+"""The first one that is set names the database."""
+
+PATIENCE = 15.0
+"""Seconds that a server may take to answer for the first time, as while it restarts."""
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",
@@ -58,79 +70,151 @@ CONNECT_ARGS: dict[str, Any] = {
 }
 
 
+_STARTING = (
+    "Connection refused",
+    "No such file or directory",  # a local server's socket
+    "the database system is",  # starting up, shutting down, in recovery mode, …
+    "server closed the connection unexpectedly",
+)
+"""What a server's absence sounds like while it restarts: the driver gives no SQLSTATE for it."""
+
+_SETTLE = """
+    SELECT set_config(name, wanted.value, false)
+    FROM unnest(:names, :values) AS wanted (setting, value)
+    JOIN pg_catalog.pg_settings ON lower(name) = lower(wanted.setting)
+"""
+_BE_DURABLE = """
+    SELECT set_config(name, 'on', false)
+    FROM pg_catalog.pg_settings
+    WHERE name = 'synchronous_commit' AND setting = 'off'
+"""
+
+
 @contextmanager
 def database(environ: Mapping[str, str] = os.environ) -> Iterator[URL]:
-    """The URL of the database to work on; the embedded one runs as long as the block."""
-    if given := environ.get("DATABASE_URL", "").strip():
-        yield read_url(given)
+    """Give the URL of the database to work on; a local one runs as long as the block.
+
+    Raises ``DatabaseRefused``.
+    """
+    if name := next((name for name in VARIABLES if name in environ), None):
+        yield read_url(_not_empty(environ[name], name), name)
     elif environ.get("RENDER"):
         raise DatabaseRefused(
             "DATABASE_URL is not set, and this is a deploy on Render: nothing was started. Give "
-            "the service "
-            "DATABASE_URL from the database's connectionString (see render.yaml), then deploy "
-            "again."
+            "the service DATABASE_URL from the database's connectionString (see render.yaml), then "
+            "deploy again."
         )
     else:
-        log.info("DATABASE_URL is not set: using a local Postgres in .postgres/")
-        try:
-            server = local_postgres.running(ROOT / ".postgres")
-            url = server.__enter__()
-        except local_postgres.EmbeddedPostgresError as error:
-            raise DatabaseRefused(str(error)) from None
-        try:
+        with _local_postgres() as url:
             yield url
-        finally:
-            server.__exit__(None, None, None)
 
 
-def read_url(given: str) -> URL:
-    """A Postgres URL in any usual form, for psycopg2. Raises ``DatabaseRefused``, never
-    showing it."""
+def _not_empty(value: str, name: str) -> str:
+    if not value.strip():
+        raise DatabaseRefused(f"{name} is set, but empty. Give it the database's URL, or unset it.")
+    return value.strip()
+
+
+@contextmanager
+def _local_postgres() -> Iterator[URL]:
     try:
-        url = make_url(given)
-    except (ArgumentError, ValueError):
+        from migrations.deploy.local_postgres import (  # noqa: PLC0415  # not to be had on Windows
+            EmbeddedPostgresError,
+            running,
+        )
+    except ImportError as error:
         raise DatabaseRefused(
-            "DATABASE_URL is not a URL. Expected postgresql://user:password@host/database; "
-            "special characters "
-            "in the password are written as %XX."
+            f"DATABASE_URL is not set, and a local Postgres cannot run here: this system has no "
+            f"{error.name}. Set DATABASE_URL."
         ) from None
-    if "@" in (
-        url.host or ""
-    ):  # what follows the password's own @ would be taken for a host, and named
-        raise DatabaseRefused(
-            "DATABASE_URL holds more than one @. In the password it is written as %40."
-        )
-    if url.drivername.split("+")[0] not in ("postgres", "postgresql"):
-        raise DatabaseRefused(
-            "DATABASE_URL does not name a Postgres database. Expected postgresql://…"
-        )
-    return url.set(drivername="postgresql+psycopg2")
+    log.info("DATABASE_URL is not set: using a local Postgres in .postgres/")
+    try:
+        with running(ROOT / ".postgres") as url:
+            yield url
+    except EmbeddedPostgresError as error:
+        raise DatabaseRefused(str(error)) from None
 
 
 @contextmanager
 def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
-    """A connection of its own, with the session's settings.
+    """Open a connection of its own, with the session's settings; the first one names the database
+    on the log.
 
-    again: there was one before, so the server is there, or will be: raises ``TryAgain`` where it
-    does not answer. Otherwise the URL may be wrong, and it is ``DatabaseRefused``.
+    again: there was one before, so the URL is right. Raises ``TryAgain`` then if the server does
+    not answer, otherwise ``DatabaseRefused``.
     """
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
-    with ExitStack() as opened:
-        try:
-            connection = opened.enter_context(engine.connect())
-            _refuse_pooler(connection)
-            _settle(connection)
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            if again:
-                raise TryAgain(
-                    f"The server does not answer: {reason}. Run the same command again.", lost=True
-                ) from None
-            raise DatabaseRefused(
-                f"No connection to the database: {reason}. Nothing was written. Check "
-                f"DATABASE_URL and the server."
-            ) from None
+    with _connected_again(url) if again else first_connection(url) as connection:
+        if not again:
+            log.info("Database: %s", named(connection))
         yield connection
+
+
+def named(connection: Connection) -> str:
+    """Name a connection's database, host and role, as in "crm on db.example.com as deploy"."""
+    info = connection.connection.driver_connection.info  # type: ignore[union-attr]  # it is open
+    if not info.host or info.host.startswith(("/", "@")):
+        where = "this machine"
+    else:
+        where = info.host if info.port == 5432 else f"{info.host}:{info.port}"
+    return f"{info.dbname} on {where} as {info.user}"
+
+
+def first_connection(url: URL) -> Connection:
+    """Connect without knowing whether the URL is right; a server that is starting is waited for.
+
+    Raises ``DatabaseRefused``.
+    """
+    attempts = Retrying(
+        retry=retry_if_exception(_is_starting),
+        wait=wait_random_exponential(multiplier=0.1, max=1),
+        stop=stop_after_delay(PATIENCE),
+        before_sleep=_say_once,
+        reraise=True,
+    )
+    try:
+        return attempts(_prepared, url)
+    except DBAPIError as error:
+        raise DatabaseRefused(
+            f"No connection to the database: {_reason(error)}. Nothing was written. Check the "
+            "URL and the server, then try again."
+        ) from None
+
+
+def _connected_again(url: URL) -> Connection:
+    try:
+        return _prepared(url)
+    except DBAPIError as error:
+        raise TryAgain(
+            f"The server does not answer: {_reason(error)}. Run the same command again.", lost=True
+        ) from None
+
+
+def _is_starting(error: BaseException) -> bool:
+    """Whether waiting may help. A wrong password, database or host will not get better."""
+    return isinstance(error, DBAPIError) and any(sign in str(error.orig) for sign in _STARTING)
+
+
+def _say_once(attempt: RetryCallState) -> None:
+    if attempt.attempt_number == 1 and attempt.outcome:
+        reason = _reason(attempt.outcome.exception())
+        log.warning("The server does not answer yet: %s. Trying for %.0f s.", reason, PATIENCE)
+
+
+def _reason(error: BaseException | None) -> str:
+    return str(getattr(error, "orig", error)).strip().splitlines()[0].removesuffix(".")
+
+
+def _prepared(url: URL) -> Connection:
+    """Connect, and have the session as a deploy needs it."""
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
+    connection = engine.connect()
+    try:
+        _refuse_pooler(connection)
+        _settle(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _refuse_pooler(connection: Connection) -> None:
@@ -140,23 +224,16 @@ def _refuse_pooler(connection: Connection) -> None:
     connection.rollback()
     if told != found:
         raise DatabaseRefused(
-            "DATABASE_URL leads through a connection pooler (PgBouncer): the deploy lock and the "
-            "session's settings "
-            "do not hold there. Nothing was written. Use the database's direct connection string."
+            "The database's URL leads through a connection pooler (PgBouncer), where the deploy "
+            "lock and the session's settings do not hold. Nothing was written. Set "
+            "MIGRATION_DATABASE_URL to the database's direct URL: DATABASE_URL may stay as it is."
         )
 
 
 def _settle(connection: Connection) -> None:
     """Set what this server knows of ``SESSION_SETTINGS``; in no session that is the pooler's."""
-    connection.execute(
-        text(
-            "SELECT set_config(name, wanted.value, false) "
-            "FROM unnest(:names, :values) AS wanted (setting, value) "
-            "JOIN pg_catalog.pg_settings ON lower(name) = lower(wanted.setting)"
-        ),
-        {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())},
-    )
-    # What was committed is saved, also where the server crashes right afterwards.
-    durable = "SELECT set_config(name, 'on', false) FROM pg_catalog.pg_settings WHERE name = 'synchronous_commit'"
-    connection.execute(text(f"{durable} AND setting = 'off'"))
+    settings = {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())}
+    connection.execute(text(_SETTLE), settings)
+    # What was committed is saved, even if the server crashes right afterwards.
+    connection.execute(text(_BE_DURABLE))
     connection.commit()

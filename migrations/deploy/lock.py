@@ -4,21 +4,24 @@ It is polled, never waited for inside the server: a waiting statement would keep
 CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wait for each other.
 """
 
+import random
 import time
+from functools import partial
 
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from migrations.deploy.stop import Stop
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
+from migrations.importer.session import DEPLOY_LOCK
 
 __all__ = ["take_deploy_lock"]
 
-KEY = int.from_bytes(b"leads-im")
-"""Any fixed 64-bit number; locks are counted by database."""
+SHORTEST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+"""Seconds, at the most, between two tries."""
 
 _TRY = "SELECT pg_try_advisory_lock(:key)"
 _HOLDER = """
@@ -41,35 +44,35 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None
     seconds: how long to wait for another holder; ``stop`` may end the wait earlier.
     Raises ``DatabaseRefused`` when it is over.
     """
-    started = time.monotonic()
-    time_is_over = stop_after_delay(seconds)
-    attempts = Retrying(
-        retry=retry_if_result(lambda taken: not taken),
-        wait=wait_random_exponential(multiplier=0.05, max=1),
-        stop=lambda state: time_is_over(state) or stop() is not None,
-        retry_error_callback=lambda _: False,
+    started, pause = time.monotonic(), SHORTEST_PAUSE
+    with Progress("waiting for another deploy", "seconds", at_once=True) as progress:
+        while not _try(connection):
+            waited = time.monotonic() - started
+            progress.at(waited, seconds, partial(_holder_in_words, connection))
+            if waited >= seconds or stop():
+                raise _gave_up(connection, seconds, stop)
+            # At random, so that two who wait do not always ask in the same moment.
+            time.sleep(random.uniform(0, pause))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _try(connection: Connection) -> bool:
+    taken: bool = connection.execute(text(_TRY), {"key": DEPLOY_LOCK}).scalar_one()
+    connection.rollback()
+    return taken
+
+
+def _gave_up(connection: Connection, seconds: float, stop: Stop) -> DatabaseRefused:
+    reason = stop()
+    why = f"because {reason}" if reason else f"after {seconds:.0f} s (-x lock-wait)"
+    return DatabaseRefused(
+        f"Another deploy holds the deploy lock: {_holder_in_words(connection)}. Gave up {why}. "
+        "Nothing was written. Deploy again when it is through."
     )
 
-    def attempt() -> bool:
-        taken = bool(connection.execute(text(_TRY), {"key": KEY}).scalar_one())
-        connection.rollback()
-        if not taken:
-            progress.at(time.monotonic() - started, seconds, lambda: _describe_holder(connection))
-        return taken
 
-    with Progress("waiting for another deploy", "seconds", at_once=True) as progress:
-        taken = attempts(attempt)
-    if not taken:
-        reason = stop() or f"{seconds:.0f} seconds have passed"
-        raise DatabaseRefused(
-            f"Another deploy holds the deploy lock: {_describe_holder(connection)}. The wait is "
-            f"over, for {reason}. "
-            "Nothing was written; deploy again when it is through."
-        )
-
-
-def _describe_holder(connection: Connection) -> str:
-    holder = connection.execute(text(_HOLDER), {"key": KEY}).first()
+def _holder_in_words(connection: Connection) -> str:
+    holder = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
     if holder is None:
         connection.rollback()
         return "it has just ended"

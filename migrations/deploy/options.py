@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from migrations.importer.context import Options
 from migrations.importer.errors import ImportStopped
-from migrations.importer.v1 import Options
 
 __all__ = ["BadOption", "Settings", "read_settings"]
 
@@ -30,17 +30,14 @@ class Settings:
 
 def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
-    unknown = given.keys() - _KNOWN.keys()
-    if unknown:
-        known = ", ".join(
-            f"-x {name}" + ("" if read is _switch else "=…") for name, read in _KNOWN.items()
-        )
-        raise BadOption(f"-x {min(unknown)} is not known. Known are: {known}.")
+    if unknown := given.keys() - _KNOWN.keys():
+        raise BadOption(f"-x {min(unknown)} is not known. Known are: {_known_in_words()}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
         importer=Options(
             batch_size=int(values.get("batch-size", Options.batch_size)),
             pause=values.get("pause", 0) / 1000,
+            new_crm=bool(values.get("new-crm", False)),
             dry_run=bool(values.get("dry-run", False)),
             remove_created=bool(values.get("remove-created", False)),
             statement_timeout=values.get("statement-timeout", Options.statement_timeout),
@@ -49,6 +46,12 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
         ),
         lock_wait=values.get("lock-wait", LOCK_WAIT),
         time_budget=values.get("time-budget", TIME_BUDGET),
+    )
+
+
+def _known_in_words() -> str:
+    return ", ".join(
+        f"-x {name}" if read is _switch else f"-x {name}=…" for name, read in _KNOWN.items()
     )
 
 
@@ -79,6 +82,7 @@ _KNOWN: dict[str, Callable[[str, str], float]] = {
     "batch-size": _whole_number(1, 100_000),
     "dry-run": _switch,
     "lock-wait": _whole_number(0, 86_400),
+    "new-crm": _switch,
     "pause": _whole_number(0, 60_000),
     "remove-created": _switch,
     "statement-timeout": _whole_number(1, 86_400),

@@ -6,32 +6,24 @@ invented people are never mixed: the ledger tells who is there, and imports that
 count, because their leads stay.
 """
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-
-from migrations.history import imports_of, stamped_heads
 from migrations.importer.errors import ImportStopped
-from migrations.importer.ledger import Receipt, all_receipts
+from migrations.importer.ledger import Receipt
+from migrations.importer.progress import log
 from migrations.importer.v1 import Import, People
 
 __all__ = [
     "Held",
     "WrongPeople",
-    "all_imports",
     "choose_people",
     "held_by",
-    "people_of_script",
     "people_to_import",
     "refuse_preview_of_real_people",
 ]
-
-log = logging.getLogger("importer")
 
 PEOPLE = "LEADS_PEOPLE"
 DATABASES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
@@ -107,21 +99,17 @@ def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held
 
 
 def people_to_import(
-    connection: Connection, script: ScriptDirectory, destination: Iterable[str]
+    pending: Sequence[Import], receipts: Iterable[Receipt] = (), imports: Sequence[Import] = ()
 ) -> People:
-    """Which people an upgrade to the revisions of ``destination`` takes. Raises ``WrongPeople``."""
-    pending = _imports_between(script, stamped_heads(connection), destination)
-    held = held_by(all_receipts(connection), all_imports(script)) if pending else []
-    connection.rollback()
-    return _told(choose_people(os.environ, pending, held), pending)
+    """Decide it for this deploy, and say on the log if it is invented people.
 
-
-def people_of_script(
-    script: ScriptDirectory, start: Iterable[str], destination: Iterable[str]
-) -> People:
-    """Which people a script from ``start`` to ``destination`` takes. Raises ``WrongPeople``."""
-    pending = _imports_between(script, start, destination)
-    return _told(choose_people(os.environ, pending), pending)
+    receipts: the ledger's; imports: all of the code. Raises ``WrongPeople``.
+    """
+    people = choose_people(os.environ, pending, held_by(receipts, imports))
+    if people == "invented" and pending:
+        names = ", ".join(import_.of(people).export for import_ in pending)
+        log.info("Importing invented people: %s.", names)
+    return people
 
 
 def _said(environ: Mapping[str, str], pending: Sequence[Import]) -> People | None:
@@ -176,13 +164,6 @@ def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) 
             )
 
 
-def _told(people: People, pending: Sequence[Import]) -> People:
-    if people == "invented" and pending:
-        names = ", ".join(import_.of(people).export for import_ in pending)
-        log.info("Importing invented people: %s.", names)
-    return people
-
-
 def _people_in(import_: Import) -> People:
     """Who is in an export of which nobody has said anything."""
     return "invented" if import_.twin == import_ else "real"
@@ -199,22 +180,3 @@ def _is_twin(receipt: Receipt) -> bool:
 
 def _mask(import_: Import) -> str:
     return f"python -m migrations mask {import_.revision}"
-
-
-def _imports_between(
-    script: ScriptDirectory, start: Iterable[str], destination: Iterable[str]
-) -> list[Import]:
-    done = _up_to(script, start)
-    pending = [revision for revision in _up_to(script, destination) if revision not in done]
-    return imports_of(script, pending)
-
-
-def _up_to(script: ScriptDirectory, heads: Iterable[str]) -> list[str]:
-    """Some revisions and all before them, the first one first."""
-    steps = script.iterate_revisions(tuple(heads), "base") if heads else []
-    return [step.revision for step in steps][::-1]
-
-
-def all_imports(script: ScriptDirectory) -> list[Import]:
-    """Every import of the code."""
-    return imports_of(script, [step.revision for step in script.walk_revisions()])

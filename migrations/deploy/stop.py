@@ -1,12 +1,13 @@
-"""When to stop: a deploy that is cancelled, and a deploy whose time is nearly over.
+"""When to stop: if a deploy is cancelled, or its time is nearly over.
 
-The first SIGTERM or SIGINT lets the batch in hand finish; a second one ends the process at once,
-and the server rolls back what is in hand. The signals are heard by a thread of their own: the main
-one may be waiting for the server, and would hear them only afterwards.
+The first SIGTERM or SIGINT lets the batch in hand finish. A second one ends the process at once,
+and the server rolls back what is in hand. A thread of its own hears the signals, because the main
+one may be waiting for the server and would hear them only afterwards.
 """
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Asked between batches: why to stop, or None.
+    """Say why to stop, or None; asked between batches.
 
     time_budget: seconds from now on.
     """
@@ -51,15 +52,14 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop) -> Iterator[None]:
-    """Tell ``stop`` of signals. Only a process's main thread can listen; elsewhere nothing
-    changes."""
+    """Tell ``stop`` of signals, in a process's main thread; elsewhere Python cannot listen."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ear, mouth = os.pipe()
-    os.set_blocking(mouth, False)
-    # The interpreter writes a signal's number to the pipe the moment it arrives.
-    pipe_before = signal.set_wakeup_fd(mouth)
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    # The interpreter writes a signal's number there the moment it arrives.
+    wakeup_before = signal.set_wakeup_fd(mouth.fileno())
     before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
     thread = threading.Thread(target=_listen, args=(ear, stop), daemon=True)
     thread.start()
@@ -68,14 +68,14 @@ def listening(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(pipe_before)
-        os.close(mouth)
+        signal.set_wakeup_fd(wakeup_before)
+        mouth.close()
         thread.join()
-        os.close(ear)
+        ear.close()
 
 
-def _listen(ear: int, stop: Stop) -> None:
-    while numbers := os.read(ear, 16):
+def _listen(ear: socket.socket, stop: Stop) -> None:
+    while numbers := ear.recv(16):
         for number in numbers:
             if number in SIGNALS:
                 stop.hear(number)

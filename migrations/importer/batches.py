@@ -1,4 +1,4 @@
-"""A batch: some records of an export that reach the database together, or not at all.
+"""Batches: some records of an export that reach the database together, or not at all.
 
 Each is one transaction and one call, in an order of which every other loses somebody's edit: move
 the checkpoint, find the leads that are there, add the missing ones, lock those that will change and
@@ -6,52 +6,134 @@ keep their before-images, update them, write the ledger, and make sure that noth
 written.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from migrations.importer.session import Session
-from migrations.importer.sql import apply as sql
-from migrations.importer.sql import revert as back
+from migrations.importer.context import Options
+from migrations.importer.errors import DatabaseFailed, Stopped, TooManyAtOnce
+from migrations.importer.export.reading import Export
+from migrations.importer.pace import Pace
+from migrations.importer.progress import Progress, log
+from migrations.importer.retries import sleep_unless, until_the_site_lets_us
+from migrations.importer.session import Server, Session
+from migrations.importer.sql import statement
 
-__all__ = ["Batch", "apply_batch", "revert_batch"]
+__all__ = ["Batch", "Batches", "apply_batch", "revert_batch"]
 
 
 class Batch(NamedTuple):
-    """The staged records from position ``here`` up to, not including, ``next``."""
+    """The staged records from position ``first`` up to, not including, ``end``."""
 
-    here: int
-    next: int
+    first: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """How many records it has."""
+        return self.end - self.first
 
     def halves(self) -> "tuple[Batch, Batch]":
-        """The same records in two batches."""
-        middle = (self.here + self.next) // 2
-        return Batch(self.here, middle), Batch(middle, self.next)
+        """Return the same records in two batches."""
+        middle = (self.first + self.end) // 2
+        return Batch(self.first, middle), Batch(middle, self.end)
 
     def __str__(self) -> str:
-        if self.next - self.here == 1:
-            return f"record {self.next}"
-        return f"records {self.here + 1} to {self.next}"
+        if self.size == 1:
+            return f"record {self.end}"
+        return f"records {self.first + 1} to {self.end}"
 
 
 def apply_batch(session: Session, batch: Batch, revision: str) -> None:
-    """Bring one batch into the database. Raises ``TryAgain`` where the site was in the way."""
+    """Bring one batch into the database. Raises ``TryAgain`` if the site was in the way."""
     with session.batch(str(batch)):
-        session.execute(sql.APPLY_BATCH, revision=revision, here=batch.here, next=batch.next)
+        session.execute(
+            statement("call_apply_batch"), revision=revision, first=batch.first, end=batch.end
+        )
 
 
 def revert_batch(
     session: Session, batch: Batch, revision: str, *, records: int, remove_created: bool = False
 ) -> None:
-    """Take one batch back: ``apply_batch``'s inverse, as far as nobody has edited since.
+    """Revert one batch, as far as nobody has edited since: ``apply_batch``'s inverse.
 
-    batch: positions from the end of the export's ``records`` on, which is taken back from its last
-    to its first. remove_created: whether leads that it added go again. Raises ``TryAgain`` where
-    the site was in the way.
+    batch: positions from the end of the export's ``records`` on, which is reverted from its last to
+    its first. remove_created: whether leads that it added go again. Raises ``TryAgain`` if the site
+    was in the way.
     """
-    with session.batch(f"reverting {Batch(records - batch.next, records - batch.here)}"):
+    with session.batch(f"reverting {Batch(records - batch.end, records - batch.first)}"):
         session.execute(
-            back.REVERT_BATCH,
+            statement("call_revert_batch"),
             revision=revision,
-            here=batch.here,
-            next=batch.next,
+            first=batch.first,
+            end=batch.end,
             remove_created=remove_created,
         )
+
+
+Work = Callable[[Session, Batch, str], None]
+"""Apply or revert one batch of a revision's import."""
+
+
+class Batches:
+    """The batches of one export, one after the other.
+
+    saved: what a message says of the records before the checkpoint if it stops between two batches.
+    """
+
+    def __init__(
+        self, session: Server, export: Export, revision: str, options: Options, *, saved: str
+    ) -> None:
+        self._session = session
+        self._export = export
+        self._revision = revision
+        self._options = options
+        self._saved = "checked; a dry run saves nothing" if options.dry_run else saved
+        self._pace = Pace(options.batch_size, options.pause)
+
+    def run(self, work: Work, checkpoint: int) -> None:
+        """Do the work batch by batch, from the checkpoint on. Raises ``ImportStopped``."""
+        if 0 < checkpoint < self._export.count:
+            log.info(
+                "%s: resumed at record %d of %d",
+                self._export.name,
+                checkpoint + 1,
+                self._export.count,
+            )
+        first, done, plan_anew_at = checkpoint, 0, 1
+        with Progress(self._export.name, "records") as progress:
+            while first < self._export.count:
+                if done == plan_anew_at:
+                    self._session.execute(statement("plan_anew"))
+                    plan_anew_at *= 2
+                batch = Batch(first, min(first + self._pace.batch_size, self._export.count))
+                self._whole_or_in_halves(work, batch)
+                first, done = batch.end, done + 1
+                progress.at(first, self._export.count, self._pace.note)
+                if first < self._export.count and not self._options.dry_run:
+                    # A dry run holds its locks all the while: it does not rest.
+                    sleep_unless(self._options.why_stop, self._pace.rest)
+
+    def _whole_or_in_halves(self, work: Work, batch: Batch) -> None:
+        try:
+            for attempt in until_the_site_lets_us(self._options.why_stop):
+                with attempt:
+                    self._stop_if_asked(batch)
+                    work(self._session, batch, self._revision)
+                    self._pace.after(batch.size, self._session.took)
+        except TooManyAtOnce as error:
+            if batch.size == 1:
+                raise DatabaseFailed(
+                    f"{error} It is one record alone, so a smaller batch does not help. See what "
+                    "the server is busy with. What was committed stays. Run again to continue.",
+                    error.sqlstate,
+                ) from None
+            log.info("%s Trying in two halves.", error)
+            for half in batch.halves():
+                self._whole_or_in_halves(work, half)
+
+    def _stop_if_asked(self, batch: Batch) -> None:
+        if reason := self._options.why_stop():
+            raise Stopped(
+                f"{self._export.name}: stopped, for {reason}. {batch.first} of "
+                f"{self._export.count} records are {self._saved}."
+            )

@@ -32,6 +32,7 @@ class Options:
     batch_size: int = 1000
     pause: float = 0
     dry_run: bool = False
+    new_crm: bool = False
     remove_created: bool = False
     statement_timeout: float = 30
     why_stop: Callable[[], str | None] = lambda: None

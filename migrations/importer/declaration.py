@@ -245,11 +245,35 @@ class Leads:
             _field(name, target) for name, target in self.targets.items() if name not in _STANDARD
         )
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the table that this declaration names."""
+        targets = [column for target in self.targets.values() for column in columns_of(target)]
+        return (self.id, *targets, *([self.touch] if self.touch else []), *self.new)
+
+    @property
+    def changed_columns(self) -> tuple[str, ...]:
+        """The columns that an import may change in a lead that is there, without ``touch``."""
+        return tuple(
+            column
+            for name, target in self.targets.items()
+            if name != "created_at" and not isinstance(target, New)
+            for column in columns_of(target)
+        )
+
     def as_json(self) -> str:
         """All of it on one line; two declarations are the same if this is."""
         told = {name: _told(target) for name, target in self.targets.items()}
         of_table = {"table": self.table, "id": self.id, "touch": self.touch, "only": self.only}
         return json.dumps({**of_table, "new": self.new, "fields": told}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, told: str) -> "Leads":
+        """Return the declaration that ``as_json`` told."""
+        of_table = json.loads(told)
+        fields = of_table.pop("fields")
+        targets: dict[str, Any] = {name: _target(field) for name, field in fields.items()}
+        return cls(**of_table, **targets)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Leads) and self.as_json() == other.as_json()
@@ -275,12 +299,12 @@ class Leads:
                 yield "created_at: expected a column's name"
             if name == "id":
                 yield "id: is the source's own, and not imported"
-        columns = [column for target in self.targets.values() for column in columns_of(target)]
-        columns += [*self.new, self.id, *([self.touch] if self.touch else [])]
-        given = {column for column in columns if columns.count(column) > 1} - {self.id}
-        for column in sorted(given):
+            if name in ("record", "phone_key") or name.startswith("written_"):
+                yield f"{name}: is a name of the importer's own; call the field otherwise"
+        columns = self.columns
+        for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):
             yield f"the column {column} is named more than once"
-        if self.id in columns[:-1] and self.id not in self.new:
+        if self.id in columns[1:] and self.id not in self.new:
             yield f"the column {self.id} is the primary key; no field goes there"
 
 
@@ -299,7 +323,30 @@ def _field(name: str, target: Target) -> Field:
     return Field(name, _KINDS.get(type(target), "text"))
 
 
+def _target(told: Any) -> Target:
+    if isinstance(told, str):
+        return told
+    if isinstance(told, list):
+        first, last = told
+        return first, last
+    given = dict(told)
+    kind = _BY_NAME[given.pop("is")]
+    if kind is New:
+        return New(_target(given["column"]))  # type: ignore[arg-type]  # as it was told
+    if kind is Lookup and isinstance(given["by"], list):
+        given["by"] = tuple(given["by"])
+    made: Target = kind(**given)
+    return made
+
+
 def _told(target: Target) -> Any:
     if isinstance(target, str | tuple):
         return target
+    if isinstance(target, New):
+        return {"is": "New", "column": _told(target.column)}
     return {"is": type(target).__name__, **asdict(target)}
+
+
+_BY_NAME: dict[str, Any] = {
+    kind.__name__: kind for kind in (Text, *_KINDS, E164, Values, Lookup, New)
+}

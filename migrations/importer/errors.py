@@ -11,8 +11,6 @@ from psycopg2 import Error as DriverError
 from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
-from migrations.importer.phone import KEY_INDEX
-
 __all__ = [
     "OVERTAKEN",
     "UPDATED_TWICE",
@@ -38,7 +36,7 @@ WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
 OVERTAKEN = "LI003"
 UPDATED_TWICE = "LI004"
-"""The SQLSTATEs of our own assertions (``sql/apply.py``); their messages name tables, no values."""
+"""The SQLSTATEs of our own assertions (``sql/``); their messages name tables, no values."""
 
 RETRYABLE = {
     errorcodes.LOCK_NOT_AVAILABLE,
@@ -197,12 +195,13 @@ def _passing(sqlstate: str, diagnostics: object) -> str | None:
     if sqlstate in RETRYABLE:
         return _answer(sqlstate, None, diagnostics)
     if sqlstate == WITHOUT_LEAD:
-        return "leads changed while the batch looked at them, or a trigger or a constraint on leads keeps a record out"
-    if (
-        sqlstate == errorcodes.UNIQUE_VIOLATION
-        and getattr(diagnostics, "constraint_name", None) == KEY_INDEX
-    ):
-        return "the site added a lead with one of these phones"
+        return (
+            "leads changed while the batch looked at them, or a trigger or a constraint keeps a "
+            "record out"
+        )
+    if sqlstate == errorcodes.UNIQUE_VIOLATION:
+        # The next attempt finds the lead that the site has added.
+        return _answer(sqlstate, None, diagnostics)
     return None
 
 

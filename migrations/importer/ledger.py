@@ -1,6 +1,6 @@
-"""The ledger: which imports ran, how far they came, what they counted, and what their way back did.
+"""The ledger: which imports ran, how far they came, what they counted, and what a revert did.
 
-Each lead that an import wrote is in one class when the import has been taken back:
+Each lead that an import wrote is in one class when the import has been reverted:
 
 - **restored**: updated by the import, and again as it was before.
 - **kept**: edited since. An updated lead of which at least one column is not as it was before, the
@@ -10,46 +10,45 @@ Each lead that an import wrote is in one class when the import has been taken ba
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been taken back without its leads.
+of all imports of the revision: an earlier one may have been reverted without its leads.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
+from migrations.importer.context import Options
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.session import Session
+from migrations.importer.sql import statement
 
 __all__ = [
+    "OUTCOMES",
+    "REVERT_OUTCOMES",
     "Receipt",
+    "State",
     "all_receipts",
     "check_not_half_reverted",
     "check_receipt",
-    "check_same_way_back",
-    "count_leads",
+    "check_same_revert",
     "find_receipt",
     "find_reverted",
     "get_receipt",
     "has_ledger",
     "start_import",
-    "tell_leads",
 ]
 
-MOST_COUNTED = 1_000_000
+OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
+"""What becomes of a record; the five counts add up to the records."""
 
-_COLUMNS = """
-    id, revision, export, sha256, records, next_record, created, updated, unchanged, rejected, folded,
-    started_at, finished_at, ran_by, release, revert_next_record, restored, kept, removed, referenced,
-    remove_created, reverted_at
-"""
+REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
+"""What becomes of a lead in a revert."""
 
-_START = """
-    INSERT INTO lead_imports (revision, export, sha256, records, ran_by, release)
-    VALUES (:revision, :export, :sha256, :records, :ran_by, :release)
-    ON CONFLICT (revision) WHERE reverted_at IS NULL DO NOTHING
-"""
+State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,15 @@ class Receipt:
     export: str
     sha256: str
     records: int
+    declaration: str
+    policies: str
     next_record: int
     created: int
     updated: int
     unchanged: int
     rejected: int
     folded: int
+    shared: int
     started_at: datetime
     finished_at: datetime | None
     ran_by: str
@@ -90,8 +92,22 @@ class Receipt:
         return f"alembic {'-x remove-created ' if self.remove_created else ''}downgrade -1"
 
     @property
-    def way_back(self) -> str:
-        """What the way back did, in one line."""
+    def state(self) -> State:
+        """How far the import has come, there and back."""
+        if self.reverted_at:
+            return "reverted"
+        if self.revert_next_record:
+            return "being reverted"
+        return "complete" if self.complete else "unfinished"
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the import took; None while it is unfinished."""
+        return None if self.finished_at is None else self.finished_at - self.started_at
+
+    @property
+    def revert_in_words(self) -> str:
+        """Say what the revert did, in one line."""
         counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
         written = self.updated
         if self.remove_created:
@@ -101,121 +117,109 @@ class Receipt:
         if gone > 0:
             counts.append(f"{gone} deleted by people before")
         rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
-        return f"{self.export}: taken back: {', '.join(counts)}.{rest}"
+        return f"{', '.join(counts)}.{rest}"
+
+    @property
+    def reverted_in_words(self) -> str:
+        """Say what the revert did, with the export's name, for the log."""
+        return f"{self.export}: reverted: {self.revert_in_words}"
+
+    @property
+    def leads(self) -> Leads:
+        """Where the import found the leads."""
+        return Leads.from_json(self.declaration)
 
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"
         rare = [
             f"{n} {word}" for n, word in ((self.rejected, "rejected"), (self.folded, "folded")) if n
         ]
-        return f"{self.export}: {self.records} records: {', '.join([counts, *rare])}."
+        told = f"{self.export}: {self.records} records: {', '.join([counts, *rare])}."
+        if self.shared:
+            told += f" {self.shared} phones belong to several leads: the oldest was taken."
+        return told
 
 
-def start_import(session: Session, **row: object) -> None:
+def start_import(session: Session, pinned: Mapping[str, object], options: Options) -> None:
     """Open the ledger's row of an import, unless it is open since an earlier run.
 
-    row: ``revision``, ``export``, ``sha256``, ``records``; ``ran_by`` and ``release``, who runs it
-    and which release of the code it is.
+    pinned: ``revision``, ``export`` and everything that must not change until it is reverted.
     """
-    session.execute(_START, **row)
+    session.execute(
+        statement("start_import"), **pinned, ran_by=options.ran_by, release=options.release
+    )
 
 
 def has_ledger(connection: Connection) -> bool:
-    """Whether there is a ledger: a downgrade may have dropped it, or no revision made it yet."""
-    return connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is not None
+    """Whether there is a ledger of ours: a downgrade may have dropped it, no revision made it yet,
+    or the table may be somebody else's."""
+    columns = [field.name for field in fields(Receipt)]
+    found = connection.execute(
+        text(statement("count_ledger_columns")), {"columns": columns}
+    ).scalar_one()
+    return bool(found == len(columns))
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:
-    """Every import that the ledger knows, reverted ones too, the oldest first; none without a
-    ledger."""
+    """Return every import that the ledger knows, the oldest first; none if there is no ledger."""
     if not has_ledger(connection):
         return []
-    return [
-        _receipt(row)
-        for row in connection.execute(text(f"SELECT {_COLUMNS} FROM lead_imports ORDER BY id"))
-    ]
+    return [_receipt(row) for row in connection.execute(_receipts("true ORDER BY id"))]
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
-    """The ledger's row of a revision's import that has not been reverted; None if there is none."""
+    """Find the row of a revision's import that has not been reverted."""
     if not has_ledger(connection):
         return None
-    statement = (
-        f"SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL"
-    )
-    row = connection.execute(text(statement), {"revision": revision}).one_or_none()
+    asked = _receipts("revision = :revision AND reverted_at IS NULL")
+    row = connection.execute(asked, {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
 
 
 def find_reverted(connection: Connection, revision: str) -> Receipt | None:
-    """The ledger's row of a revision's last import that has been reverted; None if there is
-    none."""
-    statement = f"""
-        SELECT {_COLUMNS} FROM lead_imports WHERE revision = :revision AND reverted_at IS NOT NULL
-        ORDER BY id DESC LIMIT 1
-    """
-    row = connection.execute(text(statement), {"revision": revision}).one_or_none()
+    """Find the row of a revision's last import that has been reverted."""
+    asked = _receipts("revision = :revision AND reverted_at IS NOT NULL ORDER BY id DESC LIMIT 1")
+    row = connection.execute(asked, {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
 
 
 def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:
-    """Like ``find_receipt``, but there must be one; ``id`` names it where it may be reverted."""
+    """Like ``find_receipt``, but there must be one; ``id`` names it if it may be reverted."""
     if id is not None:
-        row = connection.execute(
-            text(f"SELECT {_COLUMNS} FROM lead_imports WHERE id = :id"), {"id": id}
-        ).one()
-        return _receipt(row)
+        return _receipt(connection.execute(_receipts("id = :id"), {"id": id}).one())
     receipt = find_receipt(connection, revision)
     if receipt is None:
-        raise DatabaseRefused(
-            f"The ledger has no import of revision {revision}, though the database is stamped "
-            f"with it: it was "
-            "stamped by hand, or the ledger was emptied. Nothing was written; stamp the revision "
-            "before it, "
-            "then run 'alembic upgrade head'."
-        )
+        raise DatabaseRefused(f"The ledger has no import of revision {revision}. {_ASK_STATUS}")
     return receipt
 
 
-def count_leads(connection: Connection) -> int:
-    """How many leads there are now, marked duplicates among them."""
-    count: int = connection.execute(text("SELECT count(*) FROM leads")).scalar_one()
-    return count
+def _receipts(condition: str) -> TextClause:
+    columns = ", ".join(field.name for field in fields(Receipt))
+    return text(f"SELECT {columns} FROM lead_imports WHERE {condition}")
 
 
-def tell_leads(connection: Connection) -> str:
-    """How many leads there are now, for people: beyond a million it would take longer to count them
-    than to import."""
-    counted = f"SELECT count(*) FROM (SELECT FROM leads LIMIT {MOST_COUNTED} + 1) AS counted"
-    count: int = connection.execute(text(counted)).scalar_one()
-    return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
-
-
-def check_receipt(receipt: Receipt, sha256: str, records: int) -> None:
-    """Refuse to go on with another export than the one that the ledger knows."""
-    if (receipt.sha256, receipt.records) != (sha256, records):
+def check_receipt(receipt: Receipt, pinned: Mapping[str, object]) -> None:
+    """Refuse to go on with anything else than what the ledger knows. Raises ``DatabaseRefused``."""
+    if any(getattr(receipt, name) != value for name, value in pinned.items()):
         raise DatabaseRefused(
-            f"The ledger holds an import of {receipt.export} under revision {receipt.revision} "
-            f"with sha256 "
-            f"{receipt.sha256} and {receipt.records} records; this revision has {sha256} and "
-            f"{records}. "
-            "A released export is never edited: put the old one back and add the new one with "
-            "'python -m migrations add'."
+            f"The ledger's import of {receipt.export} is not what revision {receipt.revision} "
+            f"pins. {_ASK_STATUS}"
         )
 
 
 def check_not_half_reverted(receipt: Receipt) -> None:
-    """Refuse to import while a downgrade has come only half of its way."""
-    if receipt.revert_next_record:
+    """Refuse to import over a downgrade that has not come to its end."""
+    if receipt.state == "being reverted":
         raise DatabaseRefused(
-            f"{receipt.export}: a downgrade has stopped at record {receipt.revert_next_record} "
-            f"of {receipt.records}. "
-            f"Finish it before you import again: 'alembic stamp {receipt.revision}', then "
-            f"'{receipt.downgrade}', then 'alembic upgrade head'."
+            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record} of "
+            f"{receipt.records} only. {_ASK_STATUS}"
         )
 
 
-def check_same_way_back(receipt: Receipt, remove_created: bool) -> None:
+_ASK_STATUS = "Run 'python -m migrations status': it says what to do."
+
+
+def check_same_revert(receipt: Receipt, remove_created: bool) -> None:
     """Refuse to finish a downgrade otherwise than it began: its counts would be of two kinds."""
     if receipt.remove_created not in (None, remove_created):
         raise DatabaseRefused(

@@ -7,23 +7,15 @@ mangled on its way.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct
 
-__all__ = ["COLUMNS", "LONGEST_RECORD", "Record", "are_moments", "why_no_moment"]
+from migrations.importer.declaration import Field
 
-Short = Annotated[str, Meta(max_length=50)]
-Name = Annotated[str, Meta(max_length=200)]
-Agent = Annotated[str, Meta(max_length=150)]
-Phone = Annotated[str, Meta(min_length=1, max_length=40)]
-Email = Annotated[str, Meta(max_length=254)]
-"""254 characters: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
-Line = Annotated[str, Meta(max_length=500)]
-Postcode = Annotated[str, Meta(max_length=20)]
-Text = Annotated[str, Meta(max_length=100_000)]
-SourceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Moment = Annotated[datetime, Meta(tz=True)]
+__all__ = ["LONGEST_RECORD", "Record", "are_moments", "as_text", "record_type", "why_no_moment"]
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -33,42 +25,57 @@ FURTHEST_OFFSET = timedelta(hours=14)
 """Kiribati's. Postgres takes no offset of 16 hours or more."""
 
 LONGEST_RECORD = 4 << 20
-"""Bytes. Text fields at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay
-below it."""
+"""Bytes. Texts at their limits, every character escaped as ``\\uXXXX\\uXXXX``, stay below it."""
 
-COLUMNS = (
-    "lead_number",
-    "full_name",
-    "phone",
-    "email",
-    "status",
-    "address1",
-    "postal_code",
-    "notes",
-    "assigned_agent",
-)
-"""The columns of ``leads`` that an import may write; new leads get their ``created_at`` too."""
+SourceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+CreatedAt = Annotated[datetime, Meta(tz=True)]
+
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TYPES: dict[str, Any] = {
+    "integer": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None,
+    "numeric": Decimal | None,
+    "boolean": bool | None,
+    "date": Annotated[str, Meta(pattern=f"^({_DATE})?$")],
+    "timestamp": Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_DATE}[T ][0-9:]{{5,8}}(\.[0-9]{{1,6}})?(Z|[+-][0-9]{{2}}:?[0-9]{{2}}))?$"
+        ),
+    ],
+}
+
+Record = Struct
+"""A record of any declaration: ``id``, then its fields by name, as ``record_type`` makes them."""
 
 
-class Record(Struct, forbid_unknown_fields=True, gc=False):
-    """One JSON object of an export. ``id`` is its source's and is checked, but not imported."""
+@cache
+def record_type(fields: tuple[Field, ...]) -> type[Struct]:
+    """Return the type of records that hold these fields, and ``id``.
 
-    id: SourceId
-    lead_number: Short
-    full_name: Name
-    phone: Phone
-    email: Email
-    status: Short
-    address1: Line
-    postal_code: Postcode
-    notes: Text
-    assigned_agent: Agent
-    created_at: Moment
+    ``id`` is its source's and is checked, but not imported.
+    """
+    typed = [(field.name, _type(field)) for field in fields]
+    return defstruct("Record", [("id", SourceId), *typed], forbid_unknown_fields=True, gc=False)
+
+
+def _type(field: Field) -> Any:
+    if field.name == "created_at":
+        return CreatedAt
+    if field.kind == "text":
+        shortest = 1 if field.name == "phone" else 0
+        return Annotated[str, Meta(min_length=shortest, max_length=field.longest)]
+    return _TYPES[field.kind]
+
+
+def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
+    """Return values of a field as the texts that Postgres reads; a blank is ""."""
+    if field.kind in ("text", "date", "timestamp"):
+        return values
+    return ["" if value is None else str(value).lower() for value in values]
 
 
 def why_no_moment(moment: datetime) -> str | None:
-    """What is wrong with a ``created_at`` that is a date and time with an offset; None if
-    nothing is."""
+    """Say what is wrong with a time that has an offset; None if nothing is."""
     offset = moment.utcoffset()
     if offset is None or abs(offset) > FURTHEST_OFFSET:
         return f"is more than {FURTHEST_OFFSET.seconds // 3600} hours off UTC"
@@ -78,7 +85,9 @@ def why_no_moment(moment: datetime) -> str | None:
 
 
 def are_moments(moments: Sequence[datetime]) -> bool:
-    """Whether nothing is wrong with any of some: the earliest, the latest and one of each offset
-    speak for all."""
+    """Whether all times are valid.
+
+    Checking the earliest, the latest and one of each UTC offset is enough.
+    """
     of_each_offset = {moment.tzinfo: moment for moment in moments}.values()
     return not any(map(why_no_moment, (min(moments), max(moments), *of_each_offset)))

@@ -18,9 +18,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from migrations.importer.errors import from_database
 from migrations.importer.pace import Took
-from migrations.importer.sql.apply import SKIP_AUDIT
 
-__all__ = ["Script", "Server", "Session", "copy_text"]
+__all__ = ["DEPLOY_LOCK", "Script", "Server", "Session", "copy_text"]
+
+DEPLOY_LOCK = int.from_bytes(b"leads-im")
+"""The number of the advisory lock that lets one deploy at a time through; it is the database's."""
+
+SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
+"""It is an import's own transaction, and says so to the audit trigger."""
 
 LONGEST_WAIT = 0.5
 """Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and
@@ -43,14 +48,16 @@ def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
     return "\n".join([*map("\t".join, rows), ""]).encode()
 
 
-def _escaped(column: Sequence[str]) -> Sequence[str]:
-    joined = "\0".join(column)
-    if not any(special in joined for special in "\\\t\n\r"):
-        return column
-    escaped = (
-        joined.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-    )
-    return escaped.split("\0")
+def _escaped(column: Sequence[str]) -> list[str]:
+    return [
+        text if text.isprintable() and "\\" not in text else _escape(text)  # most are
+        for text in column
+    ]
+
+
+def _escape(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("\t", "\\t")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r")
 
 
 _parsed = cache(text)
@@ -67,7 +74,7 @@ class Session(Protocol):
         """Run one statement. ``parameters`` are positions, counts and names, never a lead's
         data."""
 
-    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True) -> None:
         """Send rows, as ``copy_text`` writes them, into a temporary table; ``table`` names its
         columns too.
 
@@ -109,7 +116,7 @@ class Server:
         with self._named_errors():
             return self._connection.execute(_parsed(sql), parameters)
 
-    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True) -> None:
         source = _Source(pieces)
         with source.own_errors(), self._named_errors():
             cursor: Any = self._connection.connection.cursor()
@@ -218,7 +225,7 @@ class Script:
         )
         self._output.write(f"{str(compiled).strip()};\n\n")
 
-    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False) -> None:
+    def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True) -> None:
         self._output.write(f"{_copy(table, blank_is_null)};\n")
         for piece in pieces:
             self._output.write(piece.decode())

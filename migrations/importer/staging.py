@@ -1,6 +1,6 @@
 """The export on the server: checked on its way into a temporary table, before anything is written.
 
-Batches take their records from there: what is imported is what was checked, whatever happens to the
+Batches take their records from there. What is imported is what was checked, whatever happens to the
 file.
 """
 
@@ -11,27 +11,58 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import astuple
 
-from migrations.importer.errors import ExportRefused, Problem, Stopped
+from migrations.importer.declaration import Lookup
+from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem, Stopped
 from migrations.importer.export.reading import Export
+from migrations.importer.names import literal, quoted
 from migrations.importer.progress import Progress
+from migrations.importer.record import as_text
 from migrations.importer.session import Session, copy_text
-from migrations.importer.sql import apply as sql
+from migrations.importer.sql import statement
+from migrations.importer.table import Column, LeadsTable
 
-__all__ = ["copy_export", "fold_repeats", "stage_export"]
+__all__ = [
+    "convert",
+    "copy_export",
+    "create_stage",
+    "drop_stage",
+    "find_misfits",
+    "fold_repeats",
+    "leave_out_rejected",
+    "refuse_rejected",
+    "stage_export",
+]
+
+
+def create_stage(session: Session, table: LeadsTable) -> None:
+    """Make the temporary tables and functions in which an export is prepared."""
+    session.execute(statement("create_stage", table=table))
+    session.execute(statement("create_rejected"))
+    session.execute(statement("create_repeats"))
+    session.execute(statement("create_found"))
+    session.execute(statement("create_place", table=table))
+    for column in table.lookups:
+        session.execute(statement("look_up", column=column, name=_look_up(column)))
+    if table.converted:
+        session.execute(statement("create_convert", table=table))
+
+
+def drop_stage(session: Session) -> None:
+    """Drop what ``create_stage`` made, if it is there."""
+    session.execute(statement("drop_stage"))
 
 
 def stage_export(
-    session: Session, export: Export, why_stop: Callable[[], str | None], *, blanks_clear: bool
+    session: Session, table: LeadsTable, export: Export, why_stop: Callable[[], str | None]
 ) -> None:
     """Check an export while it goes to the server.
 
-    why_stop: asked again and again; a reason stops it. blanks_clear: whether a blank is a value.
-    Raises ``ExportRefused`` with every problem found, and ``Stopped``; then nothing is staged.
+    why_stop: asked again and again; a reason stops it. Raises ``ExportRefused`` with every problem
+    found, and ``Stopped``; then nothing is staged.
     """
     with session.transaction("staging the export"):
-        copy_export(session, export, why_stop, blanks_clear=blanks_clear)
-        # The server has the last word on what is a phone.
-        without_key = session.execute(sql.WITHOUT_KEY).scalars().all()
+        copy_export(session, table, export, why_stop)
+        without_key = session.execute(statement("without_key")).scalars().all()
         if without_key:
             problems = [
                 Problem(position + 1, "phone", "is not one phone number")
@@ -42,45 +73,122 @@ def stage_export(
 
 def copy_export(
     session: Session,
+    table: LeadsTable,
     export: Export,
     why_stop: Callable[[], str | None] = lambda: None,
-    *,
-    blanks_clear: bool,
 ) -> None:
-    """Send an export's records, and what is wrong with those that are set aside."""
-    session.copy(sql.STAGE, _rows(export, why_stop), blank_is_null=not blanks_clear)
+    """Send an export's records, and what is wrong with those that are rejected."""
+    fields = ", ".join(quoted(field.name) for field in table.fields)
+    session.copy(f"lead_import_stage (record, {fields})", _rows(export, why_stop))
     if export.rejected:
-        positions, fields, reasons = zip(*export.rejected, strict=True)
-        session.copy(
-            sql.SET_ASIDE,
-            [copy_text([[str(position - 1) for position in positions], fields, reasons])],
+        positions, names, reasons = zip(*export.rejected, strict=True)
+        rows = copy_text([[str(position - 1) for position in positions], names, reasons])
+        session.copy("lead_import_rejected (record, field, reason)", [rows], blank_is_null=False)
+
+
+def convert(session: Session, table: LeadsTable) -> None:
+    """Make the staged texts what is written: find what they name, and cast them.
+
+    What fails is listed in ``lead_import_rejected``.
+    """
+    if not table.converted:
+        return
+    with session.transaction("converting the records"):
+        for column in table.lookups:
+            session.execute(f"SELECT pg_temp.{_look_up(column)}()")
+        if table.phone_is_e164:
+            session.execute(statement("check_phones"))
+        session.execute(statement("convert"))
+
+
+def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
+    """List in ``lead_import_rejected`` the records that the table has no room for.
+
+    start: the position of the first record that is not imported yet. Raises ``DatabaseRefused`` if
+    a lookup's ``otherwise`` finds nobody.
+    """
+    for column in table.lookups:
+        _check_otherwise(session, table, column)
+    with session.transaction("holding the records against the table"):
+        for column, longest in table.limited:
+            session.execute(
+                statement("find_too_long", table=table, column=column, longest=longest), start=start
+            )
+        for unique in session.execute(statement("find_unique", table=table)).all():
+            if table.writes(unique.columns):
+                session.execute(statement("find_taken", table=table, unique=unique), start=start)
+
+
+def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
+    """Refuse an export with records that were rejected, or leave them out.
+
+    Raises ``ExportRefused``.
+    """
+    found = session.execute(statement("problems")).all()
+    problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
+    if problems and not set_aside:
+        raise ExportRefused(export, problems)
+    leave_out_rejected(session)
+
+
+def leave_out_rejected(session: Session) -> None:
+    """Take the records out of the stage that have a problem."""
+    session.execute(statement("drop_rejected"))
+
+
+def fold_repeats(session: Session, table: LeadsTable) -> None:
+    """Let records of one phone become the last of them."""
+    with session.transaction("folding the records that share a phone"):
+        session.execute(statement("find_repeats"))
+        session.execute(statement("fold_repeats", table=table))
+        session.execute(statement("drop_repeats"))
+
+
+def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
+    target = column.target
+    assert isinstance(target, Lookup)
+    if target.otherwise is None:
+        return
+    wanted = (
+        f"SELECT count(*) FROM lead_import_found WHERE field = {literal(column.field.name)} "
+        f"AND value = {literal(target.otherwise)}"
+    )
+    if not session.execute(wanted).scalar_one():
+        raise DatabaseRefused(
+            f"{table.leads.table}.{column.bare}: otherwise={target.otherwise!r} is nobody in "
+            f"{target.table}, or more than one. Nothing was written. Change the declaration in "
+            "migrations/crm.py or add that row, then try again."
         )
 
 
-def fold_repeats(session: Session) -> None:
-    """Let records of one phone become the last of them."""
-    with session.transaction("folding the records that share a phone"):
-        for statement in sql.FOLD:
-            session.execute(statement)
+def _look_up(column: Column) -> str:
+    return quoted(f"lead_import_look_up_{column.field.name}")
 
 
 def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]:
     with Progress(f"checking {export.name}", "MB") as progress:
-        for positions, records in export.checked(
-            lambda done, size: progress.at(done / 1e6, size / 1e6)
-        ):
+        pieces = export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6))
+        for positions, records in pieces:
             if reason := why_stop():
                 raise Stopped(
-                    f"{export.name}: stopped while it was checked, for {reason}. This run has "
-                    f"written nothing."
+                    f"{export.name}: stopped while it was checked, because {reason}. "
+                    "This run has written nothing."
                 )
-            _, *columns, moments = zip(*map(astuple, records), strict=True)
-            yield copy_text([list(map(str, positions)), *columns, _isoformat(moments)])
-            # Client and server are both at work, perhaps on the site's own two cores: who waits for
-            # one may have it.
-            os.sched_yield()
+            _, *columns = zip(*map(astuple, records), strict=True)
+            texts = [
+                _isoformat(column) if field.name == "created_at" else as_text(field, column)
+                for field, column in zip(export.fields, columns, strict=True)
+            ]
+            yield copy_text([list(map(str, positions)), *texts])
+            # Client and server are both at work, perhaps on the site's own two cores. Whoever waits
+            # for one may have it.
+            _let_others_run()
+
+
+_let_others_run = getattr(os, "sched_yield", lambda: None)
+"""A courtesy, which not every system has."""
 
 
 def _isoformat(moments: Sequence[datetime]) -> list[str]:
-    """What ``isoformat`` says of each, all at once: a tenth of the time."""
+    """Return what ``isoformat`` says of each, all at once: a tenth of the time."""
     return msgspec.json.encode(moments).decode().removeprefix('["').removesuffix('"]').split('","')

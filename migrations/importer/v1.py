@@ -2,6 +2,7 @@
 
     from alembic import op
 
+    from migrations.crm import LEADS
     from migrations.importer.v1 import Import, apply, revert
 
     IMPORT = Import(
@@ -9,6 +10,7 @@
         export="production_leads_export.json",
         sha256="…",
         records=217,
+        leads=LEADS,
     )
 
 
@@ -23,56 +25,82 @@ Frozen: the same export and the same leads before give the same leads after, for
 behind this door may be rewritten as long as that holds; a rule that must change gets a ``v2``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection
 
-from migrations.importer.batches import Batch, apply_batch, revert_batch
+from migrations.importer.batches import Batch, Batches, apply_batch, revert_batch
 from migrations.importer.context import Options, People, RevisionContext, connection_of, options_of
-from migrations.importer.errors import (
-    DatabaseFailed,
-    DatabaseRefused,
-    ExportRefused,
-    Problem,
-    Stopped,
-    TooManyAtOnce,
+from migrations.importer.declaration import (
+    E164,
+    Boolean,
+    Date,
+    Integer,
+    Leads,
+    Lookup,
+    New,
+    Numeric,
+    Text,
+    Timestamp,
+    Values,
 )
+from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
 from migrations.importer.ledger import (
     check_not_half_reverted,
     check_receipt,
-    check_same_way_back,
+    check_same_revert,
     find_receipt,
     find_reverted,
     get_receipt,
     start_import,
-    tell_leads,
 )
-from migrations.importer.pace import Pace
-from migrations.importer.progress import Progress, log
-from migrations.importer.retries import sleep_unless, until_the_site_lets_us
+from migrations.importer.progress import log
+from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
-from migrations.importer.schema.fitting import check_fit
-from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key
-from migrations.importer.schema.preflight import check_removal, check_tables
+from migrations.importer.schema.crm import create_crm
+from migrations.importer.schema.leads import assumed_table, count_leads_in_words, find_table
+from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
+from migrations.importer.schema.preflight import check_import, check_removal
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
-from migrations.importer.session import Script, Server, Session
-from migrations.importer.sql import apply as sql
-from migrations.importer.sql import revert as back
-from migrations.importer.staging import copy_export, fold_repeats, stage_export
+from migrations.importer.session import DEPLOY_LOCK, Script, Server
+from migrations.importer.sql import statement
+from migrations.importer.staging import (
+    convert,
+    copy_export,
+    create_stage,
+    drop_stage,
+    find_misfits,
+    fold_repeats,
+    refuse_rejected,
+    stage_export,
+)
+from migrations.importer.table import LeadsTable
 
 __all__ = [
+    "E164",
+    "Boolean",
+    "Date",
     "Import",
+    "Integer",
+    "Leads",
+    "Lookup",
+    "New",
+    "Numeric",
     "Options",
     "People",
     "Table",
+    "Text",
+    "Timestamp",
+    "Values",
     "apply",
     "create_audit_trigger",
+    "create_crm",
     "create_phone_key",
     "create_tables",
     "drop_audit_trail",
@@ -90,7 +118,7 @@ class Import:
     """What one revision imports: frozen values, never computed.
 
     revision: the revision's id; export: a file's name under ``data/``; sha256: of its bytes, in
-    hex; records: how many it holds.
+    hex; records: how many it holds; leads: where leads live.
     rejected: a record with a problem stops the import before its first write, or is set aside: it
     is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
@@ -102,6 +130,7 @@ class Import:
     export: str
     sha256: str
     records: int
+    leads: Leads
     rejected: Literal["stop", "set aside"] = "stop"
     blanks: Literal["keep", "clear"] = "keep"
     masked: str | None = None
@@ -125,15 +154,46 @@ class Import:
         """This import, or its twin if that is the one of this digest."""
         return self.twin if self.twin and self.masked == sha256 else self
 
+    @property
+    def keeps_blanks(self) -> bool:
+        """Whether a blank keeps the lead's value."""
+        return self.blanks == "keep"
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether records with problems are left out instead of stopping the import."""
+        return self.rejected == "set aside"
+
+    @property
+    def policies(self) -> str:
+        """Both policies as the ledger keeps them."""
+        return f"rejected={self.rejected}, blanks={self.blanks}"
+
+    @property
+    def pinned(self) -> dict[str, object]:
+        """What the ledger keeps of it, and what may not change until it is reverted."""
+        return {
+            "revision": self.revision,
+            "export": self.export,
+            "sha256": self.sha256,
+            "records": self.records,
+            "declaration": self.leads.as_json(),
+            "policies": self.policies,
+        }
+
     def open(self) -> AbstractContextManager[Export]:
-        """The export, to be checked against what is pinned. Raises ``ExportRefused``."""
+        """Open the export, to be checked against what is pinned. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
             raise ExportRefused(
                 self.export, [Problem(0, "", "is not the name of a file under data/")]
             )
-        set_aside = self.rejected == "set aside"
-        path = find_export(DATA, self.export)
-        return open_export(path, self.sha256, self.records, set_aside=set_aside)
+        return open_export(
+            find_export(DATA, self.export),
+            self.sha256,
+            self.records,
+            set_aside=self.sets_aside,
+            fields=self.leads.fields,
+        )
 
 
 def twin_name(export: str) -> str:
@@ -151,65 +211,85 @@ def apply(import_: Import, context: RevisionContext) -> None:
         if context.as_sql:
             _write_script(import_, export, context)
             return
-        with _run(import_, export, context) as run:
-            run.stage()
-            receipt = find_receipt(run.connection, import_.revision)
-            check_fit(run.session, export.name, receipt.next_record if receipt else 0)
-            fold_repeats(run.session)
-            leads_before = tell_leads(run.connection)
-            start_import(run.session, **_ledger_row(import_, context))
-            receipt = get_receipt(run.connection, import_.revision)
-            check_receipt(receipt, import_.sha256, import_.records)
+        with _staged(import_, export, context, is_revert=False) as (session, table):
+            connection, options = connection_of(context), options_of(context)
+            receipt = find_receipt(connection, import_.revision)
+            find_misfits(session, table, receipt.next_record if receipt else 0)
+            refuse_rejected(session, export.name, set_aside=import_.sets_aside)
+            fold_repeats(session, table)
+            leads_before = count_leads_in_words(connection, table)
+            start_import(session, import_.pinned, options)
+            receipt = get_receipt(connection, import_.revision)
+            check_receipt(receipt, import_.pinned)
             check_not_half_reverted(receipt)
-            run.session.execute(sql.CREATE_APPLY_BATCH)
-            run.in_batches(apply_batch, receipt.next_record)
-            receipt = get_receipt(run.connection, import_.revision)
+            session.execute(statement("apply_batch", table=table))
+            batches = Batches(
+                session,
+                export,
+                import_.revision,
+                options,
+                saved="saved; deploy again to continue",
+            )
+            batches.run(apply_batch, receipt.next_record)
             log.info(
-                "%s Leads: %s before, %s after.", receipt, leads_before, tell_leads(run.connection)
+                "%s Leads in %s: %s before, %s after.",
+                get_receipt(connection, import_.revision),
+                import_.leads.table,
+                leads_before,
+                count_leads_in_words(connection, table),
             )
 
 
 def revert(import_: Import, context: RevisionContext) -> None:
-    """Take an import back, column by column, where a lead still holds what the import wrote.
+    """Revert an import, column by column, where a lead still holds what the import wrote.
 
     Leads that it created stay, unless the options say ``remove_created``: then those go that nobody
-    has touched or referenced since. An import that has not come to its end is taken back as far as
-    it has come. Raises ``ImportStopped``; the batches that are reverted stay so.
+    has touched or referenced since. An import that has not come to its end is reverted as far as it
+    has come. Raises ``ImportStopped``; the batches that are reverted stay so.
     """
     if context.as_sql:
         raise DatabaseRefused(
-            "The downgrade of an import depends on the leads: it cannot be a script. Run it "
-            "without --sql."
+            "The downgrade of an import depends on the leads: it cannot be a script. "
+            "Run it without --sql."
         )
     import_ = _as_imported(import_, connection_of(context))
-    with import_.open() as export, _run(import_, export, context) as run:
-        run.stage()
-        reverted = find_reverted(run.connection, import_.revision)
-        if reverted and not find_receipt(run.connection, import_.revision):
+    with import_.open() as export, _staged(import_, export, context, is_revert=True) as work:
+        session, table = work
+        connection, options = connection_of(context), options_of(context)
+        reverted = find_reverted(connection, import_.revision)
+        if reverted and not find_receipt(connection, import_.revision):
             # Cut off between its last batch and Alembic's stamp.
-            log.info("%s", reverted.way_back)
+            log.info("%s", reverted.reverted_in_words)
             return
-        fold_repeats(run.session)
-        receipt = get_receipt(run.connection, import_.revision)
-        check_receipt(receipt, import_.sha256, import_.records)
-        remove_created = run.options.remove_created
-        check_same_way_back(receipt, remove_created)
-        for statement in (
-            back.DROP_TEMPORARY_TABLES,
-            *back.TEMPORARY_TABLES,
-            back.CREATE_REVERT_BATCH,
-        ):
-            run.session.execute(statement)
-        if remove_created:
-            check_removal(run.connection)
-            run.session.execute(back.FIND_MADE, revision=import_.revision)
-        run.in_batches(
-            partial(revert_batch, records=import_.records, remove_created=remove_created),
-            receipt.revert_next_record,
-            "taken back; run the same command again to go on",
+        fold_repeats(session, table)
+        receipt = get_receipt(connection, import_.revision)
+        check_receipt(receipt, import_.pinned)
+        check_same_revert(receipt, options.remove_created)
+        create_revert(session, table)
+        if table.missing:
+            log.warning(
+                "%s: %s has no %s any more: what the import wrote there is not reverted",
+                export.name,
+                import_.leads.table,
+                ", ".join(table.missing),
+            )
+        if options.remove_created:
+            check_removal(connection, table)
+            session.execute(statement("find_made"), revision=import_.revision)
+        batches = Batches(
+            session,
+            export,
+            import_.revision,
+            options,
+            saved="reverted; run the same command again to continue",
         )
-        log.info("%s", get_receipt(run.connection, import_.revision, id=receipt.id).way_back)
-        run.session.execute(back.DROP_TEMPORARY_TABLES)
+        batches.run(
+            partial(revert_batch, records=import_.records, remove_created=options.remove_created),
+            receipt.revert_next_record,
+        )
+        receipt = get_receipt(connection, import_.revision, id=receipt.id)
+        log.info("%s", receipt.reverted_in_words)
+        drop_revert(session)
 
 
 def _as_imported(import_: Import, connection: Connection) -> Import:
@@ -219,125 +299,48 @@ def _as_imported(import_: Import, connection: Connection) -> Import:
     return import_.as_imported(receipt.sha256) if receipt else import_
 
 
-class _Run:
-    """One run of an import, or of its way back, on a server."""
-
-    def __init__(self, import_: Import, export: Export, context: RevisionContext) -> None:
-        self.options = options_of(context)
-        self.connection = connection_of(context)
-        self.session = Server(
-            self.connection,
-            one_transaction=self.options.dry_run,
-            statement_timeout=self.options.statement_timeout,
-        )
-        self.pace = Pace(self.options.batch_size, self.options.pause)
-        self.import_ = import_
-        self.export = export
-
-    def stage(self) -> None:
-        """Check the export, and have it on the server."""
-        for statement in (sql.DROP_TEMPORARY_TABLES, *sql.TEMPORARY_TABLES):
-            self.session.execute(statement)
-        stage_export(
-            self.session,
-            self.export,
-            self.options.why_stop,
-            blanks_clear=self.import_.blanks == "clear",
-        )
-
-    def in_batches(
-        self,
-        work: Callable[[Session, Batch, str], None],
-        start: int,
-        how_far: str = "saved; deploy again to continue",
-    ) -> None:
-        """Do the ``work`` batch by batch, from the checkpoint ``start`` on.
-
-        how_far: what is said of the records before the checkpoint where it stops between two
-        batches.
-        """
-        if 0 < start < self.export.count:
-            log.info(
-                "%s: resumed at record %d of %d", self.export.name, start + 1, self.export.count
-            )
-        here, done = start, 0
-        with Progress(self.export.name, "records") as progress:
-            while here < self.export.count:
-                if done.bit_count() == 1:  # 1, 2, 4, 8, …
-                    self.session.execute(sql.PLAN_ANEW)
-                batch = Batch(here, min(here + self.pace.batch_size, self.export.count))
-                self._whole_or_in_halves(work, batch, how_far)
-                here, done = batch.next, done + 1
-                progress.at(here, self.export.count, self.pace.note)
-                if (
-                    here < self.export.count and not self.options.dry_run
-                ):  # which holds its locks all the while
-                    sleep_unless(self.options.why_stop, self.pace.rest)
-
-    def _whole_or_in_halves(
-        self, work: Callable[[Session, Batch, str], None], batch: Batch, how_far: str
-    ) -> None:
-        try:
-            for attempt in until_the_site_lets_us(self.options.why_stop):
-                with attempt:
-                    self._stop_if_asked(batch, how_far)
-                    work(self.session, batch, self.import_.revision)
-                    self.pace.after(batch.next - batch.here, self.session.took)
-        except TooManyAtOnce as error:
-            if batch.next - batch.here == 1:
-                raise DatabaseFailed(
-                    f"{error} It is one record alone, so fewer at a time will not do: see what "
-                    f"the server is busy "
-                    "with. What was committed stays; run again to continue.",
-                    error.sqlstate,
-                ) from None
-            log.info("%s In two halves, then.", error)
-            for half in batch.halves():
-                self._whole_or_in_halves(work, half, how_far)
-
-    def _stop_if_asked(self, batch: Batch, how_far: str) -> None:
-        if reason := self.options.why_stop():
-            how_far = (
-                "gone through, and a dry run keeps nothing" if self.options.dry_run else how_far
-            )
-            raise Stopped(
-                f"{self.export.name}: stopped, for {reason}. {batch.here} of {self.export.count} "
-                f"records are {how_far}."
-            )
-
-
 @contextmanager
-def _run(import_: Import, export: Export, context: RevisionContext) -> Iterator[_Run]:
-    with nullcontext() if options_of(context).dry_run else context.autocommit_block():
-        run = _Run(import_, export, context)
-        check_tables(run.connection)
-        yield run
-        run.session.execute(sql.DROP_TEMPORARY_TABLES)
-
-
-def _ledger_row(import_: Import, context: RevisionContext) -> dict[str, Any]:
-    options = options_of(context)
-    row = {name: getattr(import_, name) for name in ("revision", "export", "sha256", "records")}
-    return row | {"ran_by": options.ran_by, "release": options.release}
+def _staged(
+    import_: Import, export: Export, context: RevisionContext, *, is_revert: bool
+) -> Iterator[tuple[Server, LeadsTable]]:
+    """The export on the server, checked, and converted for the table as it is there."""
+    connection, options = connection_of(context), options_of(context)
+    with nullcontext() if options.dry_run else context.autocommit_block():
+        session = Server(
+            connection,
+            one_transaction=options.dry_run,
+            statement_timeout=options.statement_timeout,
+        )
+        table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+        check_import(connection, table, is_revert=is_revert)
+        if not is_revert:
+            ensure_index(connection, table, one_transaction=options.dry_run)
+        drop_stage(session)
+        create_stage(session, table)
+        stage_export(session, table, export, options.why_stop)
+        convert(session, table)
+        yield session, table
+        drop_stage(session)
 
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
-    """The import as part of a script that psql can run."""
+    """Write the import as part of a script that psql can run."""
     export.check()  # before a line of it is written
     context.output_buffer.write(
         "-- This script holds personal data: keep it as carefully as the database.\n"
     )
+    table = assumed_table(import_.leads, keeps_blanks=import_.keeps_blanks)
     script = Script(context.output_buffer)
-    for statement in (
-        "SET client_encoding = 'UTF8'",
-        *sql.TEMPORARY_TABLES,
-        sql.CREATE_APPLY_BATCH,
-    ):
-        script.execute(statement)
-    copy_export(script, export, blanks_clear=import_.blanks == "clear")
-    fold_repeats(script)
-    start_import(script, **_ledger_row(import_, context))
-    size = options_of(context).batch_size
-    for here in range(0, export.count, size):
-        apply_batch(script, Batch(here, min(here + size, export.count)), import_.revision)
-    script.execute(sql.DROP_TEMPORARY_TABLES)
+    script.execute("SET client_encoding = 'UTF8'")
+    script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
+    create_stage(script, table)
+    script.execute(statement("apply_batch", table=table))
+    copy_export(script, table, export)
+    convert(script, table)
+    fold_repeats(script, table)
+    options = options_of(context)
+    start_import(script, import_.pinned, options)
+    for first in range(0, export.count, options.batch_size):
+        batch = Batch(first, min(first + options.batch_size, export.count))
+        apply_batch(script, batch, import_.revision)
+    drop_stage(script)

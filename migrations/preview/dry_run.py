@@ -1,29 +1,30 @@
-"""What a dry run did, collected before it is rolled back, as a preview (``preview.py``).
+"""What a dry run did, collected before it is rolled back, as a preview (``figures.py``).
 
     with previewed(connection, show):
         ...                              # the very statements of an upgrade
-    # show(Preview(leads_before=50, leads_after=257, …)) has been called, and nothing is left of
-    # them
+    # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
 The figures are read from the ledger that the dry run wrote; the rows of each table are counted by
 Postgres itself, in its statistics of this transaction, so that what triggers write is counted too.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, text
 
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused, Problem
-from migrations.importer.ledger import count_leads, has_ledger
-from migrations.importer.record import COLUMNS
+from migrations.importer.ledger import OUTCOMES, REVERT_OUTCOMES, Receipt, all_receipts
+from migrations.importer.schema.leads import count_leads, find_table, is_there
+from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
 from migrations.preview.figures import (
     LONGEST_SHOWN,
     MOST_LISTED,
-    OUTCOMES,
     ChangedLead,
     CreatedLead,
     Figures,
@@ -34,91 +35,36 @@ from migrations.preview.figures import (
 
 __all__ = ["previewed"]
 
-_ROWS_WRITTEN = """
-    SELECT relid::regclass::text AS name, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted
-    FROM pg_catalog.pg_stat_xact_user_tables
-    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-    ORDER BY name
-"""
-# Imports of this dry run, and from which record on it did them.
-_DONE = "unnest(CAST(:imports AS bigint[]), CAST(:starts AS bigint[])) AS done (import_id, start)"
-_CREATED_IDS = f"""
-    SELECT unnest(b.created_ids) AS lead_id
-    FROM lead_import_batches AS b
-    JOIN {_DONE} ON b.import_id = done.import_id AND b.first_record >= done.start
-"""
-_CREATED = f"""
-    WITH created AS ({_CREATED_IDS})
-    SELECT
-        {", ".join(f"left(l.{c}, {LONGEST_SHOWN + 1}) AS {c}" for c in COLUMNS)},
-        count(*) OVER () AS total
-    FROM created
-    JOIN leads AS l ON l.id = created.lead_id
-    ORDER BY l.id
-    LIMIT {MOST_LISTED}
-"""
-# Several imports may update one lead: it was what the first of them found.
-_CHANGED = f"""
-    WITH created AS ({_CREATED_IDS}),
-    first AS (
-        SELECT DISTINCT ON (i.lead_id) i.import_id, i.record, i.lead_id
-        FROM lead_before_images AS i
-        JOIN {_DONE} ON i.import_id = done.import_id AND i.record >= done.start
-        WHERE NOT EXISTS (SELECT FROM created WHERE created.lead_id = i.lead_id)
-        ORDER BY i.lead_id, i.import_id, i.record
-    )
-    SELECT
-        l.id,
-        left(l.lead_number, {LONGEST_SHOWN + 1}) AS lead_number,
-        left(l.full_name, {LONGEST_SHOWN + 1}) AS full_name,
-        array_remove(
-            ARRAY[{
-    ", ".join(f"CASE WHEN b.{c} IS DISTINCT FROM l.{c} THEN '{c}' END" for c in COLUMNS)
-}], NULL
-        ) AS fields,
-        {", ".join(f"left(b.{c}, {LONGEST_SHOWN + 1}) AS old_{c}" for c in COLUMNS)},
-        {", ".join(f"left(l.{c}, {LONGEST_SHOWN + 1}) AS new_{c}" for c in COLUMNS)},
-        count(*) OVER () AS total
-    FROM first
-    JOIN lead_before_images AS b USING (import_id, record)
-    JOIN leads AS l ON l.id = b.lead_id
-    ORDER BY b.import_id, b.record
-    LIMIT {MOST_LISTED}
-"""
-
-_SET_ASIDE = f"""
-    SELECT r.record + 1 AS record, r.field, r.reason, count(*) OVER () AS total
-    FROM lead_import_rejects AS r
-    JOIN {_DONE} ON r.import_id = done.import_id AND r.record >= done.start
-    ORDER BY r.import_id, r.record, r.field, r.reason
-    LIMIT {MOST_LISTED}
-"""
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
 class _Start:
-    """The database before the dry run: what the preview tells the difference to."""
+    """The database before the dry run, which the preview compares with."""
 
     leads: int
     rows: dict[str, tuple[int, int, int]]
-    ledger: dict[int, Mapping[str, Any]]
+    receipts: dict[int, Receipt]
 
 
 @contextmanager
-def previewed(connection: Connection, show: Callable[[Preview], None]) -> Iterator[None]:
-    """One transaction around everything, looked at and undone at its end; then ``show`` is called.
+def previewed(
+    connection: Connection, leads: Leads | None, show: Callable[[Preview], None]
+) -> Iterator[None]:
+    """Run the block in one transaction, look at it, undo it, and call ``show``.
 
-    An export that is refused has a preview too; ``ExportRefused`` is raised after it.
+    leads: where the last import of the code has its leads. An export that is refused has a preview
+    too; ``ExportRefused`` is raised after it.
     """
     refused = None
     with connection.begin() as transaction:
         try:
-            start = _look(connection)
+            start = _look(connection, leads)
             try:
                 yield
             except ExportRefused as error:
                 refused = error
-            preview = _take(connection, start, refused)
+            preview = _take(connection, leads, start, refused)
         finally:
             transaction.rollback()
     show(preview)
@@ -126,117 +72,173 @@ def previewed(connection: Connection, show: Callable[[Preview], None]) -> Iterat
         raise refused from None
 
 
-def _look(connection: Connection) -> _Start:
-    return _Start(_count_leads(connection), _rows_written(connection), _ledger(connection))
+def _look(connection: Connection, leads: Leads | None) -> _Start:
+    receipts = {receipt.id: receipt for receipt in all_receipts(connection)}
+    return _Start(_count_leads(connection, leads), _rows_written(connection), receipts)
 
 
-def _take(connection: Connection, start: _Start, refused: ExportRefused | None) -> Preview:
-    after = _look(connection)
-    done = [row for id, row in after.ledger.items() if row != start.ledger.get(id)]
-    starts = {row["id"]: start.ledger.get(row["id"], {}).get("next_record", 0) for row in done}
-    # Of a way back there are figures alone; its ledger's empty tables may be dropped by now.
-    starts = {id: first for id, first in starts.items() if first < after.ledger[id]["next_record"]}
-    created, total_created = _created(connection, starts) if starts else ([], 0)
-    changed, total_changed = _changed(connection, starts) if starts else ([], 0)
-    problems, total_problems = _set_aside(connection, starts) if starts else ([], 0)
+def _take(
+    connection: Connection, leads: Leads | None, start: _Start, refused: ExportRefused | None
+) -> Preview:
+    after = _look(connection, leads)
+    done = [
+        _Done(receipt, start.receipts.get(id))
+        for id, receipt in after.receipts.items()
+        if receipt != start.receipts.get(id)
+    ]
+    # Of a revert there are figures alone. Its ledger's empty tables may be dropped by now.
+    applied = [one for one in done if one.is_apply]
+    created, changed, problems = Listed[CreatedLead](), Listed[ChangedLead](), Listed[Problem]()
+    for declaration in dict.fromkeys(one.receipt.declaration for one in applied):
+        alike = [one for one in applied if one.receipt.declaration == declaration]
+        table = find_table(connection, Leads.from_json(declaration))
+        created.add(*_created(connection, table, alike))
+        changed.add(*_changed(connection, table, alike))
+    if applied:
+        problems.add(*_rejected(connection, applied))
+    name = _name_of(connection, leads)
     return Preview(
         database=connection.execute(text("SELECT current_database()")).scalar_one(),
         taken_at=datetime.now(UTC),
+        leads_table=leads.table if leads else "",
         leads_before=start.leads,
         leads_after=after.leads,
-        imports=[_figures(start.ledger.get(row["id"], {}), row) for row in done],
+        imports=[one.figures for one in done],
         tables=sorted(
-            _difference(name, start.rows.get(name, (0, 0, 0)), rows)
-            for name, rows in after.rows.items()
+            _table_rows(table, start.rows.get(table), rows, is_leads=table == name)
+            for table, rows in after.rows.items()
         ),
-        created=created,
-        changed=changed,
-        total_created=total_created,
-        total_changed=total_changed,
+        created=created.listed,
+        changed=changed.listed,
+        total_created=created.total,
+        total_changed=changed.total,
         refused=refused.export if refused else "",
-        problems=refused.problems if refused else problems,
-        total_problems=refused.total if refused else total_problems,
+        problems=refused.problems if refused else problems.listed,
+        total_problems=refused.total if refused else problems.total,
     )
 
 
-def _count_leads(connection: Connection) -> int:
-    there = connection.execute(text("SELECT to_regclass('leads')")).scalar() is not None
-    return count_leads(connection) if there else 0
+def _count_leads(connection: Connection, leads: Leads | None) -> int:
+    if leads is None or not is_there(connection, leads):
+        return 0
+    table = find_table(connection, leads)
+    return count_leads(connection, table)
+
+
+def _name_of(connection: Connection, leads: Leads | None) -> str | None:
+    """The table of leads as Postgres names it."""
+    if leads is None or not is_there(connection, leads):
+        return None
+    regclass = find_table(connection, leads).regclass
+    name: str = connection.execute(text(f"SELECT CAST({regclass} AS text)")).scalar_one()
+    return name
 
 
 def _rows_written(connection: Connection) -> dict[str, tuple[int, int, int]]:
-    rows = connection.execute(text(_ROWS_WRITTEN))
+    rows = connection.execute(text(statement("rows_written")))
     return {row.name: (row.inserted, row.updated, row.deleted) for row in rows}
 
 
-def _ledger(connection: Connection) -> dict[int, Mapping[str, Any]]:
-    if not has_ledger(connection):
-        return {}
-    rows = connection.execute(text("SELECT * FROM lead_imports ORDER BY id")).mappings()
-    return {row["id"]: dict(row) for row in rows}
+def _table_rows(
+    table: str, before: Sequence[int] | None, after: Sequence[int], *, is_leads: bool
+) -> TableRows:
+    inserted, updated, deleted = (
+        now - then for then, now in zip(before or (0, 0, 0), after, strict=True)
+    )
+    return TableRows(table, inserted, updated, deleted, is_leads)
 
 
-def _difference(table: str, before: Sequence[int], after: Sequence[int]) -> TableRows:
-    return TableRows(table, *(now - then for then, now in zip(before, after, strict=True)))
+@dataclass(frozen=True)
+class _Done:
+    """What a dry run did of one import: its receipt after it, and before it."""
 
+    receipt: Receipt
+    before: Receipt | None
 
-def _figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Figures:
-    def gained(column: str) -> int:
-        difference: int = after[column] - before.get(column, 0)
+    def gained(self, count: str) -> int:
+        """How much a count of the ledger has grown."""
+        difference: int = getattr(self.receipt, count) - getattr(self.before, count, 0)
         return difference
 
-    imports = gained("next_record") > 0
-    checkpoint = "next_record" if imports else "revert_next_record"
-    counts = [
-        name for name, value in after.items() if type(value) is int and name not in _NO_COUNTS
-    ]
-    return Figures(
-        revision=after["revision"],
-        export=after["export"],
-        sha256=after["sha256"],
-        records=after["records"],
-        done=gained(checkpoint),
-        counts={name: gained(name) for name in counts if imports == (name in OUTCOMES)},
-    )
+    @property
+    def is_apply(self) -> bool:
+        """Whether it imported records, and did not revert them."""
+        return self.gained("next_record") > 0
 
+    @property
+    def start(self) -> int:
+        """The position of the first record that it imported."""
+        return self.before.next_record if self.before else 0
 
-_NO_COUNTS = ("id", "records", "next_record", "revert_next_record")
-
-
-def _created(connection: Connection, starts: Mapping[int, int]) -> tuple[list[CreatedLead], int]:
-    rows = connection.execute(text(_CREATED), _parameters(starts)).all()
-    return [CreatedLead(_values(row._mapping)) for row in rows], rows[0].total if rows else 0
-
-
-def _changed(connection: Connection, starts: Mapping[int, int]) -> tuple[list[ChangedLead], int]:
-    rows = connection.execute(text(_CHANGED), _parameters(starts)).all()
-    leads = [
-        ChangedLead(
-            id=row.id,
-            lead_number=_shown(row.lead_number) or "",
-            full_name=_shown(row.full_name) or "",
-            fields=row.fields,
-            old=_values(row._mapping, "old_"),
-            new=_values(row._mapping, "new_"),
+    @property
+    def figures(self) -> Figures:
+        """What it counted."""
+        return Figures(
+            revision=self.receipt.revision,
+            export=self.receipt.export,
+            sha256=self.receipt.sha256,
+            records=self.receipt.records,
+            done=self.gained("next_record" if self.is_apply else "revert_next_record"),
+            counts={
+                name: self.gained(name) for name in (OUTCOMES if self.is_apply else REVERT_OUTCOMES)
+            },
         )
-        for row in rows
-    ]
+
+
+@dataclass
+class Listed(Generic[Kind]):
+    """The first ones of a kind, and how many there are."""
+
+    listed: list[Kind] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, more: Sequence[Kind], total: int) -> None:
+        """Add what was found of one table."""
+        self.listed += more[: MOST_LISTED - len(self.listed)]
+        self.total += total
+
+
+def _created(
+    connection: Connection, table: LeadsTable, done: Sequence[_Done]
+) -> tuple[list[CreatedLead], int]:
+    asked = statement("preview_created", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
+    rows = connection.execute(text(asked), _parameters(done)).all()
+    return [CreatedLead(_values(row.told)) for row in rows], rows[0].total if rows else 0
+
+
+def _changed(
+    connection: Connection, table: LeadsTable, done: Sequence[_Done]
+) -> tuple[list[ChangedLead], int]:
+    asked = statement("preview_changed", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
+    rows = connection.execute(text(asked), _parameters(done)).all()
+    leads = [_changed_lead(row.id, _values(row.old), _values(row.new)) for row in rows]
     return leads, rows[0].total if rows else 0
 
 
-def _set_aside(connection: Connection, starts: Mapping[int, int]) -> tuple[list[Problem], int]:
-    rows = connection.execute(text(_SET_ASIDE), _parameters(starts)).all()
-    return [Problem(row.record, row.field, row.reason) for row in rows], rows[
-        0
-    ].total if rows else 0
+def _changed_lead(id: int | str, old: Values, new: Values) -> ChangedLead:
+    return ChangedLead(
+        id=id,
+        lead_number=new.get("lead_number") or "",
+        full_name=new.get("full_name") or "",
+        fields=[name for name in old if old[name] != new[name]],
+        old=old,
+        new=new,
+    )
 
 
-def _parameters(starts: Mapping[int, int]) -> dict[str, list[int]]:
-    return {"imports": list(starts), "starts": list(starts.values())}
+def _rejected(connection: Connection, done: Sequence[_Done]) -> tuple[list[Problem], int]:
+    asked = text(statement("preview_rejected"))
+    rows = connection.execute(asked, {**_parameters(done), "most": MOST_LISTED}).all()
+    problems = [Problem(row.record, row.field, row.reason) for row in rows]
+    return problems, rows[0].total if rows else 0
 
 
-def _values(row: Mapping[Any, Any], prefix: str = "") -> Values:
-    return {column: _shown(row[prefix + column]) for column in COLUMNS}
+def _parameters(done: Sequence[_Done]) -> dict[str, list[int]]:
+    return {"imports": [one.receipt.id for one in done], "starts": [one.start for one in done]}
+
+
+def _values(told: Values) -> Values:
+    return {name: _shown(value) for name, value in told.items()}
 
 
 def _shown(value: str | None) -> str | None:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrations.importer.errors import Problem
-from migrations.importer.sql.apply import LEDGER_TABLES
+from migrations.importer.sql import LEDGER_TABLES
 
 __all__ = [
     "LONGEST_SHOWN",
     "MOST_LISTED",
-    "OUTCOMES",
     "ChangedLead",
     "CreatedLead",
     "Figures",
@@ -28,19 +27,15 @@ MOST_UNTOUCHED = 12
 LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
 
-OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
-NAMED = ("leads", "users", "settings", "lead_audit")
-"""Tables of the application that are promised something by name."""
-
 Values = dict[str, str | None]
 """A lead's fields, each at most ``LONGEST_SHOWN`` characters."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the dry run did of one import, or of its way back.
+    """What the dry run did of one import, or of its revert.
 
-    done: records of this run, fewer than ``records`` where an earlier one was stopped.
+    done: records of this run, fewer than ``records`` if an earlier one was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
     """
 
@@ -51,15 +46,24 @@ class Figures:
     done: int
     counts: dict[str, int]
 
+    @property
+    def is_revert(self) -> bool:
+        """Whether it reverted the import instead of applying it."""
+        return "restored" in self.counts
+
 
 @dataclass(frozen=True)
 class TableRows:
-    """How many rows of a table the dry run wrote, as Postgres counts them."""
+    """How many rows of a table the dry run wrote, as Postgres counts them.
+
+    is_leads: whether it is the declared table of leads.
+    """
 
     table: str
     inserted: int
     updated: int
     deleted: int
+    is_leads: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -69,18 +73,18 @@ class TableRows:
     @property
     def promise(self) -> str:
         """What an import may do to it."""
-        if self.table == "leads":
+        if self.is_leads:
             return "added and updated, never deleted"
         if self.table in LEDGER_TABLES:
             return "the ledger of the import"
         if self.table == "alembic_version":
             return "the revision's stamp"
-        return "untouched; the import is not audited" if self.table == "lead_audit" else "untouched"
+        return "untouched"
 
     @property
     def is_kept(self) -> bool:
         """Whether it did no more than that."""
-        if self.is_ours or self.table == "leads":
+        if self.is_ours or self.is_leads:
             return not self.deleted
         return not self.is_written
 
@@ -91,7 +95,7 @@ class TableRows:
 
     @property
     def _place(self) -> tuple[bool, bool, bool, str]:
-        return self.table != "leads", self.is_kept, self.is_ours, self.table
+        return not self.is_leads, self.is_kept, self.is_ours, self.table
 
     @property
     def is_written(self) -> bool:
@@ -111,7 +115,7 @@ class ChangedLead:
     """A lead that would be updated. ``fields``: those that change; ``old`` and ``new`` hold
     them all."""
 
-    id: int
+    id: int | str
     lead_number: str
     full_name: str
     fields: list[str]
@@ -123,13 +127,14 @@ class ChangedLead:
 class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
-    created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and ``total_changed`` count
-    all. problems: why records were set aside, or why the export was ``refused``: nothing was
-    written then.
+    leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
+    leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
+    or why the export was ``refused``: nothing was written then.
     """
 
     database: str
     taken_at: datetime
+    leads_table: str
     leads_before: int
     leads_after: int
     imports: list[Figures] = field(default_factory=list)
@@ -145,7 +150,14 @@ class Preview:
     @property
     def deleted(self) -> int:
         """Leads that it deleted: none."""
-        return next((rows.deleted for rows in self.tables if rows.table == "leads"), 0)
+        return next((rows.deleted for rows in self.tables if rows.is_leads), 0)
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that its leads have, in the order of the declaration."""
+        created = [lead.values for lead in self.created[:1]]
+        changed = [lead.new for lead in self.changed[:1]]
+        return list(dict.fromkeys(name for values in [*created, *changed] for name in values))
 
     @property
     def listed_tables(self) -> list[TableRows]:
@@ -157,16 +169,14 @@ class Preview:
     def unlisted_tables(self) -> list[TableRows]:
         """The application's other tables that were not written, where they are many."""
         untouched = [
-            rows
-            for rows in self.tables
-            if not (rows.is_written or rows.is_ours or rows.table in NAMED)
+            rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.is_leads)
         ]
         return untouched if len(untouched) > MOST_UNTOUCHED else []
 
     @property
     def is_upgrade(self) -> bool:
-        """Whether it imports; otherwise it takes imports back, or there was nothing to do."""
-        return bool(self.refused) or any("created" in figures.counts for figures in self.imports)
+        """Whether it imports; otherwise it reverts imports, or there was nothing to do."""
+        return bool(self.refused) or any(not figures.is_revert for figures in self.imports)
 
     def count(self, outcome: str) -> int:
         """How many records, of all imports, came to an outcome."""

@@ -26,7 +26,7 @@ _PLAIN = ("lead_number", "status", "postal_code")
 
 
 def masked(field: str, value: str | None) -> str | None:
-    """A field's value without the phones and e-mails in it."""
+    """Return a field's value without the phones and e-mails in it."""
     if value is None or field in _PLAIN:
         return value
     if field == "phone":
@@ -38,12 +38,13 @@ def masked(field: str, value: str | None) -> str | None:
 
 
 def masked_values(values: Values) -> Values:
-    """The same for all fields of a lead."""
+    """Mask all fields of a lead."""
     return {field: masked(field, value) for field, value in values.items()}
 
 
 def _mask_digits(phone: str) -> str:
-    *_, shown_from = [0, *(found.start() for found in list(re.finditer(r"\d", phone))[-3:][:1])]
+    last_three = [found.start() for found in re.finditer(r"\d", phone)][-3:]
+    shown_from = last_three[0] if last_three else 0
     return re.sub(r"\d", DOT, phone[:shown_from]) + phone[shown_from:]
 
 

@@ -19,24 +19,23 @@ What is blank stays blank. Of a postal code there are 6,760: two of them may bec
 
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from migrations.importer.declaration import STANDARD_FIELDS, Field, Leads, Lookup, New, Values
+from migrations.importer.declaration import Field, Leads, Lookup, New, Values
 from migrations.importer.record import EARLIEST, LATEST
 from migrations.twin import words
 from migrations.twin.mask import Mask
 from migrations.twin.phones import masked_phone
 
-__all__ = ["FIELDS", "KEPT", "kept_fields", "masked_record"]
-
-FIELDS = STANDARD_FIELDS
-KEPT = frozenset({"status"})
+__all__ = ["kept_fields", "masked_record"]
 
 DAY = timedelta(days=1)
+NO_DATE, NO_TIME = "0000-00-00", "0000-00-00T00:00:00Z"
+"""For what looks like a date and is none: the server refuses either."""
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 INTEGER_LIMITS = (1 << 15, 1 << 31, 1 << 63)
 """What Postgres' smallint, integer and bigint do not hold any more."""
@@ -47,7 +46,7 @@ MOST_LETTERS = 4
 Rule = Callable[[Mask, Field, Any], Any]
 
 
-def kept_fields(leads: Leads) -> frozenset[str]:
+def kept_fields(leads: Leads) -> set[str]:
     """The fields of a declaration that stay as they are in a twin.
 
     The words of a list are nobody's, and a lookup without another way out has to find its row.
@@ -56,7 +55,7 @@ def kept_fields(leads: Leads) -> frozenset[str]:
         name: target.column if isinstance(target, New) else target
         for name, target in leads.targets.items()
     }
-    return KEPT | {
+    return {"status"} | {
         name
         for name, target in inner.items()
         if isinstance(target, Values) or (isinstance(target, Lookup) and target.otherwise is None)
@@ -158,18 +157,31 @@ def _with_as_many_digits(mask: Mask, field: Field, value: int, limit: int) -> in
     return -masked if value < 0 else masked
 
 
-def _timestamp(mask: Mask, field: Field, value: datetime | str) -> str:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+def _created_at(mask: Mask, field: Field, value: datetime) -> str:
+    masked = _another_time(mask, field, value)
+    # The first and the last moment of all are in the middle of a day east or west of Greenwich.
+    return min(max(masked, EARLIEST), LATEST).astimezone(value.tzinfo).isoformat()
+
+
+def _timestamp(mask: Mask, field: Field, value: str) -> str:
+    try:
+        return _another_time(mask, field, datetime.fromisoformat(value)).isoformat()
+    except ValueError:
+        return NO_TIME
+
+
+def _another_time(mask: Mask, field: Field, moment: datetime) -> datetime:
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     unit = MICROSECOND if moment.microsecond else SECOND
     permuted = mask.permuted(field.name, (moment - midnight) // unit, DAY // unit)
-    masked = midnight + permuted * unit
-    # The first and the last moment of all are in the middle of a day east or west of Greenwich.
-    return min(max(masked, EARLIEST), LATEST).astimezone(moment.tzinfo or UTC).isoformat()
+    return midnight + permuted * unit
 
 
-def _date(mask: Mask, field: Field, value: date | str) -> str:
-    day = date.fromisoformat(value) if isinstance(value, str) else value
+def _date(mask: Mask, field: Field, value: str) -> str:
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return NO_DATE
     new_year = day.replace(month=1, day=1)
     days = (day.replace(month=12, day=31) - new_year).days + 1
     return str(new_year + DAY * mask.permuted(field.name, (day - new_year).days, days))
@@ -191,6 +203,7 @@ _OF_FIELD: dict[str, Rule] = {
     "address1": _address,
     "postal_code": _postal_code,
     "assigned_agent": _name,
+    "created_at": _created_at,
 }
 _OF_KIND: dict[str, Rule] = {
     "text": _text,

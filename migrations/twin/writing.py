@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from migrations.importer.declaration import Field
+from migrations.importer.declaration import Field, Leads
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import Export, open_export
 from migrations.recipients import partial, written_beside
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented, key_of
-from migrations.twin.values import FIELDS, KEPT, masked_record
+from migrations.twin.values import kept_fields, masked_record
 
 __all__ = ["CannotMask", "Twin", "write_twin"]
 
@@ -48,32 +48,27 @@ class Twin:
 
 
 def write_twin(
-    source: Path,
-    target: Path,
-    mask: Mask,
-    *,
-    fields: Sequence[Field] = FIELDS,
-    kept: Collection[str] = KEPT,
-    set_aside: bool = False,
+    source: Path, target: Path, mask: Mask, leads: Leads, *, set_aside: bool = False
 ) -> Twin:
     """Write the twin of an export. ``target`` is whole and searched, or not there.
 
-    fields: what each record holds beside its id; kept: those that stay as they are. set_aside: a
-    record with problems has its place in the twin, where it has problems too.
+    leads: what each record holds. set_aside: a record with problems has its place in the twin,
+    where it has problems too.
     Raises ``ExportRefused`` and ``CannotMask``.
     """
     digest = hashlib.sha256()
     statuses: dict[str, None] = {}
     with written_beside(target) as file:
-        with open_export(source, set_aside=set_aside) as export:
-            for n, line in enumerate(_masked_lines(export, mask, fields, kept, statuses)):
+        with open_export(source, set_aside=set_aside, fields=leads.fields) as export:
+            lines = _masked_lines(export, mask, leads.fields, kept_fields(leads), statuses)
+            for n, line in enumerate(lines):
                 block = (b",\n" if n else b"[\n") + line
                 digest.update(block)
                 file.write(block)
         digest.update(b"\n]\n")
         file.write(b"\n]\n")
         file.flush()
-        _refuse_what_is_found_again(source, partial(target), target.name, kept)
+        _refuse_what_is_found_again(source, partial(target), target.name, leads)
         if target.exists() and not filecmp.cmp(target, partial(target), shallow=False):
             raise CannotMask(
                 f"{target.name} is there already, with other people. Nothing was replaced. Keep "
@@ -101,14 +96,14 @@ def _masked_lines(
     yield from [REJECTED] * (export.count - here)
 
 
-def _refuse_what_is_found_again(source: Path, twin: Path, name: str, kept: Collection[str]) -> None:
-    searched = [field for field in SEARCHED if field not in kept]
+def _refuse_what_is_found_again(source: Path, twin: Path, name: str, leads: Leads) -> None:
+    searched = [field for field in SEARCHED if field not in kept_fields(leads)]
     theirs = {
         _short(value)
-        for _, record in _records(source)
+        for _, record in _records(source, leads)
         for value in (*_values(record, searched), key_of(record["phone"]))
     }
-    for position, record in _records(twin):
+    for position, record in _records(twin, leads):
         for field in searched:
             if any(_short(value) in theirs for value in _values(record, [field])):
                 raise _found(name, position, field, "is a value of the export")
@@ -125,8 +120,8 @@ def _found(name: str, position: int, field: str, reason: str) -> CannotMask:
     )
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with open_export(path, set_aside=True) as export:
+def _records(path: Path, leads: Leads) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open_export(path, set_aside=True, fields=leads.fields) as export:
         for positions, records in export.checked():
             for position, record in zip(positions, records, strict=True):
                 yield position + 1, msgspec.structs.asdict(record)

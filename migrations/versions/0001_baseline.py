@@ -1,14 +1,16 @@
 """The CRM's tables: users, settings, leads, and the audit trail of leads.
 
-Made where they are missing, adopted as they are where they fit.
+Made where there are no leads yet. A table of leads that is there is the owner's and stays as it
+is.
 """
 
 from alembic import op
 
+from migrations.crm import LEADS as DECLARED
 from migrations.importer.v1 import (
     Table,
     create_audit_trigger,
-    create_tables,
+    create_crm,
     drop_audit_trail,
     drop_tables,
 )
@@ -52,10 +54,11 @@ LEAD_AUDIT = Table(
 
 
 def upgrade() -> None:
-    made = create_tables(op.get_context(), LEADS, LEAD_AUDIT, not_written=NOT_WRITTEN)
+    made = create_crm(op.get_context(), DECLARED, *NOT_WRITTEN, LEADS, LEAD_AUDIT)
     if "lead_audit" in made:
         op.execute("CREATE INDEX lead_audit_lead_id ON lead_audit (lead_id)")
-    create_audit_trigger(op.get_context())
+    if "leads" in made:
+        create_audit_trigger(op.get_context())
 
 
 def downgrade() -> None:

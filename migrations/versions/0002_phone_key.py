@@ -1,10 +1,8 @@
-"""One current lead for each phone: its key, the mark of duplicates and the unique index.
-
-Leads that share a phone are all kept; the younger ones are marked as duplicates of the oldest.
-"""
+"""When two spellings are one phone: the key's function, and an index on it for the leads."""
 
 from alembic import op
 
+from migrations.crm import LEADS
 from migrations.importer.v1 import create_phone_key, drop_phone_key
 
 revision = "0002_phone_key"
@@ -12,8 +10,8 @@ down_revision = "0001_baseline"
 
 
 def upgrade() -> None:
-    create_phone_key(op.get_context())
+    create_phone_key(op.get_context(), LEADS)
 
 
 def downgrade() -> None:
-    drop_phone_key(op.get_context())
+    drop_phone_key(op.get_context(), LEADS)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import BEFORE_IMPORT, IMPORT, ROOT, alembic, records, run
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.database import run
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Pat
     (project / "data" / ".october_leads.json.partial").mkdir()
     refused = migrations(project, "add", str(october), "-m", "import october leads")
     assert refused.returncode == 1
-    assert ".october_leads.json.partial: Is a directory. Put that right" in refused.stderr
+    assert ".october_leads.json.partial: Is a directory. Fix this" in refused.stderr
 
 
 @pytest.mark.parametrize("message", ["", "!!", 'say "it"'])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.crm import ROOT, Record, records
+from tests.support.bundled import ROOT, Record, records
 from tests.support.exports import written
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.support.crm import ROOT, alembic, picture, records, run
+from tests.support.bundled import ROOT, records
+from tests.support.crm import picture
+from tests.support.database import run
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
 
 
 def test_a_preview_is_figures_a_page_and_no_change(crm_with_leads: URL, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
 from migrations.recipients import CannotSeal, seal_file
-from tests.support.crm import EXPORT, ROOT
+from tests.support.bundled import EXPORT, ROOT
 from tests.support.projects import copy_project, migrations
 from tests.support.sealed import new_key, public, seal_for, sealed_copy
 

@@ -7,8 +7,12 @@ from alembic.util import CommandError
 from sqlalchemy import URL, create_engine
 
 from models import Base
-from tests.support.crm import Rows, add_lead, picture, records, run, upgrade, value
+from tests.support.bundled import FIELDS, records
+from tests.support.crm import Rows, add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.roles import another_role
+from tests.support.upgrades import upgrade
 
 
 def create_all(url: URL) -> None:
@@ -18,20 +22,7 @@ def create_all(url: URL) -> None:
 
 def leads_by_hand(url: URL, **columns: str) -> None:
     """Make ``leads`` as somebody made it years ago; ``columns`` replace the usual declarations."""
-    usual = dict.fromkeys(
-        (
-            "lead_number",
-            "full_name",
-            "phone",
-            "email",
-            "status",
-            "address1",
-            "postal_code",
-            "notes",
-            "assigned_agent",
-        ),
-        "varchar(300)",
-    )
+    usual = dict.fromkeys(FIELDS, "varchar(300)")
     declared = {
         "id": "serial PRIMARY KEY",
         **usual,
@@ -179,19 +170,11 @@ def test_row_level_security_is_refused(database: URL) -> None:
     create_all(database)
     run(database, "ALTER TABLE leads ENABLE ROW LEVEL SECURITY")
     run(database, "ALTER TABLE leads FORCE ROW LEVEL SECURITY")
-    owner = f"owner_of_{database.database}"
-    run(database, f"CREATE ROLE {owner} LOGIN PASSWORD 'p'")
-    try:
-        run(database, f"GRANT ALL ON SCHEMA public TO {owner}")
-        for table in Base.metadata.tables:
-            run(database, f"ALTER TABLE {table} OWNER TO {owner}")
-        as_owner = database.set(username=owner, password="p")
-        assert f"row-level security on leads hides rows from the role {owner}" in refusal(as_owner)
-        assert value(database, "SELECT to_regclass('lead_phone_key_v1')") is None
-    finally:
-        run(database, f"REASSIGN OWNED BY {owner} TO CURRENT_USER")
-        run(database, f"DROP OWNED BY {owner}")
-        run(database, f"DROP ROLE {owner}")
+    grants = [f"ALTER TABLE {table} OWNER TO {{role}}" for table in Base.metadata.tables]
+    with another_role(database, "GRANT ALL ON SCHEMA public TO {role}", *grants) as owner:
+        said = refusal(owner)
+    assert f"row-level security on leads hides rows from the role {owner.username}" in said
+    assert value(database, "SELECT to_regclass('lead_phone_key_v1')") is None
 
 
 def test_a_rule_on_leads_is_refused(database: URL) -> None:

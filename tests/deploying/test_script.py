@@ -8,21 +8,14 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    EXPORT,
-    ROOT,
-    alembic,
-    alembic_command,
-    assert_imported,
-    picture,
-    records,
-    run,
-    shown,
-)
+from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
+from tests.support.crm import picture
+from tests.support.database import run, shown
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.promises import assert_imported
 from tests.support.servers import tool
+from tests.support.upgrades import alembic, alembic_command
 
 
 def psql(url: URL, script: str) -> None:
@@ -84,7 +77,10 @@ def test_a_script_brings_two_imports_into_an_empty_database(
     leads = "SELECT full_name, phone, notes, email, created_at FROM leads ORDER BY id"
     assert run(by_script, leads) == run(by_upgrade, leads)
     assert len(run(by_script, leads)) == len(records()) + 1
-    counts = "SELECT export, created, updated, unchanged, finished_at IS NOT NULL FROM lead_imports ORDER BY id"
+    counts = """
+        SELECT export, created, updated, unchanged, finished_at IS NOT NULL
+        FROM lead_imports ORDER BY id
+    """
     assert run(by_script, counts) == run(by_upgrade, counts)
 
 

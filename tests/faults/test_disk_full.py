@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import build_crm_with_leads
-from tests.support.crm import assert_imported, picture, records, run, value
+from tests.support.bundled import records
+from tests.support.crm import picture
+from tests.support.database import run, value
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 from tests.support.servers import own_server, small_disk, why_no_small_disk
 
 
+@pytest.mark.server
 def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
     """It stops with a clear message, the batches that were committed stay, and the next deploy
     continues."""

@@ -5,9 +5,12 @@ import subprocess
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import assert_imported, picture, records, shown
+from tests.support.bundled import records
+from tests.support.crm import picture
+from tests.support.database import shown
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 from tests.support.servers import tool
 
 

@@ -3,12 +3,15 @@
 import pytest
 from sqlalchemy import URL, text
 
-from tests.support.crm import connected, run, value, wait_until
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.faults import KillBefore
 
 INVALID = "SELECT count(*) FROM pg_index WHERE indrelid = 'leads'::regclass AND NOT indisvalid"
-WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+WAITS = """
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: Deploys) -> None:

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import assert_imported, picture, slow_down, speed_up, value, wait_until
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import LOCK_IS_FREE, left_by_the_import
 from tests.support.faults import KillBefore
+from tests.support.promises import assert_imported
 
 # Where it dies, and the statement before which that is. Two batches: 110 records and 107.
 PLACES = {
@@ -26,7 +28,7 @@ PLACES = {
     ),
     "before the batch skips the audit": KillBefore("app.skip_audit", nth=2),
     "before the batch is called": KillBefore("SELECT pg_temp.lead_import_apply_batch", nth=2),
-    "before the checkpoint moves": KillBefore("UPDATE lead_imports SET next_record", nth=2),
+    "before the checkpoint moves": KillBefore("SET next_record = _end", nth=2),
     "before leads are looked for": KillBefore("INSERT INTO lead_import_place", nth=2),
     "before leads are added": KillBefore("INSERT INTO leads", nth=2),
     "before leads are locked": KillBefore("FOR NO KEY UPDATE", nth=2),

@@ -13,10 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations.deploy.connection import connect
 from tests.conftest import Template, build_crm_with_leads
-from tests.support.crm import assert_imported, connected, picture, run, value
+from tests.support.crm import picture
+from tests.support.database import connected, run, value
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
 from tests.support.postgres import Databases
+from tests.support.promises import assert_imported
 from tests.support.proxy import CutAfter, CutBeforeCommit, Delay, SwallowReply, proxy
 from tests.support.servers import own_server, stop
 
@@ -166,6 +168,7 @@ def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
     assert settings == ["20", "10", "3", "50000"]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
 def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys: Deploys) -> None:
     """It recovers what was committed; the same deploy finds it again and goes on to the
@@ -185,6 +188,7 @@ def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys
             assert_imported(url, before)
 
 
+@pytest.mark.server
 def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
     """The server ends all sessions and recovers; the same deploy waits for it and goes on to the
     same end."""
@@ -203,6 +207,7 @@ def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
         assert_imported(url, before)
 
 
+@pytest.mark.server
 def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
     """Who comes anew is refused; who was there tries again until there is room."""
     with own_server() as (place, url):
@@ -234,6 +239,7 @@ def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
             assert_imported(url, before)
 
 
+@pytest.mark.server
 @pytest.mark.chaos
 def test_a_server_that_stays_away_ends_the_deploy(deploys: Deploys) -> None:
     """There is a last attempt; the exit status is not 0, and the next deploy goes on."""

@@ -7,21 +7,16 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import build_crm_with_leads
-from tests.support.crm import (
-    assert_imported,
-    picture,
-    records,
-    slow_down,
-    speed_up,
-    value,
-    wait_until,
-)
+from tests.support.bundled import records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import value, wait_until
 from tests.support.deploys import Deploy, Deploys
 from tests.support.ends import LOCK_IS_FREE
 from tests.support.faults import HoldBefore
 from tests.support.network import Machines, two_machines, why_no_network
+from tests.support.promises import assert_imported
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.server]
 
 ABOUT_A_MINUTE = 65.0
 NO_SESSION = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'"

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.support.crm import ROOT, connected, run, value
+from tests.support.bundled import ROOT
+from tests.support.database import connected, run, value
 from tests.support.deploys import Deploys
 from tests.support.ends import left_by_the_import
 from tests.support.faults import Pinned

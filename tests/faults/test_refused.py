@@ -7,9 +7,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
-from tests.support.crm import assert_imported, picture, run, value
-from tests.support.deploys import PASSWORD, Deploys
+from tests.support.crm import picture
+from tests.support.database import run, value
+from tests.support.deploys import Deploys
+from tests.support.promises import assert_imported
 from tests.support.proxy import Delay, proxy
+from tests.support.roles import another_role
 from tests.support.servers import pgbouncer, why_no_pgbouncer
 
 NOTHING_WRITTEN = "SELECT count(*) = 0 FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -31,7 +34,7 @@ def test_a_pooler_is_refused(mode: str, database: URL, deploys: Deploys) -> None
         deploy = deploys.run(url, "upgrade", "head")
         assert deploy.status != 0
         assert "connection pooler" in deploy.output
-        assert "Use the database's direct connection string" in deploy.output
+        assert "Set MIGRATION_DATABASE_URL to the database's direct URL" in deploy.output
         for setting in ("lock_timeout", "statement_timeout", "client_connection_check_interval"):
             assert value(url, f"SHOW {setting}") == value(database, f"SHOW {setting}")
     assert value(database, NOTHING_WRITTEN)
@@ -57,14 +60,10 @@ def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: 
 @pytest.fixture
 def deploy_role(database: URL) -> Iterator[URL]:
     """The URL of a role that may do nothing, on an empty database."""
-    run(database, f"CREATE ROLE chaos_deploy LOGIN PASSWORD '{PASSWORD}'")
-    run(
-        database,
-        "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO chaos_deploy",
-    )
+    run(database, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
     run(database, f'REVOKE TEMPORARY ON DATABASE "{database.database}" FROM PUBLIC')
-    yield database.set(username="chaos_deploy", password=PASSWORD)
-    run(database, "DROP OWNED BY chaos_deploy; DROP ROLE chaos_deploy")
+    with another_role(database, "GRANT USAGE ON SCHEMA public TO {role}") as url:
+        yield url
 
 
 def test_all_rights_that_are_missing_are_listed_at_once(
@@ -87,35 +86,24 @@ def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
     crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
 ) -> None:
     """Before the import: each table and each right."""
-    role = f"chaos_{crm_with_leads.database}"
-    run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    try:
-        run(
-            crm_with_leads,
-            f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
-        )
-        run(crm_with_leads, f"GRANT SELECT, UPDATE ON alembic_version, lead_imports TO {role}")
+    grants = (
+        "GRANT CREATE, USAGE ON SCHEMA public TO {role}",
+        "ALTER TABLE leads OWNER TO {role}",
+        "GRANT SELECT, UPDATE ON alembic_version, lead_imports TO {role}",
+    )
+    missing = [
+        "INSERT lead_imports",
+        *(f"{right} lead_import_batches" for right in ("SELECT", "INSERT", "UPDATE")),
+        *(f"{right} lead_before_images" for right in ("SELECT", "INSERT", "UPDATE")),
+    ]
+    with another_role(crm_with_leads, *grants) as url:
         before = picture(crm_with_leads)
-        deploy = deploys.run(
-            crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head"
-        )
+        deploy = deploys.run(url, "upgrade", "head")
         assert deploy.status != 0
-        for missing in (
-            "INSERT lead_imports",
-            *(
-                f"{right} {table}"
-                for right in ("SELECT", "INSERT", "UPDATE")
-                for table in ("lead_import_batches", "lead_before_images")
-            ),
-        ):
-            assert f"the role {role} may not {missing}" in deploy.output
+        for right in missing:
+            assert f"the role {url.username} may not {right}" in deploy.output
         assert "may not SELECT lead_imports" not in deploy.output
         assert picture(crm_with_leads) == before
-        run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
-        deploys.succeed(crm_with_leads.set(username=role, password=PASSWORD), "upgrade", "head")
+        run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {url.username}")
+        deploys.succeed(url, "upgrade", "head")
         assert_imported(crm_with_leads, before)
-    finally:
-        run(
-            crm_with_leads,
-            f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
-        )

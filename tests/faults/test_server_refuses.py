@@ -6,20 +6,31 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
-from tests.support.crm import assert_imported, connected, picture, records, run, value, wait_until
-from tests.support.deploys import PASSWORD, Deploys
+from tests.support.bundled import records
+from tests.support.crm import picture
+from tests.support.database import connected, run, value, wait_until
+from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
+from tests.support.roles import MAY_IMPORT, another_role
 
 
 def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploys) -> None:
     """Once is no reason to stop; the next attempt at the batch comes to the same end."""
     before = picture(crm_with_leads)
     run(crm_with_leads, "CREATE SEQUENCE attempts")  # no transaction takes its numbers back
-    once = "IF nextval('attempts') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40001'; END IF; RETURN NEW;"
     run(
         crm_with_leads,
-        f"CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {once} END $$",
+        """
+        CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('attempts') = 1 THEN
+                RAISE EXCEPTION 'once' USING ERRCODE = '40001';
+            END IF;
+            RETURN NEW;
+        END $$
+        """,
     )
     run(
         crm_with_leads,
@@ -58,21 +69,11 @@ def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
 ) -> None:
     """It stops with what to grant; what was committed stays."""
     before = picture(crm_with_leads)
-    role = f"chaos_{crm_with_leads.database}"
-    run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    try:
-        run(
-            crm_with_leads,
-            f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
-        )
-        run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    with another_role(crm_with_leads, *MAY_IMPORT) as url:
         held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
-        arguments = ("-x", "batch-size=20", "upgrade", "head")
-        deploy = deploys.start(
-            crm_with_leads.set(username=role, password=PASSWORD), *arguments, faults=[held]
-        )
+        deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held])
         held.wait()
-        run(crm_with_leads, f"REVOKE INSERT ON lead_import_batches FROM {role}")
+        run(crm_with_leads, f"REVOKE INSERT ON lead_import_batches FROM {url.username}")
         held.let_go()
         assert deploy.status != 0
         assert "records 21 to 40: the server answered 42501 insufficient privilege" in deploy.output
@@ -81,11 +82,6 @@ def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
         assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 20
         deploys.succeed(crm_with_leads, "upgrade", "head")
         assert_imported(crm_with_leads, before)
-    finally:
-        run(
-            crm_with_leads,
-            f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
-        )
 
 
 def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(

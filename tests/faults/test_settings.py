@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import build_crm_with_leads
-from tests.support.crm import assert_imported, picture, run, value
+from tests.support.crm import picture
+from tests.support.database import run, value
 from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 from tests.support.servers import own_server, stop
 
 
@@ -71,6 +73,7 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
     assert_imported(crm_with_leads, before)
 
 
+@pytest.mark.server
 def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys: Deploys) -> None:
     """With synchronous_commit off, a server says that it has committed before it has: not so to an
     import."""

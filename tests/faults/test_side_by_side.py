@@ -5,37 +5,21 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    add_lead,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    value,
-    wait_until,
-)
-from tests.support.deploys import PASSWORD, Deploys
+from tests.support.bundled import BEFORE_IMPORT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
+from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore, KillBefore
+from tests.support.promises import assert_imported
+from tests.support.roles import MAY_IMPORT, another_role
 
 
 @pytest.fixture
 def as_another_role(crm_with_leads: URL) -> Iterator[URL]:
     """The URL of a role that may import, and is nobody special."""
-    role = f"chaos_{crm_with_leads.database}"
-    run(crm_with_leads, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    run(
-        crm_with_leads,
-        f"GRANT CREATE, USAGE ON SCHEMA public TO {role}; ALTER TABLE leads OWNER TO {role}",
-    )
-    run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
-    yield crm_with_leads.set(username=role, password=PASSWORD)
-    run(
-        crm_with_leads,
-        f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
-    )
+    with another_role(crm_with_leads, *MAY_IMPORT) as url:
+        yield url
 
 
 HAS_LEAD = (
@@ -111,7 +95,7 @@ def test_an_upgrade_waits_for_the_downgrade_of_its_import(
     """The stamp says that there is nothing to do, but the import is half back: it is waited for,
     and comes again."""
     deploys.succeed(crm_with_leads, "upgrade", "head")
-    held = HoldBefore("UPDATE lead_imports SET revert_next_record", nth=2)
+    held = HoldBefore("SET revert_next_record = _end", nth=2)
     down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
     held.wait()
     up = deploys.start(crm_with_leads, "upgrade", "head")

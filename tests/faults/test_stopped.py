@@ -10,28 +10,23 @@ from sqlalchemy import URL, text
 from tenacity import Retrying
 
 from migrations.importer.retries import reconnecting, until_the_site_lets_us
-from tests.support.crm import (
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    slow_down,
-    speed_up,
-    value,
-    wait_until,
-)
+from tests.support.bundled import records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys
 from tests.support.ends import A_LOCK_IS_WAITED_FOR, LOCK_IS_FREE
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 INDEX_WAITS = """
     SELECT count(*) > 0 FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND query LIKE '%INDEX CONCURRENTLY%' AND datname = current_database()
+    WHERE wait_event_type = 'Lock' AND query LIKE '%INDEX CONCURRENTLY%'
+        AND datname = current_database()
 """
 ASLEEP = """
-    SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE wait_event = 'PgSleep' AND datname = current_database()
 """
 CANCEL_WHO_WAITS = """
     SELECT pg_cancel_backend(pid) FROM pg_stat_activity
@@ -159,7 +154,7 @@ def test_a_signal_ends_the_wait_for_another_deploy(database: URL, deploys: Deplo
         deploy.wait_until_it_says("waiting for another deploy")
         deploy.send(signal.SIGTERM)
         assert deploy.wait(seconds=5) not in (0, -signal.SIGTERM)
-    assert "The wait is over, for SIGTERM was received" in deploy.output
+    assert "Gave up because SIGTERM was received" in deploy.output
 
 
 def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Deploys) -> None:
@@ -197,8 +192,8 @@ def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deplo
     )
     assert deploy.status != 0
     checkpoint = value(crm_with_leads, "SELECT next_record FROM lead_imports")
-    said = f"the time budget is used up. {checkpoint} of {len(records())} records are saved; deploy again to continue"
-    assert said in deploy.output
+    said = f"the time budget is used up. {checkpoint} of {len(records())} records are saved"
+    assert f"{said}; deploy again to continue" in deploy.output
     assert 0 < checkpoint < len(records()) and checkpoint % 20 == 0
     speed_up(crm_with_leads)
     deploys.succeed(crm_with_leads, "upgrade", "head")

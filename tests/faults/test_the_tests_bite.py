@@ -15,19 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import NewDatabase, Template, build_crm, build_crm_with_leads
 from tests.support import without
-from tests.support.crm import (
-    add_lead,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    value,
-    wait_until,
-)
+from tests.support.bundled import records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.deploys import Deploys, Fault
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
+from tests.support.promises import assert_imported
 
 Scenario = Callable[[URL, Deploys, list[Fault]], None]
 
@@ -51,7 +45,7 @@ def a_batch_that_another_process_has_imported_is_left_alone(
     """The other one has lost its lock, or never had one; this one is about to begin with the same
     records."""
     before = picture(url)
-    held = HoldBefore("UPDATE lead_imports SET next_record", nth=2)
+    held = HoldBefore("SET next_record = _end", nth=2)
     deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held, *faults])
     held.wait()
     deploys.succeed(url, "upgrade", "head", faults=[without.deploy_lock_taken])

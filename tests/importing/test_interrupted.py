@@ -6,22 +6,12 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL, text
 
-from tests.support.crm import (
-    IMPORT,
-    alembic,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    slow_down,
-    speed_up,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import IMPORT, records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import connected, run, value, wait_until
 from tests.support.previews import stop_after
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, start_alembic, upgrade
 
 
 def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
@@ -82,6 +72,7 @@ def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
         waiting = alembic(database, "-x", "lock-wait=1", "upgrade", "head")
     assert waiting.returncode != 0
     assert "another deploy (server process" in waiting.stdout
+    assert "Gave up after 1 s (-x lock-wait). Nothing was written." in waiting.stdout
     assert run(database, "SELECT to_regclass('leads')")[0][0] is None
 
 

@@ -21,7 +21,8 @@ from phonenumbers import (
 )
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
-from migrations.importer.phone import CREATE_KEY_FUNCTION, are_phones
+from migrations.importer.phone import KEY_FUNCTION, are_phones
+from migrations.importer.sql import statement
 from tests.support.postgres import Databases
 
 Keys = Callable[[Sequence[str]], list[str | None]]
@@ -47,7 +48,7 @@ def server(databases: Databases) -> Iterator[Engine]:
     url = databases.create()
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(text(CREATE_KEY_FUNCTION))
+        connection.execute(text(statement(KEY_FUNCTION)))
     yield engine
     databases.drop(str(url.database))
 
@@ -396,14 +397,17 @@ def test_punctuation_does_not_change_a_key(
 
 def test_the_function_may_stand_in_an_index_and_run_in_parallel(server: Engine) -> None:
     """It is declared IMMUTABLE, STRICT and PARALLEL SAFE."""
-    declared = "SELECT provolatile, proisstrict, proparallel FROM pg_proc WHERE proname = 'lead_phone_key_v1'"
+    declared = """
+        SELECT provolatile, proisstrict, proparallel FROM pg_proc
+        WHERE proname = 'lead_phone_key_v1'
+    """
     with server.connect() as connection:
         assert connection.execute(text(declared)).all() == [("i", True, "s")]
 
 
 def test_the_function_calls_nothing_by_a_bare_name() -> None:
     """A function of somebody's in front of the server's own could change keys under their index."""
-    body = re.sub(r"--.*|E?'[^']*'", "''", CREATE_KEY_FUNCTION.partition("BEGIN")[2])
+    body = re.sub(r"--.*|E?'[^']*'", "''", statement(KEY_FUNCTION).partition("BEGIN")[2])
     called = re.findall(r"([\w.]+)\(", body)
     assert len(called) > 10
     assert [name for name in called if not name.startswith("pg_catalog.")] == []

@@ -6,20 +6,12 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL
 
-from tests.support.crm import (
-    FIELDS,
-    IMPORT,
-    Record,
-    add_lead,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    upgrade,
-    value,
-)
+from tests.support.bundled import FIELDS, IMPORT, Record, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.promises import assert_imported
+from tests.support.upgrades import downgrade, upgrade
 
 
 def with_bad_records() -> list[Record]:

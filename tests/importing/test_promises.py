@@ -9,23 +9,15 @@ from sqlalchemy import URL, create_engine, text
 from migrations.importer import v1
 from migrations.importer.session import Server, Session
 from migrations.importer.staging import fold_repeats
+from migrations.importer.table import LeadsTable
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    add_lead,
-    alembic,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    upgrade,
-    value,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import run, value
 from tests.support.exports import bundle
 from tests.support.projects import copy_project
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:
@@ -175,9 +167,9 @@ def test_what_is_imported_is_what_was_checked(
     """Whatever becomes of the file once it has passed."""
     bundle(records(), monkeypatch, tmp_path)
 
-    def spoil_and_fold(session: Session) -> None:
+    def spoil_and_fold(session: Session, table: LeadsTable) -> None:
         (tmp_path / "export.json").write_text("[]")
-        fold_repeats(session)
+        fold_repeats(session, table)
 
     monkeypatch.setattr(v1, "fold_repeats", spoil_and_fold)
     before = picture(crm)

@@ -7,8 +7,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import IMPORT, Record, assert_imported, picture, records, run, upgrade
+from tests.support.bundled import IMPORT, Record, records
+from tests.support.crm import picture
+from tests.support.database import run
 from tests.support.exports import bundle
+from tests.support.promises import assert_imported
+from tests.support.upgrades import upgrade
 
 
 def repeated() -> list[Record]:

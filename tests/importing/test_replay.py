@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.crm import FIELDS, IMPORT, Record, add_lead, run, upgrade
+from tests.support.bundled import FIELDS, IMPORT, Record
+from tests.support.crm import add_lead
+from tests.support.database import run
 from tests.support.exports import bundle
+from tests.support.upgrades import upgrade
 
 HERE = Path(__file__).parent / "frozen"
 

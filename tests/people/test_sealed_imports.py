@@ -15,24 +15,16 @@ from sqlalchemy import URL
 from migrations.importer import v1
 from migrations.importer.age_key import KEY, KEY_FILE
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    EXPORT,
-    ROOT,
-    alembic_command,
-    assert_imported,
-    downgrade,
-    picture,
-    run,
-    shown,
-    upgrade,
-    value,
-)
+from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT
+from tests.support.crm import picture
+from tests.support.database import run, shown, value
 from tests.support.deploys import Deploys
 from tests.support.faults import KillBefore
 from tests.support.previews import preview_of
 from tests.support.projects import copy_project, migrations
+from tests.support.promises import assert_imported
 from tests.support.sealed import Sealed, new_key, sealed_copy
+from tests.support.upgrades import alembic_command, downgrade, upgrade
 
 MOMENTS = {"started_at", "finished_at", "reverted_at"}
 

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import URL, NullPool, create_engine
 
+from migrations.crm import LEADS
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented, key_of, masked_phone
-from migrations.twin.values import FIELDS, KEPT, masked_record
+from migrations.twin.values import kept_fields, masked_record
 from migrations.twin.writing import write_twin
 from tests.conftest import NewDatabase, Template, build_crm
-from tests.support import crm as support
-from tests.support.crm import ROOT, Record, keys_of, run, upgrade
+from tests.support.bundled import FIELDS, ROOT, Record
+from tests.support.crm import keys_of
+from tests.support.database import run
 from tests.support.exports import pin, written
 from tests.support.phones import can_be_called
 from tests.support.postgres import Databases
+from tests.support.upgrades import upgrade
 
 MASK = Mask(bytes(range(32)))
 ALREADY_THERE = 3_000
@@ -119,6 +123,11 @@ def october(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], lis
     return export + again, leads
 
 
+def as_read(lead: Record) -> Record:
+    """A lead as the reader of exports hands it out."""
+    return lead | {"created_at": datetime.fromisoformat(lead["created_at"])}
+
+
 def known(record: Record, chance: random.Random) -> Record:
     """The lead of a record: the same, edited since, or spelled otherwise."""
     edited = {"notes": "Was told something else.", "email": "somebody@example.org"}
@@ -134,7 +143,7 @@ def known(record: Record, chance: random.Random) -> Record:
 
 def imported(url: URL, leads: list[Record], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill a database with leads and import an export over them."""
-    columns = [*support.FIELDS, "created_at"]
+    columns = [*FIELDS, "created_at"]
     text = io.StringIO()
     csv.writer(text).writerows([lead[name] for name in columns] for lead in leads)
     engine = create_engine(url, poolclass=NullPool)
@@ -154,12 +163,12 @@ BATCHES = """
     SELECT first_record, created, updated, unchanged, folded, created_ids FROM lead_import_batches
     ORDER BY first_record
 """
-CHANGED = ", ".join(f"b.{name} <> l.{name}" for name in support.FIELDS)
+CHANGED = ", ".join(f"old_values[{n}] <> l.{name}" for n, name in enumerate(FIELDS, 1))
 FIELDS_CHANGED = f"""
     SELECT lead_id, ARRAY[{CHANGED}] AS changed
-    FROM lead_before_images AS b
-    JOIN leads AS l ON l.id = lead_id
-    ORDER BY lead_id
+    FROM lead_before_images
+    JOIN leads AS l ON l.id = CAST(lead_id AS bigint)
+    ORDER BY l.id
 """
 
 
@@ -177,8 +186,11 @@ def test_a_twin_has_the_outcomes_of_its_export(
     export, leads = october
     clear = written(export, tmp_path, "october.json")
     twin = tmp_path / "october.masked.json"
-    write_twin(clear, twin, MASK)
-    invented = [masked_record(MASK, n, lead, FIELDS, KEPT) for n, lead in enumerate(leads, 1)]
+    write_twin(clear, twin, MASK, LEADS)
+    invented = [
+        masked_record(MASK, n, as_read(lead), LEADS.fields, kept_fields(LEADS))
+        for n, lead in enumerate(leads, 1)
+    ]
     real, staging, other = (new_database(template("crm", build_crm)) for _ in range(3))
     imported(real, leads, clear, monkeypatch)
     for url in (staging, other):

@@ -12,10 +12,12 @@ from sqlalchemy import URL
 
 from migrations.importer.age_key import KEY, KEY_FILE
 from tests.conftest import NewDatabase
-from tests.support.crm import BEFORE_IMPORT, IMPORT, alembic, records, run, value
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
+from tests.support.database import run, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.sealed import new_key, public
+from tests.support.upgrades import alembic
 
 OCTOBER = "0005_import_october_leads"
 REAL = {"full_name": "Ada Moorhatch", "notes": "Said to call back in October.", "email": ""}

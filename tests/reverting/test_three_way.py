@@ -9,19 +9,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase, Template
-from tests.support.crm import (
-    BEFORE_IMPORT,
-    FIELDS,
-    IMPORT,
-    Record,
-    add_lead,
-    downgrade,
-    records,
-    run,
-    upgrade,
-)
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record, records
+from tests.support.crm import add_lead
+from tests.support.database import run
 from tests.support.exports import bundle
 from tests.support.reverts import Leads, counts, leads, taken_back
+from tests.support.upgrades import downgrade, upgrade
 
 ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 

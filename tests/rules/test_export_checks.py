@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused
 from migrations.importer.export import reading as export_module
 from migrations.importer.export.reading import Export, open_export
-from migrations.importer.record import Record
 
 BUNDLED = Path(__file__).parents[2] / "data" / "production_leads_export.json"
 GOOD: dict[str, Any] = {
@@ -99,7 +98,7 @@ def read(path: Path, **pinned: Any) -> list[dict[str, Any]]:
     return [msgspec.structs.asdict(record) for _, record in found]
 
 
-def pairs(export: Export) -> Iterator[tuple[int, Record]]:
+def pairs(export: Export) -> Iterator[tuple[int, Any]]:
     """Each record of an export with its position."""
     for positions, records in export.checked():
         yield from zip(positions, records, strict=True)

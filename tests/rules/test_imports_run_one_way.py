@@ -1,15 +1,32 @@
-"""Who may import whom: versions → importer.vN → its parts → errors, and nobody the other way."""
+"""Who may import whom: versions → importer.vN → its parts → errors, the three wings around them,
+and nobody the other way."""
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from tests.support.crm import ROOT
+from tests.support.bundled import ROOT
 
-IMPORTER = ROOT / "migrations" / "importer"
-REVISIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+MIGRATIONS = ROOT / "migrations"
+IMPORTER = MIGRATIONS / "importer"
+REVISIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
+
+WINGS = ("deploy", "preview", "commands")
+WALLS = {
+    "deploy": ("preview", "commands", "history", "env", "__main__"),
+    "preview": ("commands", "env", "__main__"),
+    "commands": ("env", "__main__"),
+    "env.py": ("commands", "__main__"),
+    "history.py": (*WINGS, "env", "__main__"),
+    "console.py": (*WINGS, "history", "env", "__main__"),
+    "files.py": (*WINGS, "history", "env", "__main__"),
+}
+"""A folder or module under ``migrations/``, and what it never imports."""
+GROUND = ("declaration", "record", "phone", "errors", "context", "pace")
+"""Parts of the importer that everything else stands on."""
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -27,7 +44,7 @@ def test_a_revision_imports_alembic_and_the_door_alone(revision: Path) -> None:
     foreign = {
         name
         for name in imported(revision)
-        if not name.startswith(("alembic.op", "migrations.importer.v"))
+        if not name.startswith(("alembic.op", "migrations.importer.v", "migrations.crm"))
     }
     assert foreign == set()
 
@@ -39,6 +56,44 @@ def test_the_importer_knows_neither_alembic_nor_the_models(module: Path) -> None
         assert not name.startswith(("alembic", "models"))
         assert not name.startswith("migrations.") or name.startswith("migrations.importer.")
         assert module.stem.startswith("v") or not name.startswith("migrations.importer.v1")
+
+
+@pytest.mark.parametrize("part", GROUND)
+def test_the_ground_of_the_importer_stands_on_itself(part: str) -> None:
+    """Errors can be raised, and records read, without anything that works with them."""
+    ours = {name for name in imported(IMPORTER / f"{part}.py") if name.startswith("migrations")}
+    assert {name.split(".")[2] for name in ours} <= set(GROUND)
+
+
+@pytest.mark.parametrize("place", WALLS)
+def test_the_wings_stand_beside_each_other(place: str) -> None:
+    """A deploy works without previews and commands, a preview without commands."""
+    path = MIGRATIONS / place
+    modules = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    assert modules
+    for module in modules:
+        for name in imported(module):
+            root, *inside = name.split(".")
+            assert root != "migrations" or inside[0] not in WALLS[place], f"{module.name}: {name}"
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Each module can be read with those below it alone."""
+    modules = {module_name(path): path for path in MIGRATIONS.rglob("*.py")}
+    graph = {
+        name: {found for told in imported(path) if (found := known(told, modules)) != name}
+        for name, path in modules.items()
+    }
+    TopologicalSorter(graph).prepare()
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def known(name: str, modules: dict[str, Path]) -> str:
+    """The module that an import is of: the name itself, or what it is taken from."""
+    return name if name in modules else name.rpartition(".")[0]
 
 
 def test_the_models_know_nothing_of_the_migrations() -> None:

@@ -8,11 +8,15 @@ from math import inf
 import pytest
 from sqlalchemy import URL
 
+from migrations.importer import batches
 from migrations.importer import pace as pace_module
-from migrations.importer import v1
 from migrations.importer.pace import LONGEST_REST, SMALLEST_BATCH, Pace, Took
-from tests.support.crm import IMPORT, assert_imported, picture, run, slow_down, upgrade
+from tests.support.bundled import IMPORT
+from tests.support.crm import picture, slow_down
+from tests.support.database import run
+from tests.support.promises import assert_imported
 from tests.support.proxy import SlowCommits, proxy
+from tests.support.upgrades import upgrade
 
 
 def test_batches_that_take_too_long_get_smaller_and_grow_again() -> None:
@@ -122,5 +126,5 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def rest(_: Callable[[], str | None], seconds: float) -> None:
         rested.append(seconds)
 
-    monkeypatch.setattr(v1, "sleep_unless", rest)
+    monkeypatch.setattr(batches, "sleep_unless", rest)
     return rested

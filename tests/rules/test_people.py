@@ -7,14 +7,15 @@ from typing import cast
 
 import pytest
 
+from migrations.crm import LEADS
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
 from migrations.importer.ledger import Receipt
 from migrations.importer.v1 import Import, People
 
-OCTOBER = Import("0005_october", "october.json", "a" * 64, 2)
+OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)
 """Nobody has said who is in it."""
 TWINNED = replace(OCTOBER, masked="b" * 64)
-BUNDLED = Import("0004_bundled", "bundled.json", "c" * 64, 3, masked="c" * 64)
+BUNDLED = Import("0004_bundled", "bundled.json", "c" * 64, 3, LEADS, masked="c" * 64)
 """Its people are invented: it is its own twin."""
 
 PREVIEW = {"IS_PULL_REQUEST": "true"}

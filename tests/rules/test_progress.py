@@ -11,9 +11,12 @@ import pytest
 from rich.progress import Progress as Bar
 from sqlalchemy import URL, text
 
-from migrations.deploy.lock import KEY
 from migrations.importer.progress import Progress
-from tests.support.crm import ROOT, alembic_command, connected, shown, slow_down, start_alembic
+from migrations.importer.session import DEPLOY_LOCK
+from tests.support.bundled import ROOT
+from tests.support.crm import slow_down
+from tests.support.database import connected, shown
+from tests.support.upgrades import alembic_command, start_alembic
 
 # Takes two seconds, and logs a line in the middle of it.
 WORK = """
@@ -126,7 +129,7 @@ def test_an_import_has_a_bar_on_a_terminal(crm: URL) -> None:
 def test_waiting_for_the_lock_says_for_whom_and_how_long(crm: URL) -> None:
     """At once, and then every few seconds."""
     with connected(crm) as other:
-        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": KEY})
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": DEPLOY_LOCK})
         upgrade = start_alembic(crm, "-x", "lock-wait=1", "upgrade", "head")
         output, _ = upgrade.communicate(timeout=60)
     assert upgrade.returncode == 255

@@ -17,7 +17,7 @@ from migrations.importer.age_key import KEY, KEY_FILE, read_identities
 from migrations.importer.errors import CannotUnseal, ExportRefused
 from migrations.importer.export.reading import Piece, find_export, open_content, open_export
 from migrations.importer.sealing import BLOCK, SUFFIX
-from tests.support.crm import EXPORT, ROOT, Record, records
+from tests.support.bundled import EXPORT, ROOT, Record, records
 from tests.support.sealed import new_key, public, seal_for, sealed_copy
 
 BY_THE_AGE_PROGRAM = ROOT / "tests" / "rules" / "sealed"

@@ -15,27 +15,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrations.crm import LEADS
 from migrations.importer.declaration import Field, Kind, Leads, Lookup, New, Text, Values
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import open_export
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented, key_of, masked_phone
-from migrations.twin.values import FIELDS, KEPT, kept_fields, masked_record
+from migrations.twin.values import kept_fields, masked_record
 from migrations.twin.words import BIRDS, COLOURS, FILLERS
 from migrations.twin.writing import CannotMask, write_twin
-from tests.support.crm import EXPORT, ROOT, Record, records
+from tests.support.bundled import EXPORT, ROOT, Record, records
 from tests.support.exports import written
 from tests.support.phones import can_be_called
+from tests.support.released import REPOSITORY
 
+KEPT = kept_fields(LEADS)
 MASK, ANOTHER = Mask(bytes(range(32))), Mask(bytes(32))
-GOLDEN = ROOT / "tests" / "rules" / "twin"
+GOLDEN = REPOSITORY / "tests" / "rules" / "twin"
 
 
 def masked(
     name: str, value: Any, kind: Kind = "text", longest: int = 500, mask: Mask = MASK
 ) -> Any:
     """What becomes of one field's value."""
-    field = next((field for field in FIELDS if field.name == name), Field(name, kind, longest))
+    field = next(
+        (field for field in LEADS.fields if field.name == name), Field(name, kind, longest)
+    )
     found = masked_record(mask, 1, {name: value}, [field], KEPT)[name]
     return json.loads(bytes(found)) if isinstance(found, msgspec.Raw) else found
 
@@ -45,20 +50,21 @@ def test_the_rules_of_version_1_stay_as_they_are(tmp_path: Path) -> None:
 
     The golden file may only ever grow.
     """
-    twin = write_twin(GOLDEN / "export.json", tmp_path / "twin.json", MASK)
+    twin = write_twin(GOLDEN / "export.json", tmp_path / "twin.json", MASK, LEADS)
     assert (tmp_path / "twin.json").read_text() == (GOLDEN / "twin.json").read_text()
     assert twin.records == 12
 
 
 def test_another_process_makes_the_same_twin(tmp_path: Path) -> None:
     """Nothing of it hangs on the process, such as the order of a set."""
-    write_twin(EXPORT, tmp_path / "here.json", MASK)
+    write_twin(EXPORT, tmp_path / "here.json", MASK, LEADS)
     there = """
 import sys
 from pathlib import Path
+from migrations.crm import LEADS
 from migrations.twin.mask import Mask
 from migrations.twin.writing import write_twin
-write_twin(Path(sys.argv[1]), Path(sys.argv[2]), Mask(bytes(range(32))))
+write_twin(Path(sys.argv[1]), Path(sys.argv[2]), Mask(bytes(range(32))), LEADS)
 """
     paths = [str(EXPORT), str(tmp_path / "there.json")]
     subprocess.run([sys.executable, "-c", there, *paths], check=True, cwd=ROOT)
@@ -67,8 +73,8 @@ write_twin(Path(sys.argv[1]), Path(sys.argv[2]), Mask(bytes(range(32))))
 
 def test_another_secret_makes_other_people(tmp_path: Path) -> None:
     """In every field of every record, but the words of status."""
-    write_twin(EXPORT, tmp_path / "one.json", MASK)
-    write_twin(EXPORT, tmp_path / "other.json", ANOTHER)
+    write_twin(EXPORT, tmp_path / "one.json", MASK, LEADS)
+    write_twin(EXPORT, tmp_path / "other.json", ANOTHER, LEADS)
     one, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "other"))
     same = {
         field
@@ -81,7 +87,7 @@ def test_another_secret_makes_other_people(tmp_path: Path) -> None:
 
 def test_a_twin_is_an_export_like_the_other(tmp_path: Path) -> None:
     """It passes the same checks, and each record keeps its place, its blanks and its status."""
-    twin = write_twin(EXPORT, tmp_path / "twin.json", MASK)
+    twin = write_twin(EXPORT, tmp_path / "twin.json", MASK, LEADS)
     assert twin.sha256 == hashlib.sha256((tmp_path / "twin.json").read_bytes()).hexdigest()
     with open_export(tmp_path / "twin.json", twin.sha256, len(records())) as export:
         export.check()
@@ -98,7 +104,7 @@ def test_a_twin_is_an_export_like_the_other(tmp_path: Path) -> None:
 
 def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
     """libphonenumber takes none of its numbers for a valid one."""
-    write_twin(EXPORT, tmp_path / "twin.json", MASK)
+    write_twin(EXPORT, tmp_path / "twin.json", MASK, LEADS)
     phones = [record["phone"] for record in json.loads((tmp_path / "twin.json").read_text())]
     assert [phone for phone in phones if can_be_called(phone)] == []
     assert all(map(is_invented, phones))
@@ -271,7 +277,12 @@ def test_a_day_becomes_another_one_of_that_year() -> None:
     """One to one, in leap years too."""
     year = [date.fromordinal(date(2024, 1, 1).toordinal() + day) for day in range(366)]
     assert {masked("born", str(day), "date") for day in year} == set(map(str, year))
-    assert masked("born", year[0], "date") == masked("born", "2024-01-01", "date")
+
+
+def test_what_is_no_date_stays_none() -> None:
+    """The server refuses it in a twin as it does in the export; nothing of it stays."""
+    assert masked("born", "2024-02-30", "date") == "0000-00-00"
+    assert masked("seen_at", "2024-02-30T12:00:00Z", "timestamp") == "0000-00-00T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -325,7 +336,7 @@ def refused(export: Sequence[Record], folder: Path) -> str:
     """Why there is no twin; nothing of it may be left."""
     source = written(list(export), folder)
     with pytest.raises(CannotMask) as refusal:
-        write_twin(source, folder / "export.masked.json", MASK)
+        write_twin(source, folder / "export.masked.json", MASK, LEADS)
     assert sorted(path.name for path in folder.iterdir()) == ["export.json"]
     return str(refusal.value)
 
@@ -350,7 +361,7 @@ def test_a_twin_that_has_a_value_of_the_export_is_not_kept(
     ]
     folder = tmp_path / "first"
     folder.mkdir()
-    write_twin(written(export, folder), folder / "twin.json", MASK)
+    write_twin(written(export, folder), folder / "twin.json", MASK, LEADS)
     twin = json.loads((folder / "twin.json").read_text())[0]
     other = tmp_path / "second"
     other.mkdir()
@@ -380,8 +391,8 @@ def test_a_record_with_problems_has_one_in_the_twin(tmp_path: Path) -> None:
     export = [records()[0], records()[1] | {"phone": "none"}, records()[2], {"id": 1}]
     source = written(export, tmp_path)
     with pytest.raises(ExportRefused):
-        write_twin(source, tmp_path / "twin.json", MASK)
-    write_twin(source, tmp_path / "twin.json", MASK, set_aside=True)
+        write_twin(source, tmp_path / "twin.json", MASK, LEADS)
+    write_twin(source, tmp_path / "twin.json", MASK, LEADS, set_aside=True)
     twin = json.loads((tmp_path / "twin.json").read_text())
     assert [bool(record) for record in twin] == [True, False, True, False]
     with open_export(tmp_path / "twin.json", set_aside=True) as found:
@@ -392,10 +403,10 @@ def test_a_record_with_problems_has_one_in_the_twin(tmp_path: Path) -> None:
 def test_a_twin_is_not_replaced_by_another_one(tmp_path: Path) -> None:
     """The same again is no change; other people would be."""
     target = tmp_path / "twin.json"
-    first = write_twin(EXPORT, target, MASK)
-    assert write_twin(EXPORT, target, MASK) == first
+    first = write_twin(EXPORT, target, MASK, LEADS)
+    assert write_twin(EXPORT, target, MASK, LEADS) == first
     before = target.read_bytes()
     with pytest.raises(CannotMask, match="is there already, with other people"):
-        write_twin(EXPORT, target, ANOTHER)
+        write_twin(EXPORT, target, ANOTHER, LEADS)
     assert target.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1

@@ -27,7 +27,9 @@ _EXPLAIN = """
     SET auto_explain.log_level = notice
 """
 _READS = """
-    SELECT coalesce(seq_scan, 0) AS from_start_to_end, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS leads
+    SELECT
+        coalesce(seq_scan, 0) AS from_start_to_end,
+        coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS leads
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE relid = to_regclass('leads')
 """
@@ -87,7 +89,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
         after = connection.execute(text(_READS)).one()
         ran.append(
             Ran(
-                records=parameters["next"] - parameters["here"],
+                records=parameters["end"] - parameters["first"],
                 statements=list(_statements(notices.said)),
                 reads=after.from_start_to_end - before.from_start_to_end,
                 leads=after.leads - before.leads,

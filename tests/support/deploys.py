@@ -21,7 +21,8 @@ from pathlib import Path
 from alembic.config import main as alembic
 from sqlalchemy import URL
 
-from tests.support.crm import EXPORT, ROOT, shown
+from tests.support.bundled import EXPORT, ROOT
+from tests.support.database import shown
 
 __all__ = ["PASSWORD", "Deploy", "Deploys", "Fault", "assert_discreet", "fresh_process"]
 
@@ -45,7 +46,9 @@ class Deploy:
     ) -> None:
         self._log = log
         self._process = fresh_process.Process(
-            target=_run, args=(shown(with_password(url)), arguments, faults, log), daemon=True
+            target=_run,
+            args=(ROOT, shown(with_password(url)), arguments, faults, log),
+            daemon=True,
         )
         self._process.start()
 
@@ -149,8 +152,10 @@ def with_password(url: URL) -> URL:
     return url if url.password else url.set(password=PASSWORD)
 
 
-def _run(url: str, arguments: Sequence[str], faults: Sequence[Fault], log: Path) -> None:
-    """The life of a deploy's process."""
+def _run(
+    root: Path, url: str, arguments: Sequence[str], faults: Sequence[Fault], log: Path
+) -> None:
+    """The life of a deploy's process. Its own ROOT may be another: that of what was preloaded."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -158,4 +163,4 @@ def _run(url: str, arguments: Sequence[str], faults: Sequence[Fault], log: Path)
     os.environ["DATABASE_URL"] = url
     for fault in faults:
         fault()
-    alembic(["-c", str(ROOT / "alembic.ini"), *arguments])
+    alembic(["-c", str(root / "alembic.ini"), *arguments])

@@ -2,13 +2,15 @@
 
 from sqlalchemy import URL
 
-from tests.support.crm import FIELDS, run
+from tests.support.bundled import FIELDS
+from tests.support.database import run
 
 __all__ = ["A_LOCK_IS_WAITED_FOR", "LOCK_IS_FREE", "left_by_the_import"]
 
 LOCK_IS_FREE = """
     SELECT count(*) = 0 FROM pg_locks
-    WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 A_LOCK_IS_WAITED_FOR = """
@@ -20,8 +22,10 @@ _FIELDS = ", ".join(FIELDS)
 _COUNTS = "created, updated, unchanged, rejected, folded, restored, kept"
 _LEFT = (
     f"SELECT {_FIELDS}, created_at FROM leads ORDER BY phone, id",
-    f"SELECT {_COUNTS}, next_record = records, finished_at IS NOT NULL FROM lead_imports ORDER "
-    f"BY id",
+    f"""
+    SELECT {_COUNTS}, next_record = records, finished_at IS NOT NULL
+    FROM lead_imports ORDER BY id
+    """,
     f"SELECT record, {_FIELDS}, updated_at FROM lead_before_images ORDER BY import_id, record",
     "SELECT username FROM users ORDER BY id",
     "SELECT key, value FROM settings ORDER BY key",

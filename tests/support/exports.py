@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from migrations.crm import LEADS
 from migrations.importer import v1
-from tests.support.crm import IMPORT, Record
+from tests.support.bundled import IMPORT, Record
 
 __all__ = ["bundle", "pin", "written"]
 
@@ -30,11 +31,13 @@ def bundle(
 
 def pin(path: Path, monkeypatch: pytest.MonkeyPatch, **policies: Any) -> None:
     """Let the import revision find the export at this path."""
+    real = v1.Import
     records = len(json.loads(path.read_text(encoding="utf-8")))
-    pinned = v1.Import(
-        IMPORT, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), records, **policies
-    )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    pinned = real(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
+
+    def declared(**values: Any) -> v1.Import:
+        return pinned if values["revision"] == IMPORT else real(**values)
+
     monkeypatch.setattr(v1, "DATA", path.parent)
-    for verb in ("apply", "revert"):
-        real = getattr(v1, verb)
-        monkeypatch.setattr(v1, verb, lambda _, context, real=real: real(pinned, context))
+    monkeypatch.setattr(v1, "Import", declared)

@@ -1,8 +1,9 @@
 """What goes wrong in a deploy, and where: before a statement that is known by a part of its text.
 
-    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")     # dies before the first batch
-    is committed KillBefore("INSERT INTO leads", nth=2)                            # dies inside of
-    the second batch
+    # It dies before the first batch is committed.
+    KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports")
+    # It dies inside the second batch.
+    KillBefore("INSERT INTO leads", nth=2)
 
 An empty part stands for every statement of the client; with ``after``, counting begins after the
 first statement that contains that. COPY counts, and so does a commit that SQLAlchemy does for us. A
@@ -17,25 +18,37 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import CursorResult, Engine, event
 
+from migrations.crm import LEADS
+from migrations.importer.schema.leads import assumed_table
 from migrations.importer.session import Server
-from migrations.importer.sql import apply as statements
-from migrations.importer.sql import revert as revert_statements
+from migrations.importer.sql import statement as render
 from tests.support.deploys import fresh_process
 from tests.support.exports import pin
 
-__all__ = ["HoldBefore", "KillBefore", "Pinned"]
+__all__ = ["FUNCTIONS", "HoldBefore", "KillBefore", "Pinned", "change_function"]
 
 PATIENCE = 60.0
 """Seconds for which a deploy is held at most: a test that has failed may have forgotten it."""
 
-FUNCTIONS = ((statements, "CREATE_APPLY_BATCH"), (revert_statements, "CREATE_REVERT_BATCH"))
+TABLE = assumed_table(LEADS)
+FUNCTIONS = {
+    "CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch": render(
+        "apply_batch", table=TABLE
+    ),
+    "CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch": render(
+        "revert_batch", table=TABLE, referrers=render("referrers", table=TABLE)
+    ),
+}
+"""The functions of a batch by their first words."""
 CALLS = "SELECT pg_temp.lead_import_"
 
 
@@ -92,14 +105,24 @@ class Pinned:
 
 def before_statement(part: str, nth: int, after: str, act: Callable[[], object]) -> None:
     """Let ``act`` be called in this process before the nth statement that contains ``part``."""
-    inside = [where for where in FUNCTIONS if part and part in getattr(*where)]
-    for number, (module, name) in enumerate(inside):
+    inside = [begin for begin, function in FUNCTIONS.items() if part and part in function]
+    for number, begin in enumerate(inside):
         assert not after
         key = threading.get_native_id() * 10 + number
-        setattr(module, name, _with_a_gate(getattr(module, name), part, nth, key))
+        change_function(begin, partial(_with_a_gate, part=part, nth=nth, key=key))
         threading.Thread(target=_guard, args=(key, act), daemon=True).start()
     if not inside:
         _before_statement_of_ours(part, nth, after, act)
+
+
+def change_function(begin: str, change: Callable[[str], str]) -> None:
+    """Let a function whose SQL begins so be made otherwise in this process."""
+    execute = Server.execute
+
+    def changed(self: Server, sql: str, **parameters: object) -> CursorResult[Any]:
+        return execute(self, change(sql) if sql.startswith(begin) else sql, **parameters)
+
+    Server.execute = changed  # type: ignore[method-assign]
 
 
 def _before_statement_of_ours(part: str, nth: int, after: str, act: Callable[[], object]) -> None:
@@ -116,7 +139,7 @@ def _before_statement_of_ours(part: str, nth: int, after: str, act: Callable[[],
         counting = (
             counting
             or after in statement
-            or (CALLS in statement and after in statements.CREATE_APPLY_BATCH)
+            or (CALLS in statement and after in next(iter(FUNCTIONS.values())))
         )
 
     def before_execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -127,7 +150,7 @@ def _before_statement_of_ours(part: str, nth: int, after: str, act: Callable[[],
     copy = Server.copy
 
     def copy_later(
-        self: Server, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = False
+        self: Server, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True
     ) -> None:
         look_at(f"COPY {table} FROM STDIN")
         copy(self, table, pieces, blank_is_null=blank_is_null)

@@ -24,7 +24,7 @@ from pathlib import Path
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
-from tests.support.crm import run, value
+from tests.support.database import run, value
 from tests.support.servers import own_server, place_for
 
 __all__ = ["Machines", "two_machines", "why_no_network"]

@@ -20,7 +20,8 @@ from sqlalchemy import URL
 
 from migrations.importer import batches, pace, v1
 from migrations.preview.figures import Preview
-from tests.support.crm import IMPORT, ROOT, shown
+from tests.support.bundled import IMPORT, ROOT
+from tests.support.database import shown
 
 __all__ = ["Browser", "preview_of", "running_browser", "stop_after"]
 
@@ -164,9 +165,10 @@ def running_browser() -> Iterator[Browser]:
     back, answers = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-            f"--user-data-dir={profile}", "--remote-debugging-pipe",
+            "--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-pipe",
+            "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update",
+            f"--user-data-dir={profile}",
         ]  # fmt: skip
         command = [sys.executable, "-c", LAUNCHER, str(orders), str(answers), program, *options]
         quiet = subprocess.DEVNULL

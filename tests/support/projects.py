@@ -1,29 +1,16 @@
 """Copies of the project, for tests that add exports to it or change them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.support.crm import IMPORT, ROOT, shown
+from tests.support.database import shown
+from tests.support.released import copy_project
 
 __all__ = ["copy_project", "migrations"]
-
-
-def copy_project(folder: Path) -> Path:
-    """A copy of what the repository has released up to the bundled import."""
-    copy = folder / "a project"
-    for name in ("migrations", "data"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("alembic.ini", "models.py"):
-        shutil.copy(ROOT / name, copy)
-    for revision in (copy / "migrations" / "versions").glob("*.py"):
-        if revision.stem > IMPORT:
-            revision.unlink()
-    return copy
 
 
 def migrations(

@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import URL
 
-from tests.support.crm import FIELDS, keys_of, run
+from tests.support.bundled import FIELDS
+from tests.support.crm import keys_of
+from tests.support.database import run
 
 Leads = dict[int, dict[str, Any]]
 """Every lead with all its columns by its id; times as texts, so that infinity is one, too."""
@@ -37,7 +39,7 @@ def counts(url: URL) -> Counts:
 
 def found_by_phone(url: URL, phone: str) -> int:
     """The id of the current lead that has this phone."""
-    sql = "SELECT id FROM leads WHERE lead_phone_key_v1(phone) = :key AND duplicate_of IS NULL"
+    sql = "SELECT id FROM leads WHERE lead_phone_key_v1(phone) = :key"
     lead_id: int = run(url, sql, key=keys_of(url, [phone])[phone])[0].id
     return lead_id
 
@@ -64,7 +66,6 @@ def taken_back(
     """
     after: Leads = {}
     restored = kept = removed = spared = 0
-    pointed_at = referenced | {lead["duplicate_of"] for lead in edited.values()}
     for lead_id, lead in edited.items():
         was, became = before.get(lead_id), imported.get(lead_id)
         if was is not None and became is not None and was != became:
@@ -78,7 +79,7 @@ def taken_back(
                 restored += 1
             continue
         created = was is None and became is not None
-        if created and remove and lead == became and lead_id not in pointed_at:
+        if created and remove and lead == became and lead_id not in referenced:
             removed += 1
             continue
         after[lead_id] = lead

@@ -9,7 +9,7 @@ from pyrage import x25519
 
 from migrations.importer import v1
 from migrations.importer.age_key import KEY
-from tests.support.crm import EXPORT
+from tests.support.bundled import EXPORT
 
 __all__ = ["Sealed", "new_key", "public", "seal_for", "sealed_copy"]
 

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import URL
 
 from migrations.deploy.local_postgres import running
-from tests.support.crm import value
+from tests.support.database import value
 from tests.support.proxy import reach
 
 __all__ = [

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from migrations import history
 from migrations.deploy import lock
-from migrations.importer.sql import apply as statements
+from tests.support.faults import FUNCTIONS, change_function
 
 __all__ = [
     "after_check",
@@ -33,7 +33,7 @@ def deploy_lock_taken() -> None:
 
 def compare_and_swap() -> None:
     """The checkpoint is moved from wherever it is."""
-    _take_out("AND next_record = _here")
+    _take_out("AND next_record = _first")
 
 
 def row_lock() -> None:
@@ -60,9 +60,10 @@ def commit_before_configure() -> None:
 
 def after_check() -> None:
     """Nobody looks from a fresh connection whether the work is there."""
-    history.check_steps = lambda *_: None
+    history.check_done = lambda *_: None
 
 
 def _take_out(line: str) -> None:
-    assert line in statements.CREATE_APPLY_BATCH
-    statements.CREATE_APPLY_BATCH = statements.CREATE_APPLY_BATCH.replace(line, "")
+    begin, function = next(iter(FUNCTIONS.items()))
+    assert line in function
+    change_function(begin, lambda function: function.replace(line, ""))

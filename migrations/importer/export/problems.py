@@ -12,17 +12,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from migrations.importer.declaration import Field
 from migrations.importer.errors import SHOWN_PROBLEMS, Problem
 from migrations.importer.phone import are_phones
-from migrations.importer.record import LONGEST_RECORD, Record, why_no_moment
+from migrations.importer.record import LONGEST_RECORD, Record, record_type, why_no_moment
 
 __all__ = ["Malformed", "find_problems", "read_carefully", "with_problems"]
 
-_FIELDS = {field.name: field.type for field in msgspec.structs.fields(Record)}
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}", re.ASCII)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -43,12 +44,14 @@ _TYPES = {
     "array": "a list",
     "bool": "true or false",
     "datetime": "a date and time",
+    "decimal": "a number",
     "float": "a number with a fraction",
     "int": "a whole number",
     "str": "text",
 }
 _PLAIN_WORDS = (
-    (re.compile(r"Expected `(\w+)`, got `(\w+)`"), "is {1}, expected {0}"),
+    (re.compile(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`"), "is {1}, expected {0}"),
+    (re.compile("matching regex"), "is no ISO 8601 date, or time with an offset"),
     (re.compile(r"of length <= (\d+)"), "is longer than {0} characters"),
     (re.compile(r"`int` >= (\d+)"), "is below {0}"),
     (re.compile(r"`int` <= (\d+)"), "is above {0}"),
@@ -74,14 +77,15 @@ class _MalformedRecord(Malformed):
     """The next record is no JSON."""
 
 
-def find_problems(blocks: Iterable[bytes]) -> tuple[list[Problem], int]:
+def find_problems(blocks: Iterable[bytes], fields: tuple[Field, ...]) -> tuple[list[Problem], int]:
     """List what is wrong with an export: the first problems, and how many there are in all.
 
-    blocks: the file's bytes. Never empty: a file that comes here did not pass.
+    blocks: the file's bytes; fields: what each record holds. Never empty: a file that comes here
+    did not pass.
     """
     shown: list[Problem] = []
     total = 0
-    for problem in _problems(blocks):
+    for problem in _problems(blocks, _types(fields)):
         total += 1
         if len(shown) < SHOWN_PROBLEMS:
             shown.append(problem)
@@ -96,31 +100,42 @@ def find_problems(blocks: Iterable[bytes]) -> tuple[list[Problem], int]:
     return shown, total
 
 
-def read_carefully(blocks: Iterable[bytes]) -> Iterator[Record | list[Problem]]:
+def read_carefully(
+    blocks: Iterable[bytes], fields: tuple[Field, ...]
+) -> Iterator[Record | list[Problem]]:
     """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from
     there on."""
-    for value, problems in with_problems(blocks):
-        yield problems or msgspec.convert(dict(cast(_Object, value)), Record)
+    type_ = record_type(fields)
+    for value, problems in with_problems(blocks, fields):
+        yield problems or msgspec.convert(dict(cast(_Object, value)), type_)
 
 
-def with_problems(blocks: Iterable[bytes]) -> Iterator[tuple[object, list[Problem]]]:
+def with_problems(
+    blocks: Iterable[bytes], fields: tuple[Field, ...]
+) -> Iterator[tuple[object, list[Problem]]]:
     """Each element of the array as it stands there, an object as its pairs, and what is wrong with
     it.
 
     Raises ``Malformed``.
     """
+    types = _types(fields)
     try:
         for position, value in enumerate(_elements(_Window(blocks)), start=1):
-            yield value, list(_of_record(position, value))
+            yield value, list(_of_record(position, value, types))
     except RecursionError:
         raise Malformed("a record is nested too deeply") from None
 
 
-def _problems(blocks: Iterable[bytes]) -> Iterator[Problem]:
+def _types(fields: tuple[Field, ...]) -> dict[str, Any]:
+    """The type of each field's values by its name."""
+    return {field.name: field.type for field in msgspec.structs.fields(record_type(fields))}
+
+
+def _problems(blocks: Iterable[bytes], types: dict[str, Any]) -> Iterator[Problem]:
     position = 0
     try:
         for position, value in enumerate(_elements(_Window(blocks)), start=1):
-            yield from _of_record(position, value)
+            yield from _of_record(position, value, types)
     except RecursionError:
         yield Problem(position + 1, "", "is nested too deeply")
     except _MalformedRecord as error:
@@ -130,7 +145,7 @@ def _problems(blocks: Iterable[bytes]) -> Iterator[Problem]:
         yield Problem(0, "", f"is not a JSON array of records: {error} {after}")
 
 
-def _of_record(position: int, value: object) -> Iterator[Problem]:
+def _of_record(position: int, value: object, types: dict[str, Any]) -> Iterator[Problem]:
     if not isinstance(value, _Object):
         yield Problem(position, "", f"is no object, but {_kind(value)}")
         return
@@ -138,24 +153,26 @@ def _of_record(position: int, value: object) -> Iterator[Problem]:
     for key, times in seen.items():
         if times > 1:
             yield Problem(position, _safe_name(key), f"stands {times} times in the object")
-        if key not in _FIELDS:
+        if key not in types:
             yield Problem(position, _safe_name(key), "is not a field of an export")
-    for key in _FIELDS:
+    for key in types:
         if key not in seen:
             yield Problem(position, key, "is missing")
     for key, field in value:
-        if key in _FIELDS and (reason := _of_value(key, field)):
+        if key in types and (reason := _of_value(key, field, types[key])):
             yield Problem(position, key, reason)
 
 
-def _of_value(key: str, value: Any) -> str | None:
+def _of_value(key: str, value: Any, type_: Any) -> str | None:
     if isinstance(value, str):
         if "\0" in value:
             return "holds a NUL character"
         if _LONE_SURROGATE.search(value):
             return "holds bytes that are not UTF-8, or half of a surrogate pair"
+        if type_ == Decimal | None:
+            return "is text, expected a number"
     try:
-        converted = msgspec.convert(value, _FIELDS[key])
+        converted = msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         return _reason(value, str(error))
     if isinstance(converted, datetime):

@@ -14,21 +14,30 @@ import re
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
+from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.errors import CannotUnseal, ExportRefused, Problem
 from migrations.importer.export.problems import Malformed, find_problems, read_carefully
 from migrations.importer.phone import are_phones
-from migrations.importer.record import COLUMNS, LONGEST_RECORD, Record, are_moments
+from migrations.importer.record import LONGEST_RECORD, Record, are_moments, record_type
 from migrations.importer.sealing import BLOCK, SUFFIX, Content, unsealed
 
 __all__ = ["Export", "Piece", "find_export", "open_content", "open_export"]
 
-Piece = tuple[Sequence[int], list[Record]]
+Piece = tuple[Sequence[int], list[Any]]
 """Records, and the position of each."""
+
+_OPEN_AS_IT_IS = os.O_RDONLY | reduce(
+    or_,
+    (getattr(os, word, 0) for word in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")),
+)
+"""Follow no link, wait for no FIFO's writer, change no byte. No system has all four."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _SEALED = b"age-encryption.org/v1\n"
@@ -38,13 +47,10 @@ _OTHER_ENCODINGS = {
     b"\xff\xfe": "is UTF-16: save it as UTF-8",
     b"\xfe\xff": "is UTF-16: save it as UTF-8",
 }
-_QUOTES_A_RECORD = 2 * len(Record.__struct_fields__) + 2 * (len(COLUMNS) + 1)
-"""Around each key, and around each value but ``id``."""
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
 """The comma between two records. Text cannot look like it: the first quote that has no backslash
 ends a text, and what follows the end of a text is excluded here."""
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
-_decode_records = msgspec.json.Decoder(list[Record]).decode
 
 
 class Export:
@@ -53,14 +59,23 @@ class Export:
 
     name: the file's, as it is called in clear; sha256: of what it holds, sealed or not, in hex;
     count: its number of records.
+    fields: what each record holds.
     rejected: what is wrong with records that are set aside, in their order; empty unless that was
     asked for.
     """
 
     def __init__(
-        self, file: BinaryIO, name: str, sha256: str | None, records: int | None, set_aside: bool
+        self,
+        file: BinaryIO,
+        name: str,
+        sha256: str | None,
+        records: int | None,
+        set_aside: bool,
+        *,
+        fields: tuple[Field, ...],
     ) -> None:
         self.name = name.removesuffix(SUFFIX)
+        self.fields = fields
         self.sha256 = ""
         self.count = 0
         self.rejected: list[Problem] = []
@@ -68,6 +83,11 @@ class Export:
         self._file_name = name
         self._pinned = sha256, records
         self._set_aside = set_aside
+        self._type = record_type(fields)
+        self._decode = msgspec.json.Decoder(list[self._type]).decode  # type: ignore[name-defined]
+        texts = [field for field in fields if field.kind in ("text", "date", "timestamp")]
+        self._quotes_a_record = 2 * (1 + len(fields)) + 2 * len(texts)
+        """Around each key, and around each value that is a text."""
 
     def check(self) -> None:
         """Read it to its end. Raises ``ExportRefused`` with every problem found."""
@@ -93,7 +113,7 @@ class Export:
             )
         if not is_right:
             with closing(self._blocks(hashlib.sha256())) as blocks:
-                raise ExportRefused(self.name, *find_problems(blocks))
+                raise ExportRefused(self.name, *find_problems(blocks, self.fields))
         self.sha256 = digest.hexdigest()
         self._compare_with_pinned()
 
@@ -109,21 +129,33 @@ class Export:
     def _read(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
         self.count = 0
         for piece in _pieces(blocks):
-            records = _decode_records(piece)
+            records = self._decode(piece)
             if records:
-                _reject_what_types_let_through(piece, records)
+                self._reject_what_types_let_through(piece, records)
                 yield range(self.count, self.count + len(records)), records
                 self.count += len(records)
 
     def _read_but_rejected(self, blocks: Iterator[bytes]) -> Iterator[Piece]:
         self.count = 0
         self.rejected.clear()
-        for record in read_carefully(blocks):
+        for record in read_carefully(blocks, self.fields):
             if isinstance(record, Record):
                 yield [self.count], [record]
             else:
                 self.rejected += record
             self.count += 1
+
+    def _reject_what_types_let_through(self, piece: bytes, records: list[Any]) -> None:
+        """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
+        if b"\\u0000" in piece and any(map(_holds_a_nul, records)):
+            raise ValueError("a NUL")
+        # The decoder takes the last of two equal keys in silence.
+        if _count_quotes(piece) != self._quotes_a_record * len(records):
+            raise ValueError("a field twice in one object")
+        if not are_moments([record.created_at for record in records]):
+            raise ValueError("a date far away")
+        if not are_phones([record.phone for record in records]):
+            raise ValueError("no phone")
 
     def _blocks(
         self, digest: "hashlib._Hash", progress: Callable[[int, int], None] = lambda *_: None
@@ -146,23 +178,30 @@ class Export:
         if records not in (None, self.count):
             problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
         if problems:
-            remedy = "It is not the file that the revision was made for: put that one back, then run again."
+            remedy = "The revision was made for another file. Put that one back and try again."
             raise ExportRefused(self.name, problems, remedy=remedy)
 
 
 @contextmanager
 def open_export(
-    path: Path, sha256: str | None = None, records: int | None = None, *, set_aside: bool = False
+    path: Path,
+    sha256: str | None = None,
+    records: int | None = None,
+    *,
+    set_aside: bool = False,
+    fields: tuple[Field, ...] = STANDARD_FIELDS,
 ) -> Iterator[Export]:
     """Open an export, to be checked while it is read.
 
     path: a regular file, sealed if its name ends in .age; sha256, records: what the revision has
-    pinned, None to accept any. set_aside: a record with problems is left out, instead of refusing
-    the export. Raises ``ExportRefused`` where it is no such file.
+    pinned, None to accept any.
+    set_aside: a record with problems is left out, instead of refusing the export.
+    fields: what each record holds, by the declaration.
+    Raises ``ExportRefused`` where it is no such file.
     """
     with _open_regular_file(path) as file:
         _refuse_other_formats(file, path.name)
-        yield Export(file, path.name, sha256, records, set_aside)
+        yield Export(file, path.name, sha256, records, set_aside, fields=fields)
 
 
 @contextmanager
@@ -198,16 +237,14 @@ def _content(file: BinaryIO, name: str) -> Iterator[Content]:
 
 
 def _open_regular_file(path: Path) -> BinaryIO:
+    if path.is_symlink():
+        problem = Problem(0, "", "cannot be opened: is a symbolic link: put the file itself there")
+        raise ExportRefused(path.name, [problem])
     try:
-        # Not following a link, not waiting for a FIFO's writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _OPEN_AS_IT_IS)
     except OSError as error:
-        reason = (
-            "is a symbolic link: put the file itself there"
-            if path.is_symlink()
-            else error.strerror or "?"
-        )
-        raise ExportRefused(path.name, [Problem(0, "", f"cannot be opened: {reason}")]) from None
+        problem = Problem(0, "", f"cannot be opened: {error.strerror or '?'}")
+        raise ExportRefused(path.name, [problem]) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
@@ -282,19 +319,9 @@ def _last_between_records(buffer: bytes, start: int) -> re.Match[bytes] | None:
     return None
 
 
-def _reject_what_types_let_through(piece: bytes, records: list[Record]) -> None:
-    """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
-    if b"\\u0000" in piece and any(
-        "\0" in text for record in records for text in msgspec.structs.astuple(record)[1:-1]
-    ):
-        raise ValueError("a NUL")
-    # The decoder takes the last of two equal keys in silence.
-    if _count_quotes(piece) != _QUOTES_A_RECORD * len(records):
-        raise ValueError("a field twice in one object")
-    if not are_moments([record.created_at for record in records]):
-        raise ValueError("a date far away")
-    if not are_phones([record.phone for record in records]):
-        raise ValueError("no phone")
+def _holds_a_nul(record: Record) -> bool:
+    values = msgspec.structs.astuple(record)
+    return any(isinstance(value, str) and "\0" in value for value in values)
 
 
 def _count_quotes(piece: bytes) -> int:

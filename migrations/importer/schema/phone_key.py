@@ -1,135 +1,115 @@
-"""One current lead for each phone: the key's function, ``duplicate_of`` and the unique index.
+"""What a declared table gets: one plain index on the phone's key, and the key's function.
 
-Leads that share a phone already are all kept: the oldest stays current, the others are marked with
-``duplicate_of``. The index is built CONCURRENTLY, so the site goes on; one that an earlier attempt
-left behind INVALID is dropped and built again.
+The index is built CONCURRENTLY, so the site goes on. One that an earlier attempt left behind
+INVALID is dropped and built again.
 """
 
 import logging
 from contextlib import nullcontext
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
-from migrations.importer.errors import DatabaseRefused, from_database
-from migrations.importer.phone import CREATE_KEY_FUNCTION, KEY_FUNCTION, KEY_INDEX
+from migrations.importer.declaration import Leads
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.names import literal, qualified, quoted
+from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
+from migrations.importer.schema.leads import assumed_table, find_table
+from migrations.importer.schema.preflight import refuse
+from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
 
-__all__ = ["create_phone_key", "drop_phone_key"]
+__all__ = ["create_phone_key", "drop_phone_key", "ensure_index"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("importer")
 
-ATTEMPTS = 3
-"""The site may add another lead with a phone that is there between the marking and the index."""
+LONGEST_NAME = 63
+"""Bytes of an identifier: NAMEDATALEN - 1."""
 
 # CONCURRENTLY waits for the site's older transactions, a report's too, and nobody waits behind it.
 _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
-_FIND_INDEX = "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)"
-# A mark that says something else: one where NULL does not mean that the lead is the current one of
-# its phone.
-_FIND_MARK = """
-    SELECT
-        format_type(atttypid, NULL)
-        || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END || CASE WHEN atthasdef THEN ' with a default' ELSE '' END
-    FROM pg_catalog.pg_attribute
-    WHERE attrelid = to_regclass('leads') AND attname = 'duplicate_of' AND NOT attisdropped
-        AND (atttypid NOT IN ('bigint'::regtype, 'integer'::regtype) OR attnotnull OR atthasdef)
-"""
-_ADD_COLUMN = "ALTER TABLE leads ADD COLUMN IF NOT EXISTS duplicate_of bigint REFERENCES leads (id)"
-COLUMN_INDEX = "leads_duplicate_of"
-_INDEX_COLUMN = f"""
-    CREATE INDEX {{concurrently}} IF NOT EXISTS {COLUMN_INDEX} ON leads (duplicate_of)
-    WHERE duplicate_of IS NOT NULL
-"""
-_INDEX_KEY = f"""
-    CREATE UNIQUE INDEX {{concurrently}} {KEY_INDEX} ON leads ({KEY_FUNCTION}(phone))
-    WHERE duplicate_of IS NULL
-"""
-_MARK_DUPLICATES = f"""
-    UPDATE leads AS l
-    SET duplicate_of = same.oldest
-    FROM (
-        SELECT
-            id,
-            first_value(id) OVER (PARTITION BY {KEY_FUNCTION}(phone) ORDER BY created_at, id) AS oldest
-        FROM leads
-        WHERE duplicate_of IS NULL AND {KEY_FUNCTION}(phone) IS NOT NULL
-    ) AS same
-    WHERE l.id = same.id AND same.id <> same.oldest
-        AND set_config('app.skip_audit', 'on', true) = 'on'
-"""
 
-
-def create_phone_key(context: RevisionContext) -> None:
-    """Make the function, the column and the index, or what of them is missing."""
-    if not context.as_sql and (
-        found := connection_of(context).execute(text(_FIND_MARK)).scalar_one_or_none()
-    ):
-        raise DatabaseRefused(
-            f"leads.duplicate_of is there as {found}, expected bigint that may be NULL, without "
-            f"a default; nothing was "
-            "written. Rename it, then run again."
-        )
-    create_function(context, f"{KEY_FUNCTION}(text)", CREATE_KEY_FUNCTION)
-    context.execute(_ADD_COLUMN)
+def create_phone_key(context: RevisionContext, leads: Leads) -> None:
+    """Make the key's function and the index, or what of them is missing."""
+    create_function(context, f"{KEY_FUNCTION}(text)", statement(KEY_FUNCTION))
+    # The site's own roles compute the key whenever they write a lead.
+    context.execute(f"GRANT EXECUTE ON FUNCTION {KEY_FUNCTION}(text) TO PUBLIC")
     # A dry run is one transaction, in which nothing can be built concurrently.
-    one_transaction = options_of(context).dry_run
-    concurrently = "" if one_transaction else "CONCURRENTLY"
-    with nullcontext() if one_transaction else context.autocommit_block():
+    with nullcontext() if options_of(context).dry_run else context.autocommit_block():
         if context.as_sql:
-            context.execute(_INDEX_COLUMN.format(concurrently=concurrently))
-            context.execute(_MARK_DUPLICATES)
-            context.execute(_INDEX_KEY.format(concurrently=concurrently))
+            context.execute(_create_index(assumed_table(leads), "CONCURRENTLY"))
         else:
             connection = connection_of(context)
-            _drop_if_invalid(connection, COLUMN_INDEX, concurrently)
-            _patiently(connection, _INDEX_COLUMN.format(concurrently=concurrently), concurrently)
-            _build_index(connection, concurrently)
+            table = find_table(connection, leads)
+            ensure_index(connection, table, one_transaction=options_of(context).dry_run)
 
 
-def drop_phone_key(context: RevisionContext) -> None:
-    """Drop the index and the function; marked duplicates keep their marks."""
+def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
+    """Drop the index and the function."""
+    concurrently = "" if options_of(context).dry_run else "CONCURRENTLY"
+    index = _index_name(leads)
+    schema = leads.table.split(".")[0] + "." if "." in leads.table else ""
     with nullcontext() if options_of(context).dry_run else context.autocommit_block():
-        concurrently = "" if options_of(context).dry_run else "CONCURRENTLY"
-        context.execute(f"DROP INDEX {concurrently} IF EXISTS {KEY_INDEX}")
+        context.execute(f"DROP INDEX {concurrently} IF EXISTS {qualified(schema + index)}")
     context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
-    log.info("kept the column leads.duplicate_of and its marks")
 
 
-def _build_index(connection: Connection, concurrently: str) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        if connection.execute(text(_FIND_INDEX), {"index": KEY_INDEX}).scalar_one_or_none():
-            return
-        _drop_if_invalid(connection, KEY_INDEX, concurrently)
-        if marked := connection.execute(text(_MARK_DUPLICATES)).rowcount:
-            log.info("marked %d leads as duplicates of an older lead with the same phone", marked)
-        try:
-            _patiently(connection, _INDEX_KEY.format(concurrently=concurrently), concurrently)
-        except DBAPIError as error:
-            failed = from_database(error, f"building the index {KEY_INDEX}")
-            if failed.sqlstate != "23505" or attempt == ATTEMPTS:
-                raise failed from None
-        else:
-            return
+def ensure_index(connection: Connection, table: LeadsTable, *, one_transaction: bool) -> None:
+    """Build the index unless the table has one on the phone's key, whatever it is called.
+
+    one_transaction: whether the connection is in a transaction that somebody else ends. Raises
+    ``DatabaseRefused`` if the role does not own the table, or the name belongs to another index.
+    """
+    found = connection.execute(
+        text(statement("find_index", table=table, name=literal(_index_name(table.leads))))
+    ).all()
+    if any(index.is_ours and index.is_valid for index in found):
+        return
+    concurrently = "" if one_transaction else "CONCURRENTLY"
+    for index in found:
+        if not index.is_ours:
+            raise DatabaseRefused(
+                f"The index {index.name} is there and is not on the phone's key. Nothing was "
+                "written. Rename it and try again."
+            )
+        log.info("dropping the index %s, which an earlier attempt left unfinished", index.name)
+        _patiently(connection, f"DROP INDEX {concurrently} {index.name}", concurrently)
+    _check_owner(connection, table)
+    _patiently(connection, _create_index(table, concurrently), concurrently)
 
 
-def _drop_if_invalid(connection: Connection, index: str, concurrently: str) -> None:
-    if connection.execute(text(_FIND_INDEX), {"index": index}).scalar_one_or_none() is False:
-        log.info("dropping the index %s, which an earlier attempt left unfinished", index)
-        _patiently(connection, f"DROP INDEX {concurrently} {index}", concurrently)
+def _create_index(table: LeadsTable, concurrently: str) -> str:
+    return (
+        f"CREATE INDEX {concurrently} {quoted(_index_name(table.leads))} "
+        f"ON {table.name} ({KEY_FUNCTION}(CAST({table.phone} AS text)))"
+    )
 
 
-def _patiently(connection: Connection, statement: str, concurrently: str) -> None:
+def _index_name(leads: Leads) -> str:
+    ending = "_phone_key_v1"
+    return leads.table.split(".")[-1][: LONGEST_NAME - len(ending)] + ending
+
+
+def _check_owner(connection: Connection, table: LeadsTable) -> None:
+    asked = (
+        f"SELECT format('the role %I does not own the table %s, which needs an index on the "
+        f"phone''s key', current_user, oid\\:\\:regclass) FROM pg_catalog.pg_class "
+        f"WHERE oid = {table.regclass} AND NOT pg_has_role(relowner, 'USAGE')"
+    )
+    refuse(list(connection.execute(text(asked)).scalars()))
+
+
+def _patiently(connection: Connection, sql: str, concurrently: str) -> None:
     """Run a statement about an index; what is done concurrently may wait, and nothing after it."""
     if not concurrently:
-        connection.execute(text(statement))
+        connection.execute(text(sql))
         return
     connection.execute(text(_PATIENTLY))
     try:
-        connection.execute(text(statement))
+        connection.execute(text(sql))
     finally:
         if not connection.invalidated:
             connection.execute(text(_QUICKLY))

@@ -1,1 +1,46 @@
-"""The SQL of an import, its revert and its comparison."""
+"""The SQL of an import and its revert: one function or statement a file.
+
+    statement("apply_batch", table=table)
+
+What ends in ``.sql`` stands as it is. What ends in ``.sql.mako`` is rendered for a table
+(``table.py``). Values reach the server by COPY alone. What stands after a colon is a position or
+the name of a revision. ``-- step:`` marks a part by its name.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mako.lookup import TemplateLookup  # type: ignore[import-untyped]  # it has no types
+
+from migrations.importer.names import as_sql, literal, qualified, quoted
+
+__all__ = ["LEDGER_TABLES", "statement"]
+
+LEDGER_TABLES = ("lead_imports", "lead_import_batches", "lead_before_images", "lead_import_rejects")
+
+_HERE = Path(__file__).parent
+_NAMES = {
+    "as_sql": as_sql,
+    "json": json,
+    "ledger_tables": LEDGER_TABLES,
+    "literal": literal,
+    "qualified": qualified,
+    "quoted": quoted,
+}
+_templates = TemplateLookup([_HERE], strict_undefined=True)
+
+
+def statement(name: str, /, **values: Any) -> str:
+    """Return the statement of that name, rendered for ``values`` if it is a template."""
+    if not values:
+        return _as_it_stands(name)
+    template = _templates.get_template(f"{name}.sql.mako")
+    rendered: str = template.render(**values, **_NAMES)
+    return rendered
+
+
+@cache
+def _as_it_stands(name: str) -> str:
+    return (_HERE / f"{name}.sql").read_text(encoding="utf-8")

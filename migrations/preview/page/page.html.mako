@@ -1,5 +1,4 @@
 <%
-    from migrations.importer.record import COLUMNS
 
     labels = {
         "lead_number": "Number",
@@ -12,6 +11,8 @@
         "notes": "Notes",
         "assigned_agent": "Agent",
     }
+    for name in preview.fields:
+        labels.setdefault(name, name.replace("_", " ").capitalize())
     total = max(preview.leads_before, preview.leads_after, 1)
     changed, created = preview.total_changed, preview.total_created
     is_done = bool(preview.imports)
@@ -27,7 +28,7 @@
         ("updated", "Updated", "a lead has the phone, and differs", "change"),
         ("unchanged", "Unchanged", "a lead has it all already", ""),
         ("folded", "Folded", "the phone comes again in a later record", ""),
-        ("rejected", "Rejected", "has a problem, and is set aside", "bad"),
+        ("rejected", "Rejected", "has a problem, and is not imported", "bad"),
     ]
 
     def n(number):
@@ -222,7 +223,7 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 <table class="leads" id="created-leads">
 <caption class="visually-hidden">Each lead that would be created; the headings sort</caption>
 <thead><tr>\
-% for column in COLUMNS:
+% for column in preview.fields:
 ${heading(labels[column])}\
 % endfor
 </tr></thead>
@@ -230,7 +231,7 @@ ${heading(labels[column])}\
 % for lead in preview.created:
 <% values = mask_all(lead.values) %>\
 <tr>
-% for column in COLUMNS:
+% for column in preview.fields:
 % if column == "full_name":
 <th scope="row" data-label="${labels[column]}">${text(values[column])}</th>
 % else:

@@ -1,0 +1,7 @@
+"""Let the tests import the project as it was released up to the bundled import."""
+
+import sys
+
+from tests.support.released import released
+
+sys.path.insert(0, str(released()))

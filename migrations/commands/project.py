@@ -1,0 +1,48 @@
+"""What the commands that look at a database share: the project's revisions and a connection."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from migrations.deploy.connection import connect, database
+from migrations.importer.errors import from_database
+
+__all__ = ["ROOT", "alembic_config", "reading", "revisions"]
+
+ROOT = Path(__file__).parents[2]
+
+
+def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
+    """Return what ``alembic -x …`` would read, and let it print nothing of its own.
+
+    root: the project; x: options such as "batch-size=200".
+    """
+    config = Config(root / "alembic.ini", cmd_opts=Namespace(x=list(x), quiet=True))
+    config.attributes["configure_logger"] = True
+    return config
+
+
+def revisions(root: Path = ROOT) -> ScriptDirectory:
+    """Return the revisions of a project."""
+    return ScriptDirectory.from_config(alembic_config(root))
+
+
+@contextmanager
+def reading(doing: str) -> Iterator[Connection]:
+    """Connect, commit statement by statement, and log to standard error.
+
+    doing: what an error says was going on, such as "reading the ledger".
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with database() as url, connect(url) as connection:
+        try:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except DBAPIError as error:
+            raise from_database(error, doing) from None

@@ -1,0 +1,35 @@
+"""What all output has in common: words for people, one JSON object for machines.
+
+In colour on a terminal, unless NO_COLOR is set; plain text elsewhere.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from io import TextIOWrapper
+from typing import Any
+
+from rich.console import Console
+
+__all__ = ["accept_any_text", "console", "print_json", "printable"]
+
+
+def accept_any_text() -> None:
+    """Let standard output write "?" for a character that its encoding lacks, instead of failing."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def console() -> Console:
+    """Return a console that prints text as it is and breaks no lines."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_json(told: Mapping[str, Any]) -> None:
+    """Print one object on one line."""
+    print(json.dumps(told, default=str))
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, such as an escape sequence from the database."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,0 +1,24 @@
+"""Where leads live in this CRM.
+
+A released declaration is never edited. A new shape of the table is a new declaration beside the old
+one, and the next revision names it.
+"""
+
+from migrations.importer.v1 import Leads
+
+__all__ = ["LEADS"]
+
+LEADS = Leads(
+    "leads",
+    lead_number="lead_number",
+    full_name="full_name",
+    phone="phone",
+    email="email",
+    status="status",
+    address1="address1",
+    postal_code="postal_code",
+    notes="notes",
+    assigned_agent="assigned_agent",
+    created_at="created_at",
+    touch="updated_at",
+)

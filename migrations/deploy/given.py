@@ -1,0 +1,122 @@
+"""What a program that runs Alembic itself hands over: its database, and its own logging.
+
+    config.attributes["connection"] = engine  # or a connection; or "sqlalchemy.url" in the Config
+    command.upgrade(config, "head")
+
+Only the place is taken from it. The work is done on connections of our own to the same place: it
+commits batch by batch, connects anew if the line is cut, and looks afterwards from outside whether
+everything is there. None of that could be done on somebody else's connection.
+"""
+
+from collections.abc import Iterator
+from configparser import InterpolationError
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from migrations.deploy.connection import database, first_connection
+from migrations.deploy.database_url import read_url, url_for_psycopg2
+from migrations.importer.errors import DatabaseRefused
+
+__all__ = ["database_of", "is_logging_ours"]
+
+HANDED_OVER = "config.attributes['connection']"
+
+_PLACE = """
+    SELECT
+        current_database() AS database,
+        current_user AS role,
+        current_setting('search_path') AS search_path,
+        pg_postmaster_start_time() AS "start of the server"
+"""
+
+
+def is_logging_ours(config: Config) -> bool:
+    """Whether to set up logging: as a command of our own, not inside a program that has its own.
+
+    ``config.attributes["configure_logger"]`` decides if it is there.
+    """
+    run_as_alembic = hasattr(config.cmd_opts, "cmd")
+    return bool(config.attributes.get("configure_logger", run_as_alembic))
+
+
+@contextmanager
+def database_of(config: Config) -> Iterator[URL]:
+    """Give the URL of the database that a program has handed over, else the environment's.
+
+    Raises ``DatabaseRefused`` for what cannot be worked on: never another database instead.
+    """
+    if (handed_over := config.attributes.get("connection")) is not None:
+        yield _url_of(handed_over)
+    elif given := _given_url(config):
+        yield read_url(given, "sqlalchemy.url")
+    else:
+        with database() as url:
+            yield url
+
+
+def _given_url(config: Config) -> str:
+    try:
+        return (config.get_main_option("sqlalchemy.url") or "").strip()
+    except InterpolationError:
+        raise DatabaseRefused(
+            "sqlalchemy.url has a single %. Write it as %% in a Config or an ini file."
+        ) from None
+
+
+def _url_of(handed_over: object) -> URL:
+    if not isinstance(handed_over, Connection | Engine):
+        raise DatabaseRefused(
+            f"{HANDED_OVER} is of type {type(handed_over).__name__}. Expected an Engine or a "
+            "Connection of SQLAlchemy that is not asynchronous: hand over one of these, or "
+            "sqlalchemy.url."
+        )
+    url = url_for_psycopg2(handed_over.engine.url, HANDED_OVER)
+    there = _place_of(handed_over)
+    with first_connection(url) as own:
+        _refuse_another_place(there, _place(own))
+    return url
+
+
+def _place_of(handed_over: Connection | Engine) -> dict[str, Any]:
+    try:
+        if isinstance(handed_over, Engine):
+            with handed_over.connect() as connection:
+                return _place(connection)
+        _refuse_transaction(handed_over)
+        return _place(handed_over)
+    except DBAPIError as error:
+        raise DatabaseRefused(
+            f"{HANDED_OVER} does not answer: {type(error.orig).__name__}. Nothing was written. "
+            "Check its URL and the server, then try again."
+        ) from None
+
+
+def _refuse_transaction(handed_over: Connection) -> None:
+    """Alembic's ``autocommit_block`` would fail on it, with an assertion and no word."""
+    if handed_over.in_transaction():
+        raise DatabaseRefused(
+            f"{HANDED_OVER} is in a transaction, but an import commits batch by batch. Nothing was "
+            "written. Commit or roll back first, or hand over the engine: a connection of "
+            "engine.begin() does not do."
+        )
+
+
+def _place(connection: Connection) -> dict[str, Any]:
+    """What decides which leads a connection sees."""
+    found = dict(connection.execute(text(_PLACE)).mappings().one())
+    connection.rollback()
+    return found
+
+
+def _refuse_another_place(there: dict[str, Any], here: dict[str, Any]) -> None:
+    for fact, expected in there.items():
+        if here[fact] != expected:
+            raise DatabaseRefused(
+                f"{HANDED_OVER} is elsewhere than its URL leads: its {fact} is {expected}, and a "
+                f"new connection's is {here[fact]}. Nothing was written. Hand over an engine whose "
+                "URL says it all, or sqlalchemy.url."
+            )

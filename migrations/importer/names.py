@@ -1,0 +1,30 @@
+"""Names and texts as they stand in SQL.
+
+A colon would begin a parameter in SQLAlchemy's ``text()``, so each one is escaped.
+"""
+
+from sqlalchemy.dialects.postgresql import dialect
+
+__all__ = ["as_sql", "literal", "qualified", "quoted"]
+
+_preparer = dialect().identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier; plain ones stay plain, reserved ones are quoted."""
+    return as_sql(_preparer.quote(name))
+
+
+def qualified(table: str) -> str:
+    """Return ``schema.table``, or ``table``, as identifiers."""
+    return ".".join(map(quoted, table.split(".", 1)))
+
+
+def literal(value: str) -> str:
+    """Return a text as a string constant."""
+    return as_sql("'" + value.replace("'", "''") + "'")
+
+
+def as_sql(sql: str) -> str:
+    """Return SQL that somebody else wrote so that it can stand in ours."""
+    return sql.replace(":", "\\:")

@@ -1,0 +1,24 @@
+"""What a revert works with: temporary tables and the function of its batches."""
+
+from migrations.importer.session import Session
+from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
+
+__all__ = ["create_revert", "drop_revert"]
+
+
+def create_revert(session: Session, table: LeadsTable) -> None:
+    """Make the temporary tables and functions of a revert, anew if they are there."""
+    drop_revert(session)
+    session.execute(statement("create_revert_made"))
+    session.execute(statement("create_revert_restore", table=table))
+    session.execute(statement("create_revert_remove", table=table))
+    for type_ in sorted({column.found.type for column in table.compared if not column.is_plain}):
+        session.execute(statement("create_revert_value", type=type_))
+    referrers = statement("referrers", table=table)
+    session.execute(statement("revert_batch", table=table, referrers=referrers))
+
+
+def drop_revert(session: Session) -> None:
+    """Drop what ``create_revert`` made, if it is there."""
+    session.execute(statement("drop_revert"))

@@ -1,0 +1,66 @@
+"""The baseline: a CRM of its own where there is none, and the owner's where there is one.
+
+A table of leads that is there is the owner's: it is held against its declaration, and nothing is
+made. Where no table could hold leads, the bundled CRM's tables are made. Where another table has
+phones and no declaration says so, nothing is made: the CRM would never read what is imported.
+"""
+
+import logging
+
+from migrations.importer.context import RevisionContext, connection_of, options_of
+from migrations.importer.declaration import Leads
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.schema.discovery import (
+    declaration_in_words,
+    find_phones,
+    phones_in_words,
+)
+from migrations.importer.schema.leads import is_there, misfits
+from migrations.importer.schema.tables import Table, create_tables
+
+__all__ = ["create_crm"]
+
+log = logging.getLogger("importer")
+
+
+def create_crm(context: RevisionContext, leads: Leads, *tables: Table) -> list[str]:
+    """Make the tables of the bundled CRM, or none where the owner has leads; return their names.
+
+    tables: the bundled CRM's. Raises ``DatabaseRefused`` before anything is made.
+    """
+    if context.as_sql:
+        return create_tables(context, *tables)
+    connection = connection_of(context)
+    if is_there(connection, leads):
+        if problems := misfits(connection, leads):
+            raise DatabaseRefused(
+                "\n".join(
+                    [
+                        f"The table {leads.table} is not as migrations/crm.py declares it. "
+                        "Nothing was made.",
+                        *(f"  {problem}" for problem in problems),
+                        *declaration_in_words(connection, find_phones(connection)),
+                    ]
+                )
+            )
+        log.info("found the table %s, as migrations/crm.py declares it", leads.table)
+        return []
+    if leads.table not in [table.name for table in tables]:
+        raise DatabaseRefused(
+            f"migrations/crm.py declares the table {leads.table}, which is not there. Nothing was "
+            "made. Name the table that is there, or the database that has it, and try again."
+        )
+    phones = [] if options_of(context).new_crm else find_phones(connection)
+    if phones:
+        raise DatabaseRefused(
+            "\n".join(
+                [
+                    f"There is no table {leads.table}, and other tables have phones. "
+                    "Nothing was made.",
+                    *phones_in_words(phones),
+                    *declaration_in_words(connection, phones),
+                    "If none of them holds leads: alembic -x new-crm upgrade head",
+                ]
+            )
+        )
+    return create_tables(context, *tables)

@@ -1,0 +1,358 @@
+"""Where leads may live in a database that nobody has declared: tables that have phones.
+
+From the catalog a declaration is made that its owner completes. What could not be guessed is marked
+with CHECK.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from migrations.importer.names import literal, qualified, quoted
+from migrations.importer.sql import statement
+
+__all__ = [
+    "Phone",
+    "declaration_in_words",
+    "find_phones",
+    "likeliest",
+    "phones_in_words",
+    "suggest",
+]
+
+MOST_NAMED = 12
+"""Tables that a refusal names."""
+
+_PHONE = {
+    *("phone", "phones", "phonenumber", "phonenumbers", "mobile", "mobiles", "cell", "cellphone"),
+    *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
+}
+_CHECK = "  # CHECK: "
+"""Begins what the owner has to look at."""
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+_NAMES = {
+    "lead_number": ("lead_number", "lead_no", "reference", "lead_ref", "ref", "number"),
+    "full_name": (
+        *("full_name", "fullname", "customer_name", "contact_name", "lead_name"),
+        *("client_name", "name", "display_name"),
+    ),
+    "phone": (
+        *("phone", "phone_number", "phonenumber", "telephone", "mobile", "mobile_phone"),
+        *("phone1", "primary_phone", "tel", "cell", "cellphone"),
+    ),
+    "email": ("email", "email_address", "e_mail", "email_from", "mail", "primary_email"),
+    "status": ("status", "lead_status", "stage", "state_name"),
+    "address1": (
+        *("address1", "address", "address_line1", "address_line_1", "address_line"),
+        *("street", "street_address", "address_1"),
+    ),
+    "postal_code": ("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode"),
+    "notes": ("notes", "note", "description", "comments", "comment", "remarks"),
+    "assigned_agent": (
+        *("assigned_agent", "assigned_agent_id", "assigned_to", "assigned_to_id", "agent_id"),
+        *("agent", "owner_id", "owner", "user_id", "assigned", "assignee_id", "salesperson_id"),
+    ),
+    "created_at": (
+        *("created_at", "created", "create_date", "created_on", "date_created", "date_added"),
+        *("creation_date", "createdat", "inserted_at"),
+    ),
+}
+_FIRST_NAMES = ("first_name", "firstname", "given_name", "name_first_name")
+_LAST_NAMES = ("last_name", "lastname", "surname", "family_name", "name_last_name")
+_TOUCHES = (
+    *("updated_at", "updated", "write_date", "modified_at", "updated_on", "date_updated"),
+    *("last_modified", "modified", "updatedat"),
+)
+_USER_NAMES = ("username", "login", "email", "name", "full_name")
+References = dict[str, Row[Any]]
+"""Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
+
+_CATEGORY = re.compile("[a-z_]{1,20}")
+"""A word that names a kind of lead, not a person."""
+
+_MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A column that seems to hold phones. why_not: what keeps it from being declared, or ""."""
+
+    table: str
+    column: str
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    type: str
+    base: str
+    is_text: bool
+    is_filled: bool
+    nullable: bool
+    kind: str
+
+    @property
+    def snake(self) -> str:
+        """The name as words that underscores join: nameFirstName is name_first_name."""
+        return "_".join(_words(self.name))
+
+
+def find_phones(connection: Connection) -> list[Phone]:
+    """Find the columns of the owner's tables that seem to hold phones."""
+    return list(_phones(connection))
+
+
+def phones_in_words(phones: Sequence[Phone]) -> list[str]:
+    """Name the columns, a line each."""
+    lines = [
+        f"  {phone.table}.{phone.column}" + (f": {phone.why_not}" if phone.why_not else "")
+        for phone in phones[:MOST_NAMED]
+    ]
+    rest = len(phones) - MOST_NAMED
+    return [*lines, f"  … and {rest} more"] if rest > 0 else lines
+
+
+def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> list[str]:
+    """Say what to declare: a declaration of the first of the tables, to paste."""
+    best = likeliest(connection, phones)
+    if best is None:
+        return ["Declare in migrations/crm.py where leads live and try again."]
+    return [
+        f"Declare where leads live: 'python -m migrations adopt {best}' writes this into",
+        "migrations/crm.py, for you to complete where it says CHECK:",
+        "",
+        suggest(connection, best),
+    ]
+
+
+def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
+    """Return the table that looks most like one of leads."""
+    tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
+    return max(tables, key=lambda table: _likeness(connection, table), default=None)
+
+
+def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
+    """Return the source of a declaration of a table, guessed from the catalog."""
+    columns = _columns(connection, table)
+    references = {
+        row.column: row
+        for row in connection.execute(text(statement("find_references", name=_literal_name(table))))
+    }
+    lines = [f"{name} = Leads(", f'    "{table}",']
+    taken: set[str] = set()
+    ids = [column for column in columns if column.snake == "id"]
+    if not ids:
+        lines.append(f'    id="…",{_CHECK}which column is the primary key?')
+    for field, target, columns_used in _fields(connection, table, columns, references):
+        code, _, check = target.partition(_CHECK)
+        lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
+        taken.update(columns_used)
+    touch = _first(columns, _TOUCHES)
+    if touch and touch.base in _MOMENTS:
+        lines.append(f'    touch="{touch.name}",')
+        taken.add(touch.name)
+    lines += _new_in_words(connection, table, columns, taken)
+    if only := _only(columns):
+        lines.append(f"    only={only},")
+    return "\n".join([*lines, ")"])
+
+
+def _phones(connection: Connection) -> Iterator[Phone]:
+    for row in connection.execute(text(statement("find_text_columns"))):
+        table = row.table if row.is_first else f"{row.schema}.{row.table}"
+        if not _PHONE & set(_words(row.column)):
+            if row.refers and row.column in ("number", "value") and _PHONE & set(_words(row.table)):
+                yield Phone(table, row.column, "phones lie in a table of their own")
+        elif row.type in ("json", "jsonb") or row.type.endswith("[]"):
+            yield Phone(table, row.column, f"phones lie in {row.type}")
+        elif row.is_text:
+            parent = row.refers and _PHONE & set(_words(row.table))
+            yield Phone(table, row.column, "phones lie in a table of their own" if parent else "")
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def _literal_name(table: str) -> str:
+    return literal(qualified(table).replace("\\:", ":"))
+
+
+def _columns(connection: Connection, table: str) -> list[_Column]:
+    rows = connection.execute(text(statement("find_columns", name=_literal_name(table))))
+    return [
+        _Column(
+            row.name,
+            row.type,
+            row.base,
+            row.is_text,
+            row.is_filled or row.is_computed,
+            row.nullable,
+            row.kind,
+        )
+        for row in rows
+    ]
+
+
+def _likeness(connection: Connection, table: str) -> int:
+    """How much a table looks like one of leads."""
+    columns = _columns(connection, table)
+    fields = sum(bool(_first(columns, names)) for names in _NAMES.values())
+    words = set(_words(table.rpartition(".")[2]))
+    return fields + 3 * bool(words & {"lead", "leads"}) - 3 * bool(words & {"user", "users"})
+
+
+def _first(columns: Sequence[_Column], names: Sequence[str]) -> _Column | None:
+    """The column that has the first of some names, or ends with it."""
+    for name in names:
+        for column in columns:
+            if column.snake == name:
+                return column
+    for name in names:
+        for column in columns:
+            if "_" in name and column.snake.endswith(f"_{name}"):
+                return column
+    return None
+
+
+def _fields(
+    connection: Connection, table: str, columns: list[_Column], references: References
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Each field that a column seems to be for: its name, its target as source, the columns."""
+    for field, names in _NAMES.items():
+        column = _first(columns, names)
+        first, last = _first(columns, _FIRST_NAMES), _first(columns, _LAST_NAMES)
+        if field == "full_name" and not column and first and last:
+            yield field, f'("{first.name}", "{last.name}")', [first.name, last.name]
+        elif field == "phone" and not column:
+            found = [other for other in columns if _PHONE & set(_words(other.name))]
+            name = found[0].name if found else "…"
+            yield field, f'"{name}"', [name]
+        elif column and (target := _target(connection, table, field, column, references)):
+            yield field, target, [column.name]
+
+
+def _target(
+    connection: Connection,
+    table: str,
+    field: str,
+    column: _Column,
+    references: References,
+) -> str | None:
+    if field == "created_at":
+        return f'"{column.name}"' if column.base in _MOMENTS else None
+    if field == "lead_number" and column.is_text:
+        return f'New("{column.name}")'  # the CRM's own numbers stay
+    if field == "phone" and _are_e164(connection, table, column):
+        return f'E164("{column.name}")'
+    if reference := references.get(column.name):
+        return _lookup(connection, column, reference)
+    if column.kind == "e":
+        labels = _labels(connection, column)
+        return (
+            f'Values("{column.name}", {{}}, otherwise="{labels[0]}")'
+            f"{_CHECK}which is what? {', '.join(labels)}"
+        )
+    return f'"{column.name}"' if column.is_text else None
+
+
+def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str:
+    users = _columns(connection, reference.table)
+    by = _first(users, _USER_NAMES)
+    otherwise = "" if column.nullable else ', otherwise="…"'
+    of_id = "" if reference.id == "id" else f', id="{reference.id}"'
+    check = f"{_CHECK}whom, if nobody is found?" if otherwise else ""
+    name = by.name if by else "…"
+    return f'Lookup("{column.name}", "{reference.table}", by="{name}"{of_id}{otherwise}){check}'
+
+
+def _are_e164(connection: Connection, table: str, column: _Column) -> bool:
+    """Whether all phones that are there begin with a plus and hold digits alone."""
+    if not column.is_text:
+        return False
+    name = quoted(column.name)
+    asked = (
+        f"SELECT count(*) > 0 AND bool_and({name} ~ '^[+][1-9][0-9]{{6,14}}$') "
+        f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS sample"
+    )
+    return bool(connection.execute(text(asked)).scalar_one())
+
+
+def _labels(connection: Connection, column: _Column) -> list[str]:
+    asked = (
+        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(column.base)}"
+        "\\:\\:regtype ORDER BY enumsortorder"
+    )
+    return list(connection.execute(text(asked)).scalars())
+
+
+def _new_in_words(
+    connection: Connection, table: str, columns: Sequence[_Column], taken: set[str]
+) -> list[str]:
+    """The columns that must have a value and that no field is for."""
+    needed = [
+        column
+        for column in columns
+        if not column.nullable and not column.is_filled and column.name not in taken
+    ]
+    if not needed:
+        return []
+    lines = [f"        {_new(connection, table, column)}" for column in needed]
+    return ["    new={", *lines, "    },"]
+
+
+def _new(connection: Connection, table: str, column: _Column) -> str:
+    value = _only_value(connection, table, column) or _usual_value(column)
+    if value is None:
+        return f'"{column.name}": "…",{_CHECK}NOT NULL {column.type}, with which value?'
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{column.name}": "{escaped}",'
+
+
+def _usual_value(column: _Column) -> str | None:
+    if column.base == "boolean":
+        return "false"
+    if column.base in ("json", "jsonb"):
+        return "'{}'"
+    if column.base == "uuid" and column.snake == "id":
+        return "gen_random_uuid()"
+    if column.base in _MOMENTS:
+        return "now()"
+    if column.base in ("numeric", "double precision", "real"):
+        return "0"
+    return "''" if column.is_text else None
+
+
+def _only_value(connection: Connection, table: str, column: _Column) -> str | None:
+    """The value that all rows have, if they have one: a tenant's, a type's."""
+    if column.snake == "id" or column.base in ("json", "jsonb", *_MOMENTS):
+        return None
+    name = quoted(column.name)
+    asked = (
+        f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most, count(*) AS rows "
+        f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
+    )
+    found = connection.execute(text(asked)).one()
+    if found.least is None or found.least != found.most or len(found.least) > 50:
+        return None
+    if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
+        return None  # it could be somebody's
+    plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
+    return found.least if plain else literal(found.least).replace("\\:", ":")
+
+
+def _only(columns: Sequence[_Column]) -> str | None:
+    """Which rows are leads, if the table keeps those that were thrown away."""
+    for column in columns:
+        name = quoted(column.name).replace('"', '\\"')
+        if column.snake in ("is_deleted", "deleted", "is_archived") and column.base == "boolean":
+            return f'"NOT {name}"'
+        if column.snake in ("deleted_at", "archived_at") and column.base in _MOMENTS:
+            return f'"{name} IS NULL"'
+    return None

@@ -1,0 +1,215 @@
+<%namespace name="shared" file="shared.mako"/>\
+<%
+    columns = [f"l.{column.name}" for column in table.compared]
+    values = [(column.name, column.for_new) for column in table.columns]
+    if table.created_at:
+        values.append((table.created_at.name, table.created_at.of("s.created_at")))
+    if table.touch:
+        values.append((table.touch.name, table.touch.of("s.created_at")))
+    values += table.new.items()
+    old = [f"CAST(l.{column.name} AS text)" for column in table.compared]
+    if table.touch:
+        old.append(f"CAST(l.{table.touch.name} AS text)")
+    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
+    others = tuple(column for column in table.compared if not column.found.is_key)
+%>\
+<%def name="update_leads(columns)">\
+    UPDATE ${table.name} AS l
+    SET
+% for column in columns:
+        ${column.name} = ${table.new_value(column)}${"," if table.touch or not loop.last else ""}
+% endfor
+% if table.touch:
+        ${table.touch.name} = ${table.touch.of("now()")}
+% endif
+    FROM lead_import_place AS p
+    JOIN lead_import_stage AS s ON s.record = p.record
+    WHERE l.${table.id} = p.lead_id AND p.differs
+        AND (${table.differs()})\
+</%def>\
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(
+    _import bigint, _first bigint, _end bigint
+) RETURNS void
+LANGUAGE plpgsql
+${shared.one_by_one()}
+AS $batch$
+DECLARE
+    _staged bigint;
+    _found bigint;
+    _shared bigint;
+    _differing bigint;
+    _created_ids text[];
+    _created_records integer[];
+    _created bigint;
+    _locked bigint;
+    _changed bigint;
+    _updated bigint;
+    _updated_keys bigint;
+    _rejected bigint;
+    _written_before jsonb;
+    _wrong text;
+BEGIN
+${shared.look_at_writes()}
+
+    -- In a dry run no commit has emptied it.
+    IF EXISTS (SELECT FROM lead_import_place) THEN
+        TRUNCATE lead_import_place;
+    END IF;
+
+    -- step: move the checkpoint
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports
+    SET next_record = _end
+    WHERE id = _import AND reverted_at IS NULL AND next_record = _first;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
+    END IF;
+
+    -- step: find leads
+    -- Of several leads with one phone the oldest is the one. The window makes the server look at all
+    -- of them, so that no other index can seem the shorter way.
+    INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
+    SELECT
+        s.record,
+        l.${table.id},
+        l._seen,
+        (${table.differs()}),
+        l._leads
+    FROM lead_import_stage AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            ${(",\n            ").join([f"l.{table.id}", "l.ctid AS _seen", "count(*) OVER () AS _leads", *columns])}
+        FROM ${table.name} AS l
+        WHERE ${is_lead}
+        ORDER BY ${table.oldest_first}
+        LIMIT 1
+    ) AS l
+    WHERE s.record >= _first AND s.record < _end;
+
+    -- step: add leads
+    -- A plain INSERT, whose rows come back in the order of the records.
+    WITH added AS (
+        INSERT INTO ${table.name} AS l (
+            ${(",\n            ").join(name for name, _ in values)}
+        )
+        SELECT
+            ${(",\n            ").join(value for _, value in values)}
+        FROM lead_import_stage AS s
+        WHERE s.record >= _first AND s.record < _end
+            AND s.record NOT IN (SELECT record FROM lead_import_place)
+        ORDER BY s.record
+        RETURNING l.${table.id} AS id
+    )
+    SELECT coalesce(array_agg(CAST(id AS text)), '{}') INTO _created_ids FROM added;
+    _created := cardinality(_created_ids);
+    _created_records := ARRAY(
+        SELECT record
+        FROM lead_import_stage
+        WHERE record >= _first AND record < _end
+            AND record NOT IN (SELECT record FROM lead_import_place)
+        ORDER BY record
+    );
+
+    -- step: lock leads
+    -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
+    -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
+    -- what was locked, the site's last word.
+    WITH locked AS MATERIALIZED (
+        SELECT
+            s.record,
+            l._id,
+            l._old_values,
+            (${table.differs()}) AS differs
+        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
+        JOIN lead_import_stage AS s ON s.record = p.record
+        CROSS JOIN LATERAL (
+            SELECT
+                l.${table.id} AS _id,
+                ARRAY[
+                    ${(",\n                    ").join(old)}
+                ]::text[] AS _old_values,
+                ${(",\n                ").join(columns)}
+            FROM ${table.name} AS l
+            WHERE l.${table.id} = p.lead_id
+                AND (
+                    l.ctid = p.seen
+                    OR ${is_lead}
+                )
+            LIMIT 1
+            FOR NO KEY UPDATE
+        ) AS l
+    ),
+    -- step: keep before-images
+    kept AS (
+        INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
+        SELECT _import, record, CAST(_id AS text), _old_values, now()
+        FROM locked
+        WHERE differs
+        RETURNING record
+    )
+    SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+
+    -- step: update leads
+% if table.keys:
+    -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
+    _updated := 0;
+% if others:
+${update_leads(others)}
+        AND NOT (${table.differs(table.keys)});
+    GET DIAGNOSTICS _updated = ROW_COUNT;
+% endif
+    IF _updated < _changed THEN
+        -- step: update keys
+    ${update_leads(table.compared)}
+        AND (${table.differs(table.keys)});
+        GET DIAGNOSTICS _updated_keys = ROW_COUNT;
+        _updated := _updated + _updated_keys;
+    END IF;
+% else:
+${update_leads(table.compared)};
+    GET DIAGNOSTICS _updated = ROW_COUNT;
+% endif
+
+    -- step: count records
+    -- The site may have taken a lead away meanwhile, or given it another phone. A trigger may keep a
+    -- row out.
+    SELECT count(*) INTO _staged FROM lead_import_stage WHERE record >= _first AND record < _end;
+    SELECT count(*), count(*) FILTER (WHERE differs), count(*) FILTER (WHERE leads > 1)
+    INTO _found, _differing, _shared
+    FROM lead_import_place;
+    IF _staged <> _found + _created OR _locked <> _differing OR _updated <> _changed THEN
+        RAISE EXCEPTION 'a record has no lead' USING ERRCODE = 'LI002';
+    END IF;
+
+    -- step: write the ledger
+    INSERT INTO lead_import_rejects (import_id, record, field, reason)
+    SELECT DISTINCT _import, record, field, reason
+    FROM lead_import_rejected
+    WHERE record >= _first AND record < _end;
+    SELECT count(DISTINCT record) INTO _rejected
+    FROM lead_import_rejected
+    WHERE record >= _first AND record < _end;
+    INSERT INTO lead_import_batches (
+        import_id, first_record, next_record,
+        created, updated, unchanged, rejected, folded,
+        created_ids, created_records
+    )
+    VALUES (
+        _import, _first, _end,
+        _created, _changed, _staged - _created - _changed, _rejected,
+        _end - _first - _staged - _rejected,
+        _created_ids, _created_records
+    );
+    UPDATE lead_imports
+    SET created = created + _created,
+        updated = updated + _changed,
+        unchanged = unchanged + _staged - _created - _changed,
+        rejected = rejected + _rejected,
+        folded = folded + _end - _first - _staged - _rejected,
+        shared = shared + _shared,
+        finished_at = CASE WHEN _end = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+${shared.prove_writes("(inserted, updated, deleted) = (_created, _updated, 0)")}
+END
+$batch$

@@ -1,0 +1,2 @@
+SELECT pg_temp.lead_import_apply_batch(
+    (SELECT id FROM lead_imports WHERE revision = :revision AND reverted_at IS NULL), :first, :end)

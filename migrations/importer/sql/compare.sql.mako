@@ -1,0 +1,80 @@
+<%
+    def now(column):
+        there = f"CAST(l.{column.name} AS text)"
+        if column.position is None:
+            return there
+        return (
+            f"CASE WHEN later.lead_id IS NULL THEN {there}\n                    "
+            f"ELSE later.old_values[{column.position}] END"
+        )
+
+    def wrote(column):
+        if kind == "created":
+            return f"CAST({column.for_new} AS text)"
+        staged = f"CAST({column.staged} AS text)"
+        kept = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
+        if not table.keeps_blanks:
+            return f"CAST({column.cleared} AS text)"
+        if column.part is not None:
+            return f"CASE WHEN {column.raw} IS NULL THEN {kept} ELSE {staged} END"
+        return f"coalesce({staged}, {kept})"
+
+    def told(columns, value):
+        values = [value(column) for column in columns]
+        if len(values) == 1:
+            return values[0]
+        words = ",\n                    ".join(f"nullif({value}, '')" for value in values)
+        return f"concat_ws(' ',\n                    {words})"
+
+    compared = table.columns if kind == "created" else table.compared
+    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
+%>\
+% if kind == "created":
+-- Leads that the import has added hold the record, blanks too.
+% elif kind == "updated":
+-- Leads that the import has updated hold the record, and for a blank what they held before.
+% else:
+-- Leads that the import left as they were hold the record's values. The ledger does not know them:
+-- they are found by their phone.
+% endif
+INSERT INTO lead_verify_found (record, edited)
+SELECT
+    s.record,
+    CASE
+        WHEN l.${table.id} IS NOT NULL THEN array_remove(ARRAY[
+% for columns in table.by_field(compared):
+            CASE
+                WHEN ${told(columns, now)}
+                    IS DISTINCT FROM ${told(columns, wrote)}
+                THEN ${literal(columns[0].field.name)}
+            END${"" if loop.last else ","}
+% endfor
+        ]::text[], NULL)
+    END
+FROM lead_import_stage AS s
+% if kind == "created":
+JOIN lead_verify_created AS i ON i.record = s.record
+% elif kind == "updated":
+JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
+% endif
+% if kind == "unchanged":
+CROSS JOIN LATERAL (
+    SELECT l.*, count(*) OVER () AS _leads
+    FROM ${table.name} AS l
+    WHERE ${is_lead}
+    ORDER BY ${table.oldest_first}
+    LIMIT 1
+) AS l
+% else:
+LEFT JOIN LATERAL (
+    SELECT l.*
+    FROM ${table.name} AS l
+    WHERE l.${table.id} = CAST(i.lead_id AS ${table.id_type})
+    LIMIT 1
+) AS l ON true
+% endif
+LEFT JOIN lead_verify_later AS later ON later.lead_id = CAST(l.${table.id} AS text)
+WHERE s.record >= :first AND s.record < :end
+% if kind != "created":
+    AND NOT EXISTS (SELECT FROM lead_verify_found AS f WHERE f.record = s.record)
+% endif

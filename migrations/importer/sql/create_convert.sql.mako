@@ -1,0 +1,44 @@
+<%
+    fields = {column.field.name: [] for column in table.converted}
+    for column in table.converted:
+        fields[column.field.name].append(column)
+%>\
+<%
+    def told(columns):
+        return ", ".join(f"{column.bare} ({column.found.type})" for column in columns)
+%>\
+<%def name="assignments(columns)">\
+${(",\n                ").join(f"{column.written} = {column.conversion}" for column in columns)}\
+</%def>\
+-- Make the records' texts what is written. What fails is halved until it is one field of one record,
+-- caught, and listed: so no value reaches the server's log.
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_convert(_first bigint, _end bigint) RETURNS void
+LANGUAGE plpgsql AS $convert$
+DECLARE
+    _middle bigint := (_first + _end) / 2;
+BEGIN
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET ${assignments(table.converted)}
+        WHERE s.record >= _first AND s.record < _end;
+        RETURN;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        NULL;
+    END;
+    IF _end - _first > 1 THEN
+        PERFORM pg_temp.lead_import_convert(_first, _middle);
+        PERFORM pg_temp.lead_import_convert(_middle, _end);
+        RETURN;
+    END IF;
+% for field, columns in fields.items():
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET ${assignments(columns)}
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, ${literal(field)}, ${literal(f"does not fit {told(columns)}")});
+    END;
+% endfor
+END
+$convert$

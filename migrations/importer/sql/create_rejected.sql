@@ -1,0 +1,7 @@
+-- What is wrong with records: positions, names and reasons, nothing that a record holds.
+CREATE TEMPORARY TABLE lead_import_rejected (
+    record integer NOT NULL,
+    field text NOT NULL,
+    reason text NOT NULL
+);
+CREATE INDEX lead_import_rejected_record ON pg_temp.lead_import_rejected (record)

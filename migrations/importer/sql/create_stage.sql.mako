@@ -1,0 +1,14 @@
+-- The whole export, before the first batch. NULL is a blank.
+CREATE TEMPORARY TABLE lead_import_stage (
+    record integer PRIMARY KEY,
+% for field in table.texts:
+    ${quoted(field.name)} text,
+% endfor
+    created_at timestamptz NOT NULL,
+    phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED\
+% for column in table.converted:
+,
+    ${column.written} ${column.found.type}\
+% endfor
+
+)

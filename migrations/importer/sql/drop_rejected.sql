@@ -1,0 +1,1 @@
+DELETE FROM lead_import_stage WHERE record IN (SELECT record FROM lead_import_rejected)

@@ -1,0 +1,29 @@
+<%
+    staged = [(field.name, quoted(field.name)) for field in table.texts]
+    staged += [(column.field.name, column.written) for column in table.converted]
+%>\
+-- The last record of a phone gets the values of the earlier ones where it is blank, and the time of
+-- the first one, as if they had been imported one by one.
+UPDATE lead_import_stage AS s
+SET
+% if table.keeps_blanks:
+% for _, name in staged:
+    ${name} = folded.${name},
+% endfor
+% endif
+    created_at = folded.created_at
+FROM (
+    SELECT
+        r.last_record,
+% if table.keeps_blanks:
+% for field, name in staged:
+        (array_agg(${name} ORDER BY record DESC) FILTER (WHERE ${quoted(field)} IS NOT NULL))[1]
+            AS ${name},
+% endfor
+% endif
+        (array_agg(created_at ORDER BY record))[1] AS created_at
+    FROM lead_import_repeats AS r
+    JOIN lead_import_stage USING (record)
+    GROUP BY r.last_record
+) AS folded
+WHERE s.record = folded.last_record

@@ -1,0 +1,241 @@
+<%namespace name="shared" file="shared.mako"/>\
+<%
+    def old(column):
+        text = f"i.old_values[{column.position}]"
+        return text if column.is_plain else f"pg_temp.lead_revert_value({text}, l.{column.name})"
+
+    def wrote(column):
+        keeps = table.keeps_blanks and column.part is None
+        return column.compared(column.staged if keeps else column.cleared)
+
+    def was_written(column):
+        return f"{column.raw} IS NOT NULL AND " if table.keeps_blanks else ""
+
+    restored = [column.name for column in table.compared]
+    restored += [table.touch.name] if table.touch else []
+    literals = ",\n                ".join(map(literal, restored))
+    made = [
+        (column.compared(f"l.{column.name}"), column.compared(column.for_new))
+        for column in table.columns
+    ]
+    images = [
+        (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
+        for column in table.compared
+    ]
+%>\
+<%def name="updated_leads()">\
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type})
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to\
+</%def>\
+<%def name="untouched()">\
+${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then in made)}
+% if table.created_at:
+            AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
+% endif
+            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)\
+</%def>\
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
+    _import bigint, _first bigint, _end bigint, _remove_created boolean
+) RETURNS void
+LANGUAGE plpgsql
+${shared.one_by_one()}
+AS $batch$
+DECLARE
+    _from bigint;
+    _to bigint;
+    _images bigint;
+    _kept bigint;
+    _removed bigint;
+    _referenced bigint;
+    _lead ${table.id_type};
+    _name text;
+    _referrer record;
+    _written_before jsonb;
+    _wrong text;
+BEGIN
+${shared.look_at_writes()}
+
+    -- In a dry run no commit has emptied them.
+    IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
+        TRUNCATE lead_revert_restore, lead_revert_remove;
+    END IF;
+    -- What a constraint has against an old value shows at once, not at the commit.
+    SET CONSTRAINTS ALL IMMEDIATE;
+
+    -- step: move the checkpoint
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports
+    SET revert_next_record = _end, remove_created = _remove_created
+    WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _first;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
+    END IF;
+
+    -- From the last record to the first: a lead that two of them have updated is reverted twice, one
+    -- by one.
+    SELECT records - _end, records - _first INTO _from, _to FROM lead_imports WHERE id = _import;
+    IF EXISTS (
+        SELECT FROM lead_before_images
+        WHERE import_id = _import AND record >= _from AND record < _to
+        GROUP BY lead_id
+        HAVING count(*) > 1
+    ) THEN
+        RAISE EXCEPTION 'a lead was updated twice' USING ERRCODE = 'LI004';
+    END IF;
+
+    -- step: lock updated leads
+    PERFORM l.${table.id}
+${updated_leads()}
+    ORDER BY l.${table.id}
+    FOR NO KEY UPDATE OF l;
+    GET DIAGNOSTICS _images = ROW_COUNT;
+
+    -- step: find old values
+    -- An updated lead gets each column back that still holds what the import wrote into it. What
+    -- people have put there since stays.
+    INSERT INTO lead_revert_restore (
+        ${(",\n        ").join(["lead_id", *restored, "_kept"])}
+    )
+    SELECT
+        l.${table.id},
+% for column in table.compared:
+        CASE
+            WHEN ${was_written(column)}${column.compared("l." + column.name)}
+                IS NOT DISTINCT FROM ${wrote(column)}
+            THEN ${old(column)}
+            ELSE l.${column.name}
+        END,
+% endfor
+% if table.touch:
+        CASE
+            WHEN l.${table.touch.name} = ${table.touch.of("i.imported_at")}
+            THEN CAST(i.old_values[${table.touch_position}] AS ${table.touch.found.base})
+            ELSE l.${table.touch.name}
+        END,
+% endif
+        false
+${updated_leads()};
+
+    -- step: restore leads
+    -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
+    -- so that this one alone stays.
+    BEGIN
+        UPDATE ${table.name} AS l
+        SET
+            ${(",\n            ").join(f"{name} = r.{name}" for name in restored)}
+        FROM lead_revert_restore AS r
+        WHERE l.${table.id} = r.lead_id
+            AND (
+                ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
+            );
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+            FOREACH _name IN ARRAY ARRAY[
+                ${literals}
+            ] LOOP
+                BEGIN
+                    EXECUTE format(
+                        'UPDATE ${table.name} AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
+                        'WHERE r.lead_id = $1 AND l.${table.id} = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                    USING _lead;
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+        END LOOP;
+    END;
+
+    -- step: count kept leads
+    UPDATE lead_revert_restore AS r
+    SET _kept = true
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type})
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+        AND r.lead_id = l.${table.id}
+        AND (
+            ${("\n            OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in images)}
+        );
+    SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
+
+    -- step: find created leads
+    -- Columns that no import knows hold nothing but what the server puts there by itself.
+    IF _remove_created THEN
+        INSERT INTO lead_revert_remove (record, lead_id)
+        SELECT m.record, l.${table.id}
+        FROM lead_revert_made AS m
+        JOIN lead_import_stage AS s ON s.record = m.record
+        JOIN ${table.name} AS l ON l.${table.id} = CAST(m.lead_id AS ${table.id_type})
+        WHERE m.record >= _from AND m.record < _to
+            AND ${untouched()};
+
+        -- step: lock created leads
+        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        PERFORM ${table.id}
+        FROM ${table.name}
+        WHERE ${table.id} = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
+        ORDER BY ${table.id}
+        FOR UPDATE;
+
+        -- step: look at created leads again
+        DELETE FROM lead_revert_remove AS r
+        WHERE NOT EXISTS (
+            SELECT FROM lead_revert_made AS m
+            JOIN lead_import_stage AS s ON s.record = m.record
+            JOIN ${table.name} AS l ON l.${table.id} = r.lead_id
+            WHERE m.lead_id = CAST(r.lead_id AS text)
+            AND ${untouched()}
+        );
+
+        -- step: find referring rows
+        FOR _referrer IN
+${referrers}
+        LOOP
+            -- Not EXISTS, which the planner may turn around: it would read all that refers to any
+            -- lead.
+            EXECUTE format(
+                'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
+                'AND (SELECT true FROM ${table.name} AS l JOIN %s AS c ON %s '
+                'WHERE l.${table.id} = r.lead_id LIMIT 1)',
+                _referrer.name, _referrer.matches);
+        END LOOP;
+
+        -- step: remove created leads
+        WITH gone AS (
+            DELETE FROM ${table.name}
+            WHERE ${table.id} = ANY (
+                ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced)
+            )
+            RETURNING ${table.id} AS id
+        )
+        UPDATE lead_revert_remove SET removed = true
+        FROM gone
+        WHERE lead_id = gone.id;
+    END IF;
+    SELECT count(*) FILTER (WHERE removed), count(*) FILTER (WHERE referenced)
+    INTO _removed, _referenced
+    FROM lead_revert_remove;
+
+    -- step: write the ledger
+    -- Created leads that are still there at the end: what refers to them is counted, the rest was
+    -- edited.
+    UPDATE lead_imports
+    SET restored = restored + _images - _kept,
+        kept = kept + _kept + CASE
+            WHEN _end = records AND _remove_created THEN (
+                SELECT count(*)
+                FROM lead_revert_made AS m
+                JOIN ${table.name} AS l ON l.${table.id} = CAST(m.lead_id AS ${table.id_type})
+            ) - referenced - _referenced
+            ELSE 0
+        END,
+        removed = removed + _removed,
+        referenced = referenced + _referenced,
+        reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+${shared.prove_writes("(inserted, deleted) = (0, _removed)")}
+END
+$batch$

@@ -1,0 +1,54 @@
+## What several functions have in common.
+
+<%def name="one_by_one()">\
+## A batch's few records meet their leads one by one, through indexes, whatever the server believes
+## of their numbers: it knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with
+## the leads. (Not enable_seqscan: until Postgres 17 that blinds the planner where a sequential scan
+## is the only way, as for a temporary table.)
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off\
+</%def>
+
+<%def name="look_at_writes()">\
+    -- step: look at writes
+    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
+    -- trigger writes does.
+    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
+    INTO _written_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;\
+</%def>
+
+## leads: what must hold of the numbers of leads that were inserted, updated and deleted.
+<%def name="prove_writes(leads)">\
+    -- step: prove writes
+    -- What is deferred happens now, so that it is seen.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(
+        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    INTO _wrong
+    FROM (
+        SELECT
+            relid,
+            relid::regclass AS name,
+            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+    ) AS written
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+        AND NOT CASE
+            WHEN relid = ${table.regclass} THEN ${leads}
+            WHEN relid IN (
+                ${",\n                ".join(f"'{name}'::regclass" for name in ledger_tables)}
+            ) THEN deleted = 0
+            ELSE inserted + updated + deleted = 0
+        END;
+    IF _wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
+    END IF;\
+</%def>

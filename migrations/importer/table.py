@@ -1,0 +1,359 @@
+"""The declared table of leads as it is in a database: what the SQL of an import is rendered for.
+
+A declaration says where the values of a field go. The catalog says of which type that column is,
+and whether it may be NULL. Both together say how a text of the export becomes a value of the
+column, and when a lead differs from a record.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from migrations.importer.declaration import (
+    E164,
+    Field,
+    Leads,
+    Lookup,
+    New,
+    Target,
+    Values,
+    columns_of,
+)
+from migrations.importer.names import as_sql, literal, qualified, quoted
+
+__all__ = ["Column", "Found", "LeadsTable", "Moment"]
+
+_TEXTS = {"text", "character varying", "character", "citext"}
+_LIMIT = re.compile(r"\((\d+)\)")
+_LAST_WORD = "[[:space:]]+[^[:space:]]+$"
+_ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column as the catalog has it.
+
+    type: with its limits, such as ``character varying(20)``; base: without them.
+    is_text: whether it holds texts, of a domain too. is_filled: whether the server has a value for
+    it where none is given. is_key: whether it is part of a unique index that a foreign key could
+    refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any byte.
+    """
+
+    type: str
+    base: str
+    is_text: bool
+    nullable: bool = False
+    is_filled: bool = False
+    is_key: bool = False
+    is_bytewise: bool = True
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A column for the time at which a lead was created or last changed."""
+
+    bare: str
+    found: Found
+
+    @property
+    def name(self) -> str:
+        """The column as an identifier."""
+        return quoted(self.bare)
+
+    def of(self, moment: str) -> str:
+        """Return SQL for a moment that has a zone as a value of this column. No zone means UTC."""
+        if self.found.base == "timestamp with time zone":
+            return moment
+        in_utc = f"{moment} AT TIME ZONE 'UTC'"
+        return f"CAST({in_utc} AS date)" if self.found.base == "date" else in_utc
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that an import writes.
+
+    bare: its name; field: the record's field that goes there; part: 0 or 1 of a pair of columns.
+    position: where a before-image holds its old value, counted from 1. None: leads that are there
+    keep what they have.
+    """
+
+    bare: str
+    field: Field
+    target: Target
+    found: Found
+    position: int | None
+    part: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The column as an identifier."""
+        return quoted(self.bare)
+
+    @property
+    def raw(self) -> str:
+        """Where the stage holds the record's own text."""
+        return f"s.{quoted(self.field.name)}"
+
+    @property
+    def written(self) -> str:
+        """What the stage calls the value that is written, where it is not the record's own text."""
+        suffix = "" if self.part is None else f"_{self.part + 1}"
+        return quoted(f"written_{self.field.name}{suffix}")
+
+    @property
+    def staged(self) -> str:
+        """Where the stage holds what is written; NULL is a blank."""
+        return self.raw if self.is_plain else f"s.{self.written}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the record's text is what is written."""
+        is_as_it_is = not isinstance(self.target, tuple | E164 | Values | Lookup)
+        return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
+
+    @property
+    def conversion(self) -> str:
+        """SQL that makes the record's text what is written; NULL stays NULL."""
+        return f"CAST({self._meant()} AS {self.found.base})" if self._is_cast else self._meant()
+
+    @property
+    def _is_cast(self) -> bool:
+        # An explicit cast to a text of limited length would cut it off in silence.
+        return not self.found.is_text and not isinstance(self.target, Lookup)
+
+    def _meant(self) -> str:
+        target, raw = self.target, self.raw
+        if isinstance(target, Values):
+            words = f"CAST({literal(json.dumps(dict(target.values)))} AS jsonb)"
+            other = raw if target.otherwise is None else literal(target.otherwise)
+            return (
+                f"CASE WHEN {raw} IS NOT NULL\n                "
+                f"THEN coalesce({words} ->> {raw}, {other}) END"
+            )
+        if isinstance(target, Lookup):
+            return f"({self._looked_up(raw)})"
+        if isinstance(target, E164):
+            return "'+' || s.phone_key"
+        if isinstance(target, tuple):
+            # The last word is the last name; a single word is the first name.
+            rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
+            words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
+            return f"nullif(\n                    {words}, '')"
+        if self.field.kind == "timestamp":
+            return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
+        return raw
+
+    def _looked_up(self, value: str) -> str:
+        return (
+            f"\n                SELECT CAST(f.id AS {self.found.base}) FROM lead_import_found AS f"
+            "\n                "
+            f"WHERE f.field = {literal(self.field.name)} AND f.value = {value}"
+        )
+
+    @property
+    def for_new(self) -> str:
+        """SQL for the value of a new lead."""
+        blank = self._blank()
+        return f"coalesce({self.staged}, {blank})" if blank else self.staged
+
+    def _blank(self) -> str | None:
+        """What a new lead gets for a blank, if it is not NULL."""
+        target = self.target
+        if isinstance(target, Values | Lookup) and target.otherwise is not None:
+            otherwise = literal(target.otherwise)
+            if isinstance(target, Lookup):
+                return f"({self._looked_up(otherwise)})"
+            return otherwise if self.found.is_text else f"CAST({otherwise} AS {self.found.base})"
+        return "''" if self.found.is_text and not self.found.nullable else None
+
+    @property
+    def cleared(self) -> str:
+        """SQL for the value of a lead that is there, if a blank clears it.
+
+        A blank cannot clear what must have a value, and keeps it.
+        """
+        if self.found.nullable:
+            return self.staged
+        is_word = isinstance(self.target, Values | Lookup) or not self.found.is_text
+        return f"coalesce({self.staged}, {f'l.{self.name}' if is_word else literal('')})"
+
+    def compared(self, value: str) -> str:
+        """Return a value as it is compared: texts by their bytes, whatever their collation says."""
+        return value if self.found.is_bytewise else f'CAST({value} AS text) COLLATE "C"'
+
+
+class LeadsTable:
+    """A declared table and the columns of it that are there.
+
+    found: the table's columns by name. keeps_blanks: whether a blank of a record keeps the lead's
+    value, or clears it. missing: declared columns that are not there any more.
+    """
+
+    def __init__(self, leads: Leads, found: Mapping[str, Found], *, keeps_blanks: bool) -> None:
+        self.leads = leads
+        self.keeps_blanks = keeps_blanks
+        self.name = qualified(leads.table)
+        self.regclass = literal(self.name.replace("\\:", ":")) + "::regclass"
+        self.id = quoted(leads.id)
+        self.id_type = found[leads.id].type if leads.id in found else "text"
+        self.fields = leads.fields
+        self.columns = tuple(_columns(leads, found))
+        self.created_at = _moment(leads.targets.get("created_at"), found)
+        self.touch = _moment(leads.touch, found)
+        self.new = {quoted(column): as_sql(sql) for column, sql in leads.new.items()}
+        self.only = as_sql(leads.only) or "true"
+        self.missing = tuple(column for column in leads.columns if column not in found)
+
+    @cached_property
+    def phone(self) -> str:
+        """The column of the phone as an identifier."""
+        return quoted(columns_of(self.leads.targets["phone"])[0])
+
+    @cached_property
+    def phone_is_e164(self) -> bool:
+        """Whether phones are written as E.164."""
+        return isinstance(self.leads.targets["phone"], E164)
+
+    @cached_property
+    def compared(self) -> tuple[Column, ...]:
+        """The columns that an import may change in a lead that is there."""
+        return tuple(column for column in self.columns if column.position is not None)
+
+    @cached_property
+    def converted(self) -> tuple[Column, ...]:
+        """The columns whose values are not the record's own texts."""
+        return tuple(column for column in self.columns if not column.is_plain)
+
+    @cached_property
+    def lookups(self) -> tuple[Column, ...]:
+        """The columns that refer to a row of another table."""
+        return tuple(column for column in self.columns if isinstance(column.target, Lookup))
+
+    @cached_property
+    def texts(self) -> tuple[Field, ...]:
+        """The fields of a record but ``created_at``, as the stage holds them."""
+        return tuple(field for field in self.fields if field.name != "created_at")
+
+    @cached_property
+    def keys(self) -> tuple[Column, ...]:
+        """The columns of unique indexes: naming one in an UPDATE takes a stronger lock."""
+        return tuple(column for column in self.compared if column.found.is_key)
+
+    @property
+    def oldest_first(self) -> str:
+        """The order in which the first one of several leads is the one that is meant."""
+        created = [f"l.{self.created_at.name} NULLS LAST"] if self.created_at else []
+        return ", ".join([*created, f"l.{self.id}"])
+
+    @cached_property
+    def given(self) -> set[str]:
+        """The columns that a new lead gets a value for, by their bare names."""
+        moments = {moment.bare for moment in (self.created_at, self.touch) if moment}
+        return {column.bare for column in self.columns} | moments | set(self.leads.new)
+
+    @cached_property
+    def limited(self) -> list[tuple[Column, int]]:
+        """The columns for texts of limited length whose texts are not cast, and that length."""
+        limits = [(column, _LIMIT.search(column.found.type)) for column in self.columns]
+        return [(column, int(limit[1])) for column, limit in limits if limit and column.is_plain]
+
+    def writes(self, names: Sequence[str]) -> bool:
+        """Whether it is known what new leads hold in all of some columns, and a field in one."""
+        of_fields = {column.bare for column in self.columns}
+        return bool(of_fields.intersection(names)) and self.given.issuperset(names)
+
+    def told(self, column: Column) -> str:
+        """Name a column in a message."""
+        return f"{self.leads.table}.{column.bare}"
+
+    def would_be(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Give some columns, as identifiers, and SQL for what they would hold after the import.
+
+        ``l._id`` is the lead that the record has, or NULL.
+        """
+        for column in self.columns:
+            if column.bare in names:
+                there = self.new_value(column) if column in self.compared else f"l.{column.name}"
+                is_new = (
+                    f"CASE\n            WHEN l._id IS NULL THEN {column.for_new}"
+                    f"\n            ELSE {there}\n        END"
+                )
+                yield column.name, is_new
+        for moment in (self.created_at, self.touch):
+            if moment and moment.bare in names:
+                yield moment.name, moment.of("s.created_at")
+        for name, sql in self.new.items():
+            if name in map(quoted, names):
+                yield name, f"CASE WHEN l._id IS NULL THEN {sql} ELSE l.{name} END"
+
+    @property
+    def touch_position(self) -> int:
+        """Where a before-image holds the old time of the last change, counted from 1."""
+        return 1 + len(self.leads.changed_columns)
+
+    def by_field(self, columns: Sequence[Column]) -> list[list[Column]]:
+        """Group columns by the field that they hold."""
+        fields: dict[str, list[Column]] = {}
+        for column in columns:
+            fields.setdefault(column.field.name, []).append(column)
+        return list(fields.values())
+
+    def new_value(self, column: Column) -> str:
+        """SQL for what a record makes of a column of a lead that is there."""
+        if self.keeps_blanks and column.part is None:
+            return f"coalesce({column.staged}, l.{column.name})"
+        # What is compared as the same stays as it is written: "" beside NULL, a name divided
+        # otherwise.
+        alike = tuple(other for other in self.compared if other.field == column.field)
+        return (
+            f"CASE\n            WHEN {self.differs(alike)}\n            THEN {column.cleared}"
+            f"\n            ELSE l.{column.name}\n        END"
+        )
+
+    def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
+        """SQL that tells whether a record changes a lead, in any of some columns."""
+        fields = self.by_field(self.compared if columns is None else columns)
+        return "\n            OR ".join(map(self._field_differs, fields)) or "false"
+
+    def _field_differs(self, columns: list[Column]) -> str:
+        first = columns[0]
+        if len(columns) == 2:  # a pair
+            # The same words, divided otherwise, are the same name.
+            old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
+            new = ", ".join(f"nullif({column.staged}, '')" for column in columns)
+            there = f"concat_ws(' ', {old})"
+            wanted = f"\n                concat_ws(' ', {new})"
+        else:
+            there = first.compared(f"l.{first.name}")
+            wanted = first.compared(first.staged if self.keeps_blanks else first.cleared)
+            if not self.keeps_blanks and first.found.is_text and first.found.nullable:
+                there = f"nullif({there}, '')"
+        if self.keeps_blanks:
+            return f"{first.raw} IS NOT NULL AND {there} IS DISTINCT FROM {wanted}"
+        return f"{there} IS DISTINCT FROM {wanted}"
+
+
+def _columns(leads: Leads, found: Mapping[str, Found]) -> Iterator[Column]:
+    fields = {field.name: field for field in leads.fields}
+    positions = {column: n for n, column in enumerate(leads.changed_columns, start=1)}
+    for name, target in leads.targets.items():
+        if name == "created_at":
+            continue
+        inner = target.column if isinstance(target, New) else target
+        names = columns_of(target)
+        for part, bare in enumerate(names):
+            if bare in found:
+                yield Column(
+                    bare,
+                    fields[name],
+                    inner,
+                    found[bare],
+                    positions.get(bare),
+                    part=part if len(names) > 1 else None,
+                )
+
+
+def _moment(target: object, found: Mapping[str, Found]) -> Moment | None:
+    return Moment(target, found[target]) if isinstance(target, str) and target in found else None

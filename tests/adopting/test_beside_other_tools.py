@@ -1,0 +1,305 @@
+"""The import beside a CRM's own tools: Django, an Alembic history of its own, a changing table."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL
+
+from migrations.importer.declaration import Leads
+from tests.support.bundled import records
+from tests.support.database import run, shown, value
+from tests.support.exports import written
+from tests.support.projects import copy_project, migrations
+from tests.support.upgrades import alembic
+
+DJANGO = Path(__file__).parent / "django_crm"
+DJANGO_LEADS = """LEADS = Leads(
+    "leads_lead",
+    lead_number=New("lead_number"),
+    full_name="full_name",
+    phone="phone",
+    email="email",
+    status=Values(
+        "status",
+        {"booked": "won", "not_interested": "lost", "new": "new"},
+        otherwise="contacted",
+    ),
+    address1="address1",
+    postal_code="postal_code",
+    notes="notes",
+    assigned_agent=Lookup(
+        "assigned_agent_id",
+        "auth_user",
+        by="username",
+        names={"Tom Quillbeck": "tomq", "Siân Ferncott": "sianf", "Priya Moorhatch": "priyam"},
+        otherwise="tomq",
+    ),
+    created_at="created_at",
+    touch="updated_at",
+    new={"is_deleted": "false"},
+    only="NOT is_deleted",
+)
+"""
+LOOK = """
+import collections, django
+django.setup()
+from leads.models import AuditLog, Lead
+leads = list(Lead.objects.select_related("assigned_agent"))
+for lead in leads:
+    lead.full_clean()
+agents = collections.Counter(lead.assigned_agent.username for lead in leads)
+audited = AuditLog.objects.count()
+leads[0].save()
+print(len(leads), dict(sorted(agents.items())), audited, AuditLog.objects.count())
+"""
+
+
+def declare(project: Path, declaration: str) -> None:
+    """Put a declaration into the place of the bundled one."""
+    path = project / "migrations" / "crm.py"
+    head = path.read_text(encoding="utf-8").partition("LEADS = ")[0]
+    head = head.replace("import Leads", "import Leads, Lookup, New, Values")
+    path.write_text(head + declaration, encoding="utf-8")
+
+
+@pytest.fixture
+def django(tmp_path: Path, database: URL) -> Path:
+    """A Django CRM that was migrated by its own tools, and has three users."""
+    project = tmp_path / "django"
+    shutil.copytree(DJANGO, project)
+    for command in (["makemigrations", "leads"], ["migrate"]):
+        assert manage(project, database, *command).returncode == 0
+    names = "('tomq'), ('sianf'), ('priyam')"
+    run(
+        database,
+        "INSERT INTO auth_user (username, password, first_name, last_name, email, is_superuser, "
+        "is_staff, is_active, date_joined) SELECT name, '', '', '', '', false, false, true, now() "
+        f"FROM (VALUES {names}) AS v (name)",
+    )
+    return project
+
+
+def manage(project: Path, url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Django's manage.py."""
+    command = [sys.executable, "manage.py", *arguments]
+    return _python(project, url, command)
+
+
+def _python(project: Path, url: URL, command: list[str]) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "DATABASE_URL": shown(url), "DJANGO_SETTINGS_MODULE": "settings"}
+    return subprocess.run(
+        command, check=False, cwd=project, env=environ, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_django_crm_reads_what_was_imported(django: Path, tmp_path: Path, database: URL) -> None:
+    """Every lead passes its own checks, has its agent, and is audited from then on."""
+    project = copy_project(tmp_path)
+    declare(project, DJANGO_LEADS)
+    tables = {name for (name,) in run(database, "SELECT relname FROM pg_class WHERE relkind = 'r'")}
+    upgraded = alembic(database, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    made = {name for (name,) in run(database, "SELECT relname FROM pg_class WHERE relkind = 'r'")}
+    assert made - tables == {
+        *("alembic_version", "lead_imports", "lead_import_batches", "lead_import_rejects"),
+        "lead_before_images",
+    }
+    told = _python(django, database, [sys.executable, "-c", LOOK])
+    expected = {"priyam": 26, "sianf": 26, "tomq": 29 + 136}
+    assert told.stdout == f"217 {expected} 0 1\n", told.stderr
+    assert migrations(project, "verify", url=database).returncode == 0
+    assert manage(django, database, "makemigrations", "--check").returncode == 0
+
+
+def test_the_chain_goes_on_from_the_head_of_a_crms_own(tmp_path: Path, database: URL) -> None:
+    """0001 comes after the CRM's last revision; its tables are the CRM's."""
+    project = copy_project(tmp_path)
+    versions = project / "migrations" / "versions"
+    (versions / "a1b2_customers.py").write_text(
+        'from alembic import op\n\nrevision = "a1b2"\ndown_revision = None\n\n\n'
+        "def upgrade():\n    op.execute('CREATE TABLE customers (id serial PRIMARY KEY, "
+        "name text, phone text)')\n\n\ndef downgrade():\n    op.execute('DROP TABLE customers')\n",
+        encoding="utf-8",
+    )
+    first = versions / "0001_baseline.py"
+    source = first.read_text(encoding="utf-8")
+    source = source.replace("down_revision = None", 'down_revision = "a1b2"')
+    first.write_text(source, encoding="utf-8")
+    declare(project, 'LEADS = Leads("customers", full_name="name", phone="phone")\n')
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    assert value(database, "SELECT count(*) FROM customers") == 217
+    assert alembic(database, "downgrade", "-1", root=project).returncode == 0
+    assert value(database, "SELECT version_num FROM alembic_version") == "0003_ledger"
+    assert value(database, "SELECT count(*) FROM customers") == 217
+
+
+def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) -> None:
+    """Each has its table of versions: upgrade, verify, status and downgrade know theirs alone."""
+    project = copy_project(tmp_path)
+    run(database, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    run(database, "INSERT INTO alembic_version VALUES ('theirs')")
+    run(database, "CREATE TABLE customers (id serial PRIMARY KEY, name text, phone text)")
+    declare(project, 'LEADS = Leads("customers", full_name="name", phone="phone")\n')
+    ini = project / "alembic.ini"
+    source = ini.read_text(encoding="utf-8")
+    ini.write_text(
+        source.replace("[alembic]\n", "[alembic]\nversion_table = lead_import_version\n"),
+        encoding="utf-8",
+    )
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    assert migrations(project, "verify", url=database).returncode == 0
+    told = migrations(project, "status", "--json", url=database).stdout
+    assert json.loads(told)["stamped"] == ["0004_import_production_leads"]
+    assert alembic(database, "downgrade", "base", root=project).returncode == 0
+    assert value(database, "SELECT version_num FROM alembic_version") == "theirs"
+
+
+def october(folder: Path) -> Path:
+    """An export of the new shape: with a source, of a lead that is there and a new one."""
+    known = records()[0] | {"full_name": "Renamed Since"}
+    new = {**known, "id": 9000, "phone": "07700 900999", "lead_number": "MX1"}
+    return written(
+        [record | {"source": "fair"} for record in (known, new)], folder, "october_leads.json"
+    )
+
+
+NEW_SHAPE = """
+OCTOBER = Leads(
+    "leads",
+    lead_number="lead_number",
+    full_name="name",
+    phone="phone",
+    email="email",
+    status="status",
+    postal_code="postal_code",
+    notes="notes",
+    assigned_agent="assigned_agent",
+    source="source",
+    created_at="created_at",
+    touch="updated_at",
+)
+"""
+CHANGE = '''"""Leads have a name and a source, and no address."""
+
+from alembic import op
+
+revision = "0005_change"
+down_revision = "0004_import_production_leads"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE leads RENAME full_name TO name")
+    op.execute("ALTER TABLE leads DROP address1")
+    op.execute("ALTER TABLE leads ADD source text")
+    op.execute("ALTER TABLE leads ALTER notes TYPE varchar(9000)")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE leads ALTER notes TYPE text")
+    op.execute("ALTER TABLE leads DROP source")
+    op.execute("ALTER TABLE leads ADD address1 text NOT NULL DEFAULT \'\'")
+    op.execute("ALTER TABLE leads RENAME name TO full_name")
+'''
+NEXT_IMPORT = '''"""Import october leads."""
+
+from alembic import op
+
+from migrations.crm import OCTOBER
+from migrations.importer.v1 import Import, apply, revert
+
+revision = "0006_october"
+down_revision = "0005_change"
+
+IMPORT = Import(
+    revision=revision,
+    export="october_leads.json",
+    sha256="{sha256}",
+    records=2,
+    leads=OCTOBER,
+)
+
+
+def upgrade() -> None:
+    apply(IMPORT, op.get_context())
+
+
+def downgrade() -> None:
+    revert(IMPORT, op.get_context())
+'''
+
+
+def test_the_import_goes_on_fitting_as_the_crm_changes(tmp_path: Path, database: URL) -> None:
+    """Columns renamed, dropped, added, retyped: the next export by a new declaration, and back."""
+    import hashlib
+
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    with (project / "migrations" / "crm.py").open("a", encoding="utf-8") as crm:
+        crm.write(NEW_SHAPE)
+    export = october(project / "data")
+    sha256 = hashlib.sha256(export.read_bytes()).hexdigest()
+    versions = project / "migrations" / "versions"
+    (versions / "0005_change.py").write_text(CHANGE, encoding="utf-8")
+    (versions / "0006_october.py").write_text(
+        NEXT_IMPORT.replace("{sha256}", sha256), encoding="utf-8"
+    )
+    before = run(database, "SELECT leads::text FROM leads ORDER BY id")
+    upgraded = alembic(database, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    asked = "SELECT name, source FROM leads WHERE source IS NOT NULL ORDER BY id"
+    assert run(database, asked) == [("Renamed Since", "fair"), ("Renamed Since", "fair")]
+    verified = migrations(project, "verify", url=database)
+    assert verified.returncode == 0, verified.stdout
+    assert "The table has no full_name, address1 any more" in " ".join(verified.stdout.split())
+    assert migrations(project, "status", url=database).returncode == 0
+    back = alembic(database, "-x", "remove-created", "downgrade", "0003_ledger", root=project)
+    assert back.returncode == 0, back.stdout
+    again = alembic(database, "upgrade", "head", root=project)
+    assert again.returncode == 0, again.stdout
+    assert migrations(project, "verify", url=database).returncode == 0
+    assert len(before) == 217
+
+
+def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path) -> None:
+    """The next import by the old declaration names the column before anything is written."""
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
+    run(database, "ALTER TABLE leads RENAME full_name TO name")
+    refused = alembic(database, "upgrade", "head", root=project)
+    assert refused.returncode != 0
+    assert "leads.full_name: is not there" in refused.stdout
+    assert "UndefinedColumn" not in refused.stdout
+    assert value(database, "SELECT count(*) FROM lead_imports") == 0
+
+
+def test_what_a_reverted_import_wrote_into_columns_that_are_gone_is_said(
+    database: URL, tmp_path: Path
+) -> None:
+    """The rest is reverted."""
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
+    record: dict[str, Any] = records()[0]
+    run(
+        database,
+        "INSERT INTO leads (phone, status, address1) VALUES (:phone, 'old', 'old')",
+        phone=record["phone"],
+    )
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    run(database, "ALTER TABLE leads DROP address1")
+    back = alembic(database, "downgrade", "-1", root=project)
+    assert back.returncode == 0, back.stdout
+    assert "leads has no address1 any more" in back.stdout
+    asked = "SELECT status FROM leads WHERE lead_phone_key_v1(phone) = lead_phone_key_v1(:phone)"
+    assert value(database, asked, phone=record["phone"]) == "old"
+
+
+def test_two_declarations_are_one_if_they_say_the_same() -> None:
+    """The ledger keeps one as text and gets the same one back."""
+    leads = Leads("customers", full_name=("first", "last"), phone="phone", only="NOT gone")
+    assert Leads.from_json(leads.as_json()) == leads

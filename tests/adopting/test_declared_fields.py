@@ -1,0 +1,399 @@
+"""Fields beyond the standard ones and columns of every type: written, compared, refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL
+
+from migrations import crm as declared
+from migrations.__main__ import main
+from migrations.importer.declaration import (
+    Boolean,
+    Date,
+    Integer,
+    Leads,
+    Lookup,
+    New,
+    Numeric,
+    Text,
+    Timestamp,
+    Values,
+)
+from tests.adopting.crms import build
+from tests.support.bundled import BEFORE_IMPORT, IMPORT
+from tests.support.database import run, shown, value
+from tests.support.exports import bundle
+from tests.support.upgrades import downgrade, upgrade
+
+OWNERS = Leads(
+    "leads_lead",
+    lead_number=New("lead_number"),
+    full_name="full_name",
+    phone="phone",
+    email="email",
+    status="status",
+    address1="address1",
+    address2="address2",
+    city=Text("city", 100),
+    postal_code="postal_code",
+    notes="notes",
+    energy_bill_amount=Numeric("energy_bill_amount"),
+    has_ev_charger=Boolean("has_ev_charger"),
+    day_night_rate="day_night_rate",
+    has_previous_quotes=Boolean("has_previous_quotes"),
+    previous_quotes_details="previous_quotes_details",
+    appointment_date=Timestamp("appointment_date"),
+    assigned_agent=Lookup(
+        "assigned_agent_id",
+        "accounts_user",
+        by=("username", "first_name"),
+        names={"Shan": "sianf"},
+        otherwise="tomq",
+    ),
+    created_at="created_at",
+    touch="updated_at",
+    new={"is_deleted": "false"},
+    only="NOT is_deleted",
+)
+
+TYPES = """
+CREATE TYPE stage AS ENUM ('open', 'won');
+CREATE DOMAIN short AS varchar(8) CHECK (VALUE <> 'forbidden');
+CREATE TABLE prospects (
+    code uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    phone varchar(20) NOT NULL,
+    name char(12),
+    stage stage,
+    nick short,
+    visits integer,
+    budget numeric(6, 2),
+    is_vip boolean,
+    born date,
+    met timestamp,
+    seen timestamptz,
+    weight double precision
+)
+"""
+PROSPECTS = Leads(
+    "prospects",
+    id="code",
+    phone="phone",
+    full_name="name",
+    status="stage",
+    nick="nick",
+    visits=Integer("visits"),
+    budget=Numeric("budget"),
+    is_vip=Boolean("is_vip"),
+    born=Date("born"),
+    met=Timestamp("met"),
+    seen=Timestamp("seen"),
+    weight=Numeric("weight"),
+)
+
+
+def record(n: int, leads: Leads, /, **given: Any) -> dict[str, Any]:
+    """A record of a declaration; what is not given is blank."""
+    blank = {
+        field.name: "" if field.kind in ("text", "date", "timestamp") else None
+        for field in leads.fields
+    }
+    required = {"phone": f"07700 900{n:03d}", "created_at": "2025-09-16T14:15:00+00:00"}
+    return {"id": n, **blank, **required, **given}
+
+
+def use(leads: Leads, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declare this table as the CRM's."""
+    monkeypatch.setattr(declared, "LEADS", leads)
+    monkeypatch.setenv("DATABASE_URL", shown(url))
+
+
+def test_each_field_goes_where_the_crm_wants_it(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Agents are found by alias, name and first name. A lead in the bin is none. Numbers stay."""
+    build(database, "owner")
+    use(OWNERS, database, monkeypatch)
+    run(database, "UPDATE leads_lead SET phone = '07700 900101' WHERE lead_number = 'ME001'")
+    run(database, "UPDATE leads_lead SET phone = '+447700900103' WHERE lead_number = 'ME003'")
+    common: dict[str, Any] = {
+        "status": "qualified",
+        "address1": "1 Invented Way",
+        "postal_code": "ZZ99 1AA",
+    }
+    export = [
+        record(
+            101,
+            OWNERS,
+            **common,
+            lead_number="MX900",
+            full_name="Ann Invented",
+            energy_bill_amount=120.5,
+            has_ev_charger=True,
+            assigned_agent="Shan",
+            appointment_date="2025-10-01T09:30:00+01:00",
+        ),
+        record(102, OWNERS, **common, full_name="Bo Exämple", assigned_agent="nobody here"),
+        record(
+            103, OWNERS, **common, lead_number="ME103", full_name="Cy Sample", assigned_agent="tom"
+        ),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=OWNERS)
+    upgrade(database)
+    found = run(
+        database,
+        "SELECT lead_number, phone, energy_bill_amount::text AS bill, has_ev_charger AS ev, "
+        "username, appointment_date AT TIME ZONE 'UTC' AS at FROM leads_lead "
+        "JOIN accounts_user AS u ON u.id = assigned_agent_id WHERE NOT is_deleted "
+        "AND phone LIKE '07700 90010%' ORDER BY phone",
+    )
+    assert [(lead.lead_number, lead.bill, lead.ev, lead.username) for lead in found] == [
+        ("ME001", "120.50", True, "sianf"),
+        (None, None, None, "tomq"),
+        ("ME103", None, None, "tomq"),
+    ]
+    assert str(found[0].at) == "2025-10-01 08:30:00"
+    asked = "SELECT full_name, is_deleted FROM leads_lead WHERE lead_number = 'ME003'"
+    assert tuple(run(database, asked)[0]) == ("Cy Invented", True), "the one in the bin"
+    assert main(["verify", "--strict"]) == 0
+
+
+def test_every_type_is_written_compared_and_restored(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Imported again nothing is written; reverted everything is as it was."""
+    run(database, TYPES)
+    use(PROSPECTS, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO prospects VALUES (gen_random_uuid(), '07700900001', 'Old', 'open', 'o', 1, "
+        "1.5, false, '1990-01-01', '2020-01-01', '2020-01-01 00\\:00+00', 'NaN')",
+    )
+    values = {
+        "full_name": "Ann",
+        "status": "won",
+        "nick": "ann",
+        "visits": 3,
+        "budget": 12.345,
+        "is_vip": True,
+        "born": "1999-12-31",
+        "met": "2025-06-01T12:00:00+02:00",
+        "seen": "2025-06-01T12:00:00+02:00",
+        "weight": 0.1,
+    }
+    bundle(
+        [record(1, PROSPECTS, **values), record(2, PROSPECTS, **values), record(3, PROSPECTS)],
+        *(monkeypatch, tmp_path),
+        leads=PROSPECTS,
+    )
+    upgrade(database)
+    told = (
+        "SELECT stage, nick, visits, budget::text, is_vip, born::text, met::text, "
+        "seen AT TIME ZONE 'UTC', weight FROM prospects ORDER BY lead_phone_key_v1(phone)"
+    )
+    first, second, third = (list(map(str, row)) for row in run(database, told))
+    assert first == second
+    assert first == [
+        *("won", "ann", "3", "12.35", "True", "1999-12-31", "2025-06-01 10:00:00"),
+        *("2025-06-01 10:00:00", "0.1"),
+    ]
+    assert set(third) == {"None"}
+    written = "SELECT xmin::text, p::text FROM prospects AS p ORDER BY 2"
+    after = run(database, written)
+    run(database, "TRUNCATE lead_imports, lead_before_images CASCADE")
+    run(database, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    upgrade(database)
+    assert run(database, written) == after
+
+
+def test_old_values_of_every_type_come_back(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """NaN, infinity and NULL too."""
+    run(database, TYPES)
+    use(PROSPECTS, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO prospects (phone, name, stage, born, met, seen, weight, budget) VALUES "
+        "('07700900001', 'Old', 'open', 'infinity', '-infinity', "
+        "'2020-01-01 10\\:00\\:00.123456+00', 'NaN', NULL)",
+    )
+    before = run(database, "SELECT p::text FROM prospects AS p")
+    changed = {"born": "1999-12-31", "met": "2025-06-01T12:00:00Z", "weight": 1, "budget": 3}
+    bundle(
+        [record(1, PROSPECTS, status="won", seen="2025-06-01T12:00:00Z", **changed)],
+        *(monkeypatch, tmp_path),
+        leads=PROSPECTS,
+    )
+    upgrade(database)
+    assert run(database, "SELECT p::text FROM prospects AS p") != before
+    downgrade(database)
+    assert run(database, "SELECT p::text FROM prospects AS p") == before
+
+
+def test_values_that_do_not_fit_are_listed_before_the_first_write(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of them, by record and field, without a value."""
+    run(database, TYPES)
+    use(PROSPECTS, database, monkeypatch)
+    bundle(
+        [
+            record(1, PROSPECTS, status="lost"),
+            record(2, PROSPECTS, budget=123456.7),
+            record(3, PROSPECTS, born="2026-02-30"),
+            record(4, PROSPECTS),
+            record(5, PROSPECTS, nick="forbidden", visits=2**40),
+            record(6, PROSPECTS, met="2026-13-01T00:00:00Z", full_name="Somebody Too Long"),
+        ],
+        *(monkeypatch, tmp_path),
+        leads=PROSPECTS,
+    )
+    with pytest.raises(CommandError) as refused:
+        upgrade(database)
+    lines = str(refused.value).splitlines()
+    assert [line.strip().partition(":")[0] for line in lines[1:-1]] == [
+        "record 1, status",
+        "record 2, budget",
+        "record 3, born",
+        "record 5, nick",
+        "record 5, visits",
+        "record 6, full_name",
+        "record 6, met",
+    ]
+    assert "forbidden" not in str(refused.value)
+    assert value(database, "SELECT count(*) FROM prospects") == 0
+    assert value(database, "SELECT count(*) FROM lead_imports") == 0
+
+
+def test_records_that_do_not_fit_are_set_aside_if_the_policy_says_so(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are in the ledger by position, field and reason."""
+    run(database, TYPES)
+    use(PROSPECTS, database, monkeypatch)
+    bundle(
+        [record(1, PROSPECTS, status="lost"), record(2, PROSPECTS, status="won")],
+        *(monkeypatch, tmp_path),
+        leads=PROSPECTS,
+        rejected="set aside",
+    )
+    upgrade(database)
+    assert value(database, "SELECT count(*) FROM prospects") == 1
+    assert run(database, "SELECT record, field FROM lead_import_rejects") == [(0, "status")]
+
+
+@pytest.mark.parametrize("blanks", ["keep", "clear"])
+def test_a_blank_is_null_where_the_column_allows_it(
+    blanks: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In new leads, in cleared ones, and in the comparison."""
+    build(database, "owner")
+    use(OWNERS, database, monkeypatch)
+    run(
+        database,
+        "UPDATE leads_lead SET phone = '07700 900001', email = 'a@example.com' WHERE id = 1",
+    )
+    run(database, "UPDATE leads_lead SET email = '' WHERE id = 2")
+    export = [
+        record(1, OWNERS, status="cold_call", full_name="Ann Invented", postal_code="ZZ99 1AA"),
+        record(998, OWNERS, status="cold_call", full_name="Bob Invented", postal_code="ZZ99 1AB"),
+        record(3, OWNERS, status="new"),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=OWNERS, blanks=blanks)
+    upgrade(database)
+    emails = run(database, "SELECT email FROM leads_lead WHERE NOT is_deleted ORDER BY id")
+    kept = "a@example.com" if blanks == "keep" else None
+    assert [email for (email,) in emails] == [kept, "", None]
+    assert value(database, "SELECT full_name FROM leads_lead WHERE phone = '07700 900003'") == ""
+    assert value(database, "SELECT updated FROM lead_imports") == (0 if blanks == "keep" else 1)
+
+
+def test_a_name_that_is_divided_otherwise_is_the_same_name(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Mary Jane Watson is not made Mary Jane, Watson, whatever else changes."""
+    run(
+        database,
+        "CREATE TABLE people (id serial PRIMARY KEY, first text NOT NULL, last text NOT NULL, "
+        "phone text, status text)",
+    )
+    people = Leads("people", full_name=("first", "last"), phone="phone", status="status")
+    use(people, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO people (first, last, phone) VALUES ('Mary', 'Jane Watson', '07700900001'), "
+        "('Ann', 'Old', '07700900002')",
+    )
+    export = [
+        record(1, people, full_name="Mary Jane Watson", status="new"),
+        record(2, people, full_name="Ann"),
+        record(3, people, full_name="Mary Ann New"),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    assert run(database, "SELECT first, last, status FROM people ORDER BY id") == [
+        ("Mary", "Jane Watson", "new"),
+        ("Ann", "", None),
+        ("Mary Ann", "New", None),
+    ]
+    assert main(["verify", "--strict"]) == 0
+    downgrade(database)
+    assert run(database, "SELECT first, last, status FROM people ORDER BY id LIMIT 2") == [
+        ("Mary", "Jane Watson", None),
+        ("Ann", "Old", None),
+    ]
+
+
+def test_texts_are_compared_by_their_bytes(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A collation that ignores case hides no change."""
+    run(database, "CREATE EXTENSION citext")
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, name citext, phone text)")
+    people = Leads("people", full_name="name", phone="phone")
+    use(people, database, monkeypatch)
+    run(database, "INSERT INTO people (name, phone) VALUES ('ANN', '07700900001')")
+    bundle([record(1, people, full_name="Ann")], monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    assert value(database, "SELECT name::text FROM people") == "Ann"
+
+
+def test_a_declaration_is_refused_with_all_that_is_wrong(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, before anything is made."""
+    build(database, "enums")
+    wrong = Leads(
+        "leads",
+        full_name="nome",
+        phone="phone",
+        status=Values("status", {"new": "NOVO"}),
+        assigned_agent=Lookup("assigned_to_id", "users", by="login"),
+        notes="notes",
+        new={"source": "'PHONE'"},
+    )
+    use(wrong, database, monkeypatch)
+    with pytest.raises(CommandError) as refused:
+        upgrade(database, IMPORT)
+    told = str(refused.value)
+    for fault in (
+        "leads.nome: is not there",
+        "leads.name: is NOT NULL without a default",
+        "leads.status: leadstatus has no value 'NOVO'",
+        "assigned_agent: users.login is not there",
+    ):
+        assert fault in told
+    assert value(database, "SELECT to_regclass('lead_imports')") is None
+
+
+def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server says of it is about the declaration, not about a person."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, kind text NOT NULL)")
+    wrong = Leads("people", phone="phone", new={"kind": "oops("}, only="NOT there")
+    use(wrong, database, monkeypatch)
+    with pytest.raises(CommandError) as refused:
+        upgrade(database, IMPORT)
+    assert "only='NOT there': column \"there\" does not exist" in str(refused.value)
+    assert "new={'kind': 'oops('}: syntax error" in str(refused.value)

@@ -1,0 +1,112 @@
+"""The bundled export in other CRMs' tables: each field where the declaration says, and nothing else
+touched."""
+
+from typing import Any
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL
+
+from migrations import crm as declared
+from migrations.__main__ import main
+from tests.adopting.crms import CRMS, REFUSED, Crm, build
+from tests.support.bundled import BEFORE_IMPORT
+from tests.support.database import run, shown, value
+from tests.support.previews import preview_of
+from tests.support.upgrades import downgrade, upgrade
+
+LEDGER = {"lead_imports", "lead_import_batches", "lead_import_rejects", "lead_before_images"}
+
+
+@pytest.fixture(params=CRMS, ids=lambda crm: crm.name)
+def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Crm:
+    """Each CRM, declared as the one that is there."""
+    chosen: Crm = request.param
+    monkeypatch.setattr(declared, "LEADS", chosen.leads)
+    return chosen
+
+
+@pytest.fixture
+def url(crm: Crm, database: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
+    """Its database."""
+    build(database, crm.name)
+    monkeypatch.setenv("DATABASE_URL", shown(database))
+    return database
+
+
+def rows(url: URL) -> dict[str, list[Any]]:
+    """Every row of the owner's tables as it lies on the disk, by table."""
+    tables = run(
+        url,
+        "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' "
+        "AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema') "
+        "AND relnamespace::regnamespace::text NOT LIKE 'pg_toast%'",
+    )
+    return {
+        name: run(url, f"SELECT xmin::text, ctid::text, t::text FROM {name} AS t ORDER BY 3")
+        for (name,) in tables
+        if name not in LEDGER | {"alembic_version"}
+    }
+
+
+def texts(url: URL, table: str) -> list[Any]:
+    """The rows of a table as texts."""
+    return run(url, f"SELECT t::text FROM {table} AS t ORDER BY 1")
+
+
+def outcome(url: URL) -> tuple[int, int, int]:
+    """What the last import counted."""
+    asked = "SELECT created, updated, unchanged FROM lead_imports ORDER BY id DESC LIMIT 1"
+    counted = run(url, asked)[0]
+    return counted.created, counted.updated, counted.unchanged
+
+
+def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> None:
+    """Preview, import, import again, verify, revert, import once more."""
+    before = rows(url)
+    table = crm.leads.table
+    preview = preview_of(url)
+    assert (preview.count("created"), preview.count("updated")) == (216, 1)
+    assert rows(url) == before
+    upgrade(url)
+    assert outcome(url) == (216, 1, 0)
+    after = rows(url)
+    assert after.keys() == before.keys(), "a table was made"
+    assert {name: after[name] for name in after if name != table} == {
+        name: before[name] for name in before if name != table
+    }
+    run(url, f"TRUNCATE {', '.join(LEDGER)}")
+    run(url, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    upgrade(url)
+    assert outcome(url) == (0, 0, 217)
+    assert rows(url) == after
+
+
+def test_an_import_is_verified_and_reverted(crm: Crm, url: URL) -> None:
+    """Every row is as it was before, and it can be imported again."""
+    table = crm.leads.table
+    before = texts(url, table)
+    upgrade(url)
+    assert main(["verify", "--strict"]) == 0
+    downgrade(url, BEFORE_IMPORT, "remove-created")
+    assert texts(url, table) == before
+    upgrade(url)
+    assert outcome(url) == (216, 1, 0)
+
+
+@pytest.mark.parametrize("crm", REFUSED, ids=lambda crm: crm.name)
+def test_what_cannot_be_imported_is_refused_by_name(
+    crm: Crm, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is made."""
+    monkeypatch.setattr(declared, "LEADS", crm.leads)
+    build(database, crm.name)
+    before = rows(database)
+    expected = {
+        "tenants": "lead: has row-level security",
+        "composite": "the phone lies in several columns",
+    }
+    with pytest.raises(CommandError, match=expected[crm.name]):
+        upgrade(database)
+    assert rows(database) == before
+    assert value(database, "SELECT to_regclass('lead_imports')") is None

@@ -1,0 +1,166 @@
+"""Inside another program: what it hands over is used, or refused by name, and its logging stays."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from psycopg2.extensions import make_dsn
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
+
+from tests.support.bundled import IMPORT, ROOT
+from tests.support.crm import picture
+from tests.support.database import run, shown, value
+from tests.support.promises import assert_imported
+
+NOT_HERE = "postgres://u@nowhere.invalid/db"
+
+
+@pytest.fixture
+def engine(crm_with_leads: URL) -> Iterator[Engine]:
+    """An application's own engine."""
+    engine = create_engine(crm_with_leads, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def another_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment names is not what is handed over."""
+    monkeypatch.setenv("DATABASE_URL", NOT_HERE)
+
+
+def config(connection: object = None, url: str | None = None) -> Config:
+    """A Config as an application makes it."""
+    made = Config(ROOT / "alembic.ini")
+    made.attributes["connection"] = connection
+    if url is not None:
+        made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return made
+
+
+def refusal(made: Config) -> str:
+    with pytest.raises(CommandError) as refused:
+        command.upgrade(made, "head")
+    return str(refused.value)
+
+
+def test_an_engine_is_where_the_upgrade_goes(crm_with_leads: URL, engine: Engine) -> None:
+    """All promises hold there; the environment's database is not asked."""
+    before = picture(crm_with_leads)
+    command.upgrade(config(engine), IMPORT)
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_connection_is_where_the_upgrade_goes(crm_with_leads: URL, engine: Engine) -> None:
+    """It is as it was afterwards, and nobody's transaction."""
+    before = picture(crm_with_leads)
+    with engine.connect() as connection:
+        command.upgrade(config(connection), IMPORT)
+        assert not connection.in_transaction()
+        assert connection.scalar(text("SELECT count(*) FROM lead_imports")) == 1
+    assert_imported(crm_with_leads, before)
+
+
+def test_a_url_in_the_config_is_where_the_upgrade_goes(crm_with_leads: URL) -> None:
+    """In any form that a variable may have."""
+    before = picture(crm_with_leads)
+    command.upgrade(config(url=shown(crm_with_leads)), IMPORT)
+    assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("begun", ["begin", "a query"])
+def test_a_connection_in_a_transaction_is_refused(
+    begun: str, crm_with_leads: URL, engine: Engine
+) -> None:
+    """Its own work is neither committed nor rolled back, and the message says what to do."""
+    with engine.connect() as connection:
+        if begun == "begin":
+            connection.begin()
+        connection.execute(text("INSERT INTO settings VALUES ('half', 'done')"))
+        said = refusal(config(connection))
+        assert "config.attributes['connection'] is in a transaction" in said
+        assert "Commit or roll back first" in said
+        connection.commit()
+    assert value(crm_with_leads, "SELECT value FROM settings WHERE key = 'half'") == "done"
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ("SET search_path = elsewhere", "its search_path is elsewhere"),
+        ("SET ROLE pg_monitor", "its role is pg_monitor"),
+    ],
+)
+def test_a_connection_that_sees_other_leads_than_its_url_is_refused(
+    change: str, fact: str, crm_with_leads: URL, engine: Engine
+) -> None:
+    """What a program has set on its connections is not in the URL: never other leads instead."""
+
+    @event.listens_for(engine, "connect")
+    def settle(driver: Any, _: object) -> None:
+        with driver.cursor() as cursor:
+            cursor.execute(change)
+        driver.commit()
+
+    for handed_over in (engine, engine.connect()):
+        assert fact in refusal(config(handed_over))
+        if isinstance(handed_over, Connection):
+            handed_over.close()
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
+
+
+def test_an_engine_whose_url_is_another_database_is_refused(
+    crm_with_leads: URL, database: URL
+) -> None:
+    """A creator may connect anywhere; the two are compared before anything is written."""
+    elsewhere = make_dsn(shown(crm_with_leads))
+    engine = create_engine(
+        database, poolclass=NullPool, creator=lambda: psycopg2.connect(elsewhere)
+    )
+    said = refusal(config(engine))
+    assert f"its database is {crm_with_leads.database}" in said
+    assert value(database, "SELECT to_regclass('alembic_version')") is None
+    assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "fact"),
+    [
+        (create_engine("sqlite://"), "does not name a Postgres database"),
+        ("postgres://u:secret@host/db", "is of type str"),
+    ],
+)
+def test_what_is_no_postgres_connection_is_refused_by_name(handed_over: object, fact: str) -> None:
+    """Which setting, and what it should be; no value of it."""
+    said = refusal(config(handed_over))
+    assert said.startswith("config.attributes['connection'] ")
+    assert fact in said
+    assert "secret" not in said
+
+
+def test_a_url_that_does_not_fit_is_refused_by_name() -> None:
+    """Not the environment's instead."""
+    assert refusal(config(url="mysql://u:secret@host/db")).startswith("sqlalchemy.url does not")
+
+
+def test_logging_stays_the_programs_own(crm: URL, engine: Engine) -> None:
+    """Neither handlers nor levels change, and what the import says arrives there."""
+    root = logging.getLogger()
+    before = list(root.handlers), root.level, logging.getLogger("sqlalchemy.engine").level
+    command.upgrade(config(url=shown(crm)), IMPORT)
+    assert before == (list(root.handlers), root.level, logging.getLogger("sqlalchemy.engine").level)
+
+
+def test_the_environments_database_is_for_those_who_hand_over_nothing(
+    crm: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before: the variable alone decides."""
+    monkeypatch.setenv("DATABASE_URL", shown(crm))
+    command.upgrade(config(), IMPORT)
+    assert run(crm, "SELECT count(*) FROM lead_imports") == [(1,)]

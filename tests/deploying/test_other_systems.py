@@ -1,0 +1,77 @@
+"""What runs on a system that lacks what only Unix has, such as Windows.
+
+The commands run in a process from which these modules and functions are taken away.
+"""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import URL
+
+from tests.support.bundled import EXPORT, ROOT, records
+from tests.support.database import run, shown
+
+NOT_ON_WINDOWS = """
+import os, runpy, signal, sys
+for module in ("fcntl", "grp", "pwd", "resource", "termios"):
+    sys.modules[module] = None
+for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fork", "getegid", "geteuid",
+             "getuid", "sched_yield", "set_blocking", "sysconf", "uname"):
+    delattr(os, name)
+del signal.SIGKILL, signal.SIGQUIT
+module, *arguments = sys.argv[1:]
+sys.argv[1:] = arguments
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+def on_windows(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m …`` where those are not to be had."""
+    return subprocess.run(
+        [sys.executable, "-c", NOT_ON_WINDOWS, *arguments],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | environ,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", str(EXPORT)]])
+def test_what_needs_no_database_runs(arguments: list[str]) -> None:
+    """Help, and the check of an export."""
+    told = on_windows("migrations", *arguments)
+    assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_what_reads_a_database_runs(command: str, crm: URL) -> None:
+    """On the database that DATABASE_URL names; verify finds the import that is pending."""
+    told = on_windows("migrations", command, DATABASE_URL=shown(crm))
+    assert told.returncode == (command == "verify"), told.stderr
+    assert "Traceback" not in told.stderr
+    assert EXPORT.name in told.stdout
+
+
+def test_an_upgrade_runs(crm: URL) -> None:
+    """Signals, pauses and the export's file are the same to it."""
+    told = on_windows("alembic", "upgrade", "head", DATABASE_URL=shown(crm))
+    assert told.returncode == 0, told.stderr
+    assert run(crm, "SELECT count(*) FROM leads")[0][0] == len(records())
+
+
+def test_a_link_is_no_export_there_either(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without the system's help it is looked at before it is opened."""
+    link = tmp_path_factory.mktemp("links") / "export.json"
+    link.symlink_to(EXPORT)
+    told = on_windows("migrations", "check", str(link))
+    assert told.returncode == 1
+    assert "is a symbolic link" in told.stderr
+
+
+def test_the_local_postgres_is_refused_by_name() -> None:
+    """It says what is missing and what to do instead."""
+    told = on_windows("migrations", "status")
+    assert told.returncode == 1
+    assert told.stderr == (
+        "DATABASE_URL is not set, and a local Postgres cannot run here: this system has no pwd. "
+        "Set DATABASE_URL.\n"
+    )

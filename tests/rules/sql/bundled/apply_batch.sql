@@ -1,0 +1,295 @@
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(
+    _import bigint, _first bigint, _end bigint
+) RETURNS void
+LANGUAGE plpgsql
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
+AS $batch$
+DECLARE
+    _staged bigint;
+    _found bigint;
+    _shared bigint;
+    _differing bigint;
+    _created_ids text[];
+    _created_records integer[];
+    _created bigint;
+    _locked bigint;
+    _changed bigint;
+    _updated bigint;
+    _updated_keys bigint;
+    _rejected bigint;
+    _written_before jsonb;
+    _wrong text;
+BEGIN
+    -- step: look at writes
+    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
+    -- trigger writes does.
+    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
+    INTO _written_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;
+
+    -- In a dry run no commit has emptied it.
+    IF EXISTS (SELECT FROM lead_import_place) THEN
+        TRUNCATE lead_import_place;
+    END IF;
+
+    -- step: move the checkpoint
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports
+    SET next_record = _end
+    WHERE id = _import AND reverted_at IS NULL AND next_record = _first;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
+    END IF;
+
+    -- step: find leads
+    -- Of several leads with one phone the oldest is the one. The window makes the server look at all
+    -- of them, so that no other index can seem the shorter way.
+    INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
+    SELECT
+        s.record,
+        l.id,
+        l._seen,
+        (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent),
+        l._leads
+    FROM lead_import_stage AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            l.id,
+            l.ctid AS _seen,
+            count(*) OVER () AS _leads,
+            l.lead_number,
+            l.full_name,
+            l.phone,
+            l.email,
+            l.status,
+            l.address1,
+            l.postal_code,
+            l.notes,
+            l.assigned_agent
+        FROM leads AS l
+        WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+        ORDER BY l.created_at NULLS LAST, l.id
+        LIMIT 1
+    ) AS l
+    WHERE s.record >= _first AND s.record < _end;
+
+    -- step: add leads
+    -- A plain INSERT, whose rows come back in the order of the records.
+    WITH added AS (
+        INSERT INTO leads AS l (
+            lead_number,
+            full_name,
+            phone,
+            email,
+            status,
+            address1,
+            postal_code,
+            notes,
+            assigned_agent,
+            created_at,
+            updated_at
+        )
+        SELECT
+            coalesce(s.lead_number, ''),
+            coalesce(s.full_name, ''),
+            coalesce(s.phone, ''),
+            coalesce(s.email, ''),
+            coalesce(s.status, ''),
+            coalesce(s.address1, ''),
+            coalesce(s.postal_code, ''),
+            coalesce(s.notes, ''),
+            coalesce(s.assigned_agent, ''),
+            s.created_at,
+            s.created_at
+        FROM lead_import_stage AS s
+        WHERE s.record >= _first AND s.record < _end
+            AND s.record NOT IN (SELECT record FROM lead_import_place)
+        ORDER BY s.record
+        RETURNING l.id AS id
+    )
+    SELECT coalesce(array_agg(CAST(id AS text)), '{}') INTO _created_ids FROM added;
+    _created := cardinality(_created_ids);
+    _created_records := ARRAY(
+        SELECT record
+        FROM lead_import_stage
+        WHERE record >= _first AND record < _end
+            AND record NOT IN (SELECT record FROM lead_import_place)
+        ORDER BY record
+    );
+
+    -- step: lock leads
+    -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
+    -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
+    -- what was locked, the site's last word.
+    WITH locked AS MATERIALIZED (
+        SELECT
+            s.record,
+            l._id,
+            l._old_values,
+            (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent) AS differs
+        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
+        JOIN lead_import_stage AS s ON s.record = p.record
+        CROSS JOIN LATERAL (
+            SELECT
+                l.id AS _id,
+                ARRAY[
+                    CAST(l.lead_number AS text),
+                    CAST(l.full_name AS text),
+                    CAST(l.phone AS text),
+                    CAST(l.email AS text),
+                    CAST(l.status AS text),
+                    CAST(l.address1 AS text),
+                    CAST(l.postal_code AS text),
+                    CAST(l.notes AS text),
+                    CAST(l.assigned_agent AS text),
+                    CAST(l.updated_at AS text)
+                ]::text[] AS _old_values,
+                l.lead_number,
+                l.full_name,
+                l.phone,
+                l.email,
+                l.status,
+                l.address1,
+                l.postal_code,
+                l.notes,
+                l.assigned_agent
+            FROM leads AS l
+            WHERE l.id = p.lead_id
+                AND (
+                    l.ctid = p.seen
+                    OR lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+                )
+            LIMIT 1
+            FOR NO KEY UPDATE
+        ) AS l
+    ),
+    -- step: keep before-images
+    kept AS (
+        INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
+        SELECT _import, record, CAST(_id AS text), _old_values, now()
+        FROM locked
+        WHERE differs
+        RETURNING record
+    )
+    SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+
+    -- step: update leads
+    UPDATE leads AS l
+    SET
+        lead_number = coalesce(s.lead_number, l.lead_number),
+        full_name = coalesce(s.full_name, l.full_name),
+        phone = coalesce(s.phone, l.phone),
+        email = coalesce(s.email, l.email),
+        status = coalesce(s.status, l.status),
+        address1 = coalesce(s.address1, l.address1),
+        postal_code = coalesce(s.postal_code, l.postal_code),
+        notes = coalesce(s.notes, l.notes),
+        assigned_agent = coalesce(s.assigned_agent, l.assigned_agent),
+        updated_at = now()
+    FROM lead_import_place AS p
+    JOIN lead_import_stage AS s ON s.record = p.record
+    WHERE l.id = p.lead_id AND p.differs
+        AND (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent);
+    GET DIAGNOSTICS _updated = ROW_COUNT;
+
+    -- step: count records
+    -- The site may have taken a lead away meanwhile, or given it another phone. A trigger may keep a
+    -- row out.
+    SELECT count(*) INTO _staged FROM lead_import_stage WHERE record >= _first AND record < _end;
+    SELECT count(*), count(*) FILTER (WHERE differs), count(*) FILTER (WHERE leads > 1)
+    INTO _found, _differing, _shared
+    FROM lead_import_place;
+    IF _staged <> _found + _created OR _locked <> _differing OR _updated <> _changed THEN
+        RAISE EXCEPTION 'a record has no lead' USING ERRCODE = 'LI002';
+    END IF;
+
+    -- step: write the ledger
+    INSERT INTO lead_import_rejects (import_id, record, field, reason)
+    SELECT DISTINCT _import, record, field, reason
+    FROM lead_import_rejected
+    WHERE record >= _first AND record < _end;
+    SELECT count(DISTINCT record) INTO _rejected
+    FROM lead_import_rejected
+    WHERE record >= _first AND record < _end;
+    INSERT INTO lead_import_batches (
+        import_id, first_record, next_record,
+        created, updated, unchanged, rejected, folded,
+        created_ids, created_records
+    )
+    VALUES (
+        _import, _first, _end,
+        _created, _changed, _staged - _created - _changed, _rejected,
+        _end - _first - _staged - _rejected,
+        _created_ids, _created_records
+    );
+    UPDATE lead_imports
+    SET created = created + _created,
+        updated = updated + _changed,
+        unchanged = unchanged + _staged - _created - _changed,
+        rejected = rejected + _rejected,
+        folded = folded + _end - _first - _staged - _rejected,
+        shared = shared + _shared,
+        finished_at = CASE WHEN _end = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+    -- step: prove writes
+    -- What is deferred happens now, so that it is seen.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(
+        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    INTO _wrong
+    FROM (
+        SELECT
+            relid,
+            relid::regclass AS name,
+            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+    ) AS written
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+        AND NOT CASE
+            WHEN relid = 'leads'::regclass THEN (inserted, updated, deleted) = (_created, _updated, 0)
+            WHEN relid IN (
+                'lead_imports'::regclass,
+                'lead_import_batches'::regclass,
+                'lead_before_images'::regclass,
+                'lead_import_rejects'::regclass
+            ) THEN deleted = 0
+            ELSE inserted + updated + deleted = 0
+        END;
+    IF _wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
+    END IF;
+END
+$batch$

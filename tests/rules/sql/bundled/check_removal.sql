@@ -1,0 +1,36 @@
+-- A row that the role does not see would be taken for one that is not there.
+SELECT format('the role %I may not DELETE %s', current_user, 'leads'::regclass)
+WHERE NOT has_table_privilege('leads'::regclass, 'DELETE')
+UNION
+SELECT format('the role %I may not SELECT %s, which refers to leads', current_user, name)
+FROM (-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
+-- Those of partitions are left out: a query of the partitioned table sees their rows.
+SELECT
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'leads'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conrelid
+) AS referrer
+JOIN pg_catalog.pg_class ON pg_class.oid = name::regclass
+WHERE NOT has_table_privilege(name, 'SELECT') OR NOT has_schema_privilege(relnamespace, 'USAGE')
+UNION
+SELECT format(
+    'row-level security on %s, which refers to leads, hides rows from the role %I',
+    name, current_user)
+FROM (-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
+-- Those of partitions are left out: a query of the partitioned table sees their rows.
+SELECT
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'leads'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conrelid
+) AS referrer
+WHERE row_security_active(name::regclass)

@@ -1,0 +1,7 @@
+-- Created leads that nobody has touched: referenced ones stay, the others are removed.
+CREATE TEMPORARY TABLE lead_revert_remove (
+    record integer NOT NULL,
+    lead_id bigint PRIMARY KEY,
+    referenced boolean NOT NULL DEFAULT false,
+    removed boolean NOT NULL DEFAULT false
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,15 @@
+-- Updated leads as they will be. kept: something stays that is not what it was before the import.
+CREATE TEMPORARY TABLE lead_revert_restore (
+    lead_id bigint PRIMARY KEY,
+    lead_number text,
+    full_name text,
+    phone text,
+    email text,
+    status text,
+    address1 text,
+    postal_code text,
+    notes text,
+    assigned_agent text,
+    updated_at timestamp with time zone,
+    _kept boolean NOT NULL
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,22 @@
+-- The columns of the table, as the catalog has them.
+SELECT
+    a.attname AS name,
+    format_type(a.atttypid, a.atttypmod) AS type,
+    format_type(a.atttypid, NULL) AS base,
+    t.typtype AS kind,
+    t.typcategory = 'S' AS is_text,
+    NOT (a.attnotnull OR t.typnotnull) AS nullable,
+    a.atthasdef OR a.attidentity <> '' AS is_filled,
+    a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
+    coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        WHERE i.indrelid = a.attrelid AND i.indisunique
+            AND i.indexprs IS NULL AND i.indpred IS NULL
+            AND a.attnum = ANY (i.indkey)
+    ) AS is_key
+FROM pg_catalog.pg_attribute AS a
+JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
+WHERE a.attrelid = to_regclass('sales.customers') AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum

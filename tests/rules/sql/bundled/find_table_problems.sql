@@ -1,0 +1,31 @@
+-- Whatever keeps an import from writing the table: a line each.
+SELECT format('%s: found %s, expected a table', 'sales.customers', CASE relkind
+    WHEN 'v' THEN 'a view'
+    WHEN 'm' THEN 'a materialized view'
+    WHEN 'p' THEN 'a partitioned table'
+    WHEN 'f' THEN 'a foreign table'
+    ELSE 'something else'
+END)
+FROM pg_catalog.pg_class
+WHERE oid = to_regclass('sales.customers') AND relkind <> 'r'
+UNION ALL
+SELECT format('%s: has row-level security, which hides rows from the role %I', 'sales.customers', current_user)
+FROM pg_catalog.pg_class
+WHERE oid = to_regclass('sales.customers') AND (relforcerowsecurity OR row_security_active(oid))
+UNION ALL
+SELECT format('%s: the rule %s turns a write into another one', 'sales.customers', rulename)
+FROM pg_catalog.pg_rewrite
+JOIN pg_catalog.pg_class ON pg_class.oid = ev_class AND relkind = 'r'
+WHERE ev_class = to_regclass('sales.customers')
+UNION ALL
+SELECT format('%s: the column %s is not its primary key', 'sales.customers', 'code')
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index
+    JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+    WHERE indrelid = to_regclass('sales.customers') AND indisunique AND indisvalid AND indnkeyatts = 1
+        AND indpred IS NULL AND attname = 'code' AND attnotnull
+)
+UNION ALL
+SELECT format('%s: the role %I may not %s', 'sales.customers', current_user, may)
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
+WHERE NOT has_table_privilege(to_regclass('sales.customers'), may)

@@ -1,0 +1,55 @@
+-- Records whose values another lead has, or an earlier record with another phone.
+INSERT INTO lead_import_rejected (record, field, reason)
+WITH would_be AS (
+    SELECT
+        s.record AS _record,
+        s.phone_key AS _phone_key,
+        l._id,
+        CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email
+    FROM lead_import_stage AS s
+    LEFT JOIN LATERAL (
+        SELECT l.*, l.id AS _id, count(*) OVER () AS _leads
+        FROM leads AS l
+        WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+        ORDER BY l.created_at NULLS LAST, l.id
+        LIMIT 1
+    ) AS l ON true
+),
+keyed AS (
+    SELECT
+        _record,
+        _phone_key,
+        _id,
+        lower(email) AS k1
+    FROM would_be
+    WHERE email IS NOT NULL
+),
+compared AS (
+    SELECT
+        *,
+        min(_phone_key) OVER earlier AS least,
+        max(_phone_key) OVER earlier AS greatest
+    FROM keyed
+    WHERE k1 IS NOT NULL
+    WINDOW earlier AS (
+        PARTITION BY k1
+        ORDER BY _record
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+)
+SELECT c._record, 'email', 'is another lead''s or record''s, and leads.email is unique'
+FROM compared AS c
+WHERE c._record >= :start
+    AND (
+        c.least <> c._phone_key
+        OR c.greatest <> c._phone_key
+        OR EXISTS (
+            SELECT FROM leads
+            WHERE (email IS NOT NULL)
+                AND (lower(email)) = c.k1
+                AND id IS DISTINCT FROM c._id
+        )
+    )

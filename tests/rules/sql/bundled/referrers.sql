@@ -1,0 +1,11 @@
+-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
+-- Those of partitions are left out: a query of the partitioned table sees their rows.
+SELECT
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'leads'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conrelid

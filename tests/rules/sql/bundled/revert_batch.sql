@@ -1,0 +1,369 @@
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
+    _import bigint, _first bigint, _end bigint, _remove_created boolean
+) RETURNS void
+LANGUAGE plpgsql
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
+AS $batch$
+DECLARE
+    _from bigint;
+    _to bigint;
+    _images bigint;
+    _kept bigint;
+    _removed bigint;
+    _referenced bigint;
+    _lead bigint;
+    _name text;
+    _referrer record;
+    _written_before jsonb;
+    _wrong text;
+BEGIN
+    -- step: look at writes
+    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
+    -- trigger writes does.
+    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
+    INTO _written_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;
+
+    -- In a dry run no commit has emptied them.
+    IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
+        TRUNCATE lead_revert_restore, lead_revert_remove;
+    END IF;
+    -- What a constraint has against an old value shows at once, not at the commit.
+    SET CONSTRAINTS ALL IMMEDIATE;
+
+    -- step: move the checkpoint
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports
+    SET revert_next_record = _end, remove_created = _remove_created
+    WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _first;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
+    END IF;
+
+    -- From the last record to the first: a lead that two of them have updated is reverted twice, one
+    -- by one.
+    SELECT records - _end, records - _first INTO _from, _to FROM lead_imports WHERE id = _import;
+    IF EXISTS (
+        SELECT FROM lead_before_images
+        WHERE import_id = _import AND record >= _from AND record < _to
+        GROUP BY lead_id
+        HAVING count(*) > 1
+    ) THEN
+        RAISE EXCEPTION 'a lead was updated twice' USING ERRCODE = 'LI004';
+    END IF;
+
+    -- step: lock updated leads
+    PERFORM l.id
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN leads AS l ON l.id = CAST(i.lead_id AS bigint)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ORDER BY l.id
+    FOR NO KEY UPDATE OF l;
+    GET DIAGNOSTICS _images = ROW_COUNT;
+
+    -- step: find old values
+    -- An updated lead gets each column back that still holds what the import wrote into it. What
+    -- people have put there since stays.
+    INSERT INTO lead_revert_restore (
+        lead_id,
+        lead_number,
+        full_name,
+        phone,
+        email,
+        status,
+        address1,
+        postal_code,
+        notes,
+        assigned_agent,
+        updated_at,
+        _kept
+    )
+    SELECT
+        l.id,
+        CASE
+            WHEN s.lead_number IS NOT NULL AND l.lead_number
+                IS NOT DISTINCT FROM s.lead_number
+            THEN i.old_values[1]
+            ELSE l.lead_number
+        END,
+        CASE
+            WHEN s.full_name IS NOT NULL AND l.full_name
+                IS NOT DISTINCT FROM s.full_name
+            THEN i.old_values[2]
+            ELSE l.full_name
+        END,
+        CASE
+            WHEN s.phone IS NOT NULL AND l.phone
+                IS NOT DISTINCT FROM s.phone
+            THEN i.old_values[3]
+            ELSE l.phone
+        END,
+        CASE
+            WHEN s.email IS NOT NULL AND l.email
+                IS NOT DISTINCT FROM s.email
+            THEN i.old_values[4]
+            ELSE l.email
+        END,
+        CASE
+            WHEN s.status IS NOT NULL AND l.status
+                IS NOT DISTINCT FROM s.status
+            THEN i.old_values[5]
+            ELSE l.status
+        END,
+        CASE
+            WHEN s.address1 IS NOT NULL AND l.address1
+                IS NOT DISTINCT FROM s.address1
+            THEN i.old_values[6]
+            ELSE l.address1
+        END,
+        CASE
+            WHEN s.postal_code IS NOT NULL AND l.postal_code
+                IS NOT DISTINCT FROM s.postal_code
+            THEN i.old_values[7]
+            ELSE l.postal_code
+        END,
+        CASE
+            WHEN s.notes IS NOT NULL AND l.notes
+                IS NOT DISTINCT FROM s.notes
+            THEN i.old_values[8]
+            ELSE l.notes
+        END,
+        CASE
+            WHEN s.assigned_agent IS NOT NULL AND l.assigned_agent
+                IS NOT DISTINCT FROM s.assigned_agent
+            THEN i.old_values[9]
+            ELSE l.assigned_agent
+        END,
+        CASE
+            WHEN l.updated_at = i.imported_at
+            THEN CAST(i.old_values[10] AS timestamp with time zone)
+            ELSE l.updated_at
+        END,
+        false
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN leads AS l ON l.id = CAST(i.lead_id AS bigint)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to;
+
+    -- step: restore leads
+    -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
+    -- so that this one alone stays.
+    BEGIN
+        UPDATE leads AS l
+        SET
+            lead_number = r.lead_number,
+            full_name = r.full_name,
+            phone = r.phone,
+            email = r.email,
+            status = r.status,
+            address1 = r.address1,
+            postal_code = r.postal_code,
+            notes = r.notes,
+            assigned_agent = r.assigned_agent,
+            updated_at = r.updated_at
+        FROM lead_revert_restore AS r
+        WHERE l.id = r.lead_id
+            AND (
+                l.lead_number IS DISTINCT FROM r.lead_number
+                OR l.full_name IS DISTINCT FROM r.full_name
+                OR l.phone IS DISTINCT FROM r.phone
+                OR l.email IS DISTINCT FROM r.email
+                OR l.status IS DISTINCT FROM r.status
+                OR l.address1 IS DISTINCT FROM r.address1
+                OR l.postal_code IS DISTINCT FROM r.postal_code
+                OR l.notes IS DISTINCT FROM r.notes
+                OR l.assigned_agent IS DISTINCT FROM r.assigned_agent
+                OR l.updated_at IS DISTINCT FROM r.updated_at
+            );
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+            FOREACH _name IN ARRAY ARRAY[
+                'lead_number',
+                'full_name',
+                'phone',
+                'email',
+                'status',
+                'address1',
+                'postal_code',
+                'notes',
+                'assigned_agent',
+                'updated_at'
+            ] LOOP
+                BEGIN
+                    EXECUTE format(
+                        'UPDATE leads AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
+                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                    USING _lead;
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+        END LOOP;
+    END;
+
+    -- step: count kept leads
+    UPDATE lead_revert_restore AS r
+    SET _kept = true
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN leads AS l ON l.id = CAST(i.lead_id AS bigint)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+        AND r.lead_id = l.id
+        AND (
+            CAST(l.lead_number AS text) IS DISTINCT FROM i.old_values[1]
+            OR CAST(l.full_name AS text) IS DISTINCT FROM i.old_values[2]
+            OR CAST(l.phone AS text) IS DISTINCT FROM i.old_values[3]
+            OR CAST(l.email AS text) IS DISTINCT FROM i.old_values[4]
+            OR CAST(l.status AS text) IS DISTINCT FROM i.old_values[5]
+            OR CAST(l.address1 AS text) IS DISTINCT FROM i.old_values[6]
+            OR CAST(l.postal_code AS text) IS DISTINCT FROM i.old_values[7]
+            OR CAST(l.notes AS text) IS DISTINCT FROM i.old_values[8]
+            OR CAST(l.assigned_agent AS text) IS DISTINCT FROM i.old_values[9]
+        );
+    SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
+
+    -- step: find created leads
+    -- Columns that no import knows hold nothing but what the server puts there by itself.
+    IF _remove_created THEN
+        INSERT INTO lead_revert_remove (record, lead_id)
+        SELECT m.record, l.id
+        FROM lead_revert_made AS m
+        JOIN lead_import_stage AS s ON s.record = m.record
+        JOIN leads AS l ON l.id = CAST(m.lead_id AS bigint)
+        WHERE m.record >= _from AND m.record < _to
+            AND l.lead_number IS NOT DISTINCT FROM coalesce(s.lead_number, '')
+            AND l.full_name IS NOT DISTINCT FROM coalesce(s.full_name, '')
+            AND l.phone IS NOT DISTINCT FROM coalesce(s.phone, '')
+            AND l.email IS NOT DISTINCT FROM coalesce(s.email, '')
+            AND l.status IS NOT DISTINCT FROM coalesce(s.status, '')
+            AND l.address1 IS NOT DISTINCT FROM coalesce(s.address1, '')
+            AND l.postal_code IS NOT DISTINCT FROM coalesce(s.postal_code, '')
+            AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
+            AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
+            AND l.created_at = s.created_at
+            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid);
+
+        -- step: lock created leads
+        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        PERFORM id
+        FROM leads
+        WHERE id = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
+        ORDER BY id
+        FOR UPDATE;
+
+        -- step: look at created leads again
+        DELETE FROM lead_revert_remove AS r
+        WHERE NOT EXISTS (
+            SELECT FROM lead_revert_made AS m
+            JOIN lead_import_stage AS s ON s.record = m.record
+            JOIN leads AS l ON l.id = r.lead_id
+            WHERE m.lead_id = CAST(r.lead_id AS text)
+            AND l.lead_number IS NOT DISTINCT FROM coalesce(s.lead_number, '')
+            AND l.full_name IS NOT DISTINCT FROM coalesce(s.full_name, '')
+            AND l.phone IS NOT DISTINCT FROM coalesce(s.phone, '')
+            AND l.email IS NOT DISTINCT FROM coalesce(s.email, '')
+            AND l.status IS NOT DISTINCT FROM coalesce(s.status, '')
+            AND l.address1 IS NOT DISTINCT FROM coalesce(s.address1, '')
+            AND l.postal_code IS NOT DISTINCT FROM coalesce(s.postal_code, '')
+            AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
+            AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
+            AND l.created_at = s.created_at
+            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)
+        );
+
+        -- step: find referring rows
+        FOR _referrer IN
+-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
+-- Those of partitions are left out: a query of the partitioned table sees their rows.
+SELECT
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'leads'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conrelid
+
+        LOOP
+            -- Not EXISTS, which the planner may turn around: it would read all that refers to any
+            -- lead.
+            EXECUTE format(
+                'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
+                'AND (SELECT true FROM leads AS l JOIN %s AS c ON %s '
+                'WHERE l.id = r.lead_id LIMIT 1)',
+                _referrer.name, _referrer.matches);
+        END LOOP;
+
+        -- step: remove created leads
+        WITH gone AS (
+            DELETE FROM leads
+            WHERE id = ANY (
+                ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced)
+            )
+            RETURNING id AS id
+        )
+        UPDATE lead_revert_remove SET removed = true
+        FROM gone
+        WHERE lead_id = gone.id;
+    END IF;
+    SELECT count(*) FILTER (WHERE removed), count(*) FILTER (WHERE referenced)
+    INTO _removed, _referenced
+    FROM lead_revert_remove;
+
+    -- step: write the ledger
+    -- Created leads that are still there at the end: what refers to them is counted, the rest was
+    -- edited.
+    UPDATE lead_imports
+    SET restored = restored + _images - _kept,
+        kept = kept + _kept + CASE
+            WHEN _end = records AND _remove_created THEN (
+                SELECT count(*)
+                FROM lead_revert_made AS m
+                JOIN leads AS l ON l.id = CAST(m.lead_id AS bigint)
+            ) - referenced - _referenced
+            ELSE 0
+        END,
+        removed = removed + _removed,
+        referenced = referenced + _referenced,
+        reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+    -- step: prove writes
+    -- What is deferred happens now, so that it is seen.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(
+        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    INTO _wrong
+    FROM (
+        SELECT
+            relid,
+            relid::regclass AS name,
+            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+    ) AS written
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+        AND NOT CASE
+            WHEN relid = 'leads'::regclass THEN (inserted, deleted) = (0, _removed)
+            WHEN relid IN (
+                'lead_imports'::regclass,
+                'lead_import_batches'::regclass,
+                'lead_before_images'::regclass,
+                'lead_import_rejects'::regclass
+            ) THEN deleted = 0
+            ELSE inserted + updated + deleted = 0
+        END;
+    IF _wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
+    END IF;
+END
+$batch$

@@ -1,0 +1,12 @@
+-- What is missing of the ledger and of the phone key: a line each.
+SELECT format('the table %s is not there', needed)
+FROM unnest(ARRAY['lead_imports', 'lead_import_batches', 'lead_before_images', 'lead_import_rejects']) AS needed
+WHERE to_regclass(needed) IS NULL
+UNION ALL
+SELECT format('the role %I may not %s %s', current_user, may, needed)
+FROM unnest(ARRAY['lead_imports', 'lead_import_batches', 'lead_before_images', 'lead_import_rejects']) AS needed,
+    unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
+WHERE NOT has_table_privilege(to_regclass(needed), may)
+UNION ALL
+SELECT 'the function lead_phone_key_v1(text) is not there'
+WHERE to_regprocedure('lead_phone_key_v1(text)') IS NULL

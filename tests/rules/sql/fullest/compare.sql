@@ -1,0 +1,60 @@
+-- Leads that the import has updated hold the record, and for a blank what they held before.
+INSERT INTO lead_verify_found (record, edited)
+SELECT
+    s.record,
+    CASE
+        WHEN l.code IS NOT NULL THEN array_remove(ARRAY[
+            CASE
+                WHEN concat_ws(' ',
+                    nullif(CASE WHEN later.lead_id IS NULL THEN CAST(l.first_name AS text)
+                    ELSE later.old_values[1] END, ''),
+                    nullif(CASE WHEN later.lead_id IS NULL THEN CAST(l.last_name AS text)
+                    ELSE later.old_values[2] END, ''))
+                    IS DISTINCT FROM concat_ws(' ',
+                    nullif(CAST(coalesce(s.written_full_name_1, '') AS text), ''),
+                    nullif(CAST(coalesce(s.written_full_name_2, '') AS text), ''))
+                THEN 'full_name'
+            END,
+            CASE
+                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.phone_number AS text)
+                    ELSE later.old_values[3] END
+                    IS DISTINCT FROM CAST(coalesce(s.written_phone, '') AS text)
+                THEN 'phone'
+            END,
+            CASE
+                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.email AS text)
+                    ELSE later.old_values[4] END
+                    IS DISTINCT FROM CAST(s.email AS text)
+                THEN 'email'
+            END,
+            CASE
+                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
+                    ELSE later.old_values[5] END
+                    IS DISTINCT FROM CAST(coalesce(s.written_status, l.stage) AS text)
+                THEN 'status'
+            END,
+            CASE
+                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
+                    ELSE later.old_values[6] END
+                    IS DISTINCT FROM CAST(coalesce(s.written_assigned_agent, l.owner) AS text)
+                THEN 'assigned_agent'
+            END,
+            CASE
+                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.bill AS text)
+                    ELSE later.old_values[7] END
+                    IS DISTINCT FROM CAST(s.written_bill AS text)
+                THEN 'bill'
+            END
+        ]::text[], NULL)
+    END
+FROM lead_import_stage AS s
+JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
+LEFT JOIN LATERAL (
+    SELECT l.*
+    FROM sales.customers AS l
+    WHERE l.code = CAST(i.lead_id AS uuid)
+    LIMIT 1
+) AS l ON true
+LEFT JOIN lead_verify_later AS later ON later.lead_id = CAST(l.code AS text)
+WHERE s.record >= :first AND s.record < :end
+    AND NOT EXISTS (SELECT FROM lead_verify_found AS f WHERE f.record = s.record)

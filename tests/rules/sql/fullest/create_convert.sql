@@ -1,0 +1,78 @@
+-- Make the records' texts what is written. What fails is halved until it is one field of one record,
+-- caught, and listed: so no value reaches the server's log.
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_convert(_first bigint, _end bigint) RETURNS void
+LANGUAGE plpgsql AS $convert$
+DECLARE
+    _middle bigint := (_first + _end) / 2;
+BEGIN
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_full_name_1 = nullif(
+                    regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
+                written_full_name_2 = nullif(
+                    regexp_replace(btrim(s.full_name), '^[^[:space:]]+$|^.*[[:space:]]', ''), ''),
+                written_phone = '+' || s.phone_key,
+                written_status = CAST(CASE WHEN s.status IS NOT NULL
+                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage),
+                written_assigned_agent = (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = s.assigned_agent),
+                written_bill = CAST(s.bill AS numeric)
+        WHERE s.record >= _first AND s.record < _end;
+        RETURN;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        NULL;
+    END;
+    IF _end - _first > 1 THEN
+        PERFORM pg_temp.lead_import_convert(_first, _middle);
+        PERFORM pg_temp.lead_import_convert(_middle, _end);
+        RETURN;
+    END IF;
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_full_name_1 = nullif(
+                    regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
+                written_full_name_2 = nullif(
+                    regexp_replace(btrim(s.full_name), '^[^[:space:]]+$|^.*[[:space:]]', ''), '')
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, 'full_name', 'does not fit first_name (text), last_name (text)');
+    END;
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_phone = '+' || s.phone_key
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, 'phone', 'does not fit phone_number (character varying(20))');
+    END;
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_status = CAST(CASE WHEN s.status IS NOT NULL
+                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage)
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, 'status', 'does not fit stage (stage)');
+    END;
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_assigned_agent = (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = s.assigned_agent)
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, 'assigned_agent', 'does not fit owner (bigint)');
+    END;
+    BEGIN
+        UPDATE lead_import_stage AS s
+        SET written_bill = CAST(s.bill AS numeric)
+        WHERE s.record = _first;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        VALUES (_first, 'bill', 'does not fit bill (numeric(10,2))');
+    END;
+END
+$convert$

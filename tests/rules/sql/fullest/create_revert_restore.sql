@@ -1,0 +1,13 @@
+-- Updated leads as they will be. kept: something stays that is not what it was before the import.
+CREATE TEMPORARY TABLE lead_revert_restore (
+    lead_id uuid PRIMARY KEY,
+    first_name text,
+    last_name text,
+    phone_number character varying(20),
+    email citext,
+    stage stage,
+    owner bigint,
+    bill numeric(10,2),
+    changed_on timestamp without time zone,
+    _kept boolean NOT NULL
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,10 @@
+-- An old value as the column's type of today. Where that has no room for it, the lead's value stays.
+CREATE OR REPLACE FUNCTION pg_temp.lead_revert_value(_old text, _now numeric(10,2))
+RETURNS numeric(10,2)
+LANGUAGE plpgsql AS $value$
+BEGIN
+    RETURN CAST(_old AS numeric(10,2));
+EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    RETURN _now;
+END
+$value$

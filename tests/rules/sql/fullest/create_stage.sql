@@ -1,0 +1,22 @@
+-- The whole export, before the first batch. NULL is a blank.
+CREATE TEMPORARY TABLE lead_import_stage (
+    record integer PRIMARY KEY,
+    lead_number text,
+    full_name text,
+    phone text,
+    email text,
+    status text,
+    address1 text,
+    postal_code text,
+    notes text,
+    assigned_agent text,
+    bill text,
+    created_at timestamptz NOT NULL,
+    phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED,
+    written_full_name_1 text,
+    written_full_name_2 text,
+    written_phone character varying(20),
+    written_status stage,
+    written_assigned_agent bigint,
+    written_bill numeric(10,2)
+)

@@ -1,0 +1,7 @@
+INSERT INTO lead_import_rejected (record, field, reason)
+SELECT
+    record,
+    'lead_number',
+    'is longer than the 20 characters of sales.customers.reference'
+FROM lead_import_stage AS s
+WHERE record >= :start AND length(s.lead_number) > 20

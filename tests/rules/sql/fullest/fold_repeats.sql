@@ -1,0 +1,14 @@
+-- The last record of a phone gets the values of the earlier ones where it is blank, and the time of
+-- the first one, as if they had been imported one by one.
+UPDATE lead_import_stage AS s
+SET
+    created_at = folded.created_at
+FROM (
+    SELECT
+        r.last_record,
+        (array_agg(created_at ORDER BY record))[1] AS created_at
+    FROM lead_import_repeats AS r
+    JOIN lead_import_stage USING (record)
+    GROUP BY r.last_record
+) AS folded
+WHERE s.record = folded.last_record

@@ -1,0 +1,349 @@
+CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
+    _import bigint, _first bigint, _end bigint, _remove_created boolean
+) RETURNS void
+LANGUAGE plpgsql
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_material = off
+SET jit = off
+AS $batch$
+DECLARE
+    _from bigint;
+    _to bigint;
+    _images bigint;
+    _kept bigint;
+    _removed bigint;
+    _referenced bigint;
+    _lead uuid;
+    _name text;
+    _referrer record;
+    _written_before jsonb;
+    _wrong text;
+BEGIN
+    -- step: look at writes
+    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
+    -- trigger writes does.
+    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
+    INTO _written_before
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;
+
+    -- In a dry run no commit has emptied them.
+    IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
+        TRUNCATE lead_revert_restore, lead_revert_remove;
+    END IF;
+    -- What a constraint has against an old value shows at once, not at the commit.
+    SET CONSTRAINTS ALL IMMEDIATE;
+
+    -- step: move the checkpoint
+    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    UPDATE lead_imports
+    SET revert_next_record = _end, remove_created = _remove_created
+    WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _first;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
+    END IF;
+
+    -- From the last record to the first: a lead that two of them have updated is reverted twice, one
+    -- by one.
+    SELECT records - _end, records - _first INTO _from, _to FROM lead_imports WHERE id = _import;
+    IF EXISTS (
+        SELECT FROM lead_before_images
+        WHERE import_id = _import AND record >= _from AND record < _to
+        GROUP BY lead_id
+        HAVING count(*) > 1
+    ) THEN
+        RAISE EXCEPTION 'a lead was updated twice' USING ERRCODE = 'LI004';
+    END IF;
+
+    -- step: lock updated leads
+    PERFORM l.code
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ORDER BY l.code
+    FOR NO KEY UPDATE OF l;
+    GET DIAGNOSTICS _images = ROW_COUNT;
+
+    -- step: find old values
+    -- An updated lead gets each column back that still holds what the import wrote into it. What
+    -- people have put there since stays.
+    INSERT INTO lead_revert_restore (
+        lead_id,
+        first_name,
+        last_name,
+        phone_number,
+        email,
+        stage,
+        owner,
+        bill,
+        changed_on,
+        _kept
+    )
+    SELECT
+        l.code,
+        CASE
+            WHEN l.first_name
+                IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
+            THEN pg_temp.lead_revert_value(i.old_values[1], l.first_name)
+            ELSE l.first_name
+        END,
+        CASE
+            WHEN l.last_name
+                IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
+            THEN pg_temp.lead_revert_value(i.old_values[2], l.last_name)
+            ELSE l.last_name
+        END,
+        CASE
+            WHEN l.phone_number
+                IS NOT DISTINCT FROM coalesce(s.written_phone, '')
+            THEN pg_temp.lead_revert_value(i.old_values[3], l.phone_number)
+            ELSE l.phone_number
+        END,
+        CASE
+            WHEN CAST(l.email AS text) COLLATE "C"
+                IS NOT DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            THEN i.old_values[4]
+            ELSE l.email
+        END,
+        CASE
+            WHEN l.stage
+                IS NOT DISTINCT FROM coalesce(s.written_status, l.stage)
+            THEN pg_temp.lead_revert_value(i.old_values[5], l.stage)
+            ELSE l.stage
+        END,
+        CASE
+            WHEN l.owner
+                IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
+            THEN pg_temp.lead_revert_value(i.old_values[6], l.owner)
+            ELSE l.owner
+        END,
+        CASE
+            WHEN l.bill
+                IS NOT DISTINCT FROM s.written_bill
+            THEN pg_temp.lead_revert_value(i.old_values[7], l.bill)
+            ELSE l.bill
+        END,
+        CASE
+            WHEN l.changed_on = i.imported_at AT TIME ZONE 'UTC'
+            THEN CAST(i.old_values[8] AS timestamp without time zone)
+            ELSE l.changed_on
+        END,
+        false
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to;
+
+    -- step: restore leads
+    -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
+    -- so that this one alone stays.
+    BEGIN
+        UPDATE sales.customers AS l
+        SET
+            first_name = r.first_name,
+            last_name = r.last_name,
+            phone_number = r.phone_number,
+            email = r.email,
+            stage = r.stage,
+            owner = r.owner,
+            bill = r.bill,
+            changed_on = r.changed_on
+        FROM lead_revert_restore AS r
+        WHERE l.code = r.lead_id
+            AND (
+                l.first_name IS DISTINCT FROM r.first_name
+                OR l.last_name IS DISTINCT FROM r.last_name
+                OR l.phone_number IS DISTINCT FROM r.phone_number
+                OR l.email IS DISTINCT FROM r.email
+                OR l.stage IS DISTINCT FROM r.stage
+                OR l.owner IS DISTINCT FROM r.owner
+                OR l.bill IS DISTINCT FROM r.bill
+                OR l.changed_on IS DISTINCT FROM r.changed_on
+            );
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+            FOREACH _name IN ARRAY ARRAY[
+                'first_name',
+                'last_name',
+                'phone_number',
+                'email',
+                'stage',
+                'owner',
+                'bill',
+                'changed_on'
+            ] LOOP
+                BEGIN
+                    EXECUTE format(
+                        'UPDATE sales.customers AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
+                        'WHERE r.lead_id = $1 AND l.code = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                    USING _lead;
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+        END LOOP;
+    END;
+
+    -- step: count kept leads
+    UPDATE lead_revert_restore AS r
+    SET _kept = true
+    FROM lead_before_images AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
+    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+        AND r.lead_id = l.code
+        AND (
+            CAST(l.first_name AS text) IS DISTINCT FROM i.old_values[1]
+            OR CAST(l.last_name AS text) IS DISTINCT FROM i.old_values[2]
+            OR CAST(l.phone_number AS text) IS DISTINCT FROM i.old_values[3]
+            OR CAST(l.email AS text) IS DISTINCT FROM i.old_values[4]
+            OR CAST(l.stage AS text) IS DISTINCT FROM i.old_values[5]
+            OR CAST(l.owner AS text) IS DISTINCT FROM i.old_values[6]
+            OR CAST(l.bill AS text) IS DISTINCT FROM i.old_values[7]
+        );
+    SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
+
+    -- step: find created leads
+    -- Columns that no import knows hold nothing but what the server puts there by itself.
+    IF _remove_created THEN
+        INSERT INTO lead_revert_remove (record, lead_id)
+        SELECT m.record, l.code
+        FROM lead_revert_made AS m
+        JOIN lead_import_stage AS s ON s.record = m.record
+        JOIN sales.customers AS l ON l.code = CAST(m.lead_id AS uuid)
+        WHERE m.record >= _from AND m.record < _to
+            AND l.reference IS NOT DISTINCT FROM coalesce(s.lead_number, '')
+            AND l.first_name IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
+            AND l.last_name IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
+            AND l.phone_number IS NOT DISTINCT FROM coalesce(s.written_phone, '')
+            AND CAST(l.email AS text) COLLATE "C" IS NOT DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            AND l.stage IS NOT DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage))
+            AND l.owner IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
+            AND l.bill IS NOT DISTINCT FROM s.written_bill
+            AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
+            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid);
+
+        -- step: lock created leads
+        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        PERFORM code
+        FROM sales.customers
+        WHERE code = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
+        ORDER BY code
+        FOR UPDATE;
+
+        -- step: look at created leads again
+        DELETE FROM lead_revert_remove AS r
+        WHERE NOT EXISTS (
+            SELECT FROM lead_revert_made AS m
+            JOIN lead_import_stage AS s ON s.record = m.record
+            JOIN sales.customers AS l ON l.code = r.lead_id
+            WHERE m.lead_id = CAST(r.lead_id AS text)
+            AND l.reference IS NOT DISTINCT FROM coalesce(s.lead_number, '')
+            AND l.first_name IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
+            AND l.last_name IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
+            AND l.phone_number IS NOT DISTINCT FROM coalesce(s.written_phone, '')
+            AND CAST(l.email AS text) COLLATE "C" IS NOT DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            AND l.stage IS NOT DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage))
+            AND l.owner IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
+            AND l.bill IS NOT DISTINCT FROM s.written_bill
+            AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
+            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)
+        );
+
+        -- step: find referring rows
+        FOR _referrer IN
+-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
+-- Those of partitions are left out: a query of the partitioned table sees their rows.
+SELECT
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'sales.customers'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conrelid
+
+        LOOP
+            -- Not EXISTS, which the planner may turn around: it would read all that refers to any
+            -- lead.
+            EXECUTE format(
+                'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
+                'AND (SELECT true FROM sales.customers AS l JOIN %s AS c ON %s '
+                'WHERE l.code = r.lead_id LIMIT 1)',
+                _referrer.name, _referrer.matches);
+        END LOOP;
+
+        -- step: remove created leads
+        WITH gone AS (
+            DELETE FROM sales.customers
+            WHERE code = ANY (
+                ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced)
+            )
+            RETURNING code AS id
+        )
+        UPDATE lead_revert_remove SET removed = true
+        FROM gone
+        WHERE lead_id = gone.id;
+    END IF;
+    SELECT count(*) FILTER (WHERE removed), count(*) FILTER (WHERE referenced)
+    INTO _removed, _referenced
+    FROM lead_revert_remove;
+
+    -- step: write the ledger
+    -- Created leads that are still there at the end: what refers to them is counted, the rest was
+    -- edited.
+    UPDATE lead_imports
+    SET restored = restored + _images - _kept,
+        kept = kept + _kept + CASE
+            WHEN _end = records AND _remove_created THEN (
+                SELECT count(*)
+                FROM lead_revert_made AS m
+                JOIN sales.customers AS l ON l.code = CAST(m.lead_id AS uuid)
+            ) - referenced - _referenced
+            ELSE 0
+        END,
+        removed = removed + _removed,
+        referenced = referenced + _referenced,
+        reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
+    WHERE id = _import;
+
+    -- step: prove writes
+    -- What is deferred happens now, so that it is seen.
+    SET CONSTRAINTS ALL IMMEDIATE;
+    SELECT string_agg(
+        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    INTO _wrong
+    FROM (
+        SELECT
+            relid,
+            relid::regclass AS name,
+            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+        FROM pg_catalog.pg_stat_xact_user_tables
+        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+    ) AS written
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+        AND NOT CASE
+            WHEN relid = 'sales.customers'::regclass THEN (inserted, deleted) = (0, _removed)
+            WHEN relid IN (
+                'lead_imports'::regclass,
+                'lead_import_batches'::regclass,
+                'lead_before_images'::regclass,
+                'lead_import_rejects'::regclass
+            ) THEN deleted = 0
+            ELSE inserted + updated + deleted = 0
+        END;
+    IF _wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
+    END IF;
+END
+$batch$
