@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.deploy.connection import connect
-from migrations.deploy.given import database_of, is_logging_ours
+from migrations.deploy.given import database_of, is_local, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
@@ -70,12 +70,21 @@ def write_script(settings: Settings) -> None:
         )
     if is_upgrade():
         code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
-        settings = with_people(settings, people_to_import(code.due(destination() or ())))
+        settings = with_people(settings, people_for(code))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def people_for(history: History) -> People:
+    return people_to_import(
+        history.due(destination() or ()),
+        history.receipts,
+        history.imports,
+        is_local=is_local(context.config),
+    )
 
 
 def with_people(settings: Settings, people: People) -> Settings:
@@ -112,10 +121,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         log_nothing_pending(connection)
         return
     if is_upgrade() and wanted is not None:
-        history = look(connection)
-        due = history.due(wanted)
-        people = people_to_import(due, history.receipts, history.imports)
-        settings = with_people(settings, people)
+        settings = with_people(settings, people_for(look(connection)))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction(), merges_explained(context.script, found.stamped):

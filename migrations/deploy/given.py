@@ -8,7 +8,8 @@ commits batch by batch, connects anew if the line is cut, and looks afterwards f
 everything is there. None of that could be done on somebody else's connection.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from configparser import InterpolationError
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +18,11 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from migrations.deploy.connection import database, first_connection
+from migrations.deploy.connection import VARIABLES, database, first_connection
 from migrations.deploy.database_url import read_url, url_for_psycopg2
 from migrations.importer.errors import DatabaseRefused
 
-__all__ = ["database_of", "is_logging_ours"]
+__all__ = ["database_of", "is_local", "is_logging_ours"]
 
 HANDED_OVER = "config.attributes['connection']"
 
@@ -41,6 +42,12 @@ def is_logging_ours(config: Config) -> bool:
     """
     run_as_alembic = hasattr(config.cmd_opts, "cmd")
     return bool(config.attributes.get("configure_logger", run_as_alembic))
+
+
+def is_local(config: Config, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the database is the local Postgres, because nobody has named another one."""
+    handed_over = config.attributes.get("connection") is not None or _given_url(config)
+    return not handed_over and not any(name in environ for name in VARIABLES)
 
 
 @contextmanager

@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 PEOPLE = "LEADS_PEOPLE"
-DATABASES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 TWIN_ENDING = ".masked.json"
 
 
@@ -49,14 +48,18 @@ class Held:
 
 
 def choose_people(
-    environ: Mapping[str, str], pending: Sequence[Import], held: Iterable[Held] = ()
+    environ: Mapping[str, str],
+    pending: Sequence[Import],
+    held: Iterable[Held] = (),
+    *,
+    is_local: bool,
 ) -> People:
     """Decide whether pending imports take their exports or their twins.
 
-    held: who is in the database already. Raises ``WrongPeople``.
+    held: who is in the database already; is_local: it is a developer's own. Raises ``WrongPeople``.
     """
     refuse_preview_of_real_people(environ, pending)
-    said = _said(environ, pending)
+    said = _said(environ, pending, is_local=is_local)
     if said == "invented":
         _refuse_without_twin(pending)
     if said == "real":
@@ -99,20 +102,27 @@ def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held
 
 
 def people_to_import(
-    pending: Sequence[Import], receipts: Iterable[Receipt] = (), imports: Sequence[Import] = ()
+    pending: Sequence[Import],
+    receipts: Iterable[Receipt] = (),
+    imports: Sequence[Import] = (),
+    *,
+    is_local: bool,
 ) -> People:
     """Decide it for this deploy, and say on the log if it is invented people.
 
-    receipts: the ledger's; imports: all of the code. Raises ``WrongPeople``.
+    receipts: the ledger's; imports: all of the code; is_local: the database is a developer's own.
+    Raises ``WrongPeople``.
     """
-    people = choose_people(os.environ, pending, held_by(receipts, imports))
+    people = choose_people(os.environ, pending, held_by(receipts, imports), is_local=is_local)
     if people == "invented" and pending:
         names = ", ".join(import_.of(people).export for import_ in pending)
         log.info("Importing invented people: %s.", names)
     return people
 
 
-def _said(environ: Mapping[str, str], pending: Sequence[Import]) -> People | None:
+def _said(
+    environ: Mapping[str, str], pending: Sequence[Import], *, is_local: bool
+) -> People | None:
     """What the environment says; None if nothing does, and no export has a twin of its own."""
     given = environ.get(PEOPLE, "").strip()
     if _is_preview(environ) or given == "invented":
@@ -126,7 +136,7 @@ def _said(environ: Mapping[str, str], pending: Sequence[Import]) -> People | Non
         )
     if all(import_.twin in (None, import_) for import_ in pending):
         return None
-    if not any(environ.get(name, "").strip() for name in DATABASES):
+    if is_local:
         return "invented"
     raise WrongPeople(
         "Nobody has said which people belong into this database. Nothing was written. Set "

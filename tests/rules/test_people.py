@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from alembic.config import Config
 
 from migrations.crm import LEADS
+from migrations.deploy.given import is_local
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
 from migrations.importer.ledger import Receipt
 from migrations.importer.v1 import Import, People
@@ -20,8 +22,8 @@ BUNDLED = Import("0004_bundled", "bundled.json", "c" * 64, 3, LEADS, masked="c" 
 
 PREVIEW = {"IS_PULL_REQUEST": "true"}
 REAL, INVENTED = {"LEADS_PEOPLE": "real"}, {"LEADS_PEOPLE": "invented"}
-SAID_NOTHING = {"DATABASE_URL": "postgresql://there/crm"}
-LOCAL: dict[str, str] = {}
+SAID_NOTHING: dict[str, str] = {}
+LOCAL = {"the database": "is a developer's own"}
 
 WITHOUT_TWIN = "Invented people belong into this database, and october.json has no twin."
 NOT_HERE = "This is a preview of a pull request, and october.json has no twin"
@@ -54,7 +56,6 @@ SAY = "Nobody has said which people belong into this database."
         (LOCAL, [BUNDLED, TWINNED], "invented"),
         (LOCAL, [TWINNED, OCTOBER], WITHOUT_TWIN),
         (SAID_NOTHING, [TWINNED], SAY),
-        ({"MIGRATION_DATABASE_URL": "postgresql://there/crm"}, [TWINNED], SAY),
         (SAID_NOTHING, [BUNDLED, TWINNED], SAY),
         (SAID_NOTHING, [OCTOBER], "real"),
         (SAID_NOTHING, [BUNDLED], "real"),
@@ -71,10 +72,12 @@ def test_a_place_takes_its_people_or_is_refused(
 ) -> None:
     """A refusal says what to do; the empty database holds nobody."""
     if expected in ("real", "invented"):
-        assert choose_people(environ, pending) == expected
+        assert (
+            choose_people(environ, pending, is_local=LOCAL.items() <= environ.items()) == expected
+        )
         return
     with pytest.raises(WrongPeople) as refusal:
-        choose_people(environ, pending)
+        choose_people(environ, pending, is_local=LOCAL.items() <= environ.items())
     assert str(refusal.value).startswith(expected)
     assert "Nothing was written. " in str(refusal.value)
 
@@ -116,10 +119,10 @@ def test_real_and_invented_people_are_never_mixed(
 ) -> None:
     """What nobody has said anything of counts as real as soon as somebody says something."""
     if is_taken:
-        choose_people(environ, [import_], [there])
+        choose_people(environ, [import_], [there], is_local=environ is LOCAL)
         return
     with pytest.raises(WrongPeople) as refusal:
-        choose_people(environ, [import_], [there])
+        choose_people(environ, [import_], [there], is_local=environ is LOCAL)
     said = f"This database holds {there.people} people (september.json, 2026-11-20): "
     assert str(refusal.value).startswith(said)
 
@@ -153,3 +156,15 @@ def test_a_twin_is_the_same_import_of_another_file() -> None:
     assert TWINNED.of("real") == TWINNED.as_imported("a" * 64) == TWINNED
     assert TWINNED.as_imported("b" * 64) == twin
     assert BUNDLED.of("invented") == BUNDLED.as_imported("c" * 64) == BUNDLED
+
+
+def test_a_database_is_local_if_nobody_has_named_one() -> None:
+    """Neither the environment, nor a program that runs Alembic, whatever they name."""
+    config = Config()
+    assert is_local(config, {})
+    for variable in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        assert not is_local(config, {variable: ""})
+    config.set_main_option("sqlalchemy.url", "postgresql://there/crm")
+    assert not is_local(config, {})
+    handed_over = Config(attributes={"connection": object()})
+    assert not is_local(handed_over, {})
