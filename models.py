@@ -137,7 +137,7 @@ class LeadImportBatch(Base):
     folded: Mapped[int]
     created_ids: Mapped[list[str]]
     created_records: Mapped[list[int]]
-    added_by: Mapped[int] = mapped_column(server_default=func.txid_current())
+    added_by: Mapped[int]
 
 
 class LeadImportReject(Base):

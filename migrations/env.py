@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from logging.config import fileConfig
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.deploy.connection import connect
-from migrations.deploy.given import database_of, is_local, is_logging_ours
+from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
@@ -71,6 +71,7 @@ def write_script(settings: Settings) -> None:
     if is_upgrade():
         code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
         settings = with_people(settings, people_for(code))
+    settings = replace(settings, importer=replace(settings.importer, look=look_for_script))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
@@ -83,12 +84,26 @@ def people_for(history: History) -> People:
         history.due(destination() or ()),
         history.receipts,
         history.imports,
-        is_local=is_local(context.config),
+        is_local=not names_database(context.config),
     )
 
 
 def with_people(settings: Settings, people: People) -> Settings:
     return replace(settings, importer=replace(settings.importer, people=people))
+
+
+@contextmanager
+def look_for_script() -> Iterator[Connection | None]:
+    """Connect to the database that a script is for, if one is named and answers."""
+    with ExitStack() as opened:
+        connection = None
+        if names_database(context.config):
+            try:
+                url = opened.enter_context(database_of(context.config))
+                connection = opened.enter_context(connect(url))
+            except ImportStopped as error:
+                log.warning("%s The script is for tables as the baseline makes them.", error)
+        yield connection
 
 
 def run(settings: Settings, stop: Stop) -> None:

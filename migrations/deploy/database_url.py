@@ -108,10 +108,15 @@ def _without_foreign_options(url: URL, name: str) -> URL:
     if not foreign:
         return url
     instead = _translated(url, name)
-    told = [f"left out {', '.join(foreign)}, which are other drivers' options"]
-    told += [f"set {', '.join(f'{key}={value}' for key, value in instead.items())}"] * bool(instead)
-    log.info("%s: %s.", name, " and ".join(told))
+    log.info("%s: %s", name, _left_out_in_words(foreign, instead))
     return url.difference_update_query(foreign).update_query_dict(instead)
+
+
+def _left_out_in_words(foreign: list[str], instead: dict[str, str]) -> str:
+    said = f"left out {', '.join(foreign)}, which only other drivers know."
+    if not instead:
+        return said
+    return f"{said} Set instead: {', '.join(f'{key}={value}' for key, value in instead.items())}"
 
 
 def _translated(url: URL, name: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ everything is there. None of that could be done on somebody else's connection.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from configparser import InterpolationError
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +22,7 @@ from migrations.deploy.connection import VARIABLES, database, first_connection
 from migrations.deploy.database_url import read_url, url_for_psycopg2
 from migrations.importer.errors import DatabaseRefused
 
-__all__ = ["database_of", "is_local", "is_logging_ours"]
+__all__ = ["database_of", "is_logging_ours", "names_database"]
 
 HANDED_OVER = "config.attributes['connection']"
 
@@ -44,12 +44,6 @@ def is_logging_ours(config: Config) -> bool:
     return bool(config.attributes.get("configure_logger", run_as_alembic))
 
 
-def is_local(config: Config, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the database is the local Postgres, because nobody has named another one."""
-    handed_over = config.attributes.get("connection") is not None or _given_url(config)
-    return not handed_over and not any(name in environ for name in VARIABLES)
-
-
 @contextmanager
 def database_of(config: Config) -> Iterator[URL]:
     """Give the URL of the database that a program has handed over, else the environment's.
@@ -63,6 +57,12 @@ def database_of(config: Config) -> Iterator[URL]:
     else:
         with database() as url:
             yield url
+
+
+def names_database(config: Config) -> bool:
+    """Whether a program or the environment names a database; else it is the local one."""
+    is_handed_over = config.attributes.get("connection") is not None or _given_url(config)
+    return bool(is_handed_over) or any(name in os.environ for name in VARIABLES)
 
 
 def _given_url(config: Config) -> str:

@@ -113,7 +113,7 @@ class Batches:
                     # A dry run holds its locks all the while: it does not rest.
                     sleep_unless(self._options.why_stop, self._pace.rest)
 
-    def _whole_or_in_halves(self, work: Work, batch: Batch) -> None:
+    def _whole_or_in_halves(self, work: Work, batch: Batch, *, again: bool = False) -> None:
         try:
             for attempt in until_the_site_lets_us(self._options.why_stop):
                 with attempt:
@@ -121,12 +121,11 @@ class Batches:
                     work(self._session, batch, self._revision)
                     self._pace.after(batch.size, self._session.took)
         except TooManyAtOnce as error:
+            if error.look_again and not again:
+                self._whole_or_in_halves(work, batch, again=True)
+                return
             if batch.size == 1:
-                raise DatabaseFailed(
-                    f"{error} It is one record alone, so a smaller batch does not help. See what "
-                    "the server is busy with. What was committed stays. Run again to continue.",
-                    error.sqlstate,
-                ) from None
+                raise DatabaseFailed(f"{error} {error.alone}", error.sqlstate) from None
             log.info("%s Trying in two halves.", error)
             for half in batch.halves():
                 self._whole_or_in_halves(work, half)

@@ -4,7 +4,7 @@ Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -20,13 +20,18 @@ People = Literal["real", "invented"]
 class Options:
     """How an upgrade runs; ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
 
-    batch_size: records a transaction, at the most; pause: seconds between two of them, at the
-    least. dry_run: everything happens in one transaction, which the caller rolls back.
-    remove_created: a way back also removes the leads that the import created, where nobody has
-    touched or referenced them since. statement_timeout: seconds that a batch may take. why_stop:
-    asked between batches; a reason, such as "the time is over", stops the import there. people: an
-    upgrade imports the export, or its twin. ran_by, release: who runs it and which release of the
-    code it is, for the ledger.
+    - batch_size: records a transaction, at the most.
+    - pause: seconds between two batches, at the least.
+    - dry_run: everything happens in one transaction, which the caller rolls back.
+    - new_crm: make the bundled CRM although other tables have phones.
+    - remove_created: a revert also removes the leads that the import created, if nobody has touched
+      or referenced them since.
+    - statement_timeout: seconds that a batch may take.
+    - why_stop: asked between batches. A reason, such as "the time is over", stops the import there.
+    - people: an upgrade imports the export, or its twin.
+    - look: connects to the database that a script is for, to see its table of leads. None if no
+      database is named.
+    - ran_by, release: who runs it and which release of the code it is, for the ledger.
     """
 
     batch_size: int = 1000
@@ -37,6 +42,7 @@ class Options:
     statement_timeout: float = 30
     why_stop: Callable[[], str | None] = lambda: None
     people: People = "real"
+    look: Callable[[], AbstractContextManager[Connection | None]] = nullcontext
     ran_by: str = ""
     release: str = ""
 

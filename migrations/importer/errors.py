@@ -12,10 +12,6 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
 __all__ = [
-    "OVERTAKEN",
-    "UPDATED_TWICE",
-    "WITHOUT_LEAD",
-    "WROTE_ELSEWHERE",
     "CannotUnseal",
     "DatabaseFailed",
     "DatabaseRefused",
@@ -36,6 +32,9 @@ WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
 OVERTAKEN = "LI003"
 UPDATED_TWICE = "LI004"
+REFUSED_BY_TABLE = "LI005"
+CHANGED_BY_TRIGGER = "LI006"
+TAKEN = "LI007"
 """The SQLSTATEs of our own assertions (``sql/``); their messages name tables, no values."""
 
 RETRYABLE = {
@@ -124,8 +123,18 @@ class OvertakenByAnother(DatabaseFailed):
 
 
 class TooManyAtOnce(DatabaseFailed):
-    """A batch took longer than it may, or cannot be done as a whole: fewer records at a
-    time may do."""
+    """A batch cannot be done as a whole: fewer records at a time may do, or show which one it is.
+
+    alone: what to do if it is one record alone. look_again: the site may have been in the way, so
+    the same batch is tried once more.
+    """
+
+    def __init__(
+        self, message: str, sqlstate: str = "", *, alone: str, look_again: bool = False
+    ) -> None:
+        super().__init__(message, sqlstate)
+        self.alone = alone
+        self.look_again = look_again
 
 
 class Stopped(ImportStopped):
@@ -160,47 +169,40 @@ def from_database(
             f"{doing}: the connection to the server was lost. Run the same command again.",
             lost=True,
         )
-    if too_many := _too_many(sqlstate, out_of_time):
-        return TooManyAtOnce(f"{doing}: {too_many}.", sqlstate)
-    if sqlstate == OVERTAKEN:
-        return OvertakenByAnother(
-            f"{doing}: another process is at the same import. Run the same command again."
-        )
-    if sqlstate == WROTE_ELSEWHERE:
-        return DatabaseFailed(
-            f"{doing}: rolled back, for {getattr(diagnostics, 'message_primary', '')}. A trigger "
-            f"or rule on leads "
-            "does that: let it return where current_setting('app.skip_audit', true) = 'on', then "
-            "run again.",
-            sqlstate,
-        )
+    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
+        return TooManyAtOnce(f"{doing}: a statement ran out of time.", sqlstate, alone=_BUSY)
     if passing := _passing(sqlstate, diagnostics):
         return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
+    if sqlstate.startswith("LI"):
+        return _of_ours(sqlstate, doing, diagnostics)
     return DatabaseFailed(
         f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate
     )
 
 
-def _too_many(sqlstate: str, out_of_time: bool) -> str | None:
-    """What fewer records at a time would not meet, if it is such a thing."""
-    if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
-        return "a statement ran out of time"
-    if sqlstate == UPDATED_TWICE:
-        return "two of them have updated one lead"
-    return None
+def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
+    """What our own functions have raised."""
+    if sqlstate == OVERTAKEN:
+        return OvertakenByAnother(
+            f"{doing}: another process is at the same import. Run the same command again."
+        )
+    if sqlstate == WROTE_ELSEWHERE:
+        wrote = getattr(diagnostics, "message_primary", "")
+        return DatabaseFailed(
+            f"{doing}: rolled back, because {wrote}. A trigger or "
+            "rule on leads does that: let it return where current_setting('app.skip_audit', true) "
+            "= 'on', then run again.",
+            sqlstate,
+        )
+    fact, alone, look_again = _NARROWED[sqlstate]
+    about = _about(diagnostics)
+    told = f"{doing}: {fact}{about and f' ({about})'}."
+    return TooManyAtOnce(told, sqlstate, alone=alone, look_again=look_again)
 
 
 def _passing(sqlstate: str, diagnostics: object) -> str | None:
     """What is in the way for a moment, if it is such a thing."""
     if sqlstate in RETRYABLE:
-        return _answer(sqlstate, None, diagnostics)
-    if sqlstate == WITHOUT_LEAD:
-        return (
-            "leads changed while the batch looked at them, or a trigger or a constraint keeps a "
-            "record out"
-        )
-    if sqlstate == errorcodes.UNIQUE_VIOLATION:
-        # The next attempt finds the lead that the site has added.
         return _answer(sqlstate, None, diagnostics)
     return None
 
@@ -212,12 +214,21 @@ def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) ->
         if sqlstate in _KNOWN
         else type(driver).__name__
     )
+    about = _about(diagnostics)
+    return " ".join(filter(None, ["the server answered", sqlstate, name, about and f"({about})"]))
+
+
+def _about(diagnostics: object) -> str:
+    """The names in a server's refusal, and the code of what our function has caught."""
     nouns = (
         (noun, getattr(diagnostics, f"{noun}_name", None))
         for noun in ("table", "column", "constraint")
     )
-    about = ", ".join(f"{noun} {found}" for noun, found in nouns if found)
-    return " ".join(filter(None, ["the server answered", sqlstate, name, about and f"({about})"]))
+    names = [f"{noun} {found}" for noun, found in nouns if found]
+    code = getattr(diagnostics, "message_detail", None) or ""
+    if code in _KNOWN:
+        names.append(f"{code} {errorcodes.lookup(code).lower().replace('_', ' ')}")
+    return ", ".join(names)
 
 
 def _is_lost(error: DBAPIError | DriverError, driver: BaseException | None, sqlstate: str) -> bool:
@@ -241,6 +252,36 @@ def _next_action(sqlstate: str) -> str:
 _KNOWN = {
     value for name, value in vars(errorcodes).items() if name.isupper() and isinstance(value, str)
 }
+_BUSY = (
+    "It is one record alone, so a smaller batch does not help. See what the server is busy with. "
+    "What was committed stays. Run again to continue."
+)
+_NARROWED = {
+    WITHOUT_LEAD: (
+        "leads changed while the batch looked at them, or a trigger keeps a row out",
+        "What was committed stays. Look which trigger drops rows, then run again.",
+        True,
+    ),
+    UPDATED_TWICE: ("two of them have updated one lead", _BUSY, False),
+    REFUSED_BY_TABLE: (
+        "the table refuses a row",
+        "What was committed stays. Look at that column or rule, then run again.",
+        False,
+    ),
+    CHANGED_BY_TRIGGER: (
+        "a trigger changes what is written, so it was rolled back",
+        "What was committed stays. Let the trigger return the row as it is where "
+        "current_setting('app.skip_audit', true) = 'on', then run again.",
+        False,
+    ),
+    TAKEN: (
+        "another lead has a value that must be unique",
+        "What was committed stays. Look at that lead, then run again.",
+        True,
+    ),
+}
+"""What our functions raise and fewer records may show the reason of: the fact, what to do about one
+record, and whether the site may have been in the way."""
 _ACTIONS = {
     errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays; run again when "
     "they agree.",

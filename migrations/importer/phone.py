@@ -21,15 +21,26 @@ read them. Strings with a backslash are E'…': they mean the same whatever the 
 import re
 from collections.abc import Sequence
 
-__all__ = ["KEY_FUNCTION", "are_phones"]
+__all__ = ["KEY_FUNCTION", "SEPARATORS", "TRUNK_ZERO", "are_phones"]
 
 KEY_FUNCTION = "lead_phone_key_v1"
 
-_SEPARATORS = re.compile(
+SEPARATORS = re.compile(
     r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+"
 )
 _TEL = re.compile(r"(?<![^\0])tel:", re.IGNORECASE | re.ASCII)
-_TRUNK_ZERO = re.compile(r"(?<![^\0])((?:\+|00)(?!39\()[1-9][0-9]{0,2})\(0\)")
+TRUNK_ZERO = re.compile(
+    r"""
+    (?<![^\0]) (
+        (?:\+|00)
+        (?: 20|21[1238]|23[1234]|24[39]|25[012456]|26[012345]|27|291|3[123]
+          | 35[3589]|37[03457]|38[01235679]|4[013469]|42[13]|508|5[134578]|59[0134568]
+          | 6[012346]|686|8[1246]|85[056]|88[06]|9[0123458]|96[123467]|97[01267]|99[456] )
+    ) \(0\)
+    """,
+    re.VERBOSE,
+)
+"""The calling codes of libphonenumber's regions whose national prefix is 0."""
 _PHONES = re.compile(
     r"""
     (?:
@@ -54,10 +65,10 @@ def are_phones(texts: Sequence[str]) -> bool:
     numbers = "\0".join(texts)
     if numbers.count("\0") != len(texts) - 1:
         return False
-    numbers = _SEPARATORS.sub("", numbers)
+    numbers = SEPARATORS.sub("", numbers)
     if ":" in numbers:
         numbers = _TEL.sub("", numbers)
     if "(0)" in numbers:
-        numbers = _TRUNK_ZERO.sub(r"\1", numbers)
+        numbers = TRUNK_ZERO.sub(r"\1", numbers)
     numbers = numbers.replace("(", "").replace(")", "")
     return _PHONES.fullmatch(numbers + "\0") is not None

@@ -11,10 +11,9 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import astuple
 
-from migrations.importer.declaration import Lookup
-from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem, Stopped
+from migrations.importer.errors import ExportRefused, Problem, Stopped
 from migrations.importer.export.reading import Export
-from migrations.importer.names import literal, quoted
+from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
 from migrations.importer.record import as_text
 from migrations.importer.session import Session, copy_text
@@ -26,7 +25,6 @@ __all__ = [
     "copy_export",
     "create_stage",
     "drop_stage",
-    "find_misfits",
     "fold_repeats",
     "leave_out_rejected",
     "refuse_rejected",
@@ -101,24 +99,6 @@ def convert(session: Session, table: LeadsTable) -> None:
         session.execute(statement("convert"))
 
 
-def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
-    """List in ``lead_import_rejected`` the records that the table has no room for.
-
-    start: the position of the first record that is not imported yet. Raises ``DatabaseRefused`` if
-    a lookup's ``otherwise`` finds nobody.
-    """
-    for column in table.lookups:
-        _check_otherwise(session, table, column)
-    with session.transaction("holding the records against the table"):
-        for column, longest in table.limited:
-            session.execute(
-                statement("find_too_long", table=table, column=column, longest=longest), start=start
-            )
-        for unique in session.execute(statement("find_unique", table=table)).all():
-            if table.writes(unique.columns):
-                session.execute(statement("find_taken", table=table, unique=unique), start=start)
-
-
 def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
     """Refuse an export with records that were rejected, or leave them out.
 
@@ -142,23 +122,6 @@ def fold_repeats(session: Session, table: LeadsTable) -> None:
         session.execute(statement("find_repeats"))
         session.execute(statement("fold_repeats", table=table))
         session.execute(statement("drop_repeats"))
-
-
-def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
-    target = column.target
-    assert isinstance(target, Lookup)
-    if target.otherwise is None:
-        return
-    wanted = (
-        f"SELECT count(*) FROM lead_import_found WHERE field = {literal(column.field.name)} "
-        f"AND value = {literal(target.otherwise)}"
-    )
-    if not session.execute(wanted).scalar_one():
-        raise DatabaseRefused(
-            f"{table.leads.table}.{column.bare}: otherwise={target.otherwise!r} is nobody in "
-            f"{target.table}, or more than one. Nothing was written. Change the declaration in "
-            "migrations/crm.py or add that row, then try again."
-        )
 
 
 def _look_up(column: Column) -> str:

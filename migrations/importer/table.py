@@ -38,7 +38,8 @@ class Found:
     type: with its limits, such as ``character varying(20)``; base: without them.
     is_text: whether it holds texts, of a domain too. is_filled: whether the server has a value for
     it where none is given. is_key: whether it is part of a unique index that a foreign key could
-    refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any byte.
+    refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any byte. default: its
+    SQL.
     """
 
     type: str
@@ -48,6 +49,7 @@ class Found:
     is_filled: bool = False
     is_key: bool = False
     is_bytewise: bool = True
+    default: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,11 @@ class Column:
     @property
     def for_new(self) -> str:
         """SQL for the value of a new lead."""
-        blank = self._blank()
-        return f"coalesce({self.staged}, {blank})" if blank else self.staged
+        return f"coalesce({self.staged}, {self.blank})" if self.blank else self.staged
 
-    def _blank(self) -> str | None:
-        """What a new lead gets for a blank, if it is not NULL."""
+    @property
+    def blank(self) -> str | None:
+        """SQL for what a new lead gets for a blank, if it is not NULL."""
         target = self.target
         if isinstance(target, Values | Lookup) and target.otherwise is not None:
             otherwise = literal(target.otherwise)
@@ -193,6 +195,7 @@ class LeadsTable:
 
     def __init__(self, leads: Leads, found: Mapping[str, Found], *, keeps_blanks: bool) -> None:
         self.leads = leads
+        self.found = dict(found)
         self.keeps_blanks = keeps_blanks
         self.name = qualified(leads.table)
         self.regclass = literal(self.name.replace("\\:", ":")) + "::regclass"
@@ -264,6 +267,11 @@ class LeadsTable:
         of_fields = {column.bare for column in self.columns}
         return bool(of_fields.intersection(names)) and self.given.issuperset(names)
 
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether it can be said what some columns would hold. A sequence must not be asked."""
+        others = [self.found[name] for name in names if name not in self.given]
+        return not any("nextval" in (found.default or "") for found in others)
+
     def told(self, column: Column) -> str:
         """Name a column in a message."""
         return f"{self.leads.table}.{column.bare}"
@@ -284,9 +292,12 @@ class LeadsTable:
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
                 yield moment.name, moment.of("s.created_at")
-        for name, sql in self.new.items():
-            if name in map(quoted, names):
-                yield name, f"CASE WHEN l._id IS NULL THEN {sql} ELSE l.{name} END"
+        for name in names:
+            if name in self.leads.new or name not in self.given:
+                default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
+                made = f"CAST(({default}) AS {self.found[name].type})"
+                is_new = f"CASE WHEN l._id IS NULL THEN {made} ELSE l.{quoted(name)} END"
+                yield quoted(name), is_new
 
     @property
     def touch_position(self) -> int:

@@ -60,11 +60,12 @@ from migrations.importer.ledger import (
     get_receipt,
     start_import,
 )
+from migrations.importer.misfits import find_misfits
 from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.schema.crm import create_crm
-from migrations.importer.schema.leads import assumed_table, count_leads_in_words, find_table
+from migrations.importer.schema.leads import count_leads_in_words, find_table, table_for_script
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
 from migrations.importer.schema.preflight import check_import, check_removal
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
@@ -75,7 +76,6 @@ from migrations.importer.staging import (
     copy_export,
     create_stage,
     drop_stage,
-    find_misfits,
     fold_repeats,
     refuse_rejected,
     stage_export,
@@ -329,7 +329,8 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     context.output_buffer.write(
         "-- This script holds personal data: keep it as carefully as the database.\n"
     )
-    table = assumed_table(import_.leads, keeps_blanks=import_.keeps_blanks)
+    options = options_of(context)
+    table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
     script = Script(context.output_buffer)
     script.execute("SET client_encoding = 'UTF8'")
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
@@ -338,7 +339,6 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     copy_export(script, table, export)
     convert(script, table)
     fold_repeats(script, table)
-    options = options_of(context)
     start_import(script, import_.pinned, options)
     for first in range(0, export.count, options.batch_size):
         batch = Batch(first, min(first + options.batch_size, export.count))

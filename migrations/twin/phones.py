@@ -21,6 +21,7 @@ holds the two together.
 import re
 from typing import NamedTuple
 
+from migrations.importer.phone import SEPARATORS, TRUNK_ZERO
 from migrations.twin.mask import Mask
 
 __all__ = ["is_invented", "key_of", "masked_phone"]
@@ -30,14 +31,7 @@ LONGEST = 40
 
 BRITISH_DIGITS, FOREIGN_DIGITS, HASHED_DIGITS = 10, 12, 13
 
-KEEP_THE_ZERO = ("39",)
-"""Countries whose bracketed zero belongs to the number."""
-
-_SEPARATOR = re.compile(
-    r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]"
-)
 _TEL = re.compile(r"tel:", re.IGNORECASE)
-_TRUNK_ZERO = re.compile(r"(?:\+|00)([1-9][0-9]{0,2})(\(0\))")
 _EXTENSION = re.compile(r"(?<=[0-9])(?:;?ext(?:n|ension)?[:=]?|[x#])([0-9]{1,7})$", re.IGNORECASE)
 _DECIMAL = re.compile(r"\s*[0-9]{9,}(\.0)\s*")
 _INVENTED = re.compile(r"(?:444[0-9]{10}|999[0-9]{12}|89[0-9]{13})(?:x[0-9]{1,7})?")
@@ -47,13 +41,15 @@ class _Phone(NamedTuple):
     """What a spelling says.
 
     key: the digits of its key, without the extension. places: where in the text the digits stand
-    that are its own: of a British number the national ones, of others all of the key. is_bare: it
-    begins with national digits, without any prefix.
+    that are its own: of a British number the national ones, of others all of the key. zero: where
+    the bracketed zero stands that does not count; -1 if there is none. is_bare: it begins with
+    national digits, without any prefix.
     """
 
     key: str
     extension: str
     places: list[int]
+    zero: int
     is_bare: bool
 
 
@@ -94,8 +90,11 @@ def _masked_key(mask: Mask, key: str) -> str:
 
 def _spelled_as(text: str, phone: _Phone, key: str) -> str:
     """A text with another key's digits; what is more of them stands behind the last one."""
-    digits = key.removeprefix("44") if phone.key.startswith("44") else key
+    is_british = phone.key.startswith("44")
+    digits = key.removeprefix("44") if is_british else key
     characters = list(text)
+    if phone.zero >= 0 and not is_british:
+        characters[phone.zero] = ""  # behind another country's code it would count
     for place, digit in zip(phone.places, digits, strict=False):
         characters[place] = digit
     characters[phone.places[-1]] += digits[len(phone.places) :]
@@ -115,19 +114,20 @@ def _without_decimal(text: str) -> str:
 
 
 def _read(text: str) -> _Phone:
-    places = [place for place, mark in enumerate(text) if not _SEPARATOR.match(mark)]
+    places = [place for place, mark in enumerate(text) if not SEPARATORS.match(mark)]
     if _TEL.match(_at(text, places)):
         del places[:4]
-    zero = _TRUNK_ZERO.match(_at(text, places))
-    if zero and zero[1] not in KEEP_THE_ZERO:
-        del places[zero.start(2) : zero.end(2)]
+    zero = -1
+    if bracketed := TRUNK_ZERO.match(_at(text, places)):
+        zero = places[bracketed.end(1) + 1]
+        del places[bracketed.end(1) : bracketed.end()]
     places = [place for place in places if text[place] not in "()"]
     extension = _EXTENSION.search(_at(text, places))
     if extension:
         del places[extension.start() :]
     key, is_bare = _key(_at(text, places))
     own = len(key.removeprefix("44"))
-    return _Phone(key, extension[1] if extension else "", places[-own:], is_bare)
+    return _Phone(key, extension[1] if extension else "", places[-own:], zero, is_bare)
 
 
 def _key(number: str) -> tuple[str, bool]:

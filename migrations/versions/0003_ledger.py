@@ -51,7 +51,7 @@ TABLES = (
         folded="bigint NOT NULL",
         created_ids="text[] NOT NULL",
         created_records="integer[] NOT NULL",
-        added_by="bigint NOT NULL DEFAULT txid_current()",
+        added_by="bigint NOT NULL",
     ),
     # field: "" where the whole record is meant. No value of a record is kept.
     Table(

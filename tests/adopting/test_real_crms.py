@@ -1,6 +1,9 @@
 """The bundled export in other CRMs' tables: each field where the declaration says, and nothing else
 touched."""
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +13,13 @@ from sqlalchemy import URL
 from migrations import crm as declared
 from migrations.__main__ import main
 from tests.adopting.crms import CRMS, REFUSED, Crm, build
+from tests.conftest import NewDatabase
 from tests.support.bundled import BEFORE_IMPORT
 from tests.support.database import run, shown, value
 from tests.support.previews import preview_of
-from tests.support.upgrades import downgrade, upgrade
+from tests.support.projects import copy_project
+from tests.support.servers import tool
+from tests.support.upgrades import alembic_command, downgrade, upgrade
 
 LEDGER = {"lead_imports", "lead_import_batches", "lead_import_rejects", "lead_before_images"}
 
@@ -110,3 +116,26 @@ def test_what_cannot_be_imported_is_refused_by_name(
         upgrade(database)
     assert rows(database) == before
     assert value(database, "SELECT to_regclass('lead_imports')") is None
+
+
+@pytest.mark.parametrize("crm", CRMS, ids=lambda crm: crm.name)
+def test_a_script_does_the_same(
+    crm: Crm, url: URL, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    """It is written for the table that is there, and psql runs it on that database or a copy."""
+    project = copy_project(tmp_path)
+    (project / "migrations" / "crm.py").write_text(
+        "from migrations.importer.v1 import Leads\n\n"
+        f"LEADS = Leads.from_json({crm.leads.as_json()!r})\n",
+        encoding="utf-8",
+    )
+    command = [*alembic_command("upgrade", "head", root=project), "--sql"]
+    environ = {**os.environ, "DATABASE_URL": shown(url)}
+    script = subprocess.check_output(command, cwd=project, env=environ, stderr=subprocess.DEVNULL)
+    other = new_database()
+    build(other, crm.name)
+    psql = [tool("psql", url), "-qX", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, shown(other)]
+    ran = subprocess.run(psql, input=script, check=False, capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert outcome(other) == (216, 1, 0)
+    assert "users" not in rows(other) or "users" in rows(url)

@@ -18,6 +18,8 @@ from phonenumbers import (
     example_number_for_type,
     format_number,
     format_out_of_country_calling_number,
+    national_significant_number,
+    parse,
 )
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
@@ -190,6 +192,9 @@ def test_another_extension_is_another_key(keys: Keys) -> None:
 
 # libphonenumber's.
 
+LONGEST = 15
+"""Digits of a key: ITU-T E.164."""
+
 
 def examples() -> Iterator[PhoneNumber]:
     """Every example number that libphonenumber has, of every region and type."""
@@ -242,6 +247,20 @@ def test_agrees_with_libphonenumber_on_every_region(keys: Keys, spelling: str) -
     phones = [SPELLINGS[spelling](number) for number in EXAMPLES]
     assert len(phones) > 1000
     assert differences(phones, keys(phones), [e164(number) for number in EXAMPLES]) == []
+
+
+def test_agrees_with_libphonenumber_on_the_bracketed_zero(keys: Keys) -> None:
+    """It goes where it is the trunk prefix and stays where it is part of the number."""
+    expected = {}
+    for number in EXAMPLES:
+        national = national_significant_number(number)
+        phone = f"+{number.country_code} (0){national.removeprefix('0')}"
+        expected[phone] = e164(parse(phone, None))
+    # In Colombia libphonenumber takes it from some numbers and leaves it in others.
+    expected = {phone: key for phone, key in expected.items() if not phone.startswith("+57 ")}
+    phones = [phone for phone, key in expected.items() if len(key) <= LONGEST]
+    assert len(phones) > 700
+    assert differences(phones, keys(phones), [expected[phone] for phone in phones]) == []
 
 
 def test_agrees_with_libphonenumber_on_national_spellings_in_britain(keys: Keys) -> None:

@@ -189,7 +189,7 @@ def test_a_trigger_that_writes_at_the_commit_is_found_too(crm: URL) -> None:
     before = picture(crm)
     with pytest.raises(
         CommandError,
-        match=r"rolled back, for the import would have written settings \(217 inserted",
+        match=r"rolled back, because the import would have written settings \(217 inserted",
     ):
         upgrade(crm)
     assert picture(crm) == before

@@ -61,7 +61,8 @@ def build_a_million(url: URL) -> None:
     """Leads, and calls to them, that the server has never looked at: it has no statistics, and will
     not make any."""
     build_crm(url)
-    run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
+    for table in ("leads", "lead_before_images"):
+        run(url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
     run(url, "ALTER TABLE leads DISABLE TRIGGER USER")
     run(
         url,

@@ -273,7 +273,7 @@ def test_a_trigger_that_writes_more_stops_the_downgrade(
     add_lead(crm, phone="0600000001", full_name="Bystander")
     trigger(crm, body, "AFTER DELETE ON leads FOR EACH ROW WHEN (OLD.full_name <> 'Bystander')")
     before = picture(crm)
-    with pytest.raises(CommandError, match="rolled back, for the import would have written"):
+    with pytest.raises(CommandError, match="rolled back, because the import would have written"):
         downgrade(crm, *REMOVE)
     assert picture(crm) == before
 

@@ -9,7 +9,7 @@ import pytest
 from alembic.config import Config
 
 from migrations.crm import LEADS
-from migrations.deploy.given import is_local
+from migrations.deploy.given import names_database
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
 from migrations.importer.ledger import Receipt
 from migrations.importer.v1 import Import, People
@@ -158,13 +158,14 @@ def test_a_twin_is_the_same_import_of_another_file() -> None:
     assert BUNDLED.of("invented") == BUNDLED.as_imported("c" * 64) == BUNDLED
 
 
-def test_a_database_is_local_if_nobody_has_named_one() -> None:
+def test_a_database_is_local_if_nobody_has_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the environment, nor a program that runs Alembic, whatever they name."""
-    config = Config()
-    assert is_local(config, {})
     for variable in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
-        assert not is_local(config, {variable: ""})
+        monkeypatch.delenv(variable, raising=False)
+    assert not names_database(Config())
+    assert names_database(Config(attributes={"connection": object()}))
+    config = Config()
     config.set_main_option("sqlalchemy.url", "postgresql://there/crm")
-    assert not is_local(config, {})
-    handed_over = Config(attributes={"connection": object()})
-    assert not is_local(handed_over, {})
+    assert names_database(config)
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", "")
+    assert names_database(Config())

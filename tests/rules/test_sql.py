@@ -9,6 +9,7 @@ import pytest
 from migrations.crm import LEADS
 from migrations.importer import sql
 from migrations.importer.declaration import E164, Leads, Lookup, New, Numeric, Values
+from migrations.importer.misfits import Rule
 from migrations.importer.schema.leads import assumed_table
 from migrations.importer.sql import statement
 from migrations.importer.table import Found, LeadsTable
@@ -55,6 +56,8 @@ UNIQUE = SimpleNamespace(
     keys=["lower(email)"], predicate="email IS NOT NULL", columns=["email"], name="unique_email"
 )
 
+RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails")
+
 
 def rendered(name: str, table: LeadsTable) -> str | None:
     """A template for a table; None if that table has no use for it."""
@@ -65,6 +68,13 @@ def rendered(name: str, table: LeadsTable) -> str | None:
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
         "find_taken": {"unique": UNIQUE},
+        "find_broken": {"rule": RULE, "start": 0},
+        "find_late_sequence": {
+            "name": "'sales.customers'",
+            "id": "'id'",
+            "column": "id",
+            "table": "sales.customers",
+        },
         "compare": {"kind": "updated"},
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},

@@ -123,7 +123,7 @@ def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
         ("447700900548", "44XXXXXXXXXXX"),
         ("0169 772345", "0XXX XXXXXXXX"),
         ("+1 212 555 0123 x12", "+X XXX XXX XXXXXXXX x12"),
-        ("0049 (0)30 123456", "00XX (0)XX XXXXXXXXXXX"),
+        ("0049 (0)30 123456", "00XX ()XX XXXXXXXXXXX"),
         ("+39 (0)6 1234 5678", "+XX (X)X XXXX XXXXXXX"),
         ("12125550123", "XXXXXXXXXXXXXXX"),
         ("0044" + " " * 20 + "7700900548 ext. 1234567", "+44XXXXXXXXXXX x1234567"),

@@ -14,8 +14,6 @@ import re
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,11 +31,8 @@ __all__ = ["Export", "Piece", "find_export", "open_content", "open_export"]
 Piece = tuple[Sequence[int], list[Any]]
 """Records, and the position of each."""
 
-_OPEN_AS_IT_IS = os.O_RDONLY | reduce(
-    or_,
-    (getattr(os, word, 0) for word in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")),
-)
-"""Follow no link, wait for no FIFO's writer, change no byte. No system has all four."""
+_AS_IT_IS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+"""No link is followed, no FIFO's writer waited for, no byte changed. No system has all four."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _SEALED = b"age-encryption.org/v1\n"
@@ -241,7 +236,7 @@ def _open_regular_file(path: Path) -> BinaryIO:
         problem = Problem(0, "", "cannot be opened: is a symbolic link: put the file itself there")
         raise ExportRefused(path.name, [problem])
     try:
-        descriptor = os.open(path, _OPEN_AS_IT_IS)
+        descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in _AS_IT_IS))
     except OSError as error:
         problem = Problem(0, "", f"cannot be opened: {error.strerror or '?'}")
         raise ExportRefused(path.name, [problem]) from None

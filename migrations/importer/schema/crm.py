@@ -29,7 +29,9 @@ def create_crm(context: RevisionContext, leads: Leads, *tables: Table) -> list[s
     tables: the bundled CRM's. Raises ``DatabaseRefused`` before anything is made.
     """
     if context.as_sql:
-        return create_tables(context, *tables)
+        with options_of(context).look() as database:
+            has_leads = database is not None and is_there(database, leads)
+        return [] if has_leads else create_tables(context, *tables)
     connection = connection_of(context)
     if is_there(connection, leads):
         if problems := misfits(connection, leads):

@@ -11,8 +11,9 @@ from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
+from migrations.importer.context import Options
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
-from migrations.importer.names import as_sql, literal, qualified
+from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.sql import statement
 from migrations.importer.table import Found, LeadsTable
 
@@ -23,6 +24,7 @@ __all__ = [
     "find_table",
     "is_there",
     "misfits",
+    "table_for_script",
 ]
 
 MOST_COUNTED = 1_000_000
@@ -47,6 +49,14 @@ def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = Tru
     """Find the declared table. Columns that are not there are in ``missing``."""
     rows = _columns(connection, leads)
     return LeadsTable(leads, {row.name: _found(row) for row in rows}, keeps_blanks=keeps_blanks)
+
+
+def table_for_script(options: Options, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
+    """Return the table that a script is for: as it is there, else as the baseline makes it."""
+    with options.look() as connection:
+        if connection is not None and is_there(connection, leads):
+            return find_table(connection, leads, keeps_blanks=keeps_blanks)
+    return assumed_table(leads, keeps_blanks=keeps_blanks)
 
 
 def assumed_table(leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
@@ -87,6 +97,7 @@ def misfits(connection: Connection, leads: Leads) -> list[str]:
             problems += _label_problems(connection, leads, inner, rows[inner.column])
     if not problems:
         problems += _sql_problems(connection, leads, rows)
+        problems += _sequence_problems(connection, leads, rows)
     return problems
 
 
@@ -108,6 +119,7 @@ def _found(row: Row[tuple[object, ...]]) -> Found:
         is_filled=row.is_filled,
         is_key=row.is_key,
         is_bytewise=row.is_bytewise,
+        default=row.default,
     )
 
 
@@ -214,6 +226,26 @@ def _label_problems(
     wanted = [*values.values.values(), *([values.otherwise] if values.otherwise else [])]
     for value in sorted(set(wanted) - labels):
         yield f"{leads.table}.{values.column}: {row.base} has no value {value!r}"
+
+
+def _sequence_problems(
+    connection: Connection, leads: Leads, rows: dict[str, Row[tuple[object, ...]]]
+) -> Iterator[str]:
+    if rows[leads.id].base not in ("integer", "bigint", "smallint"):
+        return
+    asked = statement(
+        "find_late_sequence",
+        name=_name(leads),
+        id=literal(leads.id),
+        column=quoted(leads.id),
+        table=qualified(leads.table),
+    )
+    for late in connection.execute(text(asked)):
+        yield (
+            f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
+            "rows were added with ids of their own: "
+            f"SELECT setval('{late.sequence}', {late.largest})"
+        )
 
 
 def _sql_problems(

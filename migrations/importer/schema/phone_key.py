@@ -15,7 +15,7 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
-from migrations.importer.schema.leads import assumed_table, find_table
+from migrations.importer.schema.leads import find_table, table_for_script
 from migrations.importer.schema.preflight import refuse
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -40,7 +40,8 @@ def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     # A dry run is one transaction, in which nothing can be built concurrently.
     with nullcontext() if options_of(context).dry_run else context.autocommit_block():
         if context.as_sql:
-            context.execute(_create_index(assumed_table(leads), "CONCURRENTLY"))
+            table = table_for_script(options_of(context), leads)
+            context.execute(_create_index(table, "CONCURRENTLY"))
         else:
             connection = connection_of(context)
             table = find_table(connection, leads)

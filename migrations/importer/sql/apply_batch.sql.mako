@@ -41,6 +41,11 @@ DECLARE
     _created_ids text[];
     _created_records integer[];
     _created bigint;
+    _added_by bigint;
+    _changed_by_triggers bigint;
+    _sqlstate text;
+    _constraint text;
+    _column text;
     _locked bigint;
     _changed bigint;
     _updated bigint;
@@ -86,89 +91,126 @@ ${shared.look_at_writes()}
     ) AS l
     WHERE s.record >= _first AND s.record < _end;
 
-    -- step: add leads
-    -- A plain INSERT, whose rows come back in the order of the records.
-    WITH added AS (
-        INSERT INTO ${table.name} AS l (
-            ${(",\n            ").join(name for name, _ in values)}
-        )
-        SELECT
-            ${(",\n            ").join(value for _, value in values)}
-        FROM lead_import_stage AS s
-        WHERE s.record >= _first AND s.record < _end
-            AND s.record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY s.record
-        RETURNING l.${table.id} AS id
-    )
-    SELECT coalesce(array_agg(CAST(id AS text)), '{}') INTO _created_ids FROM added;
-    _created := cardinality(_created_ids);
-    _created_records := ARRAY(
-        SELECT record
-        FROM lead_import_stage
-        WHERE record >= _first AND record < _end
-            AND record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY record
-    );
-
-    -- step: lock leads
-    -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
-    -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
-    -- what was locked, the site's last word.
-    WITH locked AS MATERIALIZED (
-        SELECT
-            s.record,
-            l._id,
-            l._old_values,
-            (${table.differs()}) AS differs
-        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
-        JOIN lead_import_stage AS s ON s.record = p.record
-        CROSS JOIN LATERAL (
+    -- What the table refuses is told without the row: its text would stand in the server's log.
+    BEGIN
+        -- step: add leads
+        -- A plain INSERT, whose rows come back in the order of the records.
+        WITH added AS (
+            INSERT INTO ${table.name} AS l (
+                ${(",\n            ").join(name for name, _ in values)}
+            )
             SELECT
-                l.${table.id} AS _id,
-                ARRAY[
-                    ${(",\n                    ").join(old)}
-                ]::text[] AS _old_values,
-                ${(",\n                ").join(columns)}
-            FROM ${table.name} AS l
-            WHERE l.${table.id} = p.lead_id
-                AND (
-                    l.ctid = p.seen
-                    OR ${is_lead}
-                )
-            LIMIT 1
-            FOR NO KEY UPDATE
-        ) AS l
-    ),
-    -- step: keep before-images
-    kept AS (
-        INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
-        SELECT _import, record, CAST(_id AS text), _old_values, now()
-        FROM locked
-        WHERE differs
-        RETURNING record
-    )
-    SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+                ${(",\n            ").join(value for _, value in values)}
+            FROM lead_import_stage AS s
+            WHERE s.record >= _first AND s.record < _end
+                AND s.record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY s.record
+            RETURNING l.${table.id} AS id, l.xmin AS added_by
+        )
+        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(added_by AS text) AS bigint))
+        INTO _created_ids, _added_by
+        FROM added;
+        _created := cardinality(_created_ids);
+        _created_records := ARRAY(
+            SELECT record
+            FROM lead_import_stage
+            WHERE record >= _first AND record < _end
+                AND record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY record
+        );
 
-    -- step: update leads
+        -- step: lock leads
+        -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
+        -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
+        -- what was locked, the site's last word.
+        WITH locked AS MATERIALIZED (
+            SELECT
+                s.record,
+                l._id,
+                l._old_values,
+                (${table.differs()}) AS differs
+            FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
+            JOIN lead_import_stage AS s ON s.record = p.record
+            CROSS JOIN LATERAL (
+                SELECT
+                    l.${table.id} AS _id,
+                    ARRAY[
+                        ${(",\n                    ").join(old)}
+                    ]::text[] AS _old_values,
+                    ${(",\n                ").join(columns)}
+                FROM ${table.name} AS l
+                WHERE l.${table.id} = p.lead_id
+                    AND (
+                        l.ctid = p.seen
+                        OR ${is_lead}
+                    )
+                LIMIT 1
+                FOR NO KEY UPDATE
+            ) AS l
+        ),
+        -- step: keep before-images
+        kept AS (
+            INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
+            SELECT _import, record, CAST(_id AS text), _old_values, now()
+            FROM locked
+            WHERE differs
+            RETURNING record
+        )
+        SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+
+        -- step: update leads
 % if table.keys:
-    -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
-    _updated := 0;
+        -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
+        _updated := 0;
 % if others:
 ${update_leads(others)}
-        AND NOT (${table.differs(table.keys)});
-    GET DIAGNOSTICS _updated = ROW_COUNT;
+            AND NOT (${table.differs(table.keys)});
+        GET DIAGNOSTICS _updated = ROW_COUNT;
 % endif
-    IF _updated < _changed THEN
-        -- step: update keys
-    ${update_leads(table.compared)}
-        AND (${table.differs(table.keys)});
-        GET DIAGNOSTICS _updated_keys = ROW_COUNT;
-        _updated := _updated + _updated_keys;
-    END IF;
+        IF _updated < _changed THEN
+            -- step: update keys
+        ${update_leads(table.compared)}
+            AND (${table.differs(table.keys)});
+            GET DIAGNOSTICS _updated_keys = ROW_COUNT;
+            _updated := _updated + _updated_keys;
+        END IF;
 % else:
 ${update_leads(table.compared)};
-    GET DIAGNOSTICS _updated = ROW_COUNT;
+        GET DIAGNOSTICS _updated = ROW_COUNT;
 % endif
+
+        -- step: look at triggers
+        -- What was written is compared with what was asked, if a trigger could have changed it.
+        IF EXISTS (
+            SELECT FROM pg_catalog.pg_trigger
+            WHERE tgrelid = ${table.regclass} AND tgtype & 3 = 3 AND tgenabled <> 'D'
+        ) THEN
+            SELECT count(*) INTO _changed_by_triggers
+            FROM (
+                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                UNION ALL
+                SELECT made.record, CAST(made.lead_id AS ${table.id_type})
+                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
+            ) AS w
+            JOIN lead_import_stage AS s ON s.record = w.record
+            JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
+            WHERE ${table.differs()};
+            IF _changed_by_triggers > 0 THEN
+                RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
+                USING ERRCODE = 'LI006';
+            END IF;
+        END IF;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        GET STACKED DIAGNOSTICS
+            _sqlstate = RETURNED_SQLSTATE,
+            _constraint = CONSTRAINT_NAME,
+            _column = COLUMN_NAME;
+        RAISE EXCEPTION 'the table refuses a row' USING
+            ERRCODE = CASE WHEN _sqlstate = '23505' THEN 'LI007' ELSE 'LI005' END,
+            DETAIL = _sqlstate,
+            CONSTRAINT = _constraint,
+            COLUMN = _column;
+    END;
 
     -- step: count records
     -- The site may have taken a lead away meanwhile, or given it another phone. A trigger may keep a
@@ -192,13 +234,13 @@ ${update_leads(table.compared)};
     INSERT INTO lead_import_batches (
         import_id, first_record, next_record,
         created, updated, unchanged, rejected, folded,
-        created_ids, created_records
+        created_ids, created_records, added_by
     )
     VALUES (
         _import, _first, _end,
         _created, _changed, _staged - _created - _changed, _rejected,
         _end - _first - _staged - _rejected,
-        _created_ids, _created_records
+        _created_ids, _created_records, coalesce(_added_by, 0)
     );
     UPDATE lead_imports
     SET created = created + _created,

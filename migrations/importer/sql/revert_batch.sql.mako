@@ -34,7 +34,7 @@ ${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then
 % if table.created_at:
             AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
 % endif
-            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)\
+            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)\
 </%def>\
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
     _import bigint, _first bigint, _end bigint, _remove_created boolean

@@ -16,6 +16,11 @@ DECLARE
     _created_ids text[];
     _created_records integer[];
     _created bigint;
+    _added_by bigint;
+    _changed_by_triggers bigint;
+    _sqlstate text;
+    _constraint text;
+    _column text;
     _locked bigint;
     _changed bigint;
     _updated bigint;
@@ -86,11 +91,13 @@ BEGIN
     ) AS l
     WHERE s.record >= _first AND s.record < _end;
 
-    -- step: add leads
-    -- A plain INSERT, whose rows come back in the order of the records.
-    WITH added AS (
-        INSERT INTO leads AS l (
-            lead_number,
+    -- What the table refuses is told without the row: its text would stand in the server's log.
+    BEGIN
+        -- step: add leads
+        -- A plain INSERT, whose rows come back in the order of the records.
+        WITH added AS (
+            INSERT INTO leads AS l (
+                lead_number,
             full_name,
             phone,
             email,
@@ -101,9 +108,9 @@ BEGIN
             assigned_agent,
             created_at,
             updated_at
-        )
-        SELECT
-            coalesce(s.lead_number, ''),
+            )
+            SELECT
+                coalesce(s.lead_number, ''),
             coalesce(s.full_name, ''),
             coalesce(s.phone, ''),
             coalesce(s.email, ''),
@@ -114,32 +121,34 @@ BEGIN
             coalesce(s.assigned_agent, ''),
             s.created_at,
             s.created_at
-        FROM lead_import_stage AS s
-        WHERE s.record >= _first AND s.record < _end
-            AND s.record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY s.record
-        RETURNING l.id AS id
-    )
-    SELECT coalesce(array_agg(CAST(id AS text)), '{}') INTO _created_ids FROM added;
-    _created := cardinality(_created_ids);
-    _created_records := ARRAY(
-        SELECT record
-        FROM lead_import_stage
-        WHERE record >= _first AND record < _end
-            AND record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY record
-    );
+            FROM lead_import_stage AS s
+            WHERE s.record >= _first AND s.record < _end
+                AND s.record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY s.record
+            RETURNING l.id AS id, l.xmin AS added_by
+        )
+        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(added_by AS text) AS bigint))
+        INTO _created_ids, _added_by
+        FROM added;
+        _created := cardinality(_created_ids);
+        _created_records := ARRAY(
+            SELECT record
+            FROM lead_import_stage
+            WHERE record >= _first AND record < _end
+                AND record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY record
+        );
 
-    -- step: lock leads
-    -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
-    -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
-    -- what was locked, the site's last word.
-    WITH locked AS MATERIALIZED (
-        SELECT
-            s.record,
-            l._id,
-            l._old_values,
-            (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
+        -- step: lock leads
+        -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
+        -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
+        -- what was locked, the site's last word.
+        WITH locked AS MATERIALIZED (
+            SELECT
+                s.record,
+                l._id,
+                l._old_values,
+                (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
             OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
             OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
             OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
@@ -148,13 +157,13 @@ BEGIN
             OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
             OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
             OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent) AS differs
-        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
-        JOIN lead_import_stage AS s ON s.record = p.record
-        CROSS JOIN LATERAL (
-            SELECT
-                l.id AS _id,
-                ARRAY[
-                    CAST(l.lead_number AS text),
+            FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
+            JOIN lead_import_stage AS s ON s.record = p.record
+            CROSS JOIN LATERAL (
+                SELECT
+                    l.id AS _id,
+                    ARRAY[
+                        CAST(l.lead_number AS text),
                     CAST(l.full_name AS text),
                     CAST(l.phone AS text),
                     CAST(l.email AS text),
@@ -164,8 +173,8 @@ BEGIN
                     CAST(l.notes AS text),
                     CAST(l.assigned_agent AS text),
                     CAST(l.updated_at AS text)
-                ]::text[] AS _old_values,
-                l.lead_number,
+                    ]::text[] AS _old_values,
+                    l.lead_number,
                 l.full_name,
                 l.phone,
                 l.email,
@@ -174,27 +183,27 @@ BEGIN
                 l.postal_code,
                 l.notes,
                 l.assigned_agent
-            FROM leads AS l
-            WHERE l.id = p.lead_id
-                AND (
-                    l.ctid = p.seen
-                    OR lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
-                )
-            LIMIT 1
-            FOR NO KEY UPDATE
-        ) AS l
-    ),
-    -- step: keep before-images
-    kept AS (
-        INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
-        SELECT _import, record, CAST(_id AS text), _old_values, now()
-        FROM locked
-        WHERE differs
-        RETURNING record
-    )
-    SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+                FROM leads AS l
+                WHERE l.id = p.lead_id
+                    AND (
+                        l.ctid = p.seen
+                        OR lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+                    )
+                LIMIT 1
+                FOR NO KEY UPDATE
+            ) AS l
+        ),
+        -- step: keep before-images
+        kept AS (
+            INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
+            SELECT _import, record, CAST(_id AS text), _old_values, now()
+            FROM locked
+            WHERE differs
+            RETURNING record
+        )
+        SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
 
-    -- step: update leads
+        -- step: update leads
     UPDATE leads AS l
     SET
         lead_number = coalesce(s.lead_number, l.lead_number),
@@ -219,7 +228,48 @@ BEGIN
             OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
             OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
             OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent);
-    GET DIAGNOSTICS _updated = ROW_COUNT;
+        GET DIAGNOSTICS _updated = ROW_COUNT;
+
+        -- step: look at triggers
+        -- What was written is compared with what was asked, if a trigger could have changed it.
+        IF EXISTS (
+            SELECT FROM pg_catalog.pg_trigger
+            WHERE tgrelid = 'leads'::regclass AND tgtype & 3 = 3 AND tgenabled <> 'D'
+        ) THEN
+            SELECT count(*) INTO _changed_by_triggers
+            FROM (
+                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                UNION ALL
+                SELECT made.record, CAST(made.lead_id AS bigint)
+                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
+            ) AS w
+            JOIN lead_import_stage AS s ON s.record = w.record
+            JOIN leads AS l ON l.id = w.lead_id
+            WHERE s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent;
+            IF _changed_by_triggers > 0 THEN
+                RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
+                USING ERRCODE = 'LI006';
+            END IF;
+        END IF;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        GET STACKED DIAGNOSTICS
+            _sqlstate = RETURNED_SQLSTATE,
+            _constraint = CONSTRAINT_NAME,
+            _column = COLUMN_NAME;
+        RAISE EXCEPTION 'the table refuses a row' USING
+            ERRCODE = CASE WHEN _sqlstate = '23505' THEN 'LI007' ELSE 'LI005' END,
+            DETAIL = _sqlstate,
+            CONSTRAINT = _constraint,
+            COLUMN = _column;
+    END;
 
     -- step: count records
     -- The site may have taken a lead away meanwhile, or given it another phone. A trigger may keep a
@@ -243,13 +293,13 @@ BEGIN
     INSERT INTO lead_import_batches (
         import_id, first_record, next_record,
         created, updated, unchanged, rejected, folded,
-        created_ids, created_records
+        created_ids, created_records, added_by
     )
     VALUES (
         _import, _first, _end,
         _created, _changed, _staged - _created - _changed, _rejected,
         _end - _first - _staged - _rejected,
-        _created_ids, _created_records
+        _created_ids, _created_records, coalesce(_added_by, 0)
     );
     UPDATE lead_imports
     SET created = created + _created,

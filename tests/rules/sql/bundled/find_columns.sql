@@ -7,6 +7,7 @@ SELECT
     t.typcategory = 'S' AS is_text,
     NOT (a.attnotnull OR t.typnotnull) AS nullable,
     a.atthasdef OR a.attidentity <> '' AS is_filled,
+    CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (
@@ -17,6 +18,7 @@ SELECT
     ) AS is_key
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
 WHERE a.attrelid = to_regclass('sales.customers') AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum

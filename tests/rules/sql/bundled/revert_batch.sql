@@ -247,7 +247,7 @@ BEGIN
             AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
             AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
             AND l.created_at = s.created_at
-            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid);
+            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid);
 
         -- step: lock created leads
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
@@ -274,7 +274,7 @@ BEGIN
             AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
             AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
             AND l.created_at = s.created_at
-            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)
+            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)
         );
 
         -- step: find referring rows

@@ -16,6 +16,11 @@ DECLARE
     _created_ids text[];
     _created_records integer[];
     _created bigint;
+    _added_by bigint;
+    _changed_by_triggers bigint;
+    _sqlstate text;
+    _constraint text;
+    _column text;
     _locked bigint;
     _changed bigint;
     _updated bigint;
@@ -82,11 +87,13 @@ BEGIN
     ) AS l
     WHERE s.record >= _first AND s.record < _end;
 
-    -- step: add leads
-    -- A plain INSERT, whose rows come back in the order of the records.
-    WITH added AS (
-        INSERT INTO sales.customers AS l (
-            reference,
+    -- What the table refuses is told without the row: its text would stand in the server's log.
+    BEGIN
+        -- step: add leads
+        -- A plain INSERT, whose rows come back in the order of the records.
+        WITH added AS (
+            INSERT INTO sales.customers AS l (
+                reference,
             first_name,
             last_name,
             phone_number,
@@ -97,9 +104,9 @@ BEGIN
             created_on,
             changed_on,
             is_deleted
-        )
-        SELECT
-            coalesce(s.lead_number, ''),
+            )
+            SELECT
+                coalesce(s.lead_number, ''),
             coalesce(s.written_full_name_1, ''),
             coalesce(s.written_full_name_2, ''),
             coalesce(s.written_phone, ''),
@@ -112,45 +119,47 @@ BEGIN
             CAST(s.created_at AT TIME ZONE 'UTC' AS date),
             s.created_at AT TIME ZONE 'UTC',
             false
-        FROM lead_import_stage AS s
-        WHERE s.record >= _first AND s.record < _end
-            AND s.record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY s.record
-        RETURNING l.code AS id
-    )
-    SELECT coalesce(array_agg(CAST(id AS text)), '{}') INTO _created_ids FROM added;
-    _created := cardinality(_created_ids);
-    _created_records := ARRAY(
-        SELECT record
-        FROM lead_import_stage
-        WHERE record >= _first AND record < _end
-            AND record NOT IN (SELECT record FROM lead_import_place)
-        ORDER BY record
-    );
+            FROM lead_import_stage AS s
+            WHERE s.record >= _first AND s.record < _end
+                AND s.record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY s.record
+            RETURNING l.code AS id, l.xmin AS added_by
+        )
+        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(added_by AS text) AS bigint))
+        INTO _created_ids, _added_by
+        FROM added;
+        _created := cardinality(_created_ids);
+        _created_records := ARRAY(
+            SELECT record
+            FROM lead_import_stage
+            WHERE record >= _first AND record < _end
+                AND record NOT IN (SELECT record FROM lead_import_place)
+            ORDER BY record
+        );
 
-    -- step: lock leads
-    -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
-    -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
-    -- what was locked, the site's last word.
-    WITH locked AS MATERIALIZED (
-        SELECT
-            s.record,
-            l._id,
-            l._old_values,
-            (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+        -- step: lock leads
+        -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
+        -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
+        -- what was locked, the site's last word.
+        WITH locked AS MATERIALIZED (
+            SELECT
+                s.record,
+                l._id,
+                l._old_values,
+                (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
             OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
             OR l.bill IS DISTINCT FROM s.written_bill) AS differs
-        FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
-        JOIN lead_import_stage AS s ON s.record = p.record
-        CROSS JOIN LATERAL (
-            SELECT
-                l.code AS _id,
-                ARRAY[
-                    CAST(l.first_name AS text),
+            FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
+            JOIN lead_import_stage AS s ON s.record = p.record
+            CROSS JOIN LATERAL (
+                SELECT
+                    l.code AS _id,
+                    ARRAY[
+                        CAST(l.first_name AS text),
                     CAST(l.last_name AS text),
                     CAST(l.phone_number AS text),
                     CAST(l.email AS text),
@@ -158,37 +167,37 @@ BEGIN
                     CAST(l.owner AS text),
                     CAST(l.bill AS text),
                     CAST(l.changed_on AS text)
-                ]::text[] AS _old_values,
-                l.first_name,
+                    ]::text[] AS _old_values,
+                    l.first_name,
                 l.last_name,
                 l.phone_number,
                 l.email,
                 l.stage,
                 l.owner,
                 l.bill
-            FROM sales.customers AS l
-            WHERE l.code = p.lead_id
-                AND (
-                    l.ctid = p.seen
-                    OR lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
-                )
-            LIMIT 1
-            FOR NO KEY UPDATE
-        ) AS l
-    ),
-    -- step: keep before-images
-    kept AS (
-        INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
-        SELECT _import, record, CAST(_id AS text), _old_values, now()
-        FROM locked
-        WHERE differs
-        RETURNING record
-    )
-    SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+                FROM sales.customers AS l
+                WHERE l.code = p.lead_id
+                    AND (
+                        l.ctid = p.seen
+                        OR lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+                    )
+                LIMIT 1
+                FOR NO KEY UPDATE
+            ) AS l
+        ),
+        -- step: keep before-images
+        kept AS (
+            INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
+            SELECT _import, record, CAST(_id AS text), _old_values, now()
+            FROM locked
+            WHERE differs
+            RETURNING record
+        )
+        SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
 
-    -- step: update leads
-    -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
-    _updated := 0;
+        -- step: update leads
+        -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
+        _updated := 0;
     UPDATE sales.customers AS l
     SET
         first_name = CASE
@@ -234,11 +243,11 @@ BEGIN
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
             OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
             OR l.bill IS DISTINCT FROM s.written_bill)
-        AND NOT (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''));
-    GET DIAGNOSTICS _updated = ROW_COUNT;
-    IF _updated < _changed THEN
-        -- step: update keys
-        UPDATE sales.customers AS l
+            AND NOT (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''));
+        GET DIAGNOSTICS _updated = ROW_COUNT;
+        IF _updated < _changed THEN
+            -- step: update keys
+            UPDATE sales.customers AS l
     SET
         first_name = CASE
             WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
@@ -288,10 +297,49 @@ BEGIN
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
             OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
             OR l.bill IS DISTINCT FROM s.written_bill)
-        AND (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''));
-        GET DIAGNOSTICS _updated_keys = ROW_COUNT;
-        _updated := _updated + _updated_keys;
-    END IF;
+            AND (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''));
+            GET DIAGNOSTICS _updated_keys = ROW_COUNT;
+            _updated := _updated + _updated_keys;
+        END IF;
+
+        -- step: look at triggers
+        -- What was written is compared with what was asked, if a trigger could have changed it.
+        IF EXISTS (
+            SELECT FROM pg_catalog.pg_trigger
+            WHERE tgrelid = 'sales.customers'::regclass AND tgtype & 3 = 3 AND tgenabled <> 'D'
+        ) THEN
+            SELECT count(*) INTO _changed_by_triggers
+            FROM (
+                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                UNION ALL
+                SELECT made.record, CAST(made.lead_id AS uuid)
+                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
+            ) AS w
+            JOIN lead_import_stage AS s ON s.record = w.record
+            JOIN sales.customers AS l ON l.code = w.lead_id
+            WHERE concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+            OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
+            OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
+            OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
+            OR l.bill IS DISTINCT FROM s.written_bill;
+            IF _changed_by_triggers > 0 THEN
+                RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
+                USING ERRCODE = 'LI006';
+            END IF;
+        END IF;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        GET STACKED DIAGNOSTICS
+            _sqlstate = RETURNED_SQLSTATE,
+            _constraint = CONSTRAINT_NAME,
+            _column = COLUMN_NAME;
+        RAISE EXCEPTION 'the table refuses a row' USING
+            ERRCODE = CASE WHEN _sqlstate = '23505' THEN 'LI007' ELSE 'LI005' END,
+            DETAIL = _sqlstate,
+            CONSTRAINT = _constraint,
+            COLUMN = _column;
+    END;
 
     -- step: count records
     -- The site may have taken a lead away meanwhile, or given it another phone. A trigger may keep a
@@ -315,13 +363,13 @@ BEGIN
     INSERT INTO lead_import_batches (
         import_id, first_record, next_record,
         created, updated, unchanged, rejected, folded,
-        created_ids, created_records
+        created_ids, created_records, added_by
     )
     VALUES (
         _import, _first, _end,
         _created, _changed, _staged - _created - _changed, _rejected,
         _end - _first - _staged - _rejected,
-        _created_ids, _created_records
+        _created_ids, _created_records, coalesce(_added_by, 0)
     );
     UPDATE lead_imports
     SET created = created + _created,

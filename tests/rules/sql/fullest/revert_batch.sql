@@ -226,7 +226,7 @@ BEGIN
                 WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
             AND l.bill IS NOT DISTINCT FROM s.written_bill
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
-            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid);
+            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid);
 
         -- step: lock created leads
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
@@ -254,7 +254,7 @@ BEGIN
                 WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
             AND l.bill IS NOT DISTINCT FROM s.written_bill
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
-            AND l.xmin = CAST(CAST(m.added_by % 4294967296 AS text) AS xid)
+            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)
         );
 
         -- step: find referring rows

@@ -1,0 +1,107 @@
+"""What the table demands of a row, asked of every staged record before the first write.
+
+The server itself judges: by the lengths of texts, by unique indexes, by NOT NULL, CHECK and foreign
+keys, each over what the leads would hold. What it finds is in ``lead_import_rejected``, by record,
+field and rule. No value reaches its log.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from migrations.importer.declaration import Lookup
+from migrations.importer.errors import DatabaseRefused
+from migrations.importer.names import as_sql, literal, quoted
+from migrations.importer.session import Session
+from migrations.importer.sql import statement
+from migrations.importer.table import Column, LeadsTable
+
+__all__ = ["find_misfits"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the table.
+
+    columns: those that it looks at, by their bare names; condition: SQL over them, and ``_id`` of
+    the lead that is there, that is true if the rule is broken; field: the record's, for the
+    message; reason: what is wrong, without the value.
+    """
+
+    columns: Sequence[str]
+    condition: str
+    field: str
+    reason: str
+
+
+def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
+    """List the staged records that the table has no room for.
+
+    start: the position of the first record that is not imported yet. Raises ``DatabaseRefused`` if
+    a lookup's ``otherwise`` finds nobody.
+    """
+    for column in table.lookups:
+        _check_otherwise(session, table, column)
+    with session.transaction("holding the records against the table"):
+        for column, longest in table.limited:
+            asked = statement("find_too_long", table=table, column=column, longest=longest)
+            session.execute(asked, start=start)
+        for unique in session.execute(statement("find_unique", table=table)).all():
+            if table.writes(unique.columns):
+                session.execute(statement("find_taken", table=table, unique=unique), start=start)
+        for rule in [*_not_null(table), *_rules(session, table)]:
+            asked = statement("find_broken", table=table, rule=rule, start=start)
+            session.execute(asked)
+
+
+def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
+    target = column.target
+    assert isinstance(target, Lookup)
+    if target.otherwise is None:
+        return
+    wanted = (
+        f"SELECT count(*) FROM lead_import_found WHERE field = {literal(column.field.name)} "
+        f"AND value = {literal(target.otherwise)}"
+    )
+    if not session.execute(wanted).scalar_one():
+        raise DatabaseRefused(
+            f"{table.told(column)}: otherwise={target.otherwise!r} is nobody in {target.table}, or "
+            "more than one. Nothing was written. Change the declaration in migrations/crm.py or "
+            "add that row, then try again."
+        )
+
+
+def _not_null(table: LeadsTable) -> Iterator[Rule]:
+    """The columns that a new lead must have a value in, and that have none for a blank."""
+    for column in table.columns:
+        if not column.found.nullable and column.blank is None:
+            yield Rule(
+                [column.bare],
+                f"w._id IS NULL AND w.{column.name} IS NULL",
+                column.field.name,
+                f"is blank, and {table.told(column)} must have a value",
+            )
+
+
+def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
+    """The CHECK constraints and foreign keys that look at what an import writes."""
+    fields = {column.bare: column.field.name for column in table.columns}
+    for found in session.execute(statement("find_rules", table=table)).all():
+        written = [fields[column] for column in found.columns if column in fields]
+        if not written or not table.knows(found.columns):
+            continue
+        if found.kind == "c":
+            condition = f"NOT ({as_sql(found.expression)})"
+            reason = f"breaks the rule {found.name} of {table.leads.table}"
+        else:
+            condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
+            reason = f"refers to no row of {found.referred} ({found.name})"
+        yield Rule(found.columns, condition, written[0], reason)
+
+
+def _refers_to_nothing(columns: Sequence[str], referred: str, there: Sequence[str]) -> str:
+    given = " AND ".join(f"w.{quoted(column)} IS NOT NULL" for column in columns)
+    same = " AND ".join(
+        f"r.{quoted(other)} = w.{quoted(column)}"
+        for column, other in zip(columns, there, strict=True)
+    )
+    return f"{given} AND NOT EXISTS (SELECT FROM {as_sql(referred)} AS r WHERE {same})"

@@ -1,0 +1,46 @@
+<%def name="broken(start, more='')">\
+<%
+    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
+%>\
+SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                ${(",\n                ").join(f"{value} AS {name}" for name, value in table.would_be(rule.columns))}
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*, l.${table.id} AS _id, count(*) OVER () AS _leads
+                FROM ${table.name} AS l
+                WHERE ${is_lead}
+                ORDER BY ${table.oldest_first}
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= ${start} ${more}
+        ) AS w
+        WHERE ${rule.condition}\
+</%def>\
+-- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
+-- itself fails on one of them. What is caught here does not reach the server's log.
+DO $find$
+DECLARE
+    _record integer;
+BEGIN
+    BEGIN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        ${broken(start)};
+        RETURN;
+    EXCEPTION WHEN data_exception THEN
+        NULL;
+    END;
+    FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
+        BEGIN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            ${broken("_record", "AND s.record = _record")};
+        EXCEPTION WHEN data_exception THEN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
+        END;
+    END LOOP;
+END
+$find$

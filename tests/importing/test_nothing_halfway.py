@@ -1,0 +1,192 @@
+"""What the table demands is asked of every record before the first write, all at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL
+
+from data.make_export import records as made
+from migrations.importer import staging
+from tests.support.bundled import IMPORT, Record
+from tests.support.crm import add_lead
+from tests.support.database import run, value
+from tests.support.exports import bundle
+from tests.support.upgrades import upgrade
+
+Bundle = Callable[..., None]
+BROKEN = "breaks the rule sane of leads"
+TOO_LONG = "is longer than the 5 characters of leads.status"
+
+
+@pytest.fixture
+def bundled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bundle:
+    """Import 300 records; the ones named by position differ in some fields."""
+
+    def bundled(changed: dict[int, dict[str, str]] | None = None, **everywhere: str) -> None:
+        export: list[Record] = [{**record, **everywhere} for record in made(300, 7)]
+        for position, fields in (changed or {}).items():
+            export[position - 1] |= fields
+        bundle(export, monkeypatch, tmp_path)
+
+    return bundled
+
+
+def refused(url: URL) -> list[str]:
+    """The problems that an upgrade lists; nothing may be written."""
+    before = run(url, "SELECT xmin::text, leads::text FROM leads ORDER BY id")
+    with pytest.raises(CommandError) as error:
+        upgrade(url, IMPORT, "batch-size=100")
+    assert run(url, "SELECT xmin::text, leads::text FROM leads ORDER BY id") == before
+    assert value(url, "SELECT count(*) FROM lead_imports") == 0
+    return [line.strip() for line in str(error.value).splitlines()[1:-1]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told", "field"),
+    [
+        (
+            "ADD CONSTRAINT sane CHECK (status <> 'insane')",
+            "breaks the rule sane of leads",
+            "status",
+        ),
+        (
+            "ADD CONSTRAINT sane CHECK (length(notes) < 60 OR status <> 'insane')",
+            BROKEN,
+            "notes",
+        ),
+        (
+            "ALTER status TYPE varchar(5)",
+            "is longer than the 5 characters of leads.status",
+            "status",
+        ),
+    ],
+    ids=["of a column", "of two columns", "a length"],
+)
+def test_a_rule_that_two_records_break_is_listed(
+    rule: str, told: str, field: str, crm: URL, bundled: Bundle
+) -> None:
+    """By position and field; the others are not written either."""
+    bundled(
+        {n: {"status": "insane", "notes": "x" * 80} for n in (150, 290)},
+        status="old",
+    )
+    run(crm, f"ALTER TABLE leads {rule}")
+    assert refused(crm) == [f"record 150, {field}: {told}", f"record 290, {field}: {told}"]
+
+
+def test_a_rule_that_itself_fails_on_a_value_is_broken_by_it(crm: URL, bundled: Bundle) -> None:
+    """As a cast in a CHECK does; the value is in no message."""
+    bundled({77: {"notes": "no number"}}, notes="12")
+    run(crm, "ALTER TABLE leads ADD CONSTRAINT counted CHECK (notes = '' OR notes::integer > 0)")
+    assert refused(crm) == ["record 77, notes: breaks the rule counted of leads"]
+
+
+def test_a_foreign_key_that_finds_nothing_is_listed(crm: URL, bundled: Bundle) -> None:
+    """As of a table of statuses."""
+    bundled({9: {"status": "odd"}}, status="open")
+    run(crm, "CREATE TABLE statuses (name text PRIMARY KEY)")
+    run(crm, "INSERT INTO statuses VALUES ('open')")
+    run(crm, "ALTER TABLE leads ADD CONSTRAINT known FOREIGN KEY (status) REFERENCES statuses")
+    assert refused(crm) == ["record 9, status: refers to no row of statuses (known)"]
+
+
+def test_what_is_unique_over_two_columns_is_listed(crm: URL, bundled: Bundle) -> None:
+    """Against other leads and other records."""
+    bundled(
+        {
+            5: {"email": "a@example.com", "status": "x"},
+            6: {"email": "b@example.com", "status": "y"},
+            8: {"email": "B@example.com", "status": "y"},
+        }
+    )
+    run(crm, "CREATE UNIQUE INDEX ON leads (lower(email), status) WHERE email <> ''")
+    add_lead(crm, phone="07700 900990", email="a@example.com", status="x")
+    told = "is another lead's or record's, and leads.email, leads.status is unique"
+    assert refused(crm) == [f"record 5, email: {told}", f"record 8, email: {told}"]
+
+
+def test_a_column_that_must_have_a_value_is_named_before_any_write(
+    crm: URL, bundled: Bundle
+) -> None:
+    """One that came since, and that no field is for."""
+    bundled()
+    run(crm, "ALTER TABLE leads ADD region text NOT NULL DEFAULT ''")
+    run(crm, "ALTER TABLE leads ALTER region DROP DEFAULT")
+    assert refused(crm)[0].startswith("leads.region: is NOT NULL without a default")
+
+
+def test_a_sequence_behind_the_ids_is_named_with_its_setval(crm: URL, bundled: Bundle) -> None:
+    """Leads that were added with ids of their own leave it there."""
+    bundled()
+    add_lead(crm, id=40, phone="07700 900990")
+    (told,) = refused(crm)
+    assert "the sequence public.leads_id_seq is behind the ids" in told
+    run(crm, told[told.index("SELECT setval") :].rstrip("."))
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads") == 301
+
+
+def test_a_rule_that_is_made_meanwhile_is_pinned_down_to_its_record(
+    crm: URL, bundled: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records before it are saved, and nothing is tried again and again."""
+    bundled({150: {"status": "insane"}})
+
+    real = staging.fold_repeats
+
+    def then_a_rule(*arguments: object) -> None:
+        real(*arguments)  # type: ignore[arg-type]
+        run(crm, "ALTER TABLE leads ADD CONSTRAINT sane CHECK (status <> 'insane')")
+
+    monkeypatch.setattr("migrations.importer.v1.fold_repeats", then_a_rule)
+    with pytest.raises(CommandError, match=r"record 150: the table refuses a row .*sane, 23514"):
+        upgrade(crm, IMPORT, "batch-size=100")
+    assert value(crm, "SELECT count(*) FROM leads") == 149
+    assert value(crm, "SELECT next_record FROM lead_imports") == 149
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("NEW.status := 'mine'; RETURN NEW;", "a trigger changes what is written"),
+        ("NEW.email := NULLIF(NEW.email, NEW.email); RETURN NEW;", "the table refuses a row"),
+        ("RETURN NULL;", "a trigger keeps a row out"),
+    ],
+    ids=["changes", "blanks", "drops"],
+)
+def test_a_trigger_that_writes_something_else_is_refused(
+    body: str, told: str, crm: URL, bundled: Bundle
+) -> None:
+    """By what was really written."""
+    bundled()
+    function = f"BEGIN {body.replace(':=', ' = ')} END"
+    run(crm, f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ {function} $$")
+    run(
+        crm,
+        "CREATE TRIGGER meddle BEFORE INSERT OR UPDATE ON leads FOR EACH ROW "
+        "EXECUTE FUNCTION meddle()",
+    )
+    with pytest.raises(CommandError, match=f"record 1: .*{told}"):
+        upgrade(crm, IMPORT, "batch-size=100")
+    assert value(crm, "SELECT count(*) FROM leads") == 0
+
+
+def test_a_trigger_that_sets_the_time_of_the_last_change_is_in_nobodys_way(
+    crm: URL, bundled: Bundle
+) -> None:
+    """Very many CRMs have one; the revert restores and removes as without it."""
+    from tests.support.upgrades import downgrade
+
+    bundled()
+    known = dict(next(iter(made(300, 7))))
+    body = "BEGIN NEW.updated_at = clock_timestamp(); RETURN NEW; END"
+    run(crm, f"CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    run(crm, "CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON leads FOR EACH ROW "
+        "EXECUTE FUNCTION touch()")  # fmt: skip
+    add_lead(crm, phone=known["phone"], status="old")
+    upgrade(crm)
+    assert value(crm, "SELECT created FROM lead_imports") == 299
+    downgrade(crm, "0003_ledger", "remove-created")
+    assert run(crm, "SELECT status FROM leads") == [("old",)]

@@ -1,0 +1,62 @@
+-- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
+-- itself fails on one of them. What is caught here does not reach the server's log.
+DO $find$
+DECLARE
+    _record integer;
+BEGIN
+    BEGIN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        SELECT w._record, 'email', 'breaks the rule of e-mails'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*, l.id AS _id, count(*) OVER () AS _leads
+                FROM leads AS l
+                WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= 0 
+        ) AS w
+        WHERE NOT (email <> '');
+        RETURN;
+    EXCEPTION WHEN data_exception THEN
+        NULL;
+    END;
+    FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
+        BEGIN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            SELECT w._record, 'email', 'breaks the rule of e-mails'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*, l.id AS _id, count(*) OVER () AS _leads
+                FROM leads AS l
+                WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= _record AND s.record = _record
+        ) AS w
+        WHERE NOT (email <> '');
+        EXCEPTION WHEN data_exception THEN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            VALUES (_record, 'email', 'breaks the rule of e-mails');
+        END;
+    END LOOP;
+END
+$find$

@@ -1,0 +1,70 @@
+-- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
+-- itself fails on one of them. What is caught here does not reach the server's log.
+DO $find$
+DECLARE
+    _record integer;
+BEGIN
+    BEGIN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        SELECT w._record, 'email', 'breaks the rule of e-mails'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN s.email
+            ELSE CASE
+            WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            THEN s.email
+            ELSE l.email
+        END
+        END AS email
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*, l.code AS _id, count(*) OVER () AS _leads
+                FROM sales.customers AS l
+                WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+                ORDER BY l.created_on NULLS LAST, l.code
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= 0 
+        ) AS w
+        WHERE NOT (email <> '');
+        RETURN;
+    EXCEPTION WHEN data_exception THEN
+        NULL;
+    END;
+    FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
+        BEGIN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            SELECT w._record, 'email', 'breaks the rule of e-mails'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN s.email
+            ELSE CASE
+            WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            THEN s.email
+            ELSE l.email
+        END
+        END AS email
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*, l.code AS _id, count(*) OVER () AS _leads
+                FROM sales.customers AS l
+                WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+                ORDER BY l.created_on NULLS LAST, l.code
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= _record AND s.record = _record
+        ) AS w
+        WHERE NOT (email <> '');
+        EXCEPTION WHEN data_exception THEN
+            INSERT INTO lead_import_rejected (record, field, reason)
+            VALUES (_record, 'email', 'breaks the rule of e-mails');
+        END;
+    END LOOP;
+END
+$find$

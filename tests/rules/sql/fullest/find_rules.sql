@@ -1,0 +1,21 @@
+-- The CHECK constraints and foreign keys of the table, and the columns that each looks at.
+SELECT
+    c.conname AS name,
+    c.contype AS kind,
+    pg_get_expr(c.conbin, c.conrelid) AS expression,
+    CASE WHEN c.contype = 'f' THEN c.confrelid::regclass::text END AS referred,
+    ARRAY(
+        SELECT a.attname::text
+        FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
+        ORDER BY k.n
+    ) AS columns,
+    ARRAY(
+        SELECT a.attname::text
+        FROM unnest(c.confkey) WITH ORDINALITY AS k (attnum, n)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.attnum
+        ORDER BY k.n
+    ) AS referred_columns
+FROM pg_catalog.pg_constraint AS c
+WHERE c.conrelid = 'sales.customers'::regclass AND c.contype IN ('c', 'f')
+ORDER BY c.conname
