@@ -1,14 +1,13 @@
 """The next export: checked, copied to ``data/``, and imported by a revision written for it."""
 
-import os
 import re
-import shutil
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from migrations.bundling import Bundled, bundle
 from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
@@ -27,11 +26,12 @@ class CannotAdd(ImportStopped):
 @dataclass(frozen=True)
 class Added:
     """export: the file's name; records: how many; path: the new revision, from the project's
-    root."""
+    root; bundled: what lies in data/ now."""
 
     export: str
     records: int
     path: Path
+    bundled: Bundled
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,27 +40,35 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-m", "--message", required=True, help='what it is, such as "import october leads"'
     )
+    parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
+    parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
 
 
 def run(arguments: Namespace) -> int:
     """Add an export and say what to do next; returns the exit status."""
-    added = add_export(arguments.export, arguments.message)
+    added = add_export(
+        arguments.export, arguments.message, clear=arguments.clear, twin=not arguments.no_twin
+    )
     print(
         f"{added.export}: {added.records} records, no problems.\n"
+        f"{added.bundled.in_words()}\n"
         f"Wrote {added.path}, which imports it.\n\n"
         "Next:\n"
         "  alembic -x dry-run upgrade head    look what it would do\n"
         "  make test                          the whole chain on a throwaway database\n"
-        "  git add data migrations            commit, push: the next deploy imports it, once"
+        f"  {added.bundled.git_add()}            commit, push: the next deploy imports it, once"
     )
     return 0
 
 
-def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
-    """Check an export, copy it into ``data/`` if it is not there, and write the next revision.
+def add_export(
+    path: Path, message: str, root: Path = ROOT, *, clear: bool = False, twin: bool = True
+) -> Added:
+    """Check an export, put it into ``data/`` if it is not there, and write the next revision.
 
     message: what it is, such as "import october leads"; it becomes the revision's title and name.
-    root: the project. Raises ``ExportRefused`` or ``CannotAdd``.
+    root: the project; clear, twin: as ``bundle`` takes them. Raises ``ExportRefused`` or
+    ``CannotAdd``.
     """
     script = revisions(root)
     revision = _numbered(script, message)
@@ -68,10 +76,13 @@ def add_export(path: Path, message: str, root: Path = ROOT) -> Added:
         export.check()
         import_ = Import(revision, export.name, export.sha256, export.count, LEADS)
     _refuse_known(root, import_)
-    _copy(path, root / DATA.relative_to(ROOT) / import_.export, import_.sha256)
+    folder = root / DATA.relative_to(ROOT)
+    bundled = bundle(path, folder, import_, clear=clear, twin=twin)
+    if bundled.twin:
+        import_ = replace(import_, masked=bundled.twin.sha256)
     written = script.generate_revision(revision, _title(message), head="head", import_=import_)
     assert written is not None
-    return Added(import_.export, import_.records, Path(written.path).relative_to(root))
+    return Added(import_.export, import_.records, Path(written.path).relative_to(root), bundled)
 
 
 def _title(message: str) -> str:
@@ -100,19 +111,3 @@ def _refuse_known(root: Path, import_: Import) -> None:
                 f"{import_.export} is imported by revision {known.revision} already. "
                 "Nothing to add: 'alembic upgrade head' brings it in."
             )
-
-
-def _copy(source: Path, target: Path, sha256: str) -> None:
-    """Copy, unless the very file is there; never over another one."""
-    if target.exists():
-        with open_export(target, fields=LEADS.fields) as there:
-            there.check()
-            if there.sha256 != sha256:
-                raise CannotAdd(
-                    f"data/{target.name} is another file. An export is never edited: give this "
-                    f"one its own name."
-                )
-        return
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)

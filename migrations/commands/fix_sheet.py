@@ -12,6 +12,7 @@ from pathlib import Path
 
 from migrations.crm import LEADS
 from migrations.importer.export.problems import Malformed, with_problems
+from migrations.importer.export.reading import open_content
 
 __all__ = ["fix_sheet"]
 
@@ -28,7 +29,7 @@ def fix_sheet(export: Path) -> str:
     lines = csv.writer(sheet)
     lines.writerow([WARNING])
     lines.writerow(["record", "field", "reason", *FIELDS])
-    with open(export, "rb") as file:
+    with open_content(export) as file:
         blocks = iter(lambda: file.read(BLOCK), b"")
         try:
             for value, problems in with_problems(blocks, LEADS.fields):
