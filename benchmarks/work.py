@@ -91,6 +91,7 @@ def _copy_project(work: Work) -> None:
     for name, value in {
         "export": f'"{work.export.name}"',
         "sha256": f'"{sha256}"',
+        "masked": f'"{sha256}"',  # invented, as the bundled one
         "records": work.records,
     }.items():
         code = re.sub(rf"(?m)^    {name}=.*,$", f"    {name}={value},", code)

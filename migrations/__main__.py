@@ -3,6 +3,11 @@
     python -m migrations adopt [TABLE]            declare where leads live in a CRM that exists
     python -m migrations check FILE               check a file; no database is needed
     python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
+    python -m migrations keygen                   make a key for sealed exports
+    python -m migrations seal EXPORT              seal an export for those in data/recipients.txt
+    python -m migrations unseal EXPORT.age > FILE write what a sealed export holds
+    python -m migrations reseal                   seal every data/*.age for the recipients of now
+    python -m migrations mask REVISION            write the twin of an export: invented people
     python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
     python -m migrations status                   list what was imported
     python -m migrations verify [--strict]        check that every import is there
@@ -23,7 +28,19 @@ from migrations.importer.declaration import BadDeclaration
 from migrations.importer.errors import ImportStopped
 
 try:
-    from migrations.commands import add, adopt, check, preview, status, verify
+    from migrations.commands import (
+        add,
+        adopt,
+        check,
+        keygen,
+        mask,
+        preview,
+        reseal,
+        seal,
+        status,
+        unseal,
+        verify,
+    )
 except BadDeclaration as error:
     sys.exit(str(error))
 
@@ -44,6 +61,11 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "adopt": (adopt, "declare where leads live in a CRM that exists, or check what is declared"),
     "check": (check, "check a file of leads; no database is needed"),
     "add": (add, "put a file of leads into data/ and write the revision that imports it"),
+    "keygen": (keygen, "make a key that can open sealed exports"),
+    "seal": (seal, "check an export and seal it for those in data/recipients.txt"),
+    "unseal": (unseal, "write what a sealed export holds to standard output"),
+    "reseal": (reseal, "seal every data/*.age anew, for those in data/recipients.txt now"),
+    "mask": (mask, "write the twin of a revision's export, with invented people"),
     "preview": (preview, "show what `alembic upgrade head` would do; nothing is kept"),
     "status": (status, "list what was imported: the receipts of the ledger"),
     "verify": (verify, "check that every import is there, as the ledger says; nothing is written"),

@@ -1,5 +1,6 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,6 +16,7 @@ from migrations.deploy.connection import connect
 from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
+from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
 from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
@@ -26,6 +28,7 @@ from migrations.history import (
     imports_of,
     last_import,
     nothing_new_in_words,
+    read_code,
     read_history,
     read_stamp,
     stamp_faults,
@@ -36,6 +39,7 @@ from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
+from migrations.importer.v1 import People
 from migrations.preview.dry_run import previewed
 from migrations.preview.words import print_preview
 from models import Base
@@ -64,12 +68,28 @@ def write_script(settings: Settings) -> None:
             "-x dry-run and --sql do not go together: the script would import. Leave one of them "
             "out."
         )
+    if is_upgrade():
+        code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
+        settings = with_people(settings, people_for(code))
     settings = replace(settings, importer=replace(settings.importer, look=look_for_script))
     configure(
         settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def people_for(history: History) -> People:
+    return people_to_import(
+        history.due(destination() or ()),
+        history.receipts,
+        history.imports,
+        is_local=not names_database(context.config),
+    )
+
+
+def with_people(settings: Settings, people: People) -> Settings:
+    return replace(settings, importer=replace(settings.importer, people=people))
 
 
 @contextmanager
@@ -87,6 +107,8 @@ def look_for_script() -> Iterator[Connection | None]:
 
 
 def run(settings: Settings, stop: Stop) -> None:
+    if is_upgrade():
+        refuse_preview_of_real_people(os.environ, imports_of(context.config))
     with database_of(context.config) as url:
         for attempt in reconnecting(stop):
             with attempt:
@@ -113,6 +135,8 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         # Alembic would look for work again, without the lock, and find what another deploy does.
         log_nothing_pending(connection)
         return
+    if is_upgrade() and wanted is not None:
+        settings = with_people(settings, people_for(look(connection)))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction(), merges_explained(context.script, found.stamped):
@@ -135,15 +159,19 @@ def destination() -> set[str] | None:
         return None
 
 
+def is_upgrade() -> bool:
+    return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
+
+
 def stopping(history: History) -> list[Fault]:
     """What keeps this command from its work.
 
     An upgrade is called complete only if every import is. Other commands mend what is not, but
     need a stamp from which Alembic finds a way; ``stamp --purge`` needs none.
     """
-    options = context._proxy.context_opts  # type: ignore[attr-defined]  # not told otherwise
-    if options["fn"].__name__ == "upgrade":
+    if is_upgrade():
         return [fault for fault in faults(history) if fault.stops_upgrade]
+    options = context._proxy.context_opts  # type: ignore[attr-defined]  # not told otherwise
     return [] if options.get("purge") else stamp_faults(history)
 
 

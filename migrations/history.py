@@ -40,6 +40,7 @@ __all__ = [
     "imports_of",
     "last_import",
     "nothing_new_in_words",
+    "read_code",
     "read_history",
     "read_stamp",
     "stamp_faults",
@@ -106,6 +107,11 @@ class History:
         """The code's imports that the ledger does not know, or knows as reverted."""
         return [import_ for import_ in self.imports if self.receipt_of(import_.revision) is None]
 
+    def due(self, destination: Iterable[str]) -> list[Import]:
+        """The imports of an upgrade to these revisions, the first one first."""
+        wanted = set(destination).union(*map(self.before, destination)) - self.applied
+        return [import_ for import_ in self.imports if import_.revision in wanted]
+
     @property
     def unknown(self) -> tuple[str, ...]:
         """The stamps that the code does not know."""
@@ -169,9 +175,14 @@ def read_stamp(connection: Connection, config: Config) -> History:
     return History(tuple(_steps(config)), _read_stamp(connection, version_table(config)))
 
 
+def read_code(config: Config, stamped: Iterable[str] = ()) -> History:
+    """Read code alone, as if a database were stamped so and had no ledger."""
+    return History(tuple(_steps(config)), tuple(stamped))
+
+
 def imports_of(config: Config) -> list[Import]:
     """Return the code's imports, the first one first."""
-    return History(tuple(_steps(config))).imports
+    return read_code(config).imports
 
 
 def _steps(config: Config) -> Iterator[Step]:
@@ -298,7 +309,7 @@ def _import_faults(history: History, import_: Import) -> Iterator[Fault]:
     is_stamped = import_.revision in history.applied
     if receipt is None:
         yield _without_receipt(history, import_) if is_stamped else _pending(import_)
-    elif different := list(_differences(receipt, import_)):
+    elif different := list(_differences(receipt, import_.as_imported(receipt.sha256))):
         yield _another_export(history, receipt, different)
     elif receipt.state == "being reverted":
         at = f"record {receipt.revert_next_record} of {receipt.records}"

@@ -77,6 +77,9 @@ IMPORT = Import(
     sha256="${import_.sha256}",
     records=${import_.records},
     leads=LEADS,
+% if import_.masked:
+    masked="${import_.masked}",
+% endif
 )
 
 

@@ -1,15 +1,15 @@
 """``add``: any file of leads becomes an export in ``data/``, imported by a revision of its own."""
 
-import hashlib
-import os
 import re
-import shutil
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from migrations.commands import bundled, sources
+from migrations.bundling import Bundled, bundle
+from migrations.commands import replacement, sources
 from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
@@ -18,15 +18,10 @@ from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
+from migrations.importer.sealing import SUFFIX
 from migrations.importer.v1 import DATA, Import
 
 __all__ = ["CannotAdd", "add_arguments", "run"]
-
-NEXT = """
-Next:
-  python -m migrations preview       look what it would do
-  make test                          the whole chain on a throwaway database
-  git add data migrations            commit, push: the next deploy imports it, once"""
 
 
 class CannotAdd(ImportStopped):
@@ -43,6 +38,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="put it in the place of the bundled export, which no database may have imported yet",
     )
+    parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
+    parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
     parser.add_argument(
         "--yes", action="store_true", help="write it without asking whether it was read rightly"
     )
@@ -52,40 +49,50 @@ def run(arguments: Namespace) -> int:
     """Add an export and say what to do next; returns the exit status."""
     script = revisions()
     revision = None if arguments.replace else _next_revision(script, arguments.message)
-    place = bundled.place(script) if arguments.replace else None
+    place = replacement.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
         import_ = Import(revision or "", name, found.sha256, found.records, LEADS)
         _refuse_known(import_)
         sources.print_readable(found)
         sources.confirm(found, yes=arguments.yes)
+        with replacement.room_for(found.export, DATA / name) if place else nullcontext():
+            bundled = bundle(
+                found.export, DATA, import_, clear=arguments.clear, twin=not arguments.no_twin
+            )
+        if bundled.twin:
+            import_ = replace(import_, masked=bundled.twin.sha256)
         if place:
-            _copy(found.export, DATA / name)
-            written = bundled.pin(place, import_)
+            written = replacement.pin(place, import_)
         else:
-            _copy_new(found.export, DATA / name, import_.sha256)
             written = _generated(script, arguments.message, import_)
-        _print_written(found, DATA / name, written)
+        _print_written(found, bundled, import_, written)
     return 0
 
 
-def _print_written(found: Readable, export: Path, revision: Path) -> None:
-    print(f"{export.name}: {counted(found.records, 'record')}, no problems.")
+def _print_written(found: Readable, bundled: Bundled, import_: Import, revision: Path) -> None:
+    print(f"{import_.export}: {counted(found.records, 'record')}, no problems.")
+    print(bundled.in_words())
     print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
     if found.conversion and found.conversion.is_worth_keeping:
-        kept = keep(export, found.conversion.kept)
+        kept = keep(DATA / import_.export, found.conversion.kept)
         print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
-    if found.source.resolve() != export.resolve():
+    if found.source.resolve() != bundled.path.resolve():
         print(
             f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
         )
-    print(NEXT)
+    print(
+        "\nNext:\n"
+        "  python -m migrations preview       look what it would do\n"
+        "  make test                          the whole chain on a throwaway database\n"
+        f"  {bundled.git_add()}            commit, push: the next deploy imports it, once"
+    )
 
 
 def _export_name(source: Path) -> str:
     """The file's name with what a revision can name, ending in .json."""
-    stem = source.name.lower().removesuffix(".gz")
-    stem = source.name[: len(stem)].rpartition(".")[0] or source.name[: len(stem)]
+    name = source.name.removesuffix(SUFFIX).removesuffix(".gz")
+    stem = name.rpartition(".")[0] or name
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
     return f"{safe or 'export'}.json"
 
@@ -119,25 +126,3 @@ def _refuse_known(import_: Import) -> None:
                 f"{import_.export} is imported by revision {known.revision} already. "
                 "Nothing to add: 'alembic upgrade head' brings it in."
             )
-
-
-def _copy_new(source: Path, target: Path, sha256: str) -> None:
-    """Copy, unless the very file is there; never over another one."""
-    if not target.exists():
-        _copy(source, target)
-    elif hashlib.sha256(target.read_bytes()).hexdigest() != sha256:
-        raise CannotAdd(
-            f"data/{target.name} is another file. An export is never edited: give this "
-            f"one its own name."
-        )
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy, at once and as a whole."""
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
-    finally:
-        if partial.is_file():
-            partial.unlink()

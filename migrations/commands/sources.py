@@ -4,6 +4,7 @@ Questions are asked on a terminal. Elsewhere an option answers them.
 """
 
 import gc
+import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -15,7 +16,7 @@ from pathlib import Path
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
 from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
-from migrations.conversion.errors import Undecided
+from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
 from migrations.conversion.options import Options, add_options
 from migrations.conversion.summary import SUMMARISED, Summary
@@ -29,6 +30,7 @@ from migrations.crm import LEADS
 from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
+from migrations.importer.sealing import SUFFIX
 
 __all__ = ["Readable", "Unconfirmed", "add_arguments", "confirm", "print_readable", "readable"]
 
@@ -88,11 +90,19 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     if own := _own(path, options, fields):
         yield own
         return
+    is_sealed = path.name.endswith(SUFFIX)
     with tempfile.TemporaryDirectory() as folder:
-        export = Path(folder) / "export.json"
+        # What was sealed touches no disk.
+        export = Path(os.devnull) if is_sealed else Path(folder) / "export.json"
         conversion, result = _asking(path, options, fields, kept, export)
         if result.problems.total:
             raise ConversionRefused(conversion, result)
+        if is_sealed:
+            fact = "is sealed, but holds no export as the importer reads it"
+            action = (
+                "Add the file that it was made from, or what 'python -m migrations unseal' writes."
+            )
+            raise Unreadable(path.name, fact, action)
         yield replace(
             _checked(export),
             source=path,

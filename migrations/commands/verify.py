@@ -104,10 +104,11 @@ def verify(connection: Connection, config: Config) -> Verdict:
     history = read_history(connection, config)
     wrong = faults(history)
     verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])
-    for import_ in history.imports:
+    for declared in history.imports:
+        receipt = history.receipt_of(declared.revision)
+        import_ = declared.as_imported(receipt.sha256) if receipt else declared
         checked = Checked(import_.revision, import_.export)
         checked.problems += [str(fault) for fault in wrong if fault.revision == import_.revision]
-        receipt = history.receipt_of(import_.revision)
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)
         _compare_export(connection, import_, receipt, checked, history)

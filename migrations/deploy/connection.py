@@ -26,7 +26,7 @@ from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["connect", "database", "first_connection", "named"]
+__all__ = ["VARIABLES", "connect", "database", "first_connection", "named"]
 
 ROOT = Path(__file__).parents[2]
 

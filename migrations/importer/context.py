@@ -6,11 +6,14 @@ Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
-__all__ = ["Options", "RevisionContext", "connection_of", "options_of"]
+__all__ = ["Options", "People", "RevisionContext", "connection_of", "options_of"]
+
+People = Literal["real", "invented"]
+"""Who is in an export: those whom it is about, or those of its twin."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Options:
       or referenced them since.
     - statement_timeout: seconds that a batch may take.
     - why_stop: asked between batches. A reason, such as "the time is over", stops the import there.
+    - people: an upgrade imports the export, or its twin.
     - look: connects to the database that a script is for, to see its table of leads. None if no
       database is named.
     - ran_by, release: who runs it and which release of the code it is, for the ledger.
@@ -37,6 +41,7 @@ class Options:
     remove_created: bool = False
     statement_timeout: float = 30
     why_stop: Callable[[], str | None] = lambda: None
+    people: People = "real"
     look: Callable[[], AbstractContextManager[Connection | None]] = nullcontext
     ran_by: str = ""
     release: str = ""

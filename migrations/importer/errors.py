@@ -12,6 +12,7 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
 __all__ = [
+    "CannotUnseal",
     "DatabaseFailed",
     "DatabaseRefused",
     "ExportRefused",
@@ -91,6 +92,18 @@ class ExportRefused(ImportStopped):
             lines.append(f"  … and {self.total - len(shown)} more")
         lines.append(remedy)
         super().__init__("\n".join(lines))
+
+
+class CannotUnseal(ExportRefused):
+    """A sealed file does not open, or an export lies where it must not; nothing was written.
+
+    export: the file's name; fact: what is in the way, a sentence without its full stop; remedy:
+    what to do.
+    """
+
+    def __init__(self, export: str, fact: str, remedy: str) -> None:
+        super().__init__(export, [Problem(0, "", fact)], remedy=remedy)
+        self.args = (f"{fact}. Nothing was written. {remedy}",)
 
 
 class DatabaseRefused(ImportStopped):

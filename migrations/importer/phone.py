@@ -21,15 +21,15 @@ read them. Strings with a backslash are E'…': they mean the same whatever the 
 import re
 from collections.abc import Sequence
 
-__all__ = ["KEY_FUNCTION", "are_phones"]
+__all__ = ["KEY_FUNCTION", "SEPARATORS", "TRUNK_ZERO", "are_phones"]
 
 KEY_FUNCTION = "lead_phone_key_v1"
 
-_SEPARATORS = re.compile(
+SEPARATORS = re.compile(
     r"[ \t\n\v\f\r.\u00a0\u00ad\u2000-\u2015\u202a-\u202f\u205f-\u2069\u2212\u3000\ufeff\[\]-]+"
 )
 _TEL = re.compile(r"(?<![^\0])tel:", re.IGNORECASE | re.ASCII)
-_TRUNK_ZERO = re.compile(
+TRUNK_ZERO = re.compile(
     r"""
     (?<![^\0]) (
         (?:\+|00)
@@ -65,10 +65,10 @@ def are_phones(texts: Sequence[str]) -> bool:
     numbers = "\0".join(texts)
     if numbers.count("\0") != len(texts) - 1:
         return False
-    numbers = _SEPARATORS.sub("", numbers)
+    numbers = SEPARATORS.sub("", numbers)
     if ":" in numbers:
         numbers = _TEL.sub("", numbers)
     if "(0)" in numbers:
-        numbers = _TRUNK_ZERO.sub(r"\1", numbers)
+        numbers = TRUNK_ZERO.sub(r"\1", numbers)
     numbers = numbers.replace("(", "").replace(")", "")
     return _PHONES.fullmatch(numbers + "\0") is not None

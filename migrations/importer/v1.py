@@ -27,13 +27,15 @@ behind this door may be rewritten as long as that holds; a rule that must change
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy import Connection
+
 from migrations.importer.batches import Batch, Batches, apply_batch, revert_batch
-from migrations.importer.context import Options, RevisionContext, connection_of, options_of
+from migrations.importer.context import Options, People, RevisionContext, connection_of, options_of
 from migrations.importer.declaration import (
     E164,
     Boolean,
@@ -48,7 +50,7 @@ from migrations.importer.declaration import (
     Values,
 )
 from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
-from migrations.importer.export.reading import Export, open_export
+from migrations.importer.export.reading import Export, find_export, open_export
 from migrations.importer.ledger import (
     check_not_half_reverted,
     check_receipt,
@@ -91,6 +93,7 @@ __all__ = [
     "New",
     "Numeric",
     "Options",
+    "People",
     "Table",
     "Text",
     "Timestamp",
@@ -104,6 +107,7 @@ __all__ = [
     "drop_phone_key",
     "drop_tables",
     "revert",
+    "twin_name",
 ]
 
 DATA = Path(__file__).parents[2] / "data"
@@ -118,6 +122,8 @@ class Import:
     rejected: a record with a problem stops the import before its first write, or is set aside: it
     is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
+    masked: the sha256 of its twin, the same export with invented people; None if it has none. The
+    same as ``sha256`` says that the people in the export are invented already.
     """
 
     revision: str
@@ -127,6 +133,26 @@ class Import:
     leads: Leads
     rejected: Literal["stop", "set aside"] = "stop"
     blanks: Literal["keep", "clear"] = "keep"
+    masked: str | None = None
+
+    @property
+    def twin(self) -> "Import | None":
+        """The same import with invented people; None if there is none."""
+        if self.masked in (None, self.sha256):
+            return self if self.masked else None
+        return replace(self, export=twin_name(self.export), sha256=self.masked)
+
+    def of(self, people: People) -> "Import":
+        """This import, or its twin. Raises ``ExportRefused`` if it has none."""
+        if people == "real":
+            return self
+        if self.twin is None:
+            raise ExportRefused(self.export, [Problem(0, "", "has no twin with invented people")])
+        return self.twin
+
+    def as_imported(self, sha256: str) -> "Import":
+        """This import, or its twin if that is the one of this digest."""
+        return self.twin if self.twin and self.masked == sha256 else self
 
     @property
     def keeps_blanks(self) -> bool:
@@ -162,7 +188,7 @@ class Import:
                 self.export, [Problem(0, "", "is not the name of a file under data/")]
             )
         return open_export(
-            DATA / self.export,
+            find_export(DATA, self.export),
             self.sha256,
             self.records,
             set_aside=self.sets_aside,
@@ -170,11 +196,17 @@ class Import:
         )
 
 
+def twin_name(export: str) -> str:
+    """The file name of an export's twin: ``october.masked.json``."""
+    return f"{Path(export).stem}.masked.json"
+
+
 def apply(import_: Import, context: RevisionContext) -> None:
     """Import an export, or go on where an earlier run stopped.
 
     Raises ``ImportStopped``; the batches that are in stay in.
     """
+    import_ = import_.of(options_of(context).people)
     with import_.open() as export:
         if context.as_sql:
             _write_script(import_, export, context)
@@ -220,6 +252,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
             "The downgrade of an import depends on the leads: it cannot be a script. "
             "Run it without --sql."
         )
+    import_ = _as_imported(import_, connection_of(context))
     with import_.open() as export, _staged(import_, export, context, is_revert=True) as work:
         session, table = work
         connection, options = connection_of(context), options_of(context)
@@ -257,6 +290,13 @@ def revert(import_: Import, context: RevisionContext) -> None:
         receipt = get_receipt(connection, import_.revision, id=receipt.id)
         log.info("%s", receipt.reverted_in_words)
         drop_revert(session)
+
+
+def _as_imported(import_: Import, connection: Connection) -> Import:
+    """The import with the people whom the database has, whatever the environment says by now."""
+    receipt = find_receipt(connection, import_.revision)
+    receipt = receipt or find_reverted(connection, import_.revision)
+    return import_.as_imported(receipt.sha256) if receipt else import_
 
 
 @contextmanager

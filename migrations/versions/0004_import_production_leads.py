@@ -17,6 +17,9 @@ IMPORT = Import(
     sha256="8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778",
     records=217,
     leads=LEADS,
+    # Its people are invented, so it is its own twin. A real export in its place has another digest:
+    # then this line goes.
+    masked="8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778",
 )
 
 

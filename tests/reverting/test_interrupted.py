@@ -261,6 +261,7 @@ def release_second(project: Path, export: Path) -> None:
         r'export="[^"]*"': f'export="{export.name}"',
         r'sha256="[^"]*"': f'sha256="{hashlib.sha256(export.read_bytes()).hexdigest()}"',
         r"records=\d+": "records=41",
+        r'masked="[^"]*"': "masked=None",
     }
     for pattern, replacement in changes.items():
         first = re.sub(rf"(?<!_){pattern}", replacement, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ __all__ = ["running"]
 
 ROOT = Path(__file__).parents[3]
 KEEPER = "migrations.deploy.local_postgres.keeper"
+SECRETS = ("LEADS_AGE_KEY", "LEADS_AGE_KEY_FILE")
+"""What opens sealed exports is no business of a server's keeper."""
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -65,6 +68,7 @@ def _keeper(server: Server, users: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *alone, "-m", KEEPER, *arguments],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in SECRETS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -12,32 +12,31 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from migrations.importer.declaration import STANDARD_FIELDS, Field
-from migrations.importer.errors import ExportRefused, Problem
+from migrations.importer.errors import CannotUnseal, ExportRefused, Problem
 from migrations.importer.export.problems import Malformed, find_problems, read_carefully
 from migrations.importer.phone import are_phones
 from migrations.importer.record import LONGEST_RECORD, Record, are_moments, record_type
+from migrations.importer.sealing import BLOCK, SUFFIX, Content, unsealed
 
-__all__ = ["Export", "Piece", "open_export"]
+__all__ = ["Export", "Piece", "find_export", "open_content", "open_export"]
 
 Piece = tuple[Sequence[int], list[Any]]
 """Records, and the position of each."""
-
-BLOCK = 1 << 16
-"""Bytes read at a time: so little that the server has something to do while the next ones are
-checked."""
 
 _AS_IT_IS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
 """No link is followed, no FIFO's writer waited for, no byte changed. No system has all four."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_SEALED = b"age-encryption.org/v1\n"
+_ARMOURED = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _OTHER_ENCODINGS = {
     b"\xef\xbb\xbf": "starts with a byte order mark: save it as UTF-8 without one",
     b"\xff\xfe": "is UTF-16: save it as UTF-8",
@@ -53,7 +52,8 @@ class Export:
     """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its
     end.
 
-    name: the file's name; sha256: of its bytes, in hex; count: its number of records.
+    name: the file's, as it is called in clear; sha256: of what it holds, sealed or not, in hex;
+    count: its number of records.
     fields: what each record holds.
     rejected: what is wrong with records that are set aside, in their order; empty unless that was
     asked for.
@@ -69,12 +69,13 @@ class Export:
         *,
         fields: tuple[Field, ...],
     ) -> None:
-        self.name = name
+        self.name = name.removesuffix(SUFFIX)
         self.fields = fields
         self.sha256 = ""
         self.count = 0
         self.rejected: list[Problem] = []
         self._file = file
+        self._file_name = name
         self._pinned = sha256, records
         self._set_aside = set_aside
         self._type = record_type(fields)
@@ -99,22 +100,23 @@ class Export:
         digest = hashlib.sha256()
         is_right = True
         try:
-            yield from read(self._blocks(digest, progress))
+            with closing(self._blocks(digest, progress)) as blocks:
+                yield from read(blocks)
         except _WRONG:
             is_right = (
                 False  # what was raised may hold a record: no error of ours shall remember it
             )
         if not is_right:
-            raise ExportRefused(
-                self.name, *find_problems(self._blocks(hashlib.sha256()), self.fields)
-            )
+            with closing(self._blocks(hashlib.sha256())) as blocks:
+                raise ExportRefused(self.name, *find_problems(blocks, self.fields))
         self.sha256 = digest.hexdigest()
         self._compare_with_pinned()
 
     def _is_right(self) -> bool:
         try:
-            for _ in self._read(self._blocks(hashlib.sha256())):
-                pass
+            with closing(self._blocks(hashlib.sha256())) as blocks:
+                for _ in self._read(blocks):
+                    pass
         except _WRONG:
             return False
         return True
@@ -152,13 +154,14 @@ class Export:
 
     def _blocks(
         self, digest: "hashlib._Hash", progress: Callable[[int, int], None] = lambda *_: None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes]:
         size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(0)
-        while block := self._file.read(BLOCK):
-            digest.update(block)
-            yield block
-            progress(self._file.tell(), size)
+        with _content(self._file, self._file_name) as content:
+            # So little at a time that the server has something to do while the next is checked.
+            while block := content.read(BLOCK):
+                digest.update(block)
+                yield block
+                progress(self._file.tell(), size)
 
     def _compare_with_pinned(self) -> None:
         if not self.count:
@@ -185,7 +188,8 @@ def open_export(
 ) -> Iterator[Export]:
     """Open an export, to be checked while it is read.
 
-    path: a regular file; sha256, records: what the revision has pinned, None to accept any.
+    path: a regular file, sealed if its name ends in .age; sha256, records: what the revision has
+    pinned, None to accept any.
     set_aside: a record with problems is left out, instead of refusing the export.
     fields: what each record holds, by the declaration.
     Raises ``ExportRefused`` where it is no such file.
@@ -193,6 +197,38 @@ def open_export(
     with _open_regular_file(path) as file:
         _refuse_other_formats(file, path.name)
         yield Export(file, path.name, sha256, records, set_aside, fields=fields)
+
+
+@contextmanager
+def open_content(path: Path) -> Iterator[Content]:
+    """Open what a file holds, sealed or not, without looking at it. Raises ``ExportRefused``."""
+    with _open_regular_file(path) as file, _content(file, path.name) as content:
+        yield content
+
+
+def find_export(folder: Path, name: str) -> Path:
+    """Where an export lies: under its name, or sealed. Raises ``CannotUnseal`` where it is both."""
+    clear, sealed = folder / name, folder / f"{name}{SUFFIX}"
+    if not os.path.lexists(sealed):
+        return clear
+    if os.path.lexists(clear):
+        raise CannotUnseal(
+            name,
+            f"{folder.name}/{name} lies in clear beside its sealed form",
+            "Remove it, and if it was ever committed treat it as disclosed.",
+        )
+    return sealed
+
+
+@contextmanager
+def _content(file: BinaryIO, name: str) -> Iterator[Content]:
+    """What a file holds, from its start."""
+    file.seek(0)
+    if not name.endswith(SUFFIX):
+        yield file
+        return
+    with unsealed(file, name) as content:
+        yield content
 
 
 def _open_regular_file(path: Path) -> BinaryIO:
@@ -212,17 +248,37 @@ def _open_regular_file(path: Path) -> BinaryIO:
 
 def _refuse_other_formats(file: BinaryIO, name: str) -> None:
     start = file.read(len(_LFS_POINTER))
-    reason = next((why for mark, why in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
-    if not start:
-        reason = "is empty"
-    elif start == _LFS_POINTER:
-        reason = (
-            "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
-        )
-    elif b"\0" in start:
-        reason = "is not UTF-8 text (UTF-16 or binary): save it as UTF-8"
-    if reason:
+    if reason := _why_not_this_file(start, name):
         raise ExportRefused(name, [Problem(0, "", reason)])
+    with _content(file, name) as content:
+        start = content.read(len(_LFS_POINTER))
+    if reason := _why_not_json(start):
+        raise ExportRefused(name, [Problem(0, "", reason)])
+
+
+def _why_not_this_file(start: bytes, name: str) -> str | None:
+    if not start:
+        return "is empty"
+    if start == _LFS_POINTER:
+        return "is a Git LFS pointer, not the export: run 'git lfs pull' where the deploy is built"
+    if start.startswith(_ARMOURED):
+        return "is armoured: seal it again with 'python -m migrations seal'"
+    is_sealed = start.startswith(_SEALED)
+    if is_sealed and not name.endswith(SUFFIX):
+        return f"is sealed: name it {name}{SUFFIX}"
+    if name.endswith(SUFFIX) and start.lstrip()[:1] == b"[":
+        return f"is not sealed: name it {name.removesuffix(SUFFIX)}"
+    return None
+
+
+def _why_not_json(start: bytes) -> str | None:
+    if not start:
+        return "is empty"
+    if reason := next(
+        (why for mark, why in _OTHER_ENCODINGS.items() if start.startswith(mark)), None
+    ):
+        return reason
+    return "is not UTF-8 text (UTF-16 or binary): save it as UTF-8" if b"\0" in start else None
 
 
 def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:

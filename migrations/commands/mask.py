@@ -1,0 +1,57 @@
+"""``python -m migrations mask``: the twin of an export that has none yet."""
+
+import argparse
+import re
+from pathlib import Path
+
+from migrations.commands.project import revisions
+from migrations.importer.export.reading import find_export
+from migrations.importer.v1 import DATA, Import, twin_name
+from migrations.twin.mask import read_mask
+from migrations.twin.writing import CannotMask, Twin, write_twin
+
+__all__ = ["add_arguments", "run"]
+
+_RECORDS = re.compile(r"^( *)records=\d+,\n", re.MULTILINE)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes: the revision that imports the export."""
+    parser.add_argument("revision", metavar="REVISION", help="the revision that imports it")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the twin of a revision's export, and pin it in the revision."""
+    revision = revisions().get_revision(given.revision)
+    import_ = getattr(revision.module, "IMPORT", None) if revision else None
+    if not isinstance(import_, Import):
+        raise CannotMask(f"{given.revision} imports no export. Nothing was written.")
+    if import_.masked:
+        raise CannotMask(f"{import_.export} has a twin already. Nothing was written.")
+    twin = write_twin(
+        find_export(DATA, import_.export),
+        DATA / twin_name(import_.export),
+        read_mask(DATA),
+        import_.leads,
+        set_aside=import_.sets_aside,
+    )
+    _pin(Path(revision.path), twin)
+    statuses = ", ".join(status or '""' for status in twin.statuses)
+    print(
+        f"data/{twin.name}: {twin.records} records with invented people, pinned in "
+        f"{import_.revision}.\n"
+        f"The words of status are the same in both: {statuses}.\n"
+        "Look at it, then commit: git add data migrations"
+    )
+    return 0
+
+
+def _pin(path: Path, twin: Twin) -> None:
+    """Add the twin's digest to a revision: no database can have imported it before."""
+    pinned, found = _RECORDS.subn(rf'\g<0>\g<1>masked="{twin.sha256}",\n', path.read_text("utf-8"))
+    if found != 1:
+        raise CannotMask(
+            f"data/{twin.name} is written, but {path.name} is not laid out as expected. Add "
+            f'masked="{twin.sha256}" to its Import(…).'
+        )
+    path.write_text(pinned, "utf-8")

@@ -1,0 +1,76 @@
+"""``python -m migrations reseal``: every sealed file of ``data/`` anew, for the recipients of now.
+
+All of it is written beside the old files first, and compared with what the revisions have pinned;
+only then the new files take the old ones' places. Nothing lies in clear on the disk meanwhile.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from migrations.commands.project import alembic_config
+from migrations.history import imports_of
+from migrations.importer.errors import CannotUnseal
+from migrations.importer.export.reading import open_content
+from migrations.importer.sealing import SUFFIX
+from migrations.importer.v1 import DATA
+from migrations.recipients import (
+    CannotSeal,
+    Recipient,
+    partial,
+    read_recipients,
+    seal,
+    written_beside,
+)
+
+__all__ = ["add_arguments", "reseal", "run"]
+
+WHAT_STAYS = (
+    "Old ciphertexts stay in git's history and open with the old key. If that key leaked, these "
+    "people are disclosed: reseal does not undo that."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none: what is sealed, and for whom, stands in data/."""
+
+
+def run(given: argparse.Namespace) -> int:
+    """Seal each ``data/*.age`` anew."""
+    imports = imports_of(alembic_config())
+    resealed = reseal(DATA, {import_.export: import_.sha256 for import_ in imports})
+    print(f"Sealed anew: {', '.join(path.name for path in resealed)}.\n{WHAT_STAYS}")
+    return 0
+
+
+def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
+    """Seal each sealed file of a folder for those whom its recipients.txt names now.
+
+    pinned: the sha256 of an export's content, by its name. Raises ``CannotSeal`` and
+    ``CannotUnseal``; then every file is as it was.
+    """
+    recipients = read_recipients(folder)
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise CannotSeal(f"{folder.name}/ holds no sealed file. Nothing was written.")
+    try:
+        for path in paths:
+            _write_anew(path, recipients, pinned.get(path.name.removesuffix(SUFFIX)))
+        for path in paths:
+            os.replace(partial(path), path)
+    finally:
+        for path in paths:
+            partial(path).unlink(missing_ok=True)
+    return paths
+
+
+def _write_anew(path: Path, recipients: Sequence[Recipient], sha256: str | None) -> None:
+    with open_content(path) as content, written_beside(path) as sealed:
+        found = seal(content, sealed, recipients)
+        if sha256 not in (None, found):
+            raise CannotUnseal(
+                path.name,
+                f"{path.name} does not hold what its revision has pinned",
+                "Take it from git again.",
+            )

@@ -1,0 +1,51 @@
+"""``python -m migrations seal``: an export, sealed for those who may open it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from migrations.crm import LEADS
+from migrations.importer.export.reading import open_export
+from migrations.importer.sealing import SUFFIX
+from migrations.importer.v1 import DATA
+from migrations.recipients import CannotSeal, read_recipients, recipients_from, seal_file
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes: the export, and who may open it."""
+    parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
+    parser.add_argument(
+        "--recipient",
+        action="append",
+        metavar="age1…",
+        help="who can open it, instead of those in data/recipients.txt; may be repeated",
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check an export and write ``EXPORT.age`` beside it."""
+    source: Path = given.export
+    target = source.with_name(f"{source.name}{SUFFIX}")
+    if source.name.endswith(SUFFIX):
+        raise CannotSeal(f"{source.name} is sealed already. Nothing was written.")
+    if target.exists():
+        raise CannotSeal(
+            f"{target.name} is there already. Nothing was written. Remove it first if it is not "
+            "wanted; 'python -m migrations reseal' seals for other keys."
+        )
+    if given.recipient:
+        recipients = recipients_from(given.recipient, "--recipient")
+    else:
+        recipients = read_recipients(DATA)
+    with open_export(source, fields=LEADS.fields) as export:
+        export.check()
+    seal_file(source, target, recipients)
+    print(f"{target.name}: {export.count} records, sealed for {len(recipients)}.")
+    if len(recipients) == 1:
+        print(
+            "Only one key opens it. Seal it for a second one that is kept offline.", file=sys.stderr
+        )
+    print(f"{source.name} is still here in clear: delete it.")
+    return 0

@@ -1,0 +1,192 @@
+"""Which people belong into a database: real ones, or the invented ones of an export's twin.
+
+``LEADS_PEOPLE`` says it, as ``real`` or ``invented``. A preview of a pull request takes invented
+ones whatever it says; so does a local database that nobody has said anything about. Real and
+invented people are never mixed: the ledger tells who is there, and imports that were reverted
+count, because their leads stay.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from migrations.importer.errors import ImportStopped
+from migrations.importer.ledger import Receipt
+from migrations.importer.progress import log
+from migrations.importer.v1 import Import, People
+
+__all__ = [
+    "Held",
+    "WrongPeople",
+    "choose_people",
+    "held_by",
+    "people_to_import",
+    "refuse_preview_of_real_people",
+]
+
+PEOPLE = "LEADS_PEOPLE"
+TWIN_ENDING = ".masked.json"
+
+
+class WrongPeople(ImportStopped):
+    """These people do not belong into this database; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Who came into a database with one import.
+
+    people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
+    that has one; otherwise nobody has said anything of it.
+    """
+
+    export: str
+    since: datetime
+    people: People
+    is_sure: bool
+
+
+def choose_people(
+    environ: Mapping[str, str],
+    pending: Sequence[Import],
+    held: Iterable[Held] = (),
+    *,
+    is_local: bool,
+) -> People:
+    """Decide whether pending imports take their exports or their twins.
+
+    held: who is in the database already; is_local: it is a developer's own. Raises ``WrongPeople``.
+    """
+    refuse_preview_of_real_people(environ, pending)
+    said = _said(environ, pending, is_local=is_local)
+    if said == "invented":
+        _refuse_without_twin(pending)
+    if said == "real":
+        _refuse_invented_export(pending)
+    for import_ in pending:
+        _refuse_mixing(said or _people_in(import_), held, someone_said=said is not None)
+    return said or "real"
+
+
+def refuse_preview_of_real_people(environ: Mapping[str, str], imports: Iterable[Import]) -> None:
+    """Refuse to be a pull request's preview of an export without a twin, before it is opened.
+
+    Raises ``WrongPeople``.
+    """
+    without = next((import_ for import_ in imports if import_.twin is None), None)
+    if without and _is_preview(environ):
+        raise WrongPeople(
+            f"This is a preview of a pull request, and {without.export} has no twin: real people "
+            f"do not belong here. Nothing was written. Run '{_mask(without)}' and commit, or "
+            "switch previews off."
+        )
+
+
+def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held]:
+    """Who is in a database, by its ledger and by what the code says of the exports.
+
+    imports: all of the code.
+    """
+    own_twins = {import_.sha256 for import_ in imports if import_.twin is import_}
+    have_twins = {import_.sha256 for import_ in imports if import_.twin not in (None, import_)}
+    return [
+        Held(
+            receipt.export,
+            receipt.started_at,
+            "invented" if _is_twin(receipt) or receipt.sha256 in own_twins else "real",
+            is_sure=_is_twin(receipt) or receipt.sha256 in have_twins,
+        )
+        for receipt in receipts
+    ]
+
+
+def people_to_import(
+    pending: Sequence[Import],
+    receipts: Iterable[Receipt] = (),
+    imports: Sequence[Import] = (),
+    *,
+    is_local: bool,
+) -> People:
+    """Decide it for this deploy, and say on the log if it is invented people.
+
+    receipts: the ledger's; imports: all of the code; is_local: the database is a developer's own.
+    Raises ``WrongPeople``.
+    """
+    people = choose_people(os.environ, pending, held_by(receipts, imports), is_local=is_local)
+    if people == "invented" and pending:
+        names = ", ".join(import_.of(people).export for import_ in pending)
+        log.info("Importing invented people: %s.", names)
+    return people
+
+
+def _said(
+    environ: Mapping[str, str], pending: Sequence[Import], *, is_local: bool
+) -> People | None:
+    """What the environment says; None if nothing does, and no export has a twin of its own."""
+    given = environ.get(PEOPLE, "").strip()
+    if _is_preview(environ) or given == "invented":
+        return "invented"
+    if given == "real":
+        return "real"
+    if given and pending:
+        raise WrongPeople(
+            f"{PEOPLE}={given}: expected real or invented. Nothing was written. Set it to one of "
+            "them."
+        )
+    if all(import_.twin in (None, import_) for import_ in pending):
+        return None
+    if is_local:
+        return "invented"
+    raise WrongPeople(
+        "Nobody has said which people belong into this database. Nothing was written. Set "
+        f"{PEOPLE}=real or {PEOPLE}=invented."
+    )
+
+
+def _refuse_without_twin(pending: Sequence[Import]) -> None:
+    for import_ in pending:
+        if import_.twin is None:
+            raise WrongPeople(
+                f"Invented people belong into this database, and {import_.export} has no twin. "
+                f"Nothing was written. Run '{_mask(import_)}' and commit, or set {PEOPLE}=real "
+                "where real people belong."
+            )
+
+
+def _refuse_invented_export(pending: Sequence[Import]) -> None:
+    for import_ in pending:
+        if import_.twin == import_:
+            raise WrongPeople(
+                f"{PEOPLE}=real, and the people in {import_.export} are invented. Nothing was "
+                f"written. Put the real export in its place (data/README.md), or set "
+                f"{PEOPLE}=invented."
+            )
+
+
+def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) -> None:
+    for other in held:
+        if other.people != people and (someone_said or other.is_sure):
+            raise WrongPeople(
+                f"This database holds {other.people} people ({other.export}, "
+                f"{other.since:%Y-%m-%d}): {people} ones are not added to them. Nothing was "
+                f"written. Use another database, or look what {PEOPLE} says."
+            )
+
+
+def _people_in(import_: Import) -> People:
+    """Who is in an export of which nobody has said anything."""
+    return "invented" if import_.twin == import_ else "real"
+
+
+def _is_preview(environ: Mapping[str, str]) -> bool:
+    """Render sets it: https://render.com/docs/environment-variables."""
+    return environ.get("IS_PULL_REQUEST") == "true"
+
+
+def _is_twin(receipt: Receipt) -> bool:
+    return receipt.export.endswith(TWIN_ENDING)
+
+
+def _mask(import_: Import) -> str:
+    return f"python -m migrations mask {import_.revision}"

@@ -1,0 +1,13 @@
+"""Whether a phone could be somebody's, by libphonenumber."""
+
+from phonenumbers import NumberParseException, is_valid_number, parse
+
+__all__ = ["can_be_called"]
+
+
+def can_be_called(phone: str) -> bool:
+    """Whether it is a valid number, dialled from Britain."""
+    try:
+        return is_valid_number(parse(phone, "GB"))
+    except NumberParseException:
+        return False
