@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from migrations.importer.age_key import KEY
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
 from tests.support.database import run
 from tests.support.exports import written
 from tests.support.files import LEADS, as_csv, as_workbook, write
 from tests.support.projects import copy_project, migrations
+from tests.support.sealed import new_key, public, seal_for
 from tests.support.upgrades import alembic
 
 
@@ -280,12 +282,61 @@ def test_the_first_real_export_takes_the_bundled_ones_place(
     revision = (project / "migrations" / "versions" / f"{IMPORT}.py").read_text()
     assert hashlib.sha256(bundled.read_bytes()).hexdigest() in revision
     assert "records=2," in revision
+    assert "masked=" not in revision  # its people are real
     assert not list((project / "migrations" / "versions").glob("0005*"))
     assert alembic(database, "upgrade", "head", root=project).returncode == 0
     assert run(database, "SELECT count(*) FROM leads")[0][0] == 2
     refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON, url=database)
     assert refused.returncode == 1
     assert "This database has imported production_leads_export.json" in refused.stderr
+
+
+def test_what_takes_the_bundled_ones_place_is_sealed_where_others_are(
+    project: Path, tmp_path: Path
+) -> None:
+    """Nothing of it stays in clear but its twin, and the invented one is gone."""
+    (project / "data" / "recipients.txt").write_text(f"{public(new_key())}\n{public(new_key())}\n")
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    replaced = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
+    assert replaced.returncode == 0, replaced.stderr
+    assert sorted(file.name for file in (project / "data").glob("*production*")) == [
+        "production_leads_export.columns.json",
+        "production_leads_export.json.age",
+        "production_leads_export.masked.json",
+    ]
+    assert not list((project / "data").glob(".*"))
+    twin = (project / "data" / "production_leads_export.masked.json").read_bytes()
+    revision = (project / "migrations" / "versions" / f"{IMPORT}.py").read_text()
+    assert f'    masked="{hashlib.sha256(twin).hexdigest()}",' in revision
+    assert "900991" not in twin.decode()
+
+
+def test_the_bundled_export_is_back_if_nothing_takes_its_place(
+    project: Path, tmp_path: Path
+) -> None:
+    """Recipients that name nobody stop it midway."""
+    (project / "data" / "recipients.txt").write_text("# nobody yet\n")
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
+    assert refused.returncode == 1
+    assert "names nobody" in refused.stderr
+    assert (project / "data" / BUNDLED.name).read_bytes() == BUNDLED.read_bytes()
+    revision = project / "migrations" / "versions" / f"{IMPORT}.py"
+    assert revision.read_text() == (ROOT / "migrations" / "versions" / f"{IMPORT}.py").read_text()
+
+
+def test_what_was_sealed_is_not_converted(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would touch a disk in clear."""
+    key = new_key()
+    monkeypatch.setenv(KEY, key)
+    path = tmp_path / "october.csv.age"
+    path.write_bytes(seal_for(as_csv(), key))
+    refused = migrations(project, "add", str(path), "-m", "import october leads")
+    assert refused.returncode == 1
+    assert "is sealed, but holds no export as the importer reads it" in refused.stderr
+    assert not list((project / "data").glob("october*"))
 
 
 def test_an_export_with_one_after_it_is_never_replaced(
