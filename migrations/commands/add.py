@@ -1,44 +1,49 @@
-"""The next export: checked, copied to ``data/``, and imported by a revision written for it."""
+"""``add``: any file of leads becomes an export in ``data/``, imported by a revision of its own."""
 
 import re
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
 from migrations.bundling import Bundled, bundle
+from migrations.commands import bundled, sources
 from migrations.commands.project import ROOT, alembic_config, revisions
+from migrations.commands.sources import Readable
+from migrations.conversion.choice import keep
+from migrations.conversion.problems import counted
 from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
-from migrations.importer.export.reading import open_export
+from migrations.importer.sealing import SUFFIX
 from migrations.importer.v1 import DATA, Import
 
-__all__ = ["Added", "CannotAdd", "add_arguments", "add_export", "run"]
+__all__ = ["CannotAdd", "add_arguments", "run"]
+
+NEXT = """
+Next:
+  python -m migrations preview       look what it would do
+  make test                          the whole chain on a throwaway database"""
 
 
 class CannotAdd(ImportStopped):
     """The export is fine, but cannot become the next revision; nothing was written."""
 
 
-@dataclass(frozen=True)
-class Added:
-    """export: the file's name; records: how many; path: the new revision, from the project's
-    root; bundled: what lies in data/ now."""
-
-    export: str
-    records: int
-    path: Path
-    bundled: Bundled
-
-
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what ``add`` understands to its parser."""
-    parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
+    sources.add_arguments(parser)
+    purpose = parser.add_mutually_exclusive_group(required=True)
+    purpose.add_argument("-m", "--message", help='what it is, such as "import october leads"')
+    purpose.add_argument(
+        "--replace",
+        action="store_true",
+        help="put it in the place of the bundled export, which no database may have imported yet",
+    )
     parser.add_argument(
-        "-m", "--message", required=True, help='what it is, such as "import october leads"'
+        "--yes", action="store_true", help="write it without asking whether it was read rightly"
     )
     parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
     parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
@@ -46,43 +51,61 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Add an export and say what to do next; returns the exit status."""
-    added = add_export(
-        arguments.export, arguments.message, clear=arguments.clear, twin=not arguments.no_twin
-    )
-    print(
-        f"{added.export}: {added.records} records, no problems.\n"
-        f"{added.bundled.in_words()}\n"
-        f"Wrote {added.path}, which imports it.\n\n"
-        "Next:\n"
-        "  alembic -x dry-run upgrade head    look what it would do\n"
-        "  make test                          the whole chain on a throwaway database\n"
-        f"  {added.bundled.git_add()}            commit, push: the next deploy imports it, once"
-    )
+    script = revisions()
+    revision = None if arguments.replace else _next_revision(script, arguments.message)
+    place = bundled.place(script) if arguments.replace else None
+    with sources.readable(arguments, DATA) as found:
+        name = place.export if place else _export_name(found.source)
+        import_ = Import(revision or "", name, found.sha256, found.records, LEADS)
+        _refuse_known(import_)
+        sources.print_readable(found)
+        sources.confirm(found, yes=arguments.yes)
+        there = bundle(
+            found.export,
+            DATA,
+            import_,
+            clear=arguments.clear,
+            twin=not arguments.no_twin,
+            replaces=place is not None,
+        )
+        if there.twin:
+            import_ = replace(import_, masked=there.twin.sha256)
+        if place:
+            written = bundled.pin(place, import_)
+        else:
+            written = _generated(script, arguments.message, import_)
+        _print_written(found, DATA / name, written, there)
     return 0
 
 
-def add_export(
-    path: Path, message: str, root: Path = ROOT, *, clear: bool = False, twin: bool = True
-) -> Added:
-    """Check an export, put it into ``data/`` if it is not there, and write the next revision.
+def _print_written(found: Readable, export: Path, revision: Path, there: Bundled) -> None:
+    print(f"{export.name}: {counted(found.records, 'record')}, no problems.")
+    print(there.in_words())
+    print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
+    if found.conversion and found.conversion.is_worth_keeping:
+        kept = keep(export, found.conversion.kept)
+        print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
+    if found.source.resolve() != export.resolve():
+        print(
+            f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
+        )
+    print(f"{NEXT}\n  {there.git_add()}            commit, push: the next deploy imports it, once")
 
-    message: what it is, such as "import october leads"; it becomes the revision's title and name.
-    root: the project; clear, twin: as ``bundle`` takes them. Raises ``ExportRefused`` or
-    ``CannotAdd``.
-    """
-    script = revisions(root)
-    revision = _numbered(script, message)
-    with open_export(path, fields=LEADS.fields) as export:
-        export.check()
-        import_ = Import(revision, export.name, export.sha256, export.count, LEADS)
-    _refuse_known(root, import_)
-    folder = root / DATA.relative_to(ROOT)
-    bundled = bundle(path, folder, import_, clear=clear, twin=twin)
-    if bundled.twin:
-        import_ = replace(import_, masked=bundled.twin.sha256)
-    written = script.generate_revision(revision, _title(message), head="head", import_=import_)
+
+def _export_name(source: Path) -> str:
+    """The file's name with what a revision can name, ending in .json."""
+    stem = source.name.lower().removesuffix(".gz").removesuffix(SUFFIX)
+    stem = source.name[: len(stem)].rpartition(".")[0] or source.name[: len(stem)]
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
+    return f"{safe or 'export'}.json"
+
+
+def _generated(script: ScriptDirectory, message: str, import_: Import) -> Path:
+    written = script.generate_revision(
+        import_.revision, _title(message), head="head", import_=import_
+    )
     assert written is not None
-    return Added(import_.export, import_.records, Path(written.path).relative_to(root), bundled)
+    return Path(written.path)
 
 
 def _title(message: str) -> str:
@@ -90,7 +113,7 @@ def _title(message: str) -> str:
     return title[:1].upper() + title[1:]
 
 
-def _numbered(script: ScriptDirectory, message: str) -> str:
+def _next_revision(script: ScriptDirectory, message: str) -> str:
     if not re.search(r"[a-z0-9]", message.lower()) or '"' in message or "\\" in message:
         raise CannotAdd(
             'The message becomes a file name. Say what the export is, such as -m "import october '
@@ -99,13 +122,8 @@ def _numbered(script: ScriptDirectory, message: str) -> str:
     return next_revision(script, message)
 
 
-def _refuse_known(root: Path, import_: Import) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.json", import_.export):
-        raise CannotAdd(
-            f"{import_.export!r}: name the file with letters, digits, '_', '.' and '-', ending "
-            f"in .json."
-        )
-    for known in imports_of(alembic_config(root)):
+def _refuse_known(import_: Import) -> None:
+    for known in imports_of(alembic_config()):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
                 f"{import_.export} is imported by revision {known.revision} already. "

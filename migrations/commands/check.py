@@ -1,22 +1,26 @@
-"""``check``: look through an export before it becomes a revision; no database is needed."""
+"""``check``: look through a file and say what ``add`` would make of it; no database is needed."""
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
-from migrations.commands.fix_sheet import fix_sheet
-from migrations.crm import LEADS
+from migrations.commands import sources
+from migrations.commands.fix_sheet import fix_sheet, fix_sheet_of_sealed
+from migrations.commands.sources import is_sealed
+from migrations.console import print_json
+from migrations.conversion.convert import ConversionRefused
+from migrations.conversion.problems import counted
 from migrations.files import private_file
 from migrations.importer.errors import ExportRefused
-from migrations.importer.export.reading import open_export
+from migrations.importer.v1 import DATA
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what ``check`` understands to its parser."""
-    parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
+    sources.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument(
         "--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems beside their records"
@@ -24,34 +28,52 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Check an export and print the result; returns the exit status."""
+    """Check a file and print the result; returns the exit status."""
     try:
-        with open_export(arguments.export, fields=LEADS.fields) as export:
-            export.check()
-            found = {
-                "export": export.name,
-                "sha256": export.sha256,
-                "records": export.count,
-                "problems": [],
-            }
+        with sources.readable(arguments, DATA) as found:
+            if arguments.json:
+                print_json(_as_json(found))
+            else:
+                sources.print_readable(found)
+                print(f"{found.source.name}: {counted(found.records, 'record')}, no problems.")
+                print(f"sha256 {found.sha256}")
     except ExportRefused as error:
-        if arguments.fix_sheet and arguments.export.is_file():
-            with private_file(arguments.fix_sheet) as write:
-                write(fix_sheet(arguments.export))
-            print(
-                f"Wrote {arguments.fix_sheet}, which holds personal data; only you can read it.",
-                file=sys.stderr,
-            )
+        if arguments.fix_sheet and is_sealed(arguments.export):
+            _write_fix_sheet(fix_sheet_of_sealed(arguments.export), arguments.fix_sheet)
         if not arguments.json:
             raise
         problems = [problem._asdict() for problem in error.problems]
-        name = arguments.export.name
-        print(json.dumps({"export": name, "problems": problems, "total": error.total}))
+        print_json({"export": error.export, "problems": problems, "total": error.total})
         return 1
-    if arguments.json:
-        print(json.dumps(found | {"total": 0}))
-    else:
-        print(
-            f"{found['export']}: {found['records']} records, no problems.\nsha256 {found['sha256']}"
-        )
+    except ConversionRefused as error:
+        if arguments.fix_sheet:
+            _write_fix_sheet(fix_sheet(error.conversion), arguments.fix_sheet)
+        if not arguments.json:
+            raise
+        problems = [problem._asdict() for problem in error.problems.first]
+        name = arguments.export.name
+        print_json({"export": name, "problems": problems, "total": error.problems.total})
+        return 1
     return 0
+
+
+def _as_json(found: sources.Readable) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "export": found.source.name,
+        "sha256": found.sha256,
+        "records": found.records,
+        "problems": [],
+        "total": 0,
+    }
+    if conversion := found.conversion:
+        told["format"] = conversion.source.format
+        told["fields"] = conversion.choice.fields
+        told["left_out"] = conversion.choice.left_out
+        told["without_phone"] = found.without_phone
+    return told
+
+
+def _write_fix_sheet(sheet: str, path: Path) -> None:
+    with private_file(path) as write:
+        write(sheet)
+    print(f"Wrote {path}, which holds personal data; only you can read it.", file=sys.stderr)

@@ -1,6 +1,9 @@
 """``python -m migrations``: the next export is one command."""
 
+import contextlib
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ from sqlalchemy import URL
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
 from tests.support.database import run
 from tests.support.exports import written
+from tests.support.files import LEADS, as_csv, as_workbook, write
 from tests.support.projects import copy_project, migrations
 from tests.support.upgrades import alembic
 
@@ -19,6 +23,40 @@ from tests.support.upgrades import alembic
 def project(tmp_path: Path) -> Path:
     """A copy of what the repository has released up to the bundled import."""
     return copy_project(tmp_path)
+
+
+BUNDLED = ROOT / "data" / "production_leads_export.json"
+LONDON = ("--timezone", "Europe/London")
+HUBSPOT = """\
+Record ID,First Name,Last Name,Phone Number,Create Date,Company
+901,Dot,Invented,07700 900991,2025-09-16 14:15,
+902,Eve,Invented,07700 900992,2025-09-17 09:00,
+903,Fay,Invented,,2025-09-18 10:30,
+"""
+
+
+def on_a_terminal(project: Path, command: list[str], answers: list[str]) -> tuple[str, int]:
+    """Run a command as somebody would who answers its questions."""
+    import pty  # not everywhere
+
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "migrations", *command],
+            cwd=project,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "120"},
+        )
+        os.close(theirs)
+        terminal.write("".join(f"{answer}\n" for answer in answers).encode())
+        shown = b""
+        # Linux ends the reading of a terminal that everybody has left with an error.
+        with contextlib.suppress(OSError):
+            while some := terminal.read(4096):
+                shown += some
+        return shown.decode(), process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -70,7 +108,8 @@ def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
     bad = written([records()[0] | {"phone": "none"}], tmp_path, "bad.json")
     refused = migrations(project, "add", str(bad), "-m", "import bad leads")
     assert refused.returncode == 1
-    assert "record 1, phone: is not one phone number" in refused.stderr
+    assert "bad.json: 1 problem in 1 record. Nothing was written." in refused.stderr
+    assert "phone: is not one phone number, in record 1" in refused.stderr
     assert not (project / "data" / "bad.json").exists()
     assert not list((project / "migrations" / "versions").glob("0005*"))
 
@@ -126,15 +165,149 @@ def test_check_tells_digest_and_number_of_records(project: Path, october: Path) 
 
 def test_check_lists_problems_for_machines_too(project: Path, tmp_path: Path) -> None:
     """Exit status 1, position and field of each problem, no value."""
-    bad = written([records()[0] | {"phone": "none"}, records()[1] | {"notes": None}], tmp_path)
+    bad = written([records()[0] | {"phone": "none"}, records()[1] | {"status": "s" * 51}], tmp_path)
     told = migrations(project, "check", "--json", str(bad))
     assert told.returncode == 1
     found = json.loads(told.stdout)
     assert [(problem["record"], problem["field"]) for problem in found["problems"]] == [
         (1, "phone"),
-        (2, "notes"),
+        (2, "status"),
     ]
     assert found["total"] == 2
+
+
+def test_check_says_what_add_would_make_of_a_file(project: Path, tmp_path: Path) -> None:
+    """The same digest, before and after; for machines the columns, too."""
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    told = migrations(project, "check", "--json", *LONDON, str(path))
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    assert found["format"] == "CSV with commas, UTF-8"
+    assert found["fields"]["full_name"] == ["First Name", "Last Name"]
+    assert found["left_out"] == ["Company"]
+    assert found["without_phone"] == [4]
+    assert not (project / "data" / "hubspot.json").exists()
+    added = migrations(project, "add", str(path), "-m", "import hubspot", "--yes", *LONDON)
+    assert added.returncode == 0, added.stderr
+    assert found["sha256"] in (project / "migrations/versions/0005_import_hubspot.py").read_text()
+
+
+def test_a_table_is_imported_by_the_next_upgrade(
+    project: Path, tmp_path: Path, database: URL
+) -> None:
+    """From the download to the leads, with what was chosen in the output."""
+    path = write(tmp_path, HUBSPOT, "HubSpot export (1).csv")
+    added = migrations(project, "add", str(path), "-m", "import hubspot", "--yes", *LONDON)
+    assert added.returncode == 0, added.stderr
+    assert "First Name + Last Name" in added.stdout
+    assert "(left out)" in added.stdout
+    assert "Left out because no phone says whose they are: row 4." in added.stdout
+    assert "holds personal data" in added.stdout
+    assert path.read_text() == HUBSPOT
+    assert "07700" not in added.stdout
+    upgraded = alembic(database, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    leads = run(database, "SELECT full_name, created_at FROM leads WHERE phone LIKE '07700 90099_'")
+    assert {(lead.full_name, lead.created_at.isoformat()) for lead in leads} == {
+        ("Dot Invented", "2025-09-16T13:15:00+00:00"),
+        ("Eve Invented", "2025-09-17T08:00:00+00:00"),
+    }
+    ledger = run(database, "SELECT export FROM lead_imports ORDER BY id DESC LIMIT 1")
+    assert [row.export for row in ledger] == ["HubSpot_export_1.json"]
+
+
+def test_nothing_is_written_before_somebody_has_looked(project: Path, tmp_path: Path) -> None:
+    """Without a terminal the table is shown, and --yes asked for."""
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    shown = migrations(project, "add", str(path), "-m", "import hubspot", *LONDON)
+    assert shown.returncode == 1
+    assert "First Name + Last Name" in shown.stdout
+    assert "add --yes" in shown.stderr
+    assert not list((project / "data").glob("hubspot*"))
+    assert not list((project / "migrations" / "versions").glob("0005*"))
+
+
+def test_the_next_download_needs_no_option(project: Path, tmp_path: Path) -> None:
+    """What was agreed stands beside the first export."""
+    first = write(
+        tmp_path, HUBSPOT.replace("Fay,Invented,,", "Fay,Invented,07700 900996,"), "a.csv"
+    )
+    second = write(tmp_path, first.read_text().replace("900991", "900992"), "b.csv")
+    assert migrations(project, "add", str(first), "-m", "one", "--yes", *LONDON).returncode == 0
+    again = migrations(project, "add", str(second), "-m", "two")
+    assert again.returncode == 0, again.stderr
+    assert "2025-09-16T14:15:00+01:00" in (project / "data" / "b.json").read_text()
+
+
+def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: Path) -> None:
+    """There is nothing to decide."""
+    path = write(tmp_path, as_csv(separator=";", encoding="utf-8-sig"), "own.csv")
+    added = migrations(project, "add", str(path), "-m", "import own")
+    assert added.returncode == 0, added.stderr
+    assert json.loads((project / "data" / "own.json").read_text()) == list(LEADS)
+    assert not list((project / "data").glob("*.columns.json"))
+
+
+def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -> None:
+    """A wrong answer once more, and then whether the file was read rightly."""
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    command = ["add", str(path), "-m", "import hubspot"]
+    shown, status = on_a_terminal(project, command, ["Mars", "Europe/London", "y"])
+    assert status == 0, shown
+    assert shown.index("In which time zone") < shown.index("'Mars' is no time zone")
+    assert shown.index("First Name + Last Name") < shown.index("Write it? [y/N]")
+    assert (project / "data" / "hubspot.json").exists()
+
+
+def test_whoever_says_no_has_nothing_written(project: Path, tmp_path: Path) -> None:
+    """No is what an empty answer means, too."""
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    command = ["add", str(path), "-m", "import hubspot", *LONDON]
+    shown, status = on_a_terminal(project, command, [""])
+    assert status == 1
+    assert "Nothing was written" in shown
+    assert not list((project / "data").glob("hubspot*"))
+
+
+def test_the_first_real_export_takes_the_bundled_ones_place(
+    project: Path, tmp_path: Path, database: URL
+) -> None:
+    """Digest and number in the revision, so that nobody edits it by hand."""
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    replaced = migrations(project, "add", str(path), "--replace", "--yes", *LONDON, url=database)
+    assert replaced.returncode == 0, replaced.stderr
+    bundled = project / "data" / "production_leads_export.json"
+    revision = (project / "migrations" / "versions" / f"{IMPORT}.py").read_text()
+    assert hashlib.sha256(bundled.read_bytes()).hexdigest() in revision
+    assert "records=2," in revision
+    assert not list((project / "migrations" / "versions").glob("0005*"))
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    assert run(database, "SELECT count(*) FROM leads")[0][0] == 2
+    refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON, url=database)
+    assert refused.returncode == 1
+    assert "This database has imported production_leads_export.json" in refused.stderr
+
+
+def test_an_export_with_one_after_it_is_never_replaced(
+    project: Path, october: Path, tmp_path: Path
+) -> None:
+    """It is in use."""
+    assert migrations(project, "add", str(october), "-m", "import october leads").returncode == 0
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
+    assert refused.returncode == 1
+    assert "2 revisions import exports" in refused.stderr
+    assert (project / "data" / "production_leads_export.json").read_bytes() == BUNDLED.read_bytes()
+
+
+def test_without_openpyxl_a_workbook_names_the_command(tmp_path: Path, project: Path) -> None:
+    """A deploy does without it, and so does every other format."""
+    path = write(tmp_path, as_workbook(), "leads.xlsx")
+    hidden = "import sys; sys.modules['openpyxl'] = None; from migrations.__main__ import main; "
+    command = [sys.executable, "-c", f"{hidden}sys.exit(main(['check', {str(path)!r}]))"]
+    told = subprocess.run(command, check=False, cwd=project, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "pip install -r requirements-dev.txt" in told.stderr
 
 
 def test_the_chain_names_revisions_that_fit_alembics_column() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.support.bundled import ROOT, Record, records
 from tests.support.exports import written
+from tests.support.files import write
 
 
 def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:
@@ -20,9 +21,12 @@ def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:
 
 def bad() -> list[Record]:
     """Three records: the first is good, the others are not."""
-    good, formula, missing = records()[:3]
-    del missing["email"]
-    return [good, formula | {"phone": "n/a", "notes": "=1+1", "status": 7}, missing]
+    good, formula, long = records()[:3]
+    return [
+        good,
+        formula | {"phone": "n/a", "notes": "=1+1", "status": "s" * 51},
+        long | {"email": None, "postal_code": "ZZ99 " * 9},
+    ]
 
 
 def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
@@ -36,11 +40,11 @@ def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
     assert [(row["record"], row["field"]) for row in rows] == [
         ("2", "phone"),
         ("2", "status"),
-        ("3", "email"),
+        ("3", "postal_code"),
     ]
     assert rows[0]["full_name"] == bad()[1]["full_name"]
     assert rows[0]["notes"] == "'=1+1"
-    assert rows[1]["status"] == "7"
+    assert rows[2]["email"] == ""
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
@@ -56,12 +60,22 @@ def test_a_good_export_makes_no_sheet(tmp_path: Path) -> None:
     assert not (tmp_path / "sheet.csv").exists()
 
 
-def test_a_file_that_is_cut_off_is_listed_as_far_as_it_goes(tmp_path: Path) -> None:
-    """The last line says where the file stops being JSON."""
+def test_a_tables_problems_stand_beside_their_own_columns(tmp_path: Path) -> None:
+    """By the row that a spreadsheet shows, with the columns as the file names them."""
+    table = "Name,Mobile,created_at\nDot Invented,7.7009E+09,2025-09-16T14:15:00Z\n"
+    assert check(write(tmp_path, table), tmp_path / "sheet.csv").returncode == 1
+    with open(tmp_path / "sheet.csv", newline="", encoding="utf-8") as sheet:
+        _, header, line = csv.reader(sheet)
+    assert header == ["row", "field", "reason", "Name", "Mobile", "created_at"]
+    assert line[:2] == ["2", "phone"]
+    assert line[3:] == ["Dot Invented", "7.7009E+09", "2025-09-16T14:15:00Z"]
+
+
+def test_a_file_that_is_cut_off_is_no_list_of_problems(tmp_path: Path) -> None:
+    """It has to be exported again; how far it can be read is told."""
     export = written(bad(), tmp_path)
     export.write_bytes(export.read_bytes()[:-20])
-    assert check(export, tmp_path / "sheet.csv").returncode == 1
-    assert (
-        "the file is no JSON"
-        in (tmp_path / "sheet.csv").read_text(encoding="utf-8").splitlines()[-1]
-    )
+    checked = check(export, tmp_path / "sheet.csv")
+    assert checked.returncode == 1
+    assert "what follows 2 records is cut off or malformed" in checked.stderr
+    assert not (tmp_path / "sheet.csv").exists()

@@ -1,0 +1,86 @@
+"""The bundled export's place, for the first real export, as long as nothing is released."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from migrations.commands.project import alembic_config, reading
+from migrations.history import imports_of
+from migrations.importer.errors import ImportStopped
+from migrations.importer.v1 import Import
+
+__all__ = ["CannotReplace", "Place", "pin", "place"]
+
+_PINNED = re.compile(
+    r'(?P<sha256>(?<=    sha256=")[0-9a-f]{64})|(?P<records>(?<=    records=)[0-9_]+)'
+)
+_MASKED = re.compile(r'(    #[^\n]*\n)*    masked="[0-9a-f]{64}",[^\n]*\n')
+
+
+class CannotReplace(ImportStopped):
+    """The bundled export may have been imported somewhere; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """export: the name of the file in ``data/``; revision: the file that imports it."""
+
+    export: str
+    revision: Path
+
+
+def place(script: ScriptDirectory) -> Place:
+    """Find the bundled export. Raises ``CannotReplace`` if it is released, as far as can be told.
+
+    It is if another revision imports an export after it, or the database of ``DATABASE_URL`` has
+    imported it.
+    """
+    imports = imports_of(alembic_config())
+    if len(imports) != 1:
+        raise CannotReplace(
+            f"{len(imports)} revisions import exports, so the first one is in use. "
+            'Add this one after them: python -m migrations add FILE -m "what it is".'
+        )
+    bundled = imports[0]
+    _refuse_imported(bundled)
+    return Place(bundled.export, Path(script.get_revision(bundled.revision).path))
+
+
+def _refuse_imported(bundled: Import) -> None:
+    if not any(os.environ.get(name) for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL")):
+        print(
+            f"No database was asked whether it has imported {bundled.export}, because DATABASE_URL "
+            "is not set. Go on only if none has."
+        )
+        return
+    with reading("looking for the bundled export") as connection:
+        if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
+            return
+        known = text("SELECT count(*) FROM lead_imports WHERE revision = :revision")
+        if connection.execute(known, {"revision": bundled.revision}).scalar():
+            raise CannotReplace(
+                f"This database has imported {bundled.export}, so it is never replaced. "
+                'Add this one after it: python -m migrations add FILE -m "what it is".'
+            )
+
+
+def pin(at: Place, import_: Import) -> Path:
+    """Write digest and number of records of another export into the revision; returns its path."""
+    pinned = {"sha256": import_.sha256, "records": str(import_.records)}
+    before = at.revision.read_text(encoding="utf-8")
+    after, count = _PINNED.subn(lambda found: pinned[str(found.lastgroup)], before)
+    if count != len(pinned):
+        raise CannotReplace(
+            f"{at.revision.name} does not pin its export as expected. Write sha256 = "
+            f"{import_.sha256} and records = {import_.records} into it by hand."
+        )
+    masked = f'    masked="{import_.masked}",\n' if import_.masked else ""
+    after = _MASKED.sub(masked, after)
+    partial = at.revision.with_name(f".{at.revision.name}.partial")
+    partial.write_text(after, encoding="utf-8")
+    os.replace(partial, at.revision)
+    return at.revision

@@ -1,0 +1,218 @@
+"""A file in any format becomes an export: looked at once, then converted.
+
+conversion = understand(path, Options(), fields, kept=[])
+result = conversion.write(file)
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from migrations.conversion.choice import Choice, Kept, choose, shown
+from migrations.conversion.errors import Undecided, Unreadable
+from migrations.conversion.formats import recognise
+from migrations.conversion.look import DAY_FIRST, MONTH_FIRST, Look, look
+from migrations.conversion.moments import midnight, zone
+from migrations.conversion.options import Options
+from migrations.conversion.problems import Problems, Sink, counted
+from migrations.conversion.rows import Chunk, Source, Value
+from migrations.conversion.summary import Summary
+from migrations.conversion.values import Conventions, converted, joined
+from migrations.importer.declaration import STANDARD_FIELDS, Field
+from migrations.importer.errors import ImportStopped, Problem
+
+__all__ = ["Conversion", "ConversionRefused", "Result", "understand"]
+
+PHONE = next(each for each in STANDARD_FIELDS if each.name == "phone")
+_UTC = re.compile(r"(?:^|[\W_])(?:utc|gmt)(?:$|[\W_])", re.IGNORECASE)
+"""In the name of a column, as Typeform's "Submit Date (UTC)"."""
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass
+class Result:
+    """What became of a file. without_phone: positions of records that were left out for that."""
+
+    problems: Problems
+    without_phone: list[int] = field(default_factory=list)
+    summary: Summary = field(default_factory=Summary)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a file is converted. was_kept: as a file with the same columns was before."""
+
+    source: Source
+    look: Look
+    choice: Choice
+    options: Options
+    fields: Sequence[Field]
+    was_kept: bool
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether there is nothing to decide, or it was decided for a file with these columns."""
+        is_changed = bool(self.options.field or self.options.leave_out)
+        return self.choice.is_plain or (self.was_kept and not is_changed)
+
+    @property
+    def conventions(self) -> Conventions:
+        """What was said of dates and times."""
+        said = self.options
+        if said.dates not in (None, DAY_FIRST, MONTH_FIRST):
+            raise Undecided("dates", f"Is it {DAY_FIRST} or {MONTH_FIRST}?", DAY_FIRST)
+        return Conventions(
+            zone(said.timezone) if said.timezone else None,
+            said.dates,
+            midnight(said.created_at) if said.created_at else None,
+        )
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether something was decided that the next file does not say itself."""
+        said = self.options
+        return not self.choice.is_plain or bool(said.encoding or said.timezone or said.dates)
+
+    @property
+    def kept(self) -> Kept:
+        """What is worth keeping for the next file with these columns."""
+        fields = {each.name: list(self.choice.fields[each.name]) for each in self.fields}
+        said = self.options
+        return Kept(list(self.look.columns), fields, said.encoding, said.timezone, said.dates)
+
+    def write(self, file: BinaryIO, sink: Sink = lambda *_: None) -> Result:
+        """Write the export, of use only if there are no problems; ``sink`` is told of each.
+
+        Raises ``Undecided``, and ``Unreadable`` if no record has a phone.
+        """
+        result = Result(Problems(sink))
+        before = b"["
+        for whole in self.source.chunks():
+            chunk = self._with_phone(whole, result)
+            if not chunk.positions:
+                continue
+            columns = self._converted(chunk, result.problems)
+            if not result.problems.total:
+                result.summary.add(chunk.positions, columns)
+                file.write(before + _lines(columns))
+                before = b",\n"
+        file.write(b"]\n")
+        if len(result.without_phone) == self.look.records:
+            column = " and ".join(map(shown, self.choice.fields["phone"]))
+            action = f"{column} is blank throughout. Name another column with --field phone=COLUMN."
+            raise Unreadable(self.source.name, "no record has a phone", action)
+        return result
+
+    def _with_phone(self, chunk: Chunk, result: Result) -> Chunk:
+        """Leave out records without a phone, because it says whose record it is."""
+        has_phone = [bool(phone) for phone in self._values(PHONE, chunk)]
+        if all(has_phone):
+            return chunk
+        result.without_phone += [
+            position for position, has in zip(chunk.positions, has_phone, strict=True) if not has
+        ]
+        return chunk.where(has_phone)
+
+    def _converted(self, chunk: Chunk, problems: Problems) -> Mapping[str, Sequence[Any]]:
+        columns = {"id": self._ids(chunk)}
+        for each in self.fields:
+            report = partial(_report, chunk, problems, each.name)
+            values = self._values(each, chunk)
+            columns[each.name] = converted(each, values, self.conventions_of(each.name), report)
+        return columns
+
+    def _ids(self, chunk: Chunk) -> Sequence[int]:
+        """The file's own ids if they are whole numbers, or else positions."""
+        if columns := self.choice.fields["id"]:
+            return [int(str(value)) for value in chunk.columns[columns[0]]]
+        return chunk.positions
+
+    def _values(self, of: Field, chunk: Chunk) -> Sequence[Value]:
+        blanks = [None] * len(chunk.positions)
+        columns = self.choice.fields[of.name]
+        return joined(of, [chunk.columns.get(name, blanks) for name in columns] or [blanks])
+
+    def conventions_of(self, name: str) -> Conventions:
+        """Return what a field's dates mean: what was said, or what its columns prove."""
+        columns = self.choice.fields[name]
+        proven = set().union(*(self.look.columns[column].orders for column in columns))
+        order = proven.pop() if len(proven) == 1 else None
+        of_header = UTC if any(map(_UTC.search, columns)) else None
+        said = self.conventions
+        return replace(said, order=said.order or order, zone=of_header or said.zone)
+
+
+class ConversionRefused(ImportStopped):
+    """Values of the file do not fit; nothing was written."""
+
+    def __init__(self, conversion: Conversion, result: Result) -> None:
+        self.conversion = conversion
+        self.problems = result.problems
+        source, records = conversion.source, conversion.look.records
+        problems = counted(self.problems.total, "problem")
+        lines = self.problems.in_words(records, source.unit)
+        super().__init__(
+            f"{source.name}: {problems} in {counted(records, source.unit)}. Nothing was written.\n"
+            + "".join(f"  {line}\n" for line in lines)
+            + "Correct them in the file, or where it comes from, and try again. "
+            "'python -m migrations check --fix-sheet fixes.csv', with the same file and options, "
+            "puts each beside its record."
+        )
+
+
+def understand(
+    path: Path, options: Options, fields: Sequence[Field], kept: Iterable[Kept] = ()
+) -> Conversion:
+    """Look at a file and choose how it is converted.
+
+    kept: what was agreed for other files. Raises ``Unreadable``, ``Undecided``, ``BadChoice``.
+    """
+    kept = list(kept)
+    source, found = _looked_at(path, options, kept)
+    agreed = next((one for one in kept if set(one.columns) == set(found.columns)), None)
+    if not found.records:
+        raise Unreadable(path.name, "holds no records", "Export it again.")
+    if agreed:
+        options = replace(
+            options,
+            encoding=options.encoding or agreed.encoding,
+            timezone=options.timezone or agreed.timezone,
+            dates=options.dates or agreed.dates,
+        )
+    choice = choose(found, [each.name for each in fields], options, agreed)
+    return Conversion(source, found, choice, options, fields, was_kept=bool(agreed))
+
+
+def _looked_at(path: Path, options: Options, kept: Sequence[Kept]) -> tuple[Source, Look]:
+    """Read the file, if need be in an encoding that a file with these columns was in."""
+    try:
+        source = recognise(path, options.encoding)
+        return source, look(source)
+    except Undecided:
+        for one in kept:
+            if one.encoding and not options.encoding:
+                source = recognise(path, one.encoding)
+                found = look(source)
+                if set(found.columns) == set(one.columns):
+                    return source, found
+        raise
+
+
+def _lines(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """Records as JSON, a line each, with commas between them."""
+    record = msgspec.defstruct("Record", list(columns))
+    rows = zip(*columns.values(), strict=True)
+    # A line break inside of a text is escaped, so that each that is left ends a record.
+    return _encoder.encode_lines([record(*row) for row in rows])[:-1].replace(b"\n", b",\n")
+
+
+def _report(chunk: Chunk, problems: Problems, name: str, index: int, reason: str) -> None:
+    record = {column: values[index] for column, values in chunk.columns.items()}
+    problems.add(Problem(chunk.positions[index], name, reason), record)

@@ -1,0 +1,134 @@
+"""What a file is, told by its first bytes, never by its name.
+
+source = recognise(Path("october.csv"))
+source.format                            'CSV with semicolons'
+for chunk in source.chunks(): ...
+"""
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from migrations.console import printable
+from migrations.conversion import json_lists, tables, workbooks
+from migrations.conversion.encodings import encoding_of, is_gzipped, open_text, opened, start_of
+from migrations.conversion.errors import Unreadable
+from migrations.conversion.rows import Chunk, Source, of_objects
+
+__all__ = ["recognise"]
+
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook of before 2007 (.xls)", "Save it as .xlsx."),
+    b"SQLite format 3": ("an SQLite database", "Export its table of leads as CSV."),
+    b"PAR1": ("Parquet", "Export it as CSV."),
+    b"%PDF": ("PDF", "Export it as CSV or JSON where it comes from."),
+    b"BEGIN:VCARD": ("vCard", "Import it into Google Contacts or Outlook, and export CSV there."),
+    b"<": ("HTML or XML", "Open it in a spreadsheet and save it as .xlsx."),
+    b"version https://git-lfs": ("a pointer of Git LFS", "Run 'git lfs pull'."),
+    b"-- ": ("an SQL dump", "Export the table of leads as CSV."),
+    b"INSERT INTO": ("an SQL dump", "Export the table of leads as CSV."),
+    b"PGDMP": ("a dump of Postgres", "Export the table of leads as CSV."),
+}
+_KINDS = "It has to be JSON, CSV or .xlsx, gzipped or not."
+
+
+def recognise(path: Path, encoding: str | None = None) -> Source:
+    """Tell what a file is.
+
+    encoding: what its owner says; it is asked for if the file does not tell. Raises
+    ``Unreadable``, ``Undecided``; reading it may, too.
+    """
+    if path.is_symlink():
+        raise Unreadable(path.name, "is a symbolic link", "Name the file itself.")
+    if not path.is_file():
+        raise Unreadable(path.name, "is no file", "Name the file that was exported.")
+    start = start_of(path)
+    _refuse_others(path.name, start)
+    packed = "gzipped " if is_gzipped(path) else ""
+    if start.startswith(workbooks.WORKBOOK):
+        return _workbook(path, packed)
+    encoding = encoding_of(start, encoding)
+    source = _of_text(path, encoding, start.decode(encoding, "ignore"))
+    in_words = encoding.removesuffix("-sig").upper()
+    return replace(source, format=f"{packed}{source.format}, {in_words}")
+
+
+def _refuse_others(name: str, start: bytes) -> None:
+    if not start.strip():
+        raise Unreadable(name, "is empty", _KINDS)
+    for mark, (kind, action) in _OTHERS.items():
+        if start.lstrip().startswith(mark):
+            raise Unreadable(name, f"looks like {kind}", action)
+
+
+def _of_text(path: Path, encoding: str, start: str) -> Source:
+    if kind := json_lists.kind_of(start):
+        unit = "line" if kind == "JSON lines" else "record"
+        return Source(path.name, kind, unit, lambda: _read_json(path, encoding, kind))
+    dialect = tables.dialect_of(start)
+    format = f"CSV with {tables.SEPARATORS.get(dialect.separator, dialect.separator)}"
+    return Source(path.name, format, "row", lambda: _read_csv(path, encoding, dialect))
+
+
+def _read_json(path: Path, encoding: str, kind: str) -> Iterator[Chunk]:
+    try:
+        with open_text(path, encoding) as file:
+            yield from of_objects(json_lists.read_objects(file, kind))
+    except json_lists.NotJson as error:
+        action = "Export it again, or look at its end with a text editor."
+        raise Unreadable(path.name, f"begins as JSON, but {error}", action) from None
+
+
+def _read_csv(path: Path, encoding: str, dialect: tables.Dialect) -> Iterator[Chunk]:
+    with open_text(path, encoding) as file, _refused(path.name):
+        yield from tables.of_rows(tables.read_cells(file, dialect))
+
+
+def _workbook(path: Path, packed: str) -> Source:
+    with _refused(path.name), _seekable(path) as file:
+        sheet = workbooks.sheet_name(file)
+    format = f"{packed}Excel workbook, sheet {printable(sheet)}"
+    return Source(path.name, format, "row", lambda: _read_workbook(path))
+
+
+def _read_workbook(path: Path) -> Iterator[Chunk]:
+    with _refused(path.name), _seekable(path) as file:
+        yield from tables.of_rows(workbooks.read_rows(file))
+
+
+@contextmanager
+def _seekable(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is read back and forth, which gzip is too slow for."""
+    with opened(path) as file:
+        if not is_gzipped(path):
+            yield file
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            shutil.copyfileobj(file, unpacked)
+            yield unpacked
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Say what is wrong with a table, without any of it."""
+    try:
+        yield
+    except tables.NoHeader:
+        action = "Put a row with the names of the columns above the first lead."
+        raise Unreadable(name, "has no header, or is no table", action) from None
+    except tables.TooManyCells as error:
+        action = "A cell holds the separator without quotes around it: export it again."
+        raise Unreadable(name, str(error), action) from None
+    except csv.Error as error:
+        action = "A quote inside a cell has to be written twice: export it again."
+        raise Unreadable(name, f"has quotes that do not match up to {error}", action) from None
+    except workbooks.NotAWorkbook:
+        action = "Unpack it if it is a ZIP archive, or save the spreadsheet as .xlsx again."
+        raise Unreadable(
+            name, "looks like a ZIP archive, but is no Excel workbook", action
+        ) from None

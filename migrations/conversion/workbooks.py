@@ -1,0 +1,53 @@
+"""Records in an Excel workbook (.xlsx): its first sheet that has rows."""
+
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+from zipfile import BadZipFile
+
+from migrations.conversion.rows import Value
+from migrations.importer.errors import ImportStopped
+
+__all__ = ["WORKBOOK", "NotAWorkbook", "read_rows", "sheet_name"]
+
+WORKBOOK = b"PK\x03\x04"
+
+
+class NotAWorkbook(Exception):
+    """The file is another kind of ZIP archive, or damaged."""
+
+
+def sheet_name(file: BinaryIO) -> str:
+    """Return the name of the sheet that is read."""
+    with _sheet(file) as sheet:
+        return str(sheet.title)
+
+
+def read_rows(file: BinaryIO) -> Iterator[Sequence[Value]]:
+    """Read the values of a sheet, formulas as what they came to."""
+    with _sheet(file) as sheet:
+        yield from sheet.iter_rows(values_only=True)
+
+
+@contextmanager
+def _sheet(file: BinaryIO) -> Iterator[Any]:
+    try:
+        from openpyxl import load_workbook  # noqa: PLC0415  # a deploy does without
+    except ImportError:
+        raise ImportStopped(
+            "An Excel workbook needs openpyxl, which is not installed. "
+            "Run 'python -m pip install -r requirements-dev.txt' and try again."
+        ) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what openpyxl does not keep, which nobody needs
+            book = load_workbook(file, read_only=True, data_only=True)
+            sheets: list[Any] = [one for one in book.worksheets if one.sheet_state == "visible"]
+            for sheet in sheets:
+                # What a workbook says of its size is often wrong, and would cut rows off.
+                sheet.reset_dimensions()
+            yield next((one for one in sheets if any(one.iter_rows(max_row=2))), sheets[0])
+    except (BadZipFile, KeyError, IndexError, ValueError, SyntaxError, zlib.error):
+        raise NotAWorkbook from None
