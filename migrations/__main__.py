@@ -1,8 +1,8 @@
 """The commands around the revisions.
 
     python -m migrations adopt [TABLE]            declare where leads live in a CRM that exists
-    python -m migrations check EXPORT             check an export; no database is needed
-    python -m migrations add EXPORT -m MESSAGE    put an export into the next deploy
+    python -m migrations check FILE               check a file; no database is needed
+    python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
     python -m migrations keygen                   make a key for sealed exports
     python -m migrations seal EXPORT              seal an export for those in data/recipients.txt
     python -m migrations unseal EXPORT.age > FILE write what a sealed export holds
@@ -59,8 +59,8 @@ class Command(Protocol):
 
 COMMANDS: dict[str, tuple[Command, str]] = {
     "adopt": (adopt, "declare where leads live in a CRM that exists, or check what is declared"),
-    "check": (check, "check an export; no database is needed"),
-    "add": (add, "copy an export into data/ and write the revision that imports it"),
+    "check": (check, "check a file of leads; no database is needed"),
+    "add": (add, "put a file of leads into data/ and write the revision that imports it"),
     "keygen": (keygen, "make a key that can open sealed exports"),
     "seal": (seal, "check an export and seal it for those in data/recipients.txt"),
     "unseal": (unseal, "write what a sealed export holds to standard output"),

@@ -57,25 +57,18 @@ class Bundled:
 
 
 def bundle(
-    source: Path,
-    folder: Path,
-    import_: Import,
-    *,
-    clear: bool = False,
-    twin: bool = True,
-    replaces: bool = False,
+    source: Path, folder: Path, import_: Import, *, clear: bool = False, twin: bool = True
 ) -> Bundled:
     """Put a checked export and its twin into ``data/``.
 
     source: where it is now; folder: data/; import_: what will import it. clear: it is not sealed
-    though there are recipients; twin: it gets one if there are. replaces: it takes the place of the
-    export of that name.
+    though there are recipients; twin: it gets one if there are.
     Raises ``ImportStopped``, then nothing was written.
     """
     recipients = read_recipients(folder) if (folder / RECIPIENTS).exists() else []
     is_sealed = source.name.endswith(SUFFIX) or bool(recipients and not clear)
     target = folder / (f"{import_.export}{SUFFIX}" if is_sealed else import_.export)
-    is_there = not replaces and _is_there(target, import_)
+    is_there = _is_there(target, import_)
     written = None
     if recipients and twin:
         twin_path = folder / twin_name(import_.export)
@@ -85,8 +78,6 @@ def bundle(
     elif not is_there:
         shutil.copyfile(source, partial(target))
         os.replace(partial(target), target)
-    if replaces and is_sealed:
-        (folder / import_.export).unlink(missing_ok=True)
     return Bundled(target, written)
 
 

@@ -2,13 +2,14 @@
 
 import re
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
 from migrations.bundling import Bundled, bundle
-from migrations.commands import bundled, sources
+from migrations.commands import replacement, sources
 from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
@@ -21,11 +22,6 @@ from migrations.importer.sealing import SUFFIX
 from migrations.importer.v1 import DATA, Import
 
 __all__ = ["CannotAdd", "add_arguments", "run"]
-
-NEXT = """
-Next:
-  python -m migrations preview       look what it would do
-  make test                          the whole chain on a throwaway database"""
 
 
 class CannotAdd(ImportStopped):
@@ -42,60 +38,61 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="put it in the place of the bundled export, which no database may have imported yet",
     )
+    parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
+    parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
     parser.add_argument(
         "--yes", action="store_true", help="write it without asking whether it was read rightly"
     )
-    parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
-    parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
 
 
 def run(arguments: Namespace) -> int:
     """Add an export and say what to do next; returns the exit status."""
     script = revisions()
     revision = None if arguments.replace else _next_revision(script, arguments.message)
-    place = bundled.place(script) if arguments.replace else None
+    place = replacement.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
         import_ = Import(revision or "", name, found.sha256, found.records, LEADS)
         _refuse_known(import_)
         sources.print_readable(found)
         sources.confirm(found, yes=arguments.yes)
-        there = bundle(
-            found.export,
-            DATA,
-            import_,
-            clear=arguments.clear,
-            twin=not arguments.no_twin,
-            replaces=place is not None,
-        )
-        if there.twin:
-            import_ = replace(import_, masked=there.twin.sha256)
+        with replacement.room_for(found.export, DATA / name) if place else nullcontext():
+            bundled = bundle(
+                found.export, DATA, import_, clear=arguments.clear, twin=not arguments.no_twin
+            )
+        if bundled.twin:
+            import_ = replace(import_, masked=bundled.twin.sha256)
         if place:
-            written = bundled.pin(place, import_)
+            written = replacement.pin(place, import_)
         else:
             written = _generated(script, arguments.message, import_)
-        _print_written(found, DATA / name, written, there)
+        _print_written(found, bundled, import_, written)
     return 0
 
 
-def _print_written(found: Readable, export: Path, revision: Path, there: Bundled) -> None:
-    print(f"{export.name}: {counted(found.records, 'record')}, no problems.")
-    print(there.in_words())
+def _print_written(found: Readable, bundled: Bundled, import_: Import, revision: Path) -> None:
+    print(f"{import_.export}: {counted(found.records, 'record')}, no problems.")
+    print(bundled.in_words())
     print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
     if found.conversion and found.conversion.is_worth_keeping:
-        kept = keep(export, found.conversion.kept)
+        kept = keep(DATA / import_.export, found.conversion.kept)
         print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
-    if found.source.resolve() != export.resolve():
+    if found.source.resolve() != bundled.path.resolve():
         print(
             f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
         )
-    print(f"{NEXT}\n  {there.git_add()}            commit, push: the next deploy imports it, once")
+    print(
+        "\nNext:\n"
+        "  python -m migrations preview       look what it would do\n"
+        "  make test                          the whole chain on a throwaway database\n"
+        f"  {bundled.git_add()}            commit, push: the next deploy imports it, once"
+    )
 
 
 def _export_name(source: Path) -> str:
     """The file's name with what a revision can name, ending in .json."""
-    stem = source.name.lower().removesuffix(".gz").removesuffix(SUFFIX)
-    stem = source.name[: len(stem)].rpartition(".")[0] or source.name[: len(stem)]
+    name = source.name.removesuffix(SUFFIX).removesuffix(".gz")
+    stem = name.rpartition(".")[0] or name
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
     return f"{safe or 'export'}.json"
 

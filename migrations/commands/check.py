@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from migrations.commands import sources
-from migrations.commands.fix_sheet import fix_sheet, fix_sheet_of_sealed
-from migrations.commands.sources import is_sealed
+from migrations.commands.fix_sheet import fix_sheet
 from migrations.console import print_json
 from migrations.conversion.convert import ConversionRefused
 from migrations.conversion.problems import counted
 from migrations.files import private_file
-from migrations.importer.errors import ExportRefused
 from migrations.importer.v1 import DATA
 
 __all__ = ["add_arguments", "run"]
@@ -37,17 +35,9 @@ def run(arguments: Namespace) -> int:
                 sources.print_readable(found)
                 print(f"{found.source.name}: {counted(found.records, 'record')}, no problems.")
                 print(f"sha256 {found.sha256}")
-    except ExportRefused as error:
-        if arguments.fix_sheet and is_sealed(arguments.export):
-            _write_fix_sheet(fix_sheet_of_sealed(arguments.export), arguments.fix_sheet)
-        if not arguments.json:
-            raise
-        problems = [problem._asdict() for problem in error.problems]
-        print_json({"export": error.export, "problems": problems, "total": error.total})
-        return 1
     except ConversionRefused as error:
         if arguments.fix_sheet:
-            _write_fix_sheet(fix_sheet(error.conversion), arguments.fix_sheet)
+            _write_fix_sheet(error, arguments.fix_sheet)
         if not arguments.json:
             raise
         problems = [problem._asdict() for problem in error.problems.first]
@@ -73,7 +63,7 @@ def _as_json(found: sources.Readable) -> dict[str, Any]:
     return told
 
 
-def _write_fix_sheet(sheet: str, path: Path) -> None:
+def _write_fix_sheet(error: ConversionRefused, path: Path) -> None:
     with private_file(path) as write:
-        write(sheet)
+        write(fix_sheet(error.conversion))
     print(f"Wrote {path}, which holds personal data; only you can read it.", file=sys.stderr)

@@ -4,6 +4,7 @@ Questions are asked on a terminal. Elsewhere an option answers them.
 """
 
 import gc
+import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -15,7 +16,7 @@ from pathlib import Path
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
 from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
-from migrations.conversion.errors import Undecided
+from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
 from migrations.conversion.options import Options, add_options
 from migrations.conversion.summary import SUMMARISED, Summary
@@ -31,15 +32,7 @@ from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
 from migrations.importer.sealing import SUFFIX
 
-__all__ = [
-    "Readable",
-    "Unconfirmed",
-    "add_arguments",
-    "confirm",
-    "is_sealed",
-    "print_readable",
-    "readable",
-]
+__all__ = ["Readable", "Unconfirmed", "add_arguments", "confirm", "print_readable", "readable"]
 
 OWN_FORMAT = "JSON array, UTF-8"
 
@@ -94,17 +87,22 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     path = arguments.export
     options = Options.given(arguments)
     fields = LEADS.fields
-    if is_sealed(path):
-        yield _summed_up(path)
-        return
     if own := _own(path, options, fields):
         yield own
         return
+    is_sealed = path.name.endswith(SUFFIX)
     with tempfile.TemporaryDirectory() as folder:
-        export = Path(folder) / "export.json"
+        # What was sealed touches no disk.
+        export = Path(os.devnull) if is_sealed else Path(folder) / "export.json"
         conversion, result = _asking(path, options, fields, kept, export)
         if result.problems.total:
             raise ConversionRefused(conversion, result)
+        if is_sealed:
+            fact = "is sealed, but holds no export as the importer reads it"
+            action = (
+                "Add the file that it was made from, or what 'python -m migrations unseal' writes."
+            )
+            raise Unreadable(path.name, fact, action)
         yield replace(
             _checked(export),
             source=path,
@@ -112,11 +110,6 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
             conversion=conversion,
             without_phone=result.without_phone,
         )
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether a file is an export that was sealed: it is converted already."""
-    return path.name.endswith(SUFFIX)
 
 
 def print_readable(found: Readable) -> None:

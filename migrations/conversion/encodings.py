@@ -7,9 +7,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from migrations.conversion.errors import Undecided, Unreadable
+from migrations.importer.export.reading import open_content
+from migrations.importer.sealing import SUFFIX, Content
 
 __all__ = ["encoding_of", "is_gzipped", "known_encoding", "open_text", "opened", "start_of"]
 
@@ -30,9 +32,28 @@ def is_gzipped(path: Path) -> bool:
         return file.read(len(GZIP)) == GZIP
 
 
+class _Raw(io.RawIOBase):
+    """What a sealed file holds, as a file that is only read."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._content.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file and unpack it if it is gzipped. Raises ``Unreadable`` if it is cut off."""
+    """Open a file, and unseal or unpack it. Raises ``Unreadable`` if it is cut off."""
+    if path.name.endswith(SUFFIX):
+        with open_content(path) as content:
+            yield cast(BinaryIO, io.BufferedReader(_Raw(content)))
+        return
     with gzip.open(path) if is_gzipped(path) else open(path, "rb") as file:
         try:
             yield cast(BinaryIO, file)

@@ -23,6 +23,7 @@ from migrations.conversion.rows import Chunk, Source, of_objects
 __all__ = ["recognise"]
 
 _OTHERS = {
+    b"age-encryption.org/v1": ("a sealed export", "Let its name end in .age."),
     b"\xd0\xcf\x11\xe0": ("an Excel workbook of before 2007 (.xls)", "Save it as .xlsx."),
     b"SQLite format 3": ("an SQLite database", "Export its table of leads as CSV."),
     b"PAR1": ("Parquet", "Export it as CSV."),

@@ -2,6 +2,7 @@
 are."""
 
 import hashlib
+import json
 import os
 import pty
 import resource
@@ -18,7 +19,7 @@ from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
 from migrations.recipients import CannotSeal, seal_file
-from tests.support.bundled import EXPORT, ROOT
+from tests.support.bundled import EXPORT, ROOT, records
 from tests.support.projects import copy_project, migrations
 from tests.support.sealed import new_key, public, seal_for, sealed_copy
 
@@ -295,7 +296,7 @@ def test_a_folder_without_sealed_files_has_nothing_to_reseal(tmp_path: Path) -> 
 def test_a_sealed_export_has_a_fix_sheet(project: Path, tmp_path: Path) -> None:
     """It holds the records' own values, as that of a clear one."""
     path = tmp_path / "bad.json.age"
-    path.write_bytes(seal_for(b'[{"phone": "none"}]', OLD))
+    path.write_bytes(seal_for(json.dumps([records()[0] | {"phone": "none"}]).encode(), OLD))
     sheet = tmp_path / "sheet.csv"
     check = [sys.executable, "-m", "migrations", "check", str(path), "--fix-sheet", str(sheet)]
     environ = {**os.environ, KEY: OLD}

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +15,11 @@ from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.v1 import Import
 
-__all__ = ["CannotReplace", "Place", "pin", "place"]
+__all__ = ["CannotReplace", "Place", "pin", "place", "room_for"]
 
-_PINNED = re.compile(
-    r'(?P<sha256>(?<=    sha256=")[0-9a-f]{64})|(?P<records>(?<=    records=)[0-9_]+)'
-)
-_MASKED = re.compile(r'(    #[^\n]*\n)*    masked="[0-9a-f]{64}",[^\n]*\n')
+_SHA256 = re.compile(r'    sha256="[0-9a-f]{64}",\n')
+_RECORDS = re.compile(r"    records=[0-9_]+,\n")
+_MASKED = re.compile(r'(?:    #[^\n]*\n)*    masked="[0-9a-f]{64}",\n')
 
 
 class CannotReplace(ImportStopped):
@@ -68,19 +69,37 @@ def _refuse_imported(bundled: Import) -> None:
             )
 
 
+@contextmanager
+def room_for(source: Path, old: Path) -> Iterator[None]:
+    """Move a file away while another one takes its place; it is back if that fails.
+
+    source: what takes the place, which may be the file itself, put there by hand.
+    """
+    if not old.exists() or source.samefile(old):
+        yield
+        return
+    aside = old.with_name(f".{old.name}.before.partial")
+    os.replace(old, aside)
+    try:
+        yield
+    except BaseException:
+        os.replace(aside, old)
+        raise
+    aside.unlink()
+
+
 def pin(at: Place, import_: Import) -> Path:
-    """Write digest and number of records of another export into the revision; returns its path."""
-    pinned = {"sha256": import_.sha256, "records": str(import_.records)}
+    """Write what another export is pinned by into the revision; returns its path."""
     before = at.revision.read_text(encoding="utf-8")
-    after, count = _PINNED.subn(lambda found: pinned[str(found.lastgroup)], before)
-    if count != len(pinned):
+    twin = f'    masked="{import_.masked}",\n' if import_.masked else ""
+    text, digests = _SHA256.subn(f'    sha256="{import_.sha256}",\n', _MASKED.sub("", before))
+    text, counts = _RECORDS.subn(f"    records={import_.records},\n{twin}", text)
+    if (digests, counts) != (1, 1):
         raise CannotReplace(
             f"{at.revision.name} does not pin its export as expected. Write sha256 = "
             f"{import_.sha256} and records = {import_.records} into it by hand."
         )
-    masked = f'    masked="{import_.masked}",\n' if import_.masked else ""
-    after = _MASKED.sub(masked, after)
     partial = at.revision.with_name(f".{at.revision.name}.partial")
-    partial.write_text(after, encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, at.revision)
     return at.revision
