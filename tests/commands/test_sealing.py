@@ -96,6 +96,7 @@ def test_one_recipient_alone_is_warned_of(project: Path, tmp_path: Path) -> None
         ("# ada\nage1nonsense  # ada", "data/recipients.txt, line 2 is no age recipient"),
         (OLD, "data/recipients.txt, line 1 is a secret key."),
     ],
+    ids=["no file", "nobody", "nonsense", "a secret key"],
 )
 def test_an_export_is_not_sealed_for_nobody(
     listed: str | None, said: str, project: Path, tmp_path: Path

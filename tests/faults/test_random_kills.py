@@ -181,7 +181,7 @@ def test_a_few_runs_killed_at_random_moments(
     site: str, new_database: NewDatabase, template: Template, deploys: Deploys, tmp_path: Path
 ) -> None:
     """Each is followed by one upgrade, which comes to the undisturbed run's end."""
-    bench = Bench(SITES[site], 2_000, 100, deploys, tmp_path)
+    bench = Bench(SITES[site], 2_000, 20, deploys, tmp_path)
     name = f"{site}_that_knows_200"
     kill_at_random(3, bench, lambda: new_database(template(name, bench.build)))
 

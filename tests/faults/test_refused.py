@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import NewDatabase
+from tests.support.bundled import FIELDS
 from tests.support.crm import picture
 from tests.support.database import run, value
 from tests.support.deploys import Deploys
@@ -15,6 +16,7 @@ from tests.support.proxy import Delay, proxy
 from tests.support.roles import another_role
 from tests.support.servers import pgbouncer, why_no_pgbouncer
 
+RELATIONS = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 NOTHING_WRITTEN = "SELECT count(*) = 0 FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 
 
@@ -75,11 +77,28 @@ def test_all_rights_that_are_missing_are_listed_at_once(
     assert deploy.status != 0
     assert "may not make tables in the schema public (GRANT CREATE)" in deploy.output
     assert "may not make temporary tables (GRANT TEMPORARY ON DATABASE)" in deploy.output
-    assert "does not own the table leads" in deploy.output
-    assert (
-        value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
-        == 2
+    assert value(database, RELATIONS) == 2
+
+
+def test_rights_on_a_table_that_is_there_are_listed_at_once(
+    database: URL, deploys: Deploys
+) -> None:
+    """Before anything is made, the index on it and the key's function too."""
+    columns = ", ".join(f"{column} text NOT NULL" for column in FIELDS)
+    run(
+        database,
+        f"CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns}, "
+        "created_at timestamptz, updated_at timestamptz)",
     )
+    before = value(database, RELATIONS)
+    with another_role(database, "GRANT CREATE, USAGE ON SCHEMA public TO {role}") as url:
+        deploy = deploys.run(url, "upgrade", "head")
+        assert deploy.status != 0
+        for right in ("SELECT", "INSERT", "UPDATE"):
+            assert f"leads: the role {url.username} may not {right}" in deploy.output
+        assert f"leads: the role {url.username} does not own it" in deploy.output
+        assert value(database, RELATIONS) == before
+        assert value(database, "SELECT to_regprocedure('lead_phone_key_v1(text)')") is None
 
 
 def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(

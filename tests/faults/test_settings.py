@@ -60,7 +60,7 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
     set_for(crm_with_leads, f"{limit} = 100")
     pauses = [
         HoldBefore("SELECT pg_temp.lead_import_apply_batch"),
-        HoldBefore("BEGIN ISOLATION", nth=4),
+        HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches"),
     ]
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=pauses)
     for pause in pauses:

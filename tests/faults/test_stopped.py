@@ -41,7 +41,7 @@ def test_a_signal_lets_the_batch_in_hand_finish(
     """The message says how far it came, the exit status is not 0, and the next deploy comes to the
     same end."""
     before = picture(crm_with_leads)
-    in_batch_2 = HoldBefore("INSERT INTO lead_before_images", nth=2)
+    in_batch_2 = HoldBefore("-- step: update leads", nth=2)
     deploy = deploys.start(
         crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[in_batch_2]
     )
@@ -61,11 +61,11 @@ def test_a_signal_lets_the_batch_in_hand_finish(
     [
         (
             "SELECT to_regclass('alembic_version')",
-            "stopped while it was checked, for SIGTERM was received. This run has written",
+            "stopped while it was checked, because SIGTERM was received. This run has written",
         ),
         (
             "COPY lead_import_stage",
-            "stopped while it was checked, for SIGTERM was received. This run has written",
+            "stopped while it was checked, because SIGTERM was received. This run has written",
         ),
         ("INSERT INTO lead_imports", f"0 of {len(records())} records are saved"),
     ],
@@ -222,7 +222,7 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(
         crm_with_leads, "-x", "batch-size=8", "-x", "statement-timeout=1", "upgrade", "head"
     )
     assert deploy.status != 0
-    assert "records 1 to 8: a statement ran out of time. In two halves, then" in deploy.output
+    assert "records 1 to 8: a statement ran out of time. Trying in two halves." in deploy.output
     assert (
         f"record {slow + 1}: a statement ran out of time. It is one record alone" in deploy.output
     )

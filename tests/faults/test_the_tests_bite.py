@@ -44,13 +44,15 @@ def a_batch_that_another_process_has_imported_is_left_alone(
 ) -> None:
     """The other one has lost its lock, or never had one; this one is about to begin with the same
     records."""
+    # Without the lock it is no import to the audit trail, which not every table has.
+    run(url, "ALTER TABLE leads DISABLE TRIGGER audit_only_imports_skip")
     before = picture(url)
     held = HoldBefore("SET next_record = _end", nth=2)
     deploy = deploys.start(url, "-x", "batch-size=20", "upgrade", "head", faults=[held, *faults])
     held.wait()
     deploys.succeed(url, "upgrade", "head", faults=[without.deploy_lock_taken])
     held.let_go()
-    assert deploy.status != 0
+    assert deploy.status != 0, "it imported the same records again"
     assert_imported(url, before)
     assert "another process is at the same import" in deploy.output, "stopped by something else"
 
@@ -158,7 +160,7 @@ LINES = {
     "compare-and-swap": Line(
         without.compare_and_swap,
         a_batch_that_another_process_has_imported_is_left_alone,
-        "stopped by something else",
+        "it imported the same records again",
         build_crm_with_leads,
     ),
     "row lock": Line(

@@ -1,6 +1,8 @@
 """No statement of a batch reads a large table from start to end: with a million leads, whatever the
 server knows."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,12 @@ import pytest
 from sqlalchemy import URL
 
 from data.make_export import records
+from migrations import crm as declared
+from migrations.importer.declaration import Leads
+from tests.adopting.crms import CRMS, build
 from tests.conftest import NewDatabase, Template, build_crm
 from tests.support.batches import Ran, Scan
-from tests.support.bundled import IMPORT
+from tests.support.bundled import BEFORE_IMPORT, IMPORT
 from tests.support.crm import add_lead
 from tests.support.database import run, value
 from tests.support.exports import bundle
@@ -20,21 +25,15 @@ LEADS = 1_000_000
 RECORDS = 3000
 BATCH = 300
 
-LARGE = ("leads", "lead_import_stage", "lead_import_set_aside", "lead_before_images", "calls")
+LARGE = ("leads", "lead_import_stage", "lead_import_rejected", "lead_before_images", "calls")
 """Tables that grow with the leads or with the export; the others hold a batch's own rows."""
 
 # By a fragment of each, the statements that look for leads.
-ON_THE_WAY_THERE = (
-    "INSERT INTO lead_import_place",
-    "WITH locked AS MATERIALIZED",
-    "UPDATE leads AS l SET full_name = CASE",
-    "UPDATE leads AS l SET lead_number = CASE",
-)
+ON_THE_WAY_THERE = ("INSERT INTO lead_import_place", "WITH locked AS MATERIALIZED")
 ON_THE_WAY_BACK = (
     "SELECT l.id FROM lead_before_images",
     "INSERT INTO lead_revert_restore",
-    "UPDATE leads AS l SET lead_number = r.lead_number, full_name",
-    "UPDATE leads AS l SET notes = r.notes FROM lead_revert_restore AS r WHERE r.lead_id = $1",
+    "SET notes = r.notes FROM lead_revert_restore AS r WHERE r.lead_id = $1",
     "INSERT INTO lead_revert_remove",
     "SELECT id FROM leads WHERE id = ANY",
     "DELETE FROM lead_revert_remove",
@@ -42,6 +41,23 @@ ON_THE_WAY_BACK = (
     "DELETE FROM leads",
     "UPDATE lead_imports SET restored",
 )
+
+
+@dataclass(frozen=True)
+class Crm:
+    """A CRM with a million leads.
+
+    build: makes it. each: how many leads have one phone. constraint: what keeps a lead from being
+    restored. updates, restores: by a fragment of each, the statements that update leads.
+    """
+
+    name: str
+    leads: Leads
+    build: Callable[[URL], None]
+    each: int
+    constraint: str
+    updates: tuple[str, ...]
+    restores: str
 
 
 def statements_on_leads(batches: list[Ran]) -> set[str]:
@@ -57,9 +73,8 @@ def is_from_start_to_end(scan: Scan) -> bool:
     return scan.table in LARGE and not scan.by_index
 
 
-def build_a_million(url: URL) -> None:
-    """Leads, and calls to them, that the server has never looked at: it has no statistics, and will
-    not make any."""
+def build_bundled(url: URL) -> None:
+    """Lead numbers are part of a key, so two statements update leads."""
     build_crm(url)
     for table in ("leads", "lead_before_images"):
         run(url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
@@ -67,39 +82,104 @@ def build_a_million(url: URL) -> None:
     run(
         url,
         """
-        INSERT INTO leads (id, lead_number, full_name, phone, email, status, duplicate_of)
+        INSERT INTO leads (id, lead_number, full_name, phone, email, status)
         SELECT
             n, 'X' || n, 'Somebody ' || n, '05' || lpad(n::text, 9, '0'), n || '@example.org',
-            'new', CASE WHEN n % 20 = 0 THEN 1 END
+            'new'
         FROM generate_series(1, :leads) AS n
         """,
         leads=LEADS,
     )
     run(url, "ALTER TABLE leads ENABLE TRIGGER USER")
     run(url, "SELECT setval('leads_id_seq', :leads)", leads=LEADS)
+    run(url, "CREATE UNIQUE INDEX ON leads (lead_number, id)")
+    add_calls(url, "bigint")
+
+
+def build_uuids(url: URL) -> None:
+    """Three leads have one phone, and hundreds the time of a record; indexes find them by time."""
+    build(url, UUIDS.name)
+    run(url, "DELETE FROM leads")
+    run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
     run(
         url,
-        "CREATE TABLE calls (lead_id bigint REFERENCES leads (id)) WITH (autovacuum_enabled = "
-        "false)",
+        """
+        INSERT INTO leads
+            (id, tenant_id, agent_id, customer_name, phone, status, created_at, updated_at)
+        SELECT
+            gen_random_uuid(), tenants.id, users.id, 'Somebody ' || phone,
+            '05' || lpad(phone::text, 9, '0'), 'new', at, at
+        FROM tenants, users, generate_series(1, :leads) AS n
+        CROSS JOIN LATERAL (
+            SELECT
+                1 + n % (:leads / :each),
+                (CAST(:times AS timestamptz[]))[1 + n % :records] AT TIME ZONE 'UTC'
+        ) AS drawn (phone, at)
+        """,
+        leads=LEADS,
+        each=EACH,
+        records=RECORDS,
+        times=[record["created_at"] for record in records(RECORDS, 7)],
     )
-    run(url, "INSERT INTO calls SELECT id FROM leads WHERE id % 10 = 0")
+    run(url, "INSERT INTO users SELECT gen_random_uuid(), unnest(:names)", names=AGENTS)
+    run(url, "CREATE INDEX ON leads (created_at)")
+    run(url, "CREATE INDEX ON leads (created_at, id)")
+    add_calls(url, "uuid")
+    upgrade(url, BEFORE_IMPORT)
+
+
+def add_calls(url: URL, of_type: str) -> None:
+    """Rows that refer to a lead in ten."""
+    run(
+        url,
+        f"CREATE TABLE calls (lead_id {of_type} REFERENCES leads (id)) "
+        "WITH (autovacuum_enabled = false)",
+    )
+    run(url, "INSERT INTO calls SELECT id FROM leads TABLESAMPLE SYSTEM (10)")
     run(url, "CREATE INDEX ON calls (lead_id)")
 
 
-def export_with_known_phones() -> list[dict[str, Any]]:
+UUIDS = next(crm for crm in CRMS if crm.name == "uuids")
+AGENTS = ["Priya Moorhatch", "Tom Quillbeck", "Siân Ferncott"]
+EACH = 3
+MILLIONS = {
+    "bundled": Crm(
+        "bundled",
+        declared.LEADS,
+        build_bundled,
+        1,
+        "full_name <> 'Somebody 1'",
+        ("UPDATE leads AS l SET full_name = ", "UPDATE leads AS l SET lead_number = coalesce"),
+        "UPDATE leads AS l SET lead_number = r.lead_number, full_name",
+    ),
+    "uuids": Crm(
+        "uuids",
+        UUIDS.leads,
+        build_uuids,
+        EACH,
+        "customer_name <> 'Somebody 1'",
+        ("UPDATE leads AS l SET customer_name = coalesce",),
+        "UPDATE leads AS l SET customer_name = r.customer_name, phone",
+    ),
+}
+
+
+def export_with_known_phones(each: int) -> list[dict[str, Any]]:
     """Three records in ten are leads that are there, from all over the table; one has no phone."""
     export = list(records(RECORDS, 7))
     for position, record in enumerate(export):
         if position % 10 in (0, 3, 6):
-            record["phone"] = f"05{1 + position * (LEADS // RECORDS):09}"
+            record["phone"] = f"05{1 + position * (LEADS // each // RECORDS):09}"
         if position % 10 == 9:
             record["phone"] = "nobody's"
     return export
 
 
+@pytest.mark.parametrize("crm", MILLIONS)
 @pytest.mark.parametrize("analysed", [False, True], ids=["never analysed", "analysed"])
 def test_a_batch_finds_its_rows_by_index(
     analysed: bool,
+    crm: str,
     new_database: NewDatabase,
     template: Template,
     batches: list[Ran],
@@ -108,19 +188,30 @@ def test_a_batch_finds_its_rows_by_index(
 ) -> None:
     """The import, and the way back that removes what it created, also where a constraint is
     in its way."""
-    url = new_database(template("a_million_leads", build_a_million))
+    million = MILLIONS[crm]
+    monkeypatch.setattr(declared, "LEADS", million.leads)
+    url = new_database(template(f"a_million_{crm}", million.build))
     if analysed:
         run(url, "ANALYZE leads")
-    bundle(export_with_known_phones(), monkeypatch, tmp_path, rejected="set aside")
+    export = export_with_known_phones(million.each)
+    bundle(export, monkeypatch, tmp_path, rejected="set aside", leads=million.leads)
     upgrade(url, IMPORT, f"batch-size={BATCH}")
     there = list(batches)
-    run(url, "ALTER TABLE leads ADD CHECK (full_name <> 'Somebody 1') NOT VALID")
-    downgrade(url, "0003_ledger", "remove-created", f"batch-size={BATCH}")
+    known = value(url, "SELECT updated FROM lead_imports")
+    shared = known if million.each > 1 else 0
+    assert run(url, "SELECT created > 0, updated > 0, shared FROM lead_imports") == [
+        (True, True, shared)
+    ]
+    run(url, f"ALTER TABLE leads ADD CHECK ({million.constraint}) NOT VALID")
+    downgrade(url, BEFORE_IMPORT, "remove-created", f"batch-size={BATCH}")
     back = batches[len(there) :]
     assert value(url, "SELECT count(*) FROM leads") == LEADS, (
         "it was no import, or it was not taken back"
     )
-    for fragments, ran in ((ON_THE_WAY_THERE, there), (ON_THE_WAY_BACK, back)):
+    for fragments, ran in (
+        ((*ON_THE_WAY_THERE, *million.updates), there),
+        ((*ON_THE_WAY_BACK, million.restores), back),
+    ):
         seen = statements_on_leads(ran)
         assert [
             fragment for fragment in fragments if not any(fragment in sql for sql in seen)
@@ -141,6 +232,13 @@ def test_a_batch_finds_its_rows_by_index(
         if scan.rows > batch.records and not scan.table.startswith("pg_")
     ]
     assert [scan.table for _, scan in much] == ["lead_revert_made"], much
+    assert {
+        scan.index
+        for batch in there
+        for statement in batch.statements
+        for scan in statement.scans
+        if scan.index and "created_at" in scan.index
+    } == set(), "the oldest lead of a phone was looked for by its time"
 
 
 @pytest.mark.parametrize("leads", [0, 5])

@@ -16,7 +16,7 @@ from migrations.importer.session import Server
 
 __all__ = ["Ran", "Scan", "Statement", "watch"]
 
-_CALLS = "SELECT pg_temp.lead_import_"
+_CALLS = ("SELECT pg_temp.lead_import_apply_batch", "SELECT pg_temp.lead_import_revert_batch")
 _EXPLAIN = """
     LOAD 'auto_explain';
     SET auto_explain.log_min_duration = 0;

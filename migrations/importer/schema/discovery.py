@@ -132,9 +132,15 @@ def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> lis
 
 
 def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
-    """Return the table that looks most like one of leads."""
+    """Return the table that looks most like one of leads, of those that the role may read."""
     tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
-    return max(tables, key=lambda table: _likeness(connection, table), default=None)
+    readable = [table for table in tables if _may_read(connection, table)]
+    return max(readable, key=lambda table: _likeness(connection, table), default=None)
+
+
+def _may_read(connection: Connection, table: str) -> bool:
+    asked = f"SELECT has_table_privilege({_literal_name(table)}, 'SELECT')"
+    return bool(connection.execute(text(asked)).scalar_one())
 
 
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:

@@ -180,14 +180,16 @@ ${updated_leads()};
         FOR UPDATE;
 
         -- step: look at created leads again
+        -- Not NOT EXISTS, which the planner may turn around: it would look the lead up by its time.
         DELETE FROM lead_revert_remove AS r
-        WHERE NOT EXISTS (
-            SELECT FROM lead_revert_made AS m
+        WHERE (
+            SELECT true FROM lead_revert_made AS m
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN ${table.name} AS l ON l.${table.id} = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
             AND ${untouched()}
-        );
+            LIMIT 1
+        ) IS NULL;
 
         -- step: find referring rows
         FOR _referrer IN

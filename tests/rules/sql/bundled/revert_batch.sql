@@ -258,9 +258,10 @@ BEGIN
         FOR UPDATE;
 
         -- step: look at created leads again
+        -- Not NOT EXISTS, which the planner may turn around: it would look the lead up by its time.
         DELETE FROM lead_revert_remove AS r
-        WHERE NOT EXISTS (
-            SELECT FROM lead_revert_made AS m
+        WHERE (
+            SELECT true FROM lead_revert_made AS m
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN leads AS l ON l.id = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
@@ -275,7 +276,8 @@ BEGIN
             AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
             AND l.created_at = s.created_at
             AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)
-        );
+            LIMIT 1
+        ) IS NULL;
 
         -- step: find referring rows
         FOR _referrer IN

@@ -29,3 +29,14 @@ UNION ALL
 SELECT format('%s: the role %I may not %s', 'sales.customers', current_user, may)
 FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
 WHERE NOT has_table_privilege(to_regclass('sales.customers'), may)
+UNION ALL
+SELECT format(
+    '%s: the role %I does not own it, and it needs an index on the phone''s key', 'sales.customers',
+    current_user)
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = to_regclass('sales.customers') AND NOT pg_has_role(relowner, 'USAGE')
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index
+        WHERE indrelid = c.oid AND indisvalid
+            AND pg_get_indexdef(indexrelid, 1, true) LIKE '%lead\_phone\_key\_v1(%'
+    )

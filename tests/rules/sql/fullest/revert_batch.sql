@@ -237,9 +237,10 @@ BEGIN
         FOR UPDATE;
 
         -- step: look at created leads again
+        -- Not NOT EXISTS, which the planner may turn around: it would look the lead up by its time.
         DELETE FROM lead_revert_remove AS r
-        WHERE NOT EXISTS (
-            SELECT FROM lead_revert_made AS m
+        WHERE (
+            SELECT true FROM lead_revert_made AS m
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN sales.customers AS l ON l.code = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
@@ -255,7 +256,8 @@ BEGIN
             AND l.bill IS NOT DISTINCT FROM s.written_bill
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)
-        );
+            LIMIT 1
+        ) IS NULL;
 
         -- step: find referring rows
         FOR _referrer IN
