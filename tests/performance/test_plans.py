@@ -96,7 +96,7 @@ def build_bundled(url: URL) -> None:
 
 
 def build_uuids(url: URL) -> None:
-    """Three leads have one phone, and hundreds the time of a record. Indexes lead to them by time."""
+    """Three leads have one phone, hundreds the time of a record. Indexes lead to them by time."""
     build(url, UUIDS.name)
     run(url, "DELETE FROM leads")
     run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
