@@ -76,8 +76,7 @@ def is_from_start_to_end(scan: Scan) -> bool:
 def build_bundled(url: URL) -> None:
     """Lead numbers are part of a key, so two statements update leads."""
     build_crm(url)
-    for table in ("leads", "lead_before_images"):
-        run(url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
     run(url, "ALTER TABLE leads DISABLE TRIGGER USER")
     run(
         url,
@@ -97,7 +96,7 @@ def build_bundled(url: URL) -> None:
 
 
 def build_uuids(url: URL) -> None:
-    """Three leads have one phone, and hundreds the time of a record; indexes find them by time."""
+    """Three leads have one phone, hundreds the time of a record. Indexes lead to them by time."""
     build(url, UUIDS.name)
     run(url, "DELETE FROM leads")
     run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
