@@ -67,7 +67,7 @@ from migrations.importer.schema.audit import create_audit_trigger, drop_audit_tr
 from migrations.importer.schema.crm import create_crm
 from migrations.importer.schema.leads import count_leads_in_words, find_table, table_for_script
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
-from migrations.importer.schema.preflight import check_import, check_removal
+from migrations.importer.schema.preflight import check_import, check_removal, tell_triggers
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
 from migrations.importer.session import DEPLOY_LOCK, Script, Server
 from migrations.importer.sql import statement
@@ -217,6 +217,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             find_misfits(session, table, receipt.next_record if receipt else 0)
             refuse_rejected(session, export.name, set_aside=import_.sets_aside)
             fold_repeats(session, table)
+            tell_triggers(connection, table)
             leads_before = count_leads_in_words(connection, table)
             start_import(session, import_.pinned, options)
             receipt = get_receipt(connection, import_.revision)

@@ -20,7 +20,7 @@ from tests.support.promises import assert_imported
 from tests.support.reverts import found_by_phone
 from tests.support.roles import another_role
 from tests.support.servers import tool
-from tests.support.upgrades import downgrade, upgrade
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 CHAIN = ("0001_baseline", "0002_phone_key", BEFORE_IMPORT, IMPORT)
 ON_LEADS = (
@@ -276,3 +276,18 @@ def test_no_revision_before_the_import_provokes_a_trigger_on_leads(database: URL
     downgrade(database, "base")
     assert run(database, rows) == before
     assert value(database, "SELECT count(*) FROM mailings") == 0
+
+
+def test_a_trigger_that_only_notifies_is_named_before_the_first_write(crm: URL) -> None:
+    """What it tells others is in no count of rows. A trigger that is off is not named."""
+    body = "BEGIN PERFORM pg_notify('sales', 'a lead'); RETURN NULL; END"
+    run(crm, f"CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    for name in ("tell sales", "tell nobody"):
+        run(
+            crm,
+            f'CREATE TRIGGER "{name}" AFTER INSERT ON leads FOR EACH ROW EXECUTE FUNCTION tell()',
+        )
+    run(crm, 'ALTER TABLE leads DISABLE TRIGGER "tell nobody"')
+    said = alembic(crm, "upgrade", IMPORT).stdout
+    assert "leads has triggers, which an import fires too: tell sales.\n" in said
+    assert said.index("tell sales") < said.index("217 created")
