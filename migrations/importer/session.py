@@ -1,6 +1,6 @@
 """Where statements go: to a server, batch by batch; to a server, to be rolled back; or to a script.
 
-The procedures in ``batch`` and ``staging`` know none of this: they execute, copy and open
+The procedures in ``batches`` and ``staging`` know none of this: they execute, copy and open
 transactions.
 """
 

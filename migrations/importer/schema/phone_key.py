@@ -69,6 +69,7 @@ def ensure_index(connection: Connection, table: LeadsTable, *, one_transaction: 
     ).all()
     if any(index.is_ours and index.is_valid for index in found):
         return
+    _check_owner(connection, table)
     concurrently = "" if one_transaction else "CONCURRENTLY"
     for index in found:
         if not index.is_ours:
@@ -78,7 +79,6 @@ def ensure_index(connection: Connection, table: LeadsTable, *, one_transaction: 
             )
         log.info("dropping the index %s, which an earlier attempt left unfinished", index.name)
         _patiently(connection, f"DROP INDEX {concurrently} {index.name}", concurrently)
-    _check_owner(connection, table)
     _patiently(connection, _create_index(table, concurrently), concurrently)
 
 
