@@ -1,3 +1,4 @@
+<%namespace name="shared" file="shared.mako"/>\
 <%
     def now(column):
         there = f"CAST(l.{column.name} AS text)"
@@ -27,7 +28,6 @@
         return f"concat_ws(' ',\n                    {words})"
 
     compared = table.columns if kind == "created" else table.compared
-    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
 %>\
 % if kind == "created":
 -- Leads that the import has added hold the record, blanks too.
@@ -59,11 +59,7 @@ JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
 % endif
 % if kind == "unchanged":
 CROSS JOIN LATERAL (
-    SELECT l.*, count(*) OVER () AS _leads
-    FROM ${table.name} AS l
-    WHERE ${is_lead}
-    ORDER BY ${table.oldest_first}
-    LIMIT 1
+    ${shared.lead_of_phone()}
 ) AS l
 % else:
 LEFT JOIN LATERAL (

@@ -1,7 +1,5 @@
+<%namespace name="shared" file="shared.mako"/>\
 <%def name="broken(start, more='')">\
-<%
-    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
-%>\
 SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
         FROM (
             SELECT
@@ -10,11 +8,7 @@ SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
                 ${(",\n                ").join(f"{value} AS {name}" for name, value in table.would_be(rule.columns))}
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
-                SELECT l.*, l.${table.id} AS _id, count(*) OVER () AS _leads
-                FROM ${table.name} AS l
-                WHERE ${is_lead}
-                ORDER BY ${table.oldest_first}
-                LIMIT 1
+                ${shared.lead_of_phone()}
             ) AS l ON true
             WHERE s.record >= ${start} ${more}
         ) AS w

@@ -1,10 +1,10 @@
+<%namespace name="shared" file="shared.mako"/>\
 <%
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
     given = [(key, as_sql(sql)) for key, sql in zip(keys, unique.keys)]
     written = [column for column in table.columns if column.bare in unique.columns]
     told = ", ".join(table.told(column) for column in written)
     reason = f"is another lead's or record's, and {told} is unique"
-    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
 %>\
 -- Records whose values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
@@ -16,11 +16,7 @@ WITH would_be AS (
         ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
     FROM lead_import_stage AS s
     LEFT JOIN LATERAL (
-        SELECT l.*, l.${table.id} AS _id, count(*) OVER () AS _leads
-        FROM ${table.name} AS l
-        WHERE ${is_lead}
-        ORDER BY ${table.oldest_first}
-        LIMIT 1
+        ${shared.lead_of_phone()}
     ) AS l ON true
 ),
 keyed AS (

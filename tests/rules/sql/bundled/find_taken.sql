@@ -11,11 +11,16 @@ WITH would_be AS (
         END AS email
     FROM lead_import_stage AS s
     LEFT JOIN LATERAL (
-        SELECT l.*, l.id AS _id, count(*) OVER () AS _leads
-        FROM leads AS l
-        WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
-        ORDER BY l.created_at NULLS LAST, l.id
-        LIMIT 1
+        SELECT l.*
+                FROM (
+                    SELECT l.*, l.id AS _id
+                    FROM leads AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
+                        AND (true)
+                    OFFSET 0
+                ) AS l
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
     ) AS l ON true
 ),
 keyed AS (

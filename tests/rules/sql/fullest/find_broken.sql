@@ -21,9 +21,14 @@ BEGIN
         END AS email
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
-                SELECT l.*, l.code AS _id, count(*) OVER () AS _leads
-                FROM sales.customers AS l
-                WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+                SELECT l.*
+                FROM (
+                    SELECT l.*, l.code AS _id
+                    FROM sales.customers AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
+                        AND (NOT is_deleted)
+                    OFFSET 0
+                ) AS l
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
             ) AS l ON true
@@ -52,9 +57,14 @@ BEGIN
         END AS email
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
-                SELECT l.*, l.code AS _id, count(*) OVER () AS _leads
-                FROM sales.customers AS l
-                WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+                SELECT l.*
+                FROM (
+                    SELECT l.*, l.code AS _id
+                    FROM sales.customers AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
+                        AND (NOT is_deleted)
+                    OFFSET 0
+                ) AS l
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
             ) AS l ON true
