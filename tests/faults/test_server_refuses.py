@@ -41,24 +41,27 @@ def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploy
     assert_imported(crm_with_leads, before)
 
 
-def test_a_constraint_that_a_record_breaks_is_not_tried_again(
+def test_a_constraint_that_comes_in_the_middle_is_narrowed_down_to_its_record(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The message names the constraint and no value; what was committed stays, and the next deploy
-    goes on."""
+    """The message names the record and the constraint, and no value; what was committed stays, and
+    the next deploy goes on."""
     before = picture(crm_with_leads)
     breaks = records()[30]["lead_number"]
+    held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
+    deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[held])
+    held.wait()
     run(
         crm_with_leads,
         f"ALTER TABLE leads ADD CONSTRAINT not_this_one CHECK (lead_number <> '{breaks}')",
     )
-    deploy = deploys.run(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
+    held.let_go()
     assert deploy.status != 0
-    assert "records 21 to 40: the server answered 23514 check violation" in deploy.output
+    assert "record 31: " in deploy.output
     assert "constraint not_this_one" in deploy.output
     assert breaks not in deploy.output
     assert "trying again" not in deploy.output
-    assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 20
+    assert value(crm_with_leads, "SELECT next_record FROM lead_imports") == 30
     run(crm_with_leads, "ALTER TABLE leads DROP CONSTRAINT not_this_one")
     deploys.succeed(crm_with_leads, "upgrade", "head")
     assert_imported(crm_with_leads, before)

@@ -23,7 +23,7 @@ CORE = [
     "tests/deploying/test_script.py::test_a_script_imports_as_an_upgrade_does",
     "tests/faults/test_dumped.py",
     "tests/preview/test_preview.py::test_a_dry_run_prints_its_figures_and_no_lead",
-    "tests/reverting/test_interrupted.py::test_two_imports_are_taken_back_one_after_the_other",
+    "tests/reverting/test_interrupted.py::test_two_imports_are_reverted_one_after_the_other",
 ]
 """Of each folder, tests that would fail if they met a second import."""
 

@@ -176,7 +176,7 @@ def test_a_record_costs_little_log(crm: URL) -> None:
 
 @pytest.mark.usefixtures("export")
 def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
-    """No row version of a lead, no before-image, and 24 bytes of log a record counted."""
+    """No row version of a lead, no before-image, and 38 bytes of log a record counted."""
     import_all(crm)
     logs = []
     for _ in TWICE:
@@ -186,7 +186,7 @@ def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
         assert "leads" not in written
         assert "lead_before_images" not in written
         logs.append(log() / RECORDS)
-    assert min(logs) <= 38
+    assert min(logs) <= 60
 
 
 @pytest.mark.usefixtures("export")
