@@ -304,7 +304,7 @@ def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     monkeypatch.setattr(
-        comparing, "_compare", lambda server, *_: server.execute("SELECT pg_sleep(1)")
+        comparing, "_compare", lambda server, *_: server.execute("SELECT pg_sleep(3)")
     )
     monkeypatch.setattr(comparing, "fold_repeats", lambda *_: interrupt.start())
     assert main(["verify"]) == 130
