@@ -71,8 +71,8 @@ ${shared.look_at_writes()}
     END IF;
 
     -- step: find leads
-    -- Of several leads with one phone the oldest is the one. The window makes the server look at all
-    -- of them, so that no other index can seem the shorter way.
+    -- Of several leads with one phone the oldest is the one. OFFSET 0 keeps the search apart from the
+    -- order, so that no index on the order's columns can seem the shorter way.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
     SELECT
         s.record,
@@ -83,9 +83,16 @@ ${shared.look_at_writes()}
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
         SELECT
-            ${(",\n            ").join([f"l.{table.id}", "l.ctid AS _seen", "count(*) OVER () AS _leads", *columns])}
-        FROM ${table.name} AS l
-        WHERE ${is_lead}
+            l.${table.id},
+            l._seen,
+            count(*) OVER () AS _leads,
+            ${(",\n            ").join(columns)}
+        FROM (
+            SELECT l.*, l.ctid AS _seen
+            FROM ${table.name} AS l
+            WHERE ${is_lead}
+            OFFSET 0
+        ) AS l
         ORDER BY ${table.oldest_first}
         LIMIT 1
     ) AS l

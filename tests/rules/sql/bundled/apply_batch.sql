@@ -52,8 +52,8 @@ BEGIN
     END IF;
 
     -- step: find leads
-    -- Of several leads with one phone the oldest is the one. The window makes the server look at all
-    -- of them, so that no other index can seem the shorter way.
+    -- Of several leads with one phone the oldest is the one. OFFSET 0 keeps the search apart from the
+    -- order, so that no index on the order's columns can seem the shorter way.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
     SELECT
         s.record,
@@ -73,7 +73,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT
             l.id,
-            l.ctid AS _seen,
+            l._seen,
             count(*) OVER () AS _leads,
             l.lead_number,
             l.full_name,
@@ -84,8 +84,12 @@ BEGIN
             l.postal_code,
             l.notes,
             l.assigned_agent
-        FROM leads AS l
-        WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+        FROM (
+            SELECT l.*, l.ctid AS _seen
+            FROM leads AS l
+            WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+            OFFSET 0
+        ) AS l
         ORDER BY l.created_at NULLS LAST, l.id
         LIMIT 1
     ) AS l
