@@ -7,6 +7,9 @@ field and rule. No value reaches its log.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
@@ -87,7 +90,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     fields = {column.bare: column.field.name for column in table.columns}
     for found in session.execute(statement("find_rules", table=table)).all():
         written = [fields[column] for column in found.columns if column in fields]
-        if not written or not table.knows(found.columns):
+        if not written or not table.knows(found.columns) or _is_looked_up(table, found):
             continue
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
@@ -96,6 +99,17 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
             reason = f"refers to no row of {found.referred} ({found.name})"
         yield Rule(found.columns, condition, written[0], reason)
+
+
+def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:
+    """Whether a foreign key refers to the very rows in which a lookup finds its ids."""
+    return any(
+        isinstance(column.target, Lookup)
+        and rule.columns == [column.bare]
+        and rule.referred == column.target.table
+        and rule.referred_columns == [column.target.id]
+        for column in table.lookups
+    )
 
 
 def _refers_to_nothing(columns: Sequence[str], referred: str, there: Sequence[str]) -> str:

@@ -135,7 +135,9 @@ class Column:
                 f"THEN coalesce({words} ->> {raw}, {other}) END"
             )
         if isinstance(target, Lookup):
-            return f"({self._looked_up(raw)})"
+            # One value for the whole statement, instead of a search for each record.
+            ids = self._select_found("jsonb_object_agg(f.value, f.id)")
+            return f"CAST(({ids}) ->> {raw} AS {self.found.base})"
         if isinstance(target, E164):
             return "'+' || s.phone_key"
         if isinstance(target, tuple):
@@ -147,11 +149,10 @@ class Column:
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw
 
-    def _looked_up(self, value: str) -> str:
+    def _select_found(self, what: str, more: str = "") -> str:
         return (
-            f"\n                SELECT CAST(f.id AS {self.found.base}) FROM lead_import_found AS f"
-            "\n                "
-            f"WHERE f.field = {literal(self.field.name)} AND f.value = {value}"
+            f"\n                SELECT {what} FROM lead_import_found AS f"
+            f"\n                WHERE f.field = {literal(self.field.name)}{more}"
         )
 
     @property
@@ -166,7 +167,8 @@ class Column:
         if isinstance(target, Values | Lookup) and target.otherwise is not None:
             otherwise = literal(target.otherwise)
             if isinstance(target, Lookup):
-                return f"({self._looked_up(otherwise)})"
+                id = f"CAST(f.id AS {self.found.base})"
+                return f"({self._select_found(id, f' AND f.value = {otherwise}')})"
             return otherwise if self.found.is_text else f"CAST({otherwise} AS {self.found.base})"
         return "''" if self.found.is_text and not self.found.nullable else None
 

@@ -360,6 +360,30 @@ def test_texts_are_compared_by_their_bytes(
     assert value(database, "SELECT name::text FROM people") == "Ann"
 
 
+def test_an_id_that_the_table_does_not_take_is_listed(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A lookup finds its id in one table, and the foreign key wants it in another."""
+    run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text)")
+    run(database, "CREATE TABLE agents (id bigint PRIMARY KEY REFERENCES users)")
+    run(
+        database,
+        "CREATE TABLE people (id serial PRIMARY KEY, phone text, agent bigint REFERENCES agents)",
+    )
+    run(database, "INSERT INTO users VALUES (1, 'Ann'), (2, 'Bob')")
+    run(database, "INSERT INTO agents VALUES (1)")
+    people = Leads("people", phone="phone", assigned_agent=Lookup("agent", "users", by="name"))
+    use(people, database, monkeypatch)
+    agents = ["Ann", "Bob"]
+    records = [record(n, people, assigned_agent=agent) for n, agent in enumerate(agents, start=1)]
+    bundle(records, monkeypatch, tmp_path, leads=people)
+    with pytest.raises(CommandError) as refused:
+        upgrade(database)
+    assert "record 2, assigned_agent: refers to no row of agents" in str(refused.value)
+    assert "record 1" not in str(refused.value)
+    assert value(database, "SELECT count(*) FROM people") == 0
+
+
 def test_a_declaration_is_refused_with_all_that_is_wrong(
     database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,9 +14,9 @@ BEGIN
                 written_phone = '+' || s.phone_key,
                 written_status = CAST(CASE WHEN s.status IS NOT NULL
                 THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage),
-                written_assigned_agent = (
-                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent' AND f.value = s.assigned_agent),
+                written_assigned_agent = CAST((
+                SELECT jsonb_object_agg(f.value, f.id) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent') ->> s.assigned_agent AS bigint),
                 written_bill = CAST(s.bill AS numeric)
         WHERE s.record >= _first AND s.record < _end;
         RETURN;
@@ -58,9 +58,9 @@ BEGIN
     END;
     BEGIN
         UPDATE lead_import_stage AS s
-        SET written_assigned_agent = (
-                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent' AND f.value = s.assigned_agent)
+        SET written_assigned_agent = CAST((
+                SELECT jsonb_object_agg(f.value, f.id) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent') ->> s.assigned_agent AS bigint)
         WHERE s.record = _first;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
         INSERT INTO lead_import_rejected (record, field, reason)
