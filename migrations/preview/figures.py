@@ -105,15 +105,19 @@ class TableRows:
 
 @dataclass(frozen=True)
 class CreatedLead:
-    """A lead that would be added."""
+    """A lead that would be added. ``position``: its record's, in the export, from 0."""
 
     values: Values
+    position: int = 0
 
 
 @dataclass(frozen=True)
 class ChangedLead:
-    """A lead that would be updated. ``fields``: those that change; ``old`` and ``new`` hold
-    them all."""
+    """A lead that would be updated.
+
+    fields: those that change; ``old`` and ``new`` hold them all. position: its record's, in the
+    export, from 0.
+    """
 
     id: int | str
     lead_number: str
@@ -121,15 +125,18 @@ class ChangedLead:
     fields: list[str]
     old: Values
     new: Values
+    position: int = 0
 
 
 @dataclass(frozen=True)
 class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
+    host, role: where the database is, and as whom it was read; "" if nobody said.
     leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
     leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
-    or why the export was ``refused``: nothing was written then.
+    or why the export was ``refused``: nothing was written then. schema: what would be made in the
+    database, a line each, such as "index leads_phone_key_v1".
     """
 
     database: str
@@ -146,6 +153,9 @@ class Preview:
     refused: str = ""
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
+    schema: list[str] = field(default_factory=list)
+    host: str = ""
+    role: str = ""
 
     @property
     def deleted(self) -> int:
