@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from migrations.deploy.connection import named
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import OUTCOMES, REVERT_OUTCOMES, Receipt, all_receipts
@@ -98,7 +99,7 @@ def _take(
         problems.add(*_rejected(connection, applied))
     name = _name_of(connection, leads)
     return Preview(
-        database=connection.execute(text("SELECT current_database()")).scalar_one(),
+        database=named(connection),
         taken_at=datetime.now(UTC),
         leads_table=leads.table if leads else "",
         leads_before=start.leads,
@@ -203,7 +204,7 @@ def _created(
 ) -> tuple[list[CreatedLead], int]:
     asked = statement("preview_created", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
     rows = connection.execute(text(asked), _parameters(done)).all()
-    return [CreatedLead(_values(row.told)) for row in rows], rows[0].total if rows else 0
+    return [CreatedLead(_values(row.told), row.position) for row in rows], rows[0].total if rows else 0
 
 
 def _changed(
@@ -211,18 +212,19 @@ def _changed(
 ) -> tuple[list[ChangedLead], int]:
     asked = statement("preview_changed", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
     rows = connection.execute(text(asked), _parameters(done)).all()
-    leads = [_changed_lead(row.id, _values(row.old), _values(row.new)) for row in rows]
-    return leads, rows[0].total if rows else 0
+    return [_changed_lead(row) for row in rows], rows[0].total if rows else 0
 
 
-def _changed_lead(id: int | str, old: Values, new: Values) -> ChangedLead:
+def _changed_lead(row: Row[Any]) -> ChangedLead:
+    old, new = _values(row.old), _values(row.new)
     return ChangedLead(
-        id=id,
+        id=row.id,
         lead_number=new.get("lead_number") or "",
         full_name=new.get("full_name") or "",
         fields=[name for name in old if old[name] != new[name]],
         old=old,
         new=new,
+        position=row.position,
     )
 
 

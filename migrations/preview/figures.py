@@ -1,6 +1,7 @@
 """What an upgrade would do, as a dry run has shown it (``dry_run.py``): figures, rows of each
 table, leads."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,6 +27,9 @@ MOST_UNTOUCHED = 12
 
 LONGEST_SHOWN = 400
 """Characters of a value that a preview shows."""
+
+SPELLED = "phone"
+"""The field of which a lead can only get another spelling: the number says which lead it is."""
 
 Values = dict[str, str | None]
 """A lead's fields, each at most ``LONGEST_SHOWN`` characters."""
@@ -82,6 +86,13 @@ class TableRows:
         return "untouched"
 
     @property
+    def verdict(self) -> str:
+        """Whether the promise holds, or that it is the import's own table."""
+        if not self.is_kept:
+            return "broken"
+        return "bookkeeping" if self.is_ours else "kept"
+
+    @property
     def is_kept(self) -> bool:
         """Whether it did no more than that."""
         if self.is_ours or self.is_leads:
@@ -127,12 +138,22 @@ class ChangedLead:
     new: Values
     position: int = 0
 
+    @property
+    def other_fields(self) -> list[str]:
+        """The fields that change, but for the phone."""
+        return [name for name in self.fields if name != SPELLED]
+
+    @property
+    def is_respelled(self) -> bool:
+        """Whether its phone is written differently; it is the same number, by which it was found."""
+        return SPELLED in self.fields
+
 
 @dataclass(frozen=True)
 class Preview:
     """Everything that a dry run can tell about the run that it stands for.
 
-    host, role: where the database is, and as whom it was read; "" if nobody said.
+    database: with its host and role, as in "crm on db.example.com as deploy".
     leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
     leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
     or why the export was ``refused``: nothing was written then. schema: what would be made in the
@@ -154,8 +175,6 @@ class Preview:
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     schema: list[str] = field(default_factory=list)
-    host: str = ""
-    role: str = ""
 
     @property
     def deleted(self) -> int:
@@ -168,6 +187,17 @@ class Preview:
         created = [lead.values for lead in self.created[:1]]
         changed = [lead.new for lead in self.changed[:1]]
         return list(dict.fromkeys(name for values in [*created, *changed] for name in values))
+
+    @property
+    def field_totals(self) -> dict[str, int]:
+        """How many of the listed leads change in each field; phones are ``respelled``."""
+        counted = Counter(name for lead in self.changed for name in lead.other_fields)
+        return {name: counted[name] for name in self.fields if counted[name]}
+
+    @property
+    def respelled(self) -> int:
+        """How many of the listed leads get their phone written differently."""
+        return sum(lead.is_respelled for lead in self.changed)
 
     @property
     def listed_tables(self) -> list[TableRows]:

@@ -19,6 +19,7 @@ first AS (
 )
 SELECT
     to_json(l.${table.id}) AS id,
+    f.record AS position,
     ${told.fields(table, table.compared, lambda column: f"f.old_values[{column.position}]", longest)} AS old,
     ${told.fields(table, table.compared, lambda column: f"CAST(l.{column.name} AS text)", longest)} AS new,
     count(*) OVER () AS total

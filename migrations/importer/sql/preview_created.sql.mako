@@ -1,6 +1,7 @@
 <%namespace name="told" file="told.mako"/>\
 -- The leads that these imports have added, from their first record of this run on.
 SELECT
+    made.record AS position,
     ${told.fields(table, table.columns, lambda column: f"CAST(l.{column.name} AS text)", longest)} AS told,
     count(*) OVER () AS total
 FROM lead_import_batches AS b

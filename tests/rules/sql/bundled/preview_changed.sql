@@ -18,6 +18,7 @@ first AS (
 )
 SELECT
     to_json(l.id) AS id,
+    f.record AS position,
     json_build_object(
             'lead_number', left(f.old_values[1], 401),
             'full_name', left(f.old_values[2], 401),

@@ -1,5 +1,6 @@
 -- The leads that these imports have added, from their first record of this run on.
 SELECT
+    made.record AS position,
     json_build_object(
             'lead_number', left(CAST(l.lead_number AS text), 401),
             'full_name', left(CAST(l.full_name AS text), 401),

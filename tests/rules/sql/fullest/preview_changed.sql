@@ -18,6 +18,7 @@ first AS (
 )
 SELECT
     to_json(l.code) AS id,
+    f.record AS position,
     json_build_object(
             'full_name', left(concat_ws(' ', f.old_values[1], f.old_values[2]), 401),
             'phone', left(f.old_values[3], 401),

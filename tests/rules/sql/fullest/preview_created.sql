@@ -1,5 +1,6 @@
 -- The leads that these imports have added, from their first record of this run on.
 SELECT
+    made.record AS position,
     json_build_object(
             'lead_number', left(CAST(l.reference AS text), 401),
             'full_name', left(concat_ws(' ', CAST(l.first_name AS text), CAST(l.last_name AS text)), 401),
