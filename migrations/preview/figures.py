@@ -157,7 +157,8 @@ class Preview:
     leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
     leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
     or why the export was ``refused``: nothing was written then. schema: what would be made in the
-    database, a line each, such as "index leads_phone_key_v1".
+    database, a line each, such as "index leads_phone_key_v1". lead_numbers: of the records that
+    have problems, by record, as far as they could be read.
     """
 
     database: str
@@ -175,6 +176,7 @@ class Preview:
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     schema: list[str] = field(default_factory=list)
+    lead_numbers: dict[int, str] = field(default_factory=dict)
 
     @property
     def deleted(self) -> int:

@@ -1,30 +1,94 @@
-"""The preview as one page that a browser opens from disk: no server, no network, nothing to
-install.
+"""A preview as one page for a browser, with style and script in it and nothing from elsewhere.
 
     with private_file(Path("preview.html")) as write:
         write(render(preview))
 
 It holds people's data; phones and e-mails are masked unless asked for. Each value is escaped, and
 the page's policy lets no script run but the page's own, known by its hash.
+
+A browser takes seconds to lay out 10,000 leads as elements, so the rows after the first ones stand
+in a ``<noscript>``. With a script it is one text, from which the script takes the rows that it
+shows. Without a script it is the rest of the table.
 """
 
 import base64
 import hashlib
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mako.template import Template  # type: ignore[import-untyped]  # it has no types
 
-from migrations.preview.figures import Preview
+from migrations.preview.difference import marked
+from migrations.preview.figures import SPELLED, Preview
 from migrations.preview.masking import masked, masked_values
 
 __all__ = ["render"]
 
 HERE = Path(__file__).parent
 
+AT_ONCE = 250
+"""Rows of a table that are laid out at first; the script adds as many at a time."""
+
+LABELS = {
+    "lead_number": "Number",
+    "full_name": "Name",
+    "phone": "Phone",
+    "email": "E-mail",
+    "status": "Status",
+    "address1": "Address",
+    "postal_code": "Postcode",
+    "notes": "Notes",
+    "assigned_agent": "Agent",
+}
+"""What the page calls a field; one of the declaration's own is called by its name."""
+
+WIDTHS = {
+    "lead_number": "5.25rem",
+    "full_name": "7.25rem",
+    "phone": "8.5rem",
+    "email": "8.25rem",
+    "status": "7.25rem",
+    "address1": "8rem",
+    "postal_code": "5.5rem",
+    "notes": "minmax(9.5rem, 1fr)",
+    "assigned_agent": "5.75rem",
+}
+CHANGED_LABELS = ("Id", "Number", "Name", "Record", "Fields")
+ANY_WIDTH = "minmax(7rem, 1fr)"
+RECORD_WIDTH = "4.75rem"
+
+
+class Outcome(NamedTuple):
+    """What becomes of records: its name in the ledger, its words, and the style of its figure."""
+
+    name: str
+    label: str
+    why: str
+    style: str
+
+
+OUTCOMES = (
+    Outcome("created", "Created", "no lead has the phone yet", "good"),
+    Outcome("updated", "Updated", "a lead has the phone, and differs", "change"),
+    Outcome("unchanged", "Unchanged", "a lead has it all already", ""),
+    Outcome("folded", "Folded", "the phone comes again in a later record", ""),
+    Outcome("rejected", "Rejected", "has a problem, and is not imported", "bad"),
+)
+
+VERDICTS = {
+    "kept": ("yes", "✓ kept"),
+    "broken": ("no", "✗ broken"),
+    "bookkeeping": ("own", "bookkeeping"),
+}
+"""Style and words of a table's verdict."""
+
 
 def render(preview: Preview, *, show_personal_data: bool = False) -> str:
     """The page as HTML."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style += _columns(preview.fields)
     template = Template(
         (HERE / "page.html.mako").read_text(encoding="utf-8"),
         default_filters=["h"],
@@ -32,9 +96,17 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
     )
     page: str = template.render(
         preview=preview,
+        title=_title(preview),
+        labels={name: _label(name) for name in preview.fields},
+        outcomes=OUTCOMES,
+        verdicts=VERDICTS,
+        spelled=SPELLED,
+        at_once=AT_ONCE,
         mask=(lambda _, value: value) if show_personal_data else masked,
         mask_all=(lambda values: values) if show_personal_data else masked_values,
+        marked=marked,
         visible=_visible,
+        n=_number,
         is_masked=not show_personal_data,
         style=style,
         script=script,
@@ -44,6 +116,41 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
         ),
     )
     return page
+
+
+def _title(preview: Preview) -> str:
+    if preview.refused:
+        return preview.refused
+    if not preview.imports:
+        return "Nothing to import"
+    if len(preview.imports) == 1:
+        return preview.imports[0].export
+    return f"{len(preview.imports):,} imports"
+
+
+def _label(field: str) -> str:
+    return LABELS.get(field, field.replace("_", " ").capitalize())
+
+
+def _columns(fields: Sequence[str]) -> str:
+    """The style that depends on the fields: what each column is called, and how wide it is."""
+    widths = [*(WIDTHS.get(name, ANY_WIDTH) for name in fields), RECORD_WIDTH]
+    rules = [
+        f".created {{ --columns: {' '.join(widths)}; }}",
+        *_labels("changed", CHANGED_LABELS),
+        *_labels("created", [*map(_label, fields), "Record"]),
+    ]
+    return "\n".join(rules) + "\n"
+
+
+def _labels(kind: str, labels: Sequence[str]) -> Iterator[str]:
+    for column, label in enumerate(labels, start=1):
+        escaped = re.sub(r"[^A-Za-z0-9 -]", lambda found: f"\\{ord(found[0]):x} ", label)
+        yield f'.{kind} :nth-child({column}) {{ --label: "{escaped}"; }}'
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
 
 
 def _visible(value: str) -> str:

@@ -1,38 +1,7 @@
 <%
-
-    labels = {
-        "lead_number": "Number",
-        "full_name": "Name",
-        "phone": "Phone",
-        "email": "E-mail",
-        "status": "Status",
-        "address1": "Address",
-        "postal_code": "Postcode",
-        "notes": "Notes",
-        "assigned_agent": "Agent",
-    }
-    for name in preview.fields:
-        labels.setdefault(name, name.replace("_", " ").capitalize())
     total = max(preview.leads_before, preview.leads_after, 1)
     changed, created = preview.total_changed, preview.total_created
-    is_done = bool(preview.imports)
-    if preview.refused:
-        title = preview.refused
-    elif len(preview.imports) == 1:
-        title = preview.imports[0].export
-    else:
-        title = f"{len(preview.imports)} imports" if is_done else "Nothing to import"
     records = sum(figures.done for figures in preview.imports)
-    outcomes = [
-        ("created", "Created", "no lead has the phone yet", "good"),
-        ("updated", "Updated", "a lead has the phone, and differs", "change"),
-        ("unchanged", "Unchanged", "a lead has it all already", ""),
-        ("folded", "Folded", "the phone comes again in a later record", ""),
-        ("rejected", "Rejected", "has a problem, and is not imported", "bad"),
-    ]
-
-    def n(number):
-        return f"{number:,}"
 
     def percent(part):
         return f"{100 * part / total:.3f}%"
@@ -53,8 +22,80 @@
 <span class="blank">${"not set" if value is None else "blank"}</span>\
 % endif
 </%def>\
+<%def name="parts(found, value)">\
+% if found:
+<bdi>\
+% for part in found:
+% if part.is_marked:
+<mark>${visible(part.text)}</mark>\
+% else:
+${visible(part.text)}\
+% endif
+% endfor
+</bdi>\
+% else:
+${text(value)}\
+% endif
+</%def>\
 <%def name="heading(label, kind='text')">\
 <th scope="col" class="${kind}" data-kind="${kind}"><button type="button">${label}<span class="arrow" aria-hidden="true"></span></button></th>\
+</%def>\
+<%def name="name_cell(value)">\
+<th scope="row">${text(value)}</th>\
+</%def>\
+<%def name="change(lead, field, old, new)">\
+<% before, after = marked(old[field], new[field]) %>\
+<div><dt>${labels[field]}</dt><dd><del>${parts(before, old[field])}</del> <span class="into" aria-hidden="true">→</span> <ins>${parts(after, new[field])}</ins>\
+% if field == spelled:
+ <span class="aside">same number, written differently</span>\
+% endif
+</dd></div>\
+</%def>\
+<%def name="changed_row(lead)">\
+<% old, new = mask_all(lead.old), mask_all(lead.new) %>\
+<tr><td class="number">${lead.id}</td>\
+<td>${text(lead.lead_number)}</td>\
+${name_cell(mask("full_name", lead.full_name))}\
+<td class="number">${n(lead.position + 1)}</td>\
+<td class="number fields">${len(lead.fields)}</td>\
+<td class="changes"><dl>\
+% for field in lead.fields:
+${change(lead, field, old, new)}\
+% endfor
+</dl></td></tr>
+</%def>\
+<%def name="created_row(lead)">\
+<% values = mask_all(lead.values) %>\
+<tr>\
+% for column in preview.fields:
+% if column == "full_name":
+${name_cell(values[column])}\
+% else:
+<td>${text(values[column])}</td>\
+% endif
+% endfor
+<td class="number">${n(lead.position + 1)}</td></tr>
+</%def>\
+<%def name="listed(kind, leads, row)">\
+<tbody>
+% for lead in leads[:at_once]:
+${row(lead)}\
+% endfor
+</tbody>
+</table>
+% if len(leads) > at_once:
+<noscript id="${kind}-rest"><table class="leads ${kind}">
+<tbody>
+% for lead in leads[at_once:]:
+${row(lead)}\
+% endfor
+</tbody>
+</table></noscript>
+<button type="button" class="more" data-more-of="${kind}-leads" hidden></button>
+% endif
+</%def>\
+<%def name="count(kind, figure)">\
+<span class="count" data-count-of="${kind}-leads" aria-live="polite">${n(figure)}</span>\
 </%def>\
 <!doctype html>
 <html lang="en">
@@ -73,24 +114,30 @@
 <p class="eyebrow">Import preview</p>
 <h1><bdi>${title}</bdi></h1>
 <p class="facts">
-<span>database <b><bdi>${preview.database}</bdi></b></span>
+<span>Database <b><bdi>${visible(preview.database)}</bdi></b></span>
 % for figures in preview.imports:
 <span>revision <b>${figures.revision}</b></span>
 % if len(preview.imports) > 1:
 <span>export <b><bdi>${figures.export}</bdi></b></span>
 % endif
-<span>${n(figures.done)}${f" of {figures.records:,}" if figures.done != figures.records else ""} records, sha256 <b title="${figures.sha256}">${figures.sha256[:12]}…</b></span>
+<span>${n(figures.done)}${f" of {n(figures.records)}" if figures.done != figures.records else ""} records, sha256 <b title="${figures.sha256}">${figures.sha256[:12]}…</b></span>
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
 </p>
-<p class="pill">Dry run: ${"the import was refused before its first write" if preview.refused else "the import ran, then all of it was rolled back"}. Nothing has changed.</p>
+<p class="pill">A preview: nothing has changed.</p>
 </header>
 
 <main>
 % if preview.refused:
 <section class="refused" aria-labelledby="refused">
 <h2 id="refused">The export is refused</h2>
-<p>${n(preview.total_problems)} ${"problem" if preview.total_problems == 1 else "problems"}; the import would write nothing. Correct the export at its source, then look again.</p>
+<p>${n(preview.total_problems)} ${"problem" if preview.total_problems == 1 else "problems"}; the import is refused before its first write. Correct the export at its source, then look again.</p>
+<p>A fix sheet puts each problem of the file beside its record, for the export's owner: <code>python -m migrations check data/<bdi>${preview.refused}</bdi> --fix-sheet problems.fix-sheet.csv</code></p>
+</section>
+% elif not preview.imports:
+<section class="nothing-to-do" aria-labelledby="nothing-to-do">
+<h2 id="nothing-to-do">Nothing to import</h2>
+<p>Every import of this code is in the database already. An upgrade would leave all leads as they are.</p>
 </section>
 % endif
 
@@ -105,9 +152,9 @@
 % if preview.leads_after:
 <div class="bars">
 <span class="when">Before</span>
-${bar(f"Before: {preview.leads_before} leads, of which {changed} will be updated", [("same", preview.leads_before - changed), ("change", changed)])}
+${bar(f"Before: {n(preview.leads_before)} leads, of which {n(changed)} would be updated", [("same", preview.leads_before - changed), ("change", changed)])}
 <span class="when">After</span>
-${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} updated, {created} created", [("same", preview.leads_before - changed), ("change", changed), ("good", created)])}
+${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(changed)} updated, {n(created)} created", [("same", preview.leads_before - changed), ("change", changed), ("good", created)])}
 </div>
 <ul class="legend">
 <li class="same">${n(preview.leads_before - changed)} stay as they are</li>
@@ -117,14 +164,29 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 % endif
 </section>
 
-% if is_done:
+% if preview.imports:
 <section aria-labelledby="records">
 <h2 id="records">What becomes of the ${n(records)} records</h2>
 <dl class="outcomes">
-% for outcome, label, why, kind in outcomes:
-<div class="${kind if preview.count(outcome) else 'none'}"><dt>${label}</dt><dd>${n(preview.count(outcome))}</dd><dd class="why">${why}</dd></div>
+% for outcome in outcomes:
+<div class="${outcome.style if preview.count(outcome.name) else 'none'}"><dt>${outcome.label}</dt><dd>${n(preview.count(outcome.name))}</dd><dd class="why">${outcome.why}</dd></div>
 % endfor
 </dl>
+% if preview.changed:
+<h3>Fields that would change\
+% if changed > len(preview.changed):
+ in the first ${n(len(preview.changed))} leads\
+% endif
+</h3>
+<ul class="totals">
+% for field, leads in preview.field_totals.items():
+<li>${labels[field]} <b>${n(leads)}</b></li>
+% endfor
+% if preview.respelled:
+<li class="aside">${labels[spelled]}: same number, written differently <b>${n(preview.respelled)}</b></li>
+% endif
+</ul>
+% endif
 </section>
 % endif
 
@@ -133,10 +195,18 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 <h2 id="problems">Problems <span class="count">${n(preview.total_problems)}</span></h2>
 <table class="plain">
 <caption class="visually-hidden">What is wrong in the export, by record and field</caption>
-<thead><tr><th scope="col" class="number">Record</th><th scope="col">Field</th><th scope="col">What is wrong</th></tr></thead>
+<thead><tr><th scope="col" class="number">Record</th>\
+% if preview.lead_numbers:
+<th scope="col">Lead</th>\
+% endif
+<th scope="col">Field</th><th scope="col">What is wrong</th></tr></thead>
 <tbody>
 % for problem in preview.problems:
-<tr><td class="number">${n(problem.record) if problem.record else "file"}</td><td>${problem.field or "–"}</td><td>${problem.reason}</td></tr>
+<tr><td class="number">${n(problem.record) if problem.record else "file"}</td>\
+% if preview.lead_numbers:
+<td><bdi>${visible(preview.lead_numbers.get(problem.record) or "–")}</bdi></td>\
+% endif
+<td>${problem.field or "–"}</td><td>${problem.reason}</td></tr>
 % endfor
 </tbody>
 </table>
@@ -146,6 +216,18 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 </section>
 % endif
 
+% if preview.schema:
+<section aria-labelledby="schema">
+<h2 id="schema">What the database would get</h2>
+<ul class="schema">
+% for line in preview.schema:
+<li><bdi>${visible(line)}</bdi></li>
+% endfor
+</ul>
+</section>
+% endif
+
+% if preview.tables:
 <section aria-labelledby="proof">
 <h2 id="proof">Promise and proof</h2>
 <p class="lead">Rows that the import wrote in each table, counted by Postgres itself, those of triggers among them.</p>
@@ -158,10 +240,11 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 <tr>
 <th scope="row"><bdi>${rows.table}</bdi></th>
 <td class="wide">${rows.promise}</td>
-% for kind, count in (("inserted", rows.inserted), ("updated", rows.updated), ("deleted", rows.deleted)):
-<td class="number ${'' if count else 'nothing'}" data-label="${kind}">${n(count)}</td>
+% for kind, figure in (("inserted", rows.inserted), ("updated", rows.updated), ("deleted", rows.deleted)):
+<td class="number ${'' if figure else 'nothing'}" data-label="${kind}">${n(figure)}</td>
 % endfor
-<td class="${'yes' if rows.is_kept else 'no'}">${"✓ kept" if rows.is_kept else "✗ broken"}</td>
+<% style_, words = verdicts[rows.verdict] %>\
+<td class="${style_}">${words}</td>
 </tr>
 % endfor
 </tbody>
@@ -174,74 +257,46 @@ ${bar(f"After: {preview.leads_before - changed} leads as they were, {changed} up
 </details>
 % endif
 </section>
+% endif
 
 % if preview.changed or preview.created:
 <div class="filter" role="search">
 <label for="filter">Filter the leads</label>
 <input id="filter" type="search" placeholder="a name, a number, a field …" autocomplete="off" spellcheck="false">
-<nav aria-label="Leads"><a href="#changed">${n(changed)} to update</a> <a href="#created">${n(created)} to create</a></nav>
+<nav aria-label="Leads"><a href="#changed">${count("changed", changed)} to update</a> <a href="#created">${count("created", created)} to create</a></nav>
 </div>
 
 <section aria-labelledby="changed">
-<h2 id="changed">Would be updated <span class="count" data-count-of="changed-leads" aria-live="polite">${n(changed)}</span></h2>
+<h2 id="changed">Would be updated ${count("changed", changed)}</h2>
 % if changed > len(preview.changed):
 <p class="note">The first ${n(len(preview.changed))} are listed; the figures above count all.</p>
 % endif
 % if preview.changed:
-<table class="leads" id="changed-leads">
-<caption class="visually-hidden">Each lead that would be updated, its fields old and new; the headings sort</caption>
-<thead><tr>${heading("Id", "number")}${heading("Number")}${heading("Name")}${heading("Fields", "number")}<th scope="col">Old → new</th></tr></thead>
-<tbody>
-% for lead in preview.changed:
-<% old, new = mask_all(lead.old), mask_all(lead.new) %>\
-<tr>
-<td class="number" data-label="Id">${lead.id}</td>
-<td data-label="Number">${text(lead.lead_number)}</td>
-<th scope="row" data-label="Name">${text(mask("full_name", lead.full_name))}</th>
-<td class="number fields" data-label="Fields">${len(lead.fields)}</td>
-<td class="changes"><dl>\
-% for field in lead.fields:
-<div><dt>${labels[field]}</dt><dd><del>${text(old[field])}</del> <span class="into" aria-hidden="true">→</span> <ins>${text(new[field])}</ins></dd></div>
-% endfor
-</dl></td>
-</tr>
-% endfor
-</tbody>
-</table>
+<% id_kind = "number" if isinstance(preview.changed[0].id, int) else "text" %>\
+<table class="leads changed" id="changed-leads">
+<caption class="visually-hidden">Each lead that would be updated, its fields old and new, in the order of the export; the headings sort</caption>
+<thead><tr>${heading("Id", id_kind)}${heading("Number")}${heading("Name")}${heading("Record", "number")}${heading("Fields", "number")}<th scope="col">Old → new</th></tr></thead>
+${listed("changed", preview.changed, changed_row)}\
 % else:
 <p class="note">None.</p>
 % endif
 </section>
 
 <section aria-labelledby="created">
-<h2 id="created">Would be created <span class="count" data-count-of="created-leads" aria-live="polite">${n(created)}</span></h2>
+<h2 id="created">Would be created ${count("created", created)}</h2>
 % if created > len(preview.created):
 <p class="note">The first ${n(len(preview.created))} are listed; the figures above count all.</p>
 % endif
 % if preview.created:
 <div class="scroll" tabindex="0" role="region" aria-labelledby="created">
-<table class="leads" id="created-leads">
-<caption class="visually-hidden">Each lead that would be created; the headings sort</caption>
+<table class="leads created" id="created-leads">
+<caption class="visually-hidden">Each lead that would be created, in the order of the export; the headings sort</caption>
 <thead><tr>\
 % for column in preview.fields:
 ${heading(labels[column])}\
 % endfor
-</tr></thead>
-<tbody>
-% for lead in preview.created:
-<% values = mask_all(lead.values) %>\
-<tr>
-% for column in preview.fields:
-% if column == "full_name":
-<th scope="row" data-label="${labels[column]}">${text(values[column])}</th>
-% else:
-<td data-label="${labels[column]}">${text(values[column])}</td>
-% endif
-% endfor
-</tr>
-% endfor
-</tbody>
-</table>
+${heading("Record", "number")}</tr></thead>
+${listed("created", preview.created, created_row)}\
 </div>
 % else:
 <p class="note">None.</p>

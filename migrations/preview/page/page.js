@@ -1,56 +1,140 @@
 "use strict";
 (() => {
+  const AT_ONCE = 250;
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const written = new Intl.NumberFormat("en");
-  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-  const lists = [...document.querySelectorAll("table.leads")].map((table) => {
-    const rows = [...table.tBodies[0].rows];
-    const count = document.querySelector(`[data-count-of="${table.id}"]`);
-    return { table, rows, count, all: count.textContent, texts: rows.map((row) => plain(row.textContent)) };
+  const field = document.getElementById("filter");
+  if (!field) return;
+
+  // A row is its HTML as it stands in the page: values are escaped, and a tag is never part of one.
+  const ENTITIES = { "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'", "&amp;": "&" };
+  const textIn = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|#34|#39|amp);/g, (found) => ENTITIES[found]);
+  const lower = (text) => text.toLowerCase();
+  const plain = (text) => lower(/[^\0-\x7f]/.test(text) ? text.normalize("NFD").replace(/\p{M}/gu, "") : text);
+  const searched = (row) => (row.text ??= plain(textIn(row.html)));
+
+  function keyOf(row, column) {
+    const cell = row.html.split(/<\/t[dh]>/, column + 1)[column];
+    return cell.includes('class="blank"') ? "" : textIn(cell).trim();
+  }
+
+  const lists = [...document.querySelectorAll("table.leads[id]")].map((table) => {
+    const body = table.tBodies[0];
+    const rest = document.querySelector(`#${table.id.replace("-leads", "-rest")}`)?.textContent ?? "";
+    const sources = [...[...body.rows].map((row) => row.outerHTML), ...(rest.match(/<tr[^]*?<\/tr>/g) ?? [])];
+    const rows = sources.map((html, place) => ({ html, place }));
+    const counts = [...document.querySelectorAll(`[data-count-of="${table.id}"]`)];
+    const more = document.querySelector(`[data-more-of="${table.id}"]`);
+    return { table, body, rows, found: rows, shown: body.rows.length, counts, all: counts[0].textContent, more };
   });
 
   // The style makes grids of these tables; to a screen reader they stay tables.
-  const roles = {
-    "table.leads": "table", ".leads thead, .leads tbody": "rowgroup", ".leads tr": "row", ".leads td": "cell",
-    ".leads thead th": "columnheader", ".leads tbody th": "rowheader",
-  };
-  for (const [selector, role] of Object.entries(roles)) {
-    for (const element of document.querySelectorAll(selector)) element.setAttribute("role", role);
-  }
-
-  function filter(wanted) {
-    const words = plain(wanted).split(/\s+/).filter(Boolean);
-    for (const { rows, texts, count, all } of lists) {
-      let shown = 0;
-      rows.forEach((row, i) => {
-        row.hidden = !words.every((word) => texts[i].includes(word));
-        shown += row.hidden ? 0 : 1;
-      });
-      count.textContent = words.length ? `${written.format(shown)} of ${written.format(rows.length)}` : all;
+  const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  function nameRoles({ table }) {
+    for (const element of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) {
+      if (element.role) continue;
+      const heading = element.scope === "col" ? "columnheader" : "rowheader";
+      element.setAttribute("role", ROLES[element.tagName] ?? heading);
     }
   }
 
-  function sort({ table, rows }, heading) {
-    const column = heading.cellIndex;
+  function show(list, upTo) {
+    list.body.replaceChildren();
+    list.shown = 0;
+    showMore(list, upTo);
+  }
+
+  function showMore(list, count = AT_ONCE) {
+    const next = list.found.slice(list.shown, list.shown + count);
+    list.body.insertAdjacentHTML("beforeend", next.map((row) => row.html).join(""));
+    list.shown += next.length;
+    nameRoles(list);
+    offerMore(list);
+  }
+
+  function offerMore({ more, found, shown }) {
+    if (!more) return;
+    more.hidden = shown >= found.length;
+    more.textContent = `${written.format(found.length - shown)} more`;
+  }
+
+  function filter() {
+    const words = plain(field.value).split(/\s+/).filter(Boolean);
+    for (const list of lists) {
+      list.found = words.length ? list.rows.filter((row) => words.every((word) => searched(row).includes(word))) : list.rows;
+      show(list, AT_ONCE);
+      const said = words.length ? `${written.format(list.found.length)} of ${written.format(list.rows.length)}` : list.all;
+      for (const count of list.counts) count.textContent = said;
+    }
+  }
+
+  function sort(list, heading) {
     const down = heading.getAttribute("aria-sort") === "ascending";
-    const key = ({ cells: { [column]: cell } }) => (cell.querySelector(".blank") ? "" : cell.textContent.trim());
-    const compare = heading.dataset.kind === "number" ? (a, b) => a - b : order.compare;
-    const keyed = rows.map((row) => [key(row), row]);
+    const place = (a, b) => a.place - b.place;
+    const number = (a, b) => a.key.replaceAll(",", "") - b.key.replaceAll(",", "");
+    const compare = heading.dataset.kind === "number" ? number : (a, b) => order.compare(a.key, b.key);
+    for (const row of list.rows) row.key = keyOf(row, heading.cellIndex);
     // Blanks come last, up and down.
-    keyed.sort(([a], [b]) => (a === "") - (b === "") || (down ? compare(b, a) : compare(a, b)));
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    list.rows.sort((a, b) => (a.key === "") - (b.key === "") || (down ? compare(b, a) : compare(a, b)) || place(a, b));
+    for (const other of list.table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    table.tBodies[0].append(...keyed.map(([, row]) => row));
+    filter();
   }
 
-  for (const list of lists) {
-    for (const button of list.table.tHead.querySelectorAll("button")) {
-      button.addEventListener("click", () => sort(list, button.closest("th")));
-    }
+  // The address names the list and the filter, as in #changed&filter=booked, and so do the links.
+  const links = [...document.querySelectorAll(".filter a")].map((link) => ({ link, target: link.hash.slice(1) }));
+  const asFragment = () => (field.value ? new URLSearchParams({ filter: field.value }).toString() : "");
+
+  function nameTheView() {
+    const fragment = asFragment();
+    history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search);
   }
-  let waiting = 0;
-  document.getElementById("filter")?.addEventListener("input", (event) => {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => filter(event.target.value));
+
+  function pointLinks() {
+    for (const { link, target } of links) link.hash = [target, asFragment()].filter(Boolean).join("&");
+  }
+
+  function follow() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    field.value = asked.get("filter") ?? "";
+    pointLinks();
+    filter();
+    const target = links.find((each) => asked.has(each.target));
+    if (target) document.getElementById(target.target).scrollIntoView();
+  }
+
+  // What is typed is found at the next frame; the address follows once it stands still.
+  let frame = 0;
+  let pause = 0;
+  field.addEventListener("input", () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(pause);
+    frame = requestAnimationFrame(() => { filter(); pointLinks(); });
+    pause = setTimeout(nameTheView, 300);
   });
+  addEventListener("hashchange", follow);
+  addEventListener("beforeprint", () => lists.forEach((list) => show(list, list.found.length)));
+
+  const nearTheEnd = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) if (isIntersecting) target.click();
+  }, { rootMargin: "1000px" });
+  for (const list of lists) {
+    list.table.tHead.addEventListener("click", (event) => {
+      const heading = event.target.closest("th[data-kind]");
+      if (heading) sort(list, heading);
+    });
+    list.more?.addEventListener("click", () => showMore(list));
+    if (list.more) nearTheEnd.observe(list.more);
+    offerMore(list);
+    nameRoles(list);
+  }
+  if (location.hash) follow();
+
+  // Read the rows while nobody waits, so that the first filter is as fast as the others.
+  const unread = lists.flatMap((list) => list.rows);
+  function read(deadline) {
+    while (unread.length && deadline.timeRemaining() > 1) searched(unread.pop());
+    if (unread.length) requestIdleCallback(read);
+  }
+  globalThis.requestIdleCallback?.(read);
 })();

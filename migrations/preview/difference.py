@@ -1,0 +1,48 @@
+"""Which words of a text change: what a preview marks inside a long note.
+
+    marked("Call back on Monday, please.", "Call back on Tuesday, please.")
+    # Call back on [Monday,] please.    Call back on [Tuesday,] please.
+"""
+
+import re
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+__all__ = ["Part", "marked"]
+
+FEWEST_WORDS = 5
+"""A text of fewer words is read at a glance."""
+
+LEAST_ALIKE = 0.3
+"""Two texts that share less are two texts: marks would be a patchwork."""
+
+_WORD = re.compile(r"\s*\S+|\s+$")
+
+
+class Part(NamedTuple):
+    """A piece of a text, and whether the other text lacks it."""
+
+    text: str
+    is_marked: bool
+
+
+def marked(old: str | None, new: str | None) -> tuple[list[Part], list[Part]]:
+    """Return both texts in parts, with the words marked that only one of them has.
+
+    Nothing is marked if a text is short, or if the two have little in common.
+    """
+    words, others = _WORD.findall(old or ""), _WORD.findall(new or "")
+    if min(len(words), len(others)) < FEWEST_WORDS:
+        return _whole(old), _whole(new)
+    matcher = SequenceMatcher(None, words, others, autojunk=False)
+    if matcher.ratio() < LEAST_ALIKE:
+        return _whole(old), _whole(new)
+    left, right = [], []
+    for kind, i, j, k, m in matcher.get_opcodes():
+        left.append(Part("".join(words[i:j]), kind != "equal"))
+        right.append(Part("".join(others[k:m]), kind != "equal"))
+    return [part for part in left if part.text], [part for part in right if part.text]
+
+
+def _whole(text: str | None) -> list[Part]:
+    return [Part(text, is_marked=False)] if text else []
