@@ -1,9 +1,10 @@
-"""``preview``: show what ``alembic upgrade head`` would do, as text, JSON or a page."""
+"""``preview``: show what ``alembic upgrade head`` would do, as text, JSON, Markdown, a page or a
+sheet."""
 
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from alembic import command
 from migrations.commands.project import alembic_config
 from migrations.console import print_json
 from migrations.files import private_file
+from migrations.history import imports_of
+from migrations.importer.v1 import Import
 from migrations.preview.figures import Preview
+from migrations.preview.lead_numbers import with_lead_numbers
+from migrations.preview.markdown import preview_as_markdown
 from migrations.preview.page import render
+from migrations.preview.sheet import preview_as_csv
 from migrations.preview.words import preview_as_json, print_preview
 
 __all__ = ["add_arguments", "run"]
@@ -24,11 +30,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a page for a browser that lists every lead"
     )
-    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a sheet with a line for each lead, its values old and new",
+    )
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--json", action="store_true", help="print it as one JSON object")
+    printed.add_argument(
+        "--markdown",
+        action="store_true",
+        help="print counts and names of fields as Markdown, for a pull request's comment",
+    )
     parser.add_argument(
         "--show-personal-data",
         action="store_true",
-        help="phones and e-mails as they are, on the page and in the JSON",
+        help="all values as they are: on the terminal, in the JSON, on the page and in the sheet",
     )
     parser.add_argument(
         "-x",
@@ -42,20 +60,50 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Run the upgrade as a dry run and show what it did; returns the exit status."""
     config = alembic_config(x=["dry-run", *arguments.x])
-    with private_file(arguments.html) if arguments.html else nullcontext() as write:
-        config.attributes["show_preview"] = partial(_show, arguments, write)
+    with _opened(arguments.html) as page, _opened(arguments.csv) as sheet:
+        config.attributes["show_preview"] = partial(
+            _show, arguments, page, sheet, imports_of(config)
+        )
         command.upgrade(config, "head")
     return 0
 
 
-def _show(arguments: Namespace, write: Callable[[str], None] | None, preview: Preview) -> None:
+Write = Callable[[str], None]
+
+
+def _opened(path: Path | None) -> AbstractContextManager[Write | None]:
+    return private_file(path) if path else nullcontext()
+
+
+def _show(
+    arguments: Namespace,
+    page: Write | None,
+    sheet: Write | None,
+    imports: list[Import],
+    preview: Preview,
+) -> None:
+    preview = with_lead_numbers(preview, imports)
+    open_ = arguments.show_personal_data
     if arguments.json:
-        print_json(preview_as_json(preview, show_personal_data=arguments.show_personal_data))
+        print_json(preview_as_json(preview, show_personal_data=open_))
+    elif arguments.markdown:
+        print(preview_as_markdown(preview), end="")
     else:
-        print_preview(preview)
-    if write:
-        write(render(preview, show_personal_data=arguments.show_personal_data))
-        print(
-            f"Wrote {arguments.html}, which holds personal data; only you can read it.",
-            file=sys.stderr,
-        )
+        print_preview(preview, leads=True, show_personal_data=open_)
+    if page:
+        page(render(preview, show_personal_data=open_))
+        _say_written(arguments.html)
+    if sheet:
+        sheet(preview_as_csv(preview, show_personal_data=open_))
+        _say_written(arguments.csv)
+        _say_what_is_left_out(preview)
+
+
+def _say_written(path: Path) -> None:
+    print(f"Wrote {path}, which holds personal data; only you can read it.", file=sys.stderr)
+
+
+def _say_what_is_left_out(preview: Preview) -> None:
+    listed = len(preview.changed) + len(preview.created)
+    if (total := preview.total_changed + preview.total_created) > listed:
+        print(f"It lists the first {listed:,} of {total:,} leads.", file=sys.stderr)

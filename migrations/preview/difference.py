@@ -1,10 +1,11 @@
 """Which words of a text change: what a preview marks inside a long note.
 
-    marked("Call back on Monday, please.", "Call back on Tuesday, please.")
-    # Call back on [Monday,] please.    Call back on [Tuesday,] please.
+marked("Call back on Monday, please.", "Call back on Tuesday, please.")
+# Call back on [Monday,] please.    Call back on [Tuesday,] please.
 """
 
 import re
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -37,11 +38,21 @@ def marked(old: str | None, new: str | None) -> tuple[list[Part], list[Part]]:
     matcher = SequenceMatcher(None, words, others, autojunk=False)
     if matcher.ratio() < LEAST_ALIKE:
         return _whole(old), _whole(new)
-    left, right = [], []
+    left: list[Part] = []
+    right: list[Part] = []
     for kind, i, j, k, m in matcher.get_opcodes():
-        left.append(Part("".join(words[i:j]), kind != "equal"))
-        right.append(Part("".join(others[k:m]), kind != "equal"))
-    return [part for part in left if part.text], [part for part in right if part.text]
+        left += _parts("".join(words[i:j]), is_marked=kind != "equal")
+        right += _parts("".join(others[k:m]), is_marked=kind != "equal")
+    return left, right
+
+
+def _parts(text: str, *, is_marked: bool) -> Iterator[Part]:
+    """A piece of a text; the space before a marked word is not marked."""
+    word = text.lstrip() if is_marked else text
+    if space := text[: len(text) - len(word)]:
+        yield Part(space, is_marked=False)
+    if word:
+        yield Part(word, is_marked)
 
 
 def _whole(text: str | None) -> list[Part]:

@@ -204,7 +204,9 @@ def _created(
 ) -> tuple[list[CreatedLead], int]:
     asked = statement("preview_created", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
     rows = connection.execute(text(asked), _parameters(done)).all()
-    return [CreatedLead(_values(row.told), row.position) for row in rows], rows[0].total if rows else 0
+    return [CreatedLead(_values(row.told), row.position) for row in rows], rows[
+        0
+    ].total if rows else 0
 
 
 def _changed(

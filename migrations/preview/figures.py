@@ -145,7 +145,7 @@ class ChangedLead:
 
     @property
     def is_respelled(self) -> bool:
-        """Whether its phone is written differently; it is the same number, by which it was found."""
+        """Whether its phone is written differently: the number itself is what it was found by."""
         return SPELLED in self.fields
 
 

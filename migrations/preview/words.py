@@ -1,6 +1,7 @@
 """A preview as words for people and as JSON for machines.
 
-No personal data is in either, unless the JSON is asked for it.
+No personal data is in either, unless it is asked for: of a value that a lead would get, the words
+show the status, and phones and e-mails masked.
 """
 
 from collections.abc import Iterator
@@ -11,36 +12,89 @@ from rich.table import Table
 from rich.text import Text
 
 from migrations.console import accept_any_text, console, printable
-from migrations.preview.figures import ChangedLead, Figures, Preview
+from migrations.preview.difference import Part, marked
+from migrations.preview.figures import SPELLED, ChangedLead, Figures, Preview
+from migrations.preview.masking import masked
 
-__all__ = ["preview_as_json", "print_preview"]
+__all__ = ["outcomes_in_words", "preview_as_json", "print_preview", "totals_in_words"]
 
 ALWAYS_SAID = ("created", "updated", "unchanged", "restored", "kept")
 """Counts that are worth their words even if they are 0."""
 
+MOST_PRINTED = 50
+"""Leads of a kind that are worth a line each."""
 
-def print_preview(preview: Preview) -> None:
-    """Print the figures of a preview: records, leads, and rows of each table."""
+TELLING = "status"
+"""The field that is told first: what people look at, and nobody's data."""
+
+SHOWN_MASKED = (TELLING, SPELLED, "email")
+"""Fields whose values are told; of the others, such as notes, the name alone."""
+
+SAME_NUMBER = "same number, written differently"
+
+
+def print_preview(
+    preview: Preview, *, leads: bool = False, show_personal_data: bool = False
+) -> None:
+    """Print the figures of a preview: records, leads, fields, and rows of each table.
+
+    leads: a line for each lead too. show_personal_data: with all its old and new values.
+    """
     accept_any_text()
     say = console().print
     say()
+    say(f"Database: {printable(preview.database)}")
     for line in _imports_in_words(preview):
         say(line)
     say(
         f"Leads: {preview.leads_before:,} before, {preview.leads_after:,} after, "
         f"{preview.deleted:,} deleted."
     )
+    if totals := totals_in_words(preview):
+        say(totals)
+    if leads:
+        for line in _leads_in_words(preview, show_personal_data):
+            say(line)
+    for made in preview.schema:
+        say(f"Would be made: {printable(made)}")
+    if not preview.tables:
+        say("Nothing was changed.")
+        return
     say()
     say("Rows written by the dry run, counted by Postgres:")
     say(_rows_written(preview))
     say("Everything was rolled back.")
 
 
+def totals_in_words(preview: Preview) -> str:
+    """Say how many leads change in which field, as in "status 8, address1 7"; "" if none does."""
+    totals = [f"{printable(name)} {count:,}" for name, count in preview.field_totals.items()]
+    if preview.respelled:
+        totals.append(f"{SPELLED} {preview.respelled:,} ({SAME_NUMBER})")
+    if not totals:
+        return ""
+    listed = len(preview.changed)
+    of_first = f" of the first {listed:,} leads" if listed < preview.total_changed else ""
+    return f"Fields that change{of_first}: {', '.join(totals)}."
+
+
+def outcomes_in_words(figures: Figures) -> str:
+    """Say what became of an import's records, as in "217 records: 207 created, 10 updated."."""
+    counts = ", ".join(
+        f"{count:,} {name}"
+        for name, count in figures.counts.items()
+        if count or name in ALWAYS_SAID
+    )
+    of_all = f" of {figures.records:,}" if figures.done != figures.records else ""
+    reverted = " reverted" if figures.is_revert else ""
+    return f"{figures.done:,}{of_all} records{reverted}: {counts}."
+
+
 def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> dict[str, Any]:
     """Return a preview for machines.
 
-    Without ``show_personal_data`` a lead that changes is its id and the names of its fields, and
-    those that are created are a number.
+    Without ``show_personal_data`` a lead that changes is its id, its record and the names of its
+    fields, and those that are created are a number.
     """
     leads: dict[str, Any] = {
         "changed": [_changed(lead, show_personal_data) for lead in preview.changed]
@@ -57,18 +111,24 @@ def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> di
         },
         "refused": preview.refused or None,
         "imports": [asdict(figures) for figures in preview.imports],
+        "fields": preview.field_totals,
+        "respelled": preview.respelled,
+        "schema": preview.schema,
         "tables": [asdict(rows) | {"kept": rows.is_kept} for rows in preview.tables],
         **leads,
         "total_changed": preview.total_changed,
         "total_created": preview.total_created,
-        "problems": [problem._asdict() for problem in preview.problems],
+        "problems": [
+            problem._asdict() | {"lead_number": preview.lead_numbers.get(problem.record)}
+            for problem in preview.problems
+        ],
         "total_problems": preview.total_problems,
     }
 
 
 def _imports_in_words(preview: Preview) -> Iterator[Text]:
     for figures in preview.imports:
-        yield Text.assemble((printable(figures.export), "bold"), f": {_outcomes_in_words(figures)}")
+        yield Text.assemble((printable(figures.export), "bold"), f": {outcomes_in_words(figures)}")
     if preview.imports:
         return
     if preview.refused:
@@ -77,15 +137,58 @@ def _imports_in_words(preview: Preview) -> Iterator[Text]:
         yield Text("No import to run or to revert.")
 
 
-def _outcomes_in_words(figures: Figures) -> str:
-    counts = ", ".join(
-        f"{count:,} {name}"
-        for name, count in figures.counts.items()
-        if count or name in ALWAYS_SAID
-    )
-    of_all = f" of {figures.records:,}" if figures.done != figures.records else ""
-    reverted = " reverted" if figures.is_revert else ""
-    return f"{figures.done:,}{of_all} records{reverted}: {counts}."
+def _leads_in_words(preview: Preview, show_personal_data: bool) -> Iterator[Text]:
+    """Each lead's line: ``~`` for one that is updated, ``+`` for one that is created."""
+    for changed in preview.changed[:MOST_PRINTED]:
+        yield _changed_in_words(changed, show_personal_data)
+    if more := preview.total_changed - MOST_PRINTED:
+        yield from _more_in_words(more, "updated")
+    for created in preview.created[:MOST_PRINTED]:
+        number = created.values.get("lead_number") or f"record {created.position + 1:,}"
+        yield Text.assemble(("+", "green"), f" {printable(number)}")
+    if more := preview.total_created - MOST_PRINTED:
+        yield from _more_in_words(more, "created")
+
+
+def _more_in_words(more: int, kind: str) -> Iterator[Text]:
+    if more > 0:
+        yield Text(f"… and {more:,} more that would be {kind}; --html and --csv list them.", "dim")
+
+
+def _changed_in_words(lead: ChangedLead, show_personal_data: bool) -> Text:
+    name = printable(lead.lead_number or f"lead {lead.id}")
+    line = Text.assemble(("~", "blue"), f" {name}")
+    if show_personal_data:
+        for field in lead.fields:
+            line.append("\n    ").append(f"{printable(field)} ", "dim")
+            line.append_text(_values_in_words(field, lead.old[field], lead.new[field]))
+        return line
+    first = TELLING if TELLING in lead.fields else [*lead.other_fields, SPELLED][0]
+    line.append(f" {printable(first)}")
+    if first in SHOWN_MASKED:
+        old, new = masked(first, lead.old[first]), masked(first, lead.new[first])
+        line.append(" ").append_text(_values_in_words(first, old, new))
+    if others := len(lead.fields) - 1:
+        line.append(f", +{others}")
+    return line
+
+
+def _values_in_words(field: str, old: str | None, new: str | None) -> Text:
+    """Say "old → new", of a long text with the words in brackets that the other one lacks."""
+    before, after = marked(old, new)
+    words = Text().append_text(_parts_in_words(before, "red")).append(" → ")
+    words.append_text(_parts_in_words(after, "green"))
+    return words.append(f" ({SAME_NUMBER})", "dim") if field == SPELLED else words
+
+
+def _parts_in_words(parts: list[Part], style: str) -> Text:
+    if not parts:
+        return Text("blank", "italic")
+    words = Text()
+    for part in parts:
+        text = printable(part.text)
+        words.append(f"[{text}]" if part.is_marked else text, style if part.is_marked else "")
+    return words
 
 
 def _rows_written(preview: Preview) -> Table:
@@ -93,20 +196,20 @@ def _rows_written(preview: Preview) -> Table:
     table.add_column("table", overflow="fold")
     for column in ("inserted", "updated", "deleted"):
         table.add_column(column, justify="right")
+    table.add_column("")
     for rows in preview.listed_tables:
         style = "" if rows.is_written else "dim"
         style = style if rows.is_kept or not preview.is_upgrade else "bold red"
         counts = (f"{count:,}" for count in (rows.inserted, rows.updated, rows.deleted))
-        table.add_row(printable(rows.table), *counts, style=style)
+        own = rows.verdict if rows.is_ours else ""
+        table.add_row(printable(rows.table), *counts, own, style=style)
     if others := len(preview.unlisted_tables):
-        table.add_row(f"{others} other tables", "0", "0", "0", style="dim")
+        table.add_row(f"{others:,} other tables", "0", "0", "0", "", style="dim")
     return table
 
 
 def _changed(lead: ChangedLead, show_personal_data: bool) -> dict[str, Any]:
+    known = {"id": lead.id, "lead_number": lead.lead_number, "record": lead.position + 1}
     if not show_personal_data:
-        return {"id": lead.id, "fields": lead.fields}
-    return {
-        "id": lead.id,
-        "fields": {name: [lead.old[name], lead.new[name]] for name in lead.fields},
-    }
+        return {**known, "fields": lead.fields}
+    return {**known, "fields": {name: [lead.old[name], lead.new[name]] for name in lead.fields}}

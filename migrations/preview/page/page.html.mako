@@ -136,8 +136,8 @@ ${row(lead)}\
 </section>
 % elif not preview.imports:
 <section class="nothing-to-do" aria-labelledby="nothing-to-do">
-<h2 id="nothing-to-do">Nothing to import</h2>
-<p>Every import of this code is in the database already. An upgrade would leave all leads as they are.</p>
+<h2 id="nothing-to-do">There is nothing to import</h2>
+<p>Every import that this code knows is in the database. An upgrade would leave all leads as they are.</p>
 </section>
 % endif
 

@@ -91,7 +91,7 @@
   }
 
   function pointLinks() {
-    for (const { link, target } of links) link.hash = [target, asFragment()].filter(Boolean).join("&");
+    for (const { link, target } of links) link.setAttribute("href", `#${[target, asFragment()].filter(Boolean).join("&")}`);
   }
 
   function follow() {

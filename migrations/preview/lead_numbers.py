@@ -1,0 +1,59 @@
+"""The lead numbers of records that have problems, so that their owner finds them.
+
+A message never carries a value of a record, so they are not part of a problem. They are read from
+the export once more.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from migrations.importer.errors import ImportStopped
+from migrations.importer.export.problems import Malformed, with_problems
+from migrations.importer.export.reading import find_export, open_content
+from migrations.importer.sealing import BLOCK
+from migrations.importer.v1 import DATA, Import
+from migrations.preview.figures import Preview
+
+__all__ = ["with_lead_numbers"]
+
+
+def with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:
+    """Return a preview with the lead numbers of its problems' records, as far as they can be read.
+
+    imports: the code's. Problems of several exports at once stay as they are.
+    """
+    wanted = {problem.record for problem in preview.problems if problem.record}
+    import_ = _with_problems(preview, imports)
+    if not wanted or import_ is None:
+        return preview
+    found: dict[int, str] = {}
+    with suppress(ImportStopped, Malformed):
+        found.update(_numbers(import_, wanted))
+    return replace(preview, lead_numbers=found)
+
+
+def _with_problems(preview: Preview, imports: Sequence[Import]) -> Import | None:
+    """The import whose export the problems are of, or its twin; None if there are several."""
+    exports = {preview.refused} if preview.refused else {one.export for one in preview.imports}
+    known = [one for import_ in imports for one in (import_, import_.twin) if one]
+    alike = [import_ for import_ in known if import_.export in exports]
+    return alike[0] if len(exports) == 1 and alike else None
+
+
+def _numbers(import_: Import, wanted: set[int]) -> Iterator[tuple[int, str]]:
+    with open_content(find_export(DATA, import_.export)) as content:
+        blocks = iter(lambda: content.read(BLOCK), b"")
+        read = with_problems(blocks, import_.leads.fields)
+        for record, (value, _) in enumerate(read, start=1):
+            if record in wanted and (number := _lead_number(value)):
+                yield record, number
+            if record >= max(wanted):
+                return
+
+
+def _lead_number(value: Any) -> str:
+    """Of a record as its pairs; "" if it has none."""
+    number = dict(value).get("lead_number") if isinstance(value, list) else None
+    return number if isinstance(number, str) else ""
