@@ -15,8 +15,8 @@ from migrations.console import print_json
 from migrations.files import private_file
 from migrations.history import imports_of
 from migrations.importer.v1 import Import
+from migrations.preview.completing import completed
 from migrations.preview.figures import Preview
-from migrations.preview.lead_numbers import with_lead_numbers
 from migrations.preview.markdown import preview_as_markdown
 from migrations.preview.page import render
 from migrations.preview.sheet import preview_as_csv
@@ -82,7 +82,7 @@ def _show(
     imports: list[Import],
     preview: Preview,
 ) -> None:
-    preview = with_lead_numbers(preview, imports)
+    preview = completed(preview, imports)
     open_ = arguments.show_personal_data
     if arguments.json:
         print_json(preview_as_json(preview, show_personal_data=open_))

@@ -41,6 +41,7 @@ class Figures:
 
     done: records of this run, fewer than ``records`` if an earlier one was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
+    is_invented: whether the people in the export are known to be invented.
     """
 
     revision: str
@@ -49,6 +50,7 @@ class Figures:
     records: int
     done: int
     counts: dict[str, int]
+    is_invented: bool = False
 
     @property
     def is_revert(self) -> bool:

@@ -11,8 +11,8 @@ from migrations.preview.words import outcomes_in_words, totals_in_words
 
 __all__ = ["preview_as_markdown"]
 
-_OBEYED = re.compile(r"[\\`*_{}\[\]()<>#+!|~&@]")
-"""What Markdown would not print as it is, or would take for somebody's name."""
+_OBEYED = re.compile(r"[\\`*_\[\]<>#|~&]")
+"""What Markdown would not print as it is."""
 
 
 def preview_as_markdown(preview: Preview) -> str:
@@ -49,6 +49,7 @@ def _lines(preview: Preview) -> Iterator[str]:
                 rows.verdict,
             ]
             for rows in preview.listed_tables
+            if preview.imports
         ],
     )
     kinds = Counter((problem.field, problem.reason) for problem in preview.problems)

@@ -4,6 +4,7 @@ No personal data is in either, unless it is asked for: of a value that a lead wo
 show the status, and phones and e-mails masked.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -31,6 +32,8 @@ SHOWN_MASKED = (TELLING, SPELLED, "email")
 """Fields whose values are told; of the others, such as notes, the name alone."""
 
 SAME_NUMBER = "same number, written differently"
+
+_SPACE = re.compile(r"\s+")
 
 
 def print_preview(
@@ -87,7 +90,8 @@ def outcomes_in_words(figures: Figures) -> str:
     )
     of_all = f" of {figures.records:,}" if figures.done != figures.records else ""
     reverted = " reverted" if figures.is_revert else ""
-    return f"{figures.done:,}{of_all} records{reverted}: {counts}."
+    people = " Its people are invented." if figures.is_invented else ""
+    return f"{figures.done:,}{of_all} records{reverted}: {counts}.{people}"
 
 
 def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def _parts_in_words(parts: list[Part], style: str) -> Text:
         return Text("blank", "italic")
     words = Text()
     for part in parts:
-        text = printable(part.text)
+        text = printable(_SPACE.sub(" ", part.text))
         words.append(f"[{text}]" if part.is_marked else text, style if part.is_marked else "")
     return words
 

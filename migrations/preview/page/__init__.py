@@ -46,18 +46,18 @@ LABELS = {
 
 WIDTHS = {
     "lead_number": "5.25rem",
-    "full_name": "7.25rem",
-    "phone": "8.5rem",
+    "full_name": "7rem",
+    "phone": "8.25rem",
     "email": "8.25rem",
-    "status": "7.25rem",
+    "status": "8.25rem",
     "address1": "8rem",
     "postal_code": "5.5rem",
-    "notes": "minmax(9.5rem, 1fr)",
+    "notes": "minmax(9rem, 1fr)",
     "assigned_agent": "5.75rem",
 }
 CHANGED_LABELS = ("Id", "Number", "Name", "Record", "Fields")
 ANY_WIDTH = "minmax(7rem, 1fr)"
-RECORD_WIDTH = "4.75rem"
+RECORD_WIDTH = "4.5rem"
 
 
 class Outcome(NamedTuple):

@@ -121,6 +121,9 @@ ${row(lead)}\
 <span>export <b><bdi>${figures.export}</bdi></b></span>
 % endif
 <span>${n(figures.done)}${f" of {n(figures.records)}" if figures.done != figures.records else ""} records, sha256 <b title="${figures.sha256}">${figures.sha256[:12]}…</b></span>
+% if figures.is_invented:
+<span><b>its people are invented</b></span>
+% endif
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
 </p>

@@ -1,7 +1,8 @@
-"""The lead numbers of records that have problems, so that their owner finds them.
+"""What the code and its exports add to a preview of a database.
 
-A message never carries a value of a record, so they are not part of a problem. They are read from
-the export once more.
+Whether an export's people are invented is for its revision to say. The lead numbers of records that
+have problems let the export's owner find them: a message never carries a value of a record, so they
+are not part of a problem, and are read from the export once more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +17,18 @@ from migrations.importer.sealing import BLOCK
 from migrations.importer.v1 import DATA, Import
 from migrations.preview.figures import Preview
 
-__all__ = ["with_lead_numbers"]
+__all__ = ["completed"]
 
 
-def with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:
-    """Return a preview with the lead numbers of its problems' records, as far as they can be read.
+def completed(preview: Preview, imports: Sequence[Import]) -> Preview:
+    """Return a preview that knows invented people and lead numbers. imports: the code's."""
+    invented = {import_.masked for import_ in imports}
+    figures = [replace(one, is_invented=one.sha256 in invented) for one in preview.imports]
+    return _with_lead_numbers(replace(preview, imports=figures), imports)
 
-    imports: the code's. Problems of several exports at once stay as they are.
-    """
+
+def _with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:
+    """Add the numbers as far as they can be read; problems of several exports stay as they are."""
     wanted = {problem.record for problem in preview.problems if problem.record}
     import_ = _with_problems(preview, imports)
     if not wanted or import_ is None:
