@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress import BarColumn, ProgressColumn, Task
 from rich.progress import Progress as Bar
-from rich.table import Column
+from rich.table import Table
 from rich.text import Text
 
 __all__ = ["Progress", "log", "time_span"]
@@ -27,6 +28,9 @@ __all__ = ["Progress", "log", "time_span"]
 log = logging.getLogger("importer")
 
 SECONDS_BETWEEN_LINES = 5.0
+
+SHORTEST_BAR = 8
+"""Columns; a shorter one says nothing."""
 
 
 class Progress:
@@ -40,9 +44,7 @@ class Progress:
         console = Console(stderr=True, highlight=False)
         self._is_terminal = sys.stderr.isatty() and console.is_interactive
         self._bar = Bar(
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=None),
-            _HowFar(table_column=Column(no_wrap=True)),
+            _Line(),
             console=console,
             expand=True,
             transient=True,
@@ -91,21 +93,69 @@ def time_span(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-class _HowFar(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(_how_far(task))
+class _Line(ProgressColumn):
+    """Name, bar and words in one line. A narrow terminal loses the bar first, the name last."""
+
+    def render(self, task: Task) -> "_FittedLine":
+        return _FittedLine(task)
+
+
+@dataclass(frozen=True)
+class _FittedLine:
+    task: Task
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        name, width = Text(self.task.description, no_wrap=True), options.max_width
+        words = _fitting_words(self.task, width - len(name) - 1)
+        name.truncate(max(0, width - len(words) - 1), overflow="ellipsis")
+        line = Table.grid(padding=(0, 1))
+        room = width - len(name) - len(words) - 2
+        if room >= SHORTEST_BAR:
+            line.add_row(name, _bar(room).render(self.task), words)
+        else:
+            line.add_row(name, words)
+        yield line
+
+
+def _bar(width: int) -> BarColumn:
+    """A bar that can be told from its background on a light terminal as on a dark one."""
+    return BarColumn(width, style="dim", complete_style="cyan", finished_style="cyan")
+
+
+def _fitting_words(task: Task, width: int) -> str:
+    """As much as there is room for; the rate is left out first, the time left next to last."""
+    if task.total is None:
+        return ""
+    done = f"{task.completed / (task.total or 1):.0%}"
+    fitting = [
+        _how_far(task),
+        _joined(_amount(task), _time_left(task)),
+        _joined(done, _time_left(task)),
+    ]
+    return next((words for words in fitting if len(words) <= width), done)
 
 
 def _how_far(task: Task) -> str:
-    unit = task.fields["unit"]
-    if task.total is None:
-        return ""
-    words = [f"{task.completed:,.0f} of {task.total:,.0f} {unit}"]
-    if task.speed and unit != "seconds":
-        words.append(f"{task.speed:,.0f} a second")
-    if task.time_remaining is not None and unit != "seconds":
-        words.append(f"{time_span(task.time_remaining)} left")
-    return ", ".join(words)
+    return _joined(_amount(task), _rate(task), _time_left(task))
+
+
+def _amount(task: Task) -> str:
+    total = task.total or 0
+    return f"{task.completed:,.0f} of {total:,.0f} {task.fields['unit']}"
+
+
+def _rate(task: Task) -> str:
+    is_told = task.speed and task.fields["unit"] != "seconds"
+    return f"{task.speed:,.0f} a second" if is_told else ""
+
+
+def _time_left(task: Task) -> str:
+    is_told = task.time_remaining is not None and task.fields["unit"] != "seconds"
+    return f"{time_span(task.time_remaining or 0)} left" if is_told else ""
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(filter(None, words))
 
 
 @contextmanager

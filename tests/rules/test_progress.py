@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 from rich.progress import Progress as Bar
 from sqlalchemy import URL, text
 
@@ -134,3 +135,34 @@ def test_waiting_for_the_lock_says_for_whom_and_how_long(crm: URL) -> None:
         output, _ = upgrade.communicate(timeout=60)
     assert upgrade.returncode == 255
     assert re.search(r"waiting for another deploy: 0 of 1 seconds: .* \(server process \d+", output)
+
+
+@pytest.mark.parametrize(
+    ("columns", "seen"),
+    [
+        (24, "checking october_le… 24%"),
+        (38, "checking october_leads.json 24%"),
+        (45, "checking october_leads.json 24%, 38 s left"),
+        (70, "checking october_leads.json 12,000 of 50,000 records, 38 s left"),
+        (80, "checking october_leads.json 12,000 of 50,000 records, 1,000 a second, 38 s left"),
+        (
+            90,
+            "checking october_leads.json ━━         "
+            "12,000 of 50,000 records, 1,000 a second, 38 s left",
+        ),
+    ],
+)
+def test_a_narrow_terminal_loses_the_bar_first_and_the_name_last(
+    columns: int, seen: str, clock: list[float]
+) -> None:
+    """Then rate, amount and time left; how much is done is always told."""
+    narrow = Console(width=columns, force_terminal=True, color_system=None)
+    with (
+        narrow.capture() as printed,
+        Progress("checking october_leads.json", "records") as progress,
+    ):
+        for done in (10_000, 11_000, 12_000):
+            clock[0] += 1
+            progress.at(done, 50_000)
+        narrow.print(progress._bar.get_renderable())
+    assert printed.get().strip() == seen
