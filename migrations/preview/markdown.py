@@ -37,7 +37,7 @@ def _lines(preview: Preview) -> Iterator[str]:
     if totals := totals_in_words(preview):
         yield f"- {_plain(totals)}"
     for line in preview.schema:
-        yield f"- Would be made: {_plain(line)}"
+        yield f"- Schema: {_plain(line)}"
     yield from _table(
         ["Table", "Inserted", "Updated", "Deleted", ""],
         [

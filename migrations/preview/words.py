@@ -59,7 +59,7 @@ def print_preview(
         for line in _leads_in_words(preview, show_personal_data):
             say(line)
     for made in preview.schema:
-        say(f"Would be made: {printable(made)}")
+        say(f"Schema: {printable(made)}")
     if not preview.tables:
         say("Nothing was changed.")
         return

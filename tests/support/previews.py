@@ -9,6 +9,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from alembic.config import Config
 from sqlalchemy import URL
 
 from migrations.importer import batches, pace, v1
-from migrations.preview.figures import Preview
+from migrations.preview.figures import ChangedLead, CreatedLead, Figures, Preview, Values
 from tests.support.bundled import IMPORT, ROOT
 from tests.support.database import shown
 
-__all__ = ["Browser", "preview_of", "running_browser", "stop_after"]
+__all__ = ["Browser", "made_up", "preview_of", "running_browser", "stop_after"]
 
 # Chromium reads orders from descriptor 3 and answers to 4.
 LAUNCHER = """
@@ -48,6 +49,43 @@ def preview_of(url: URL, revision: str = IMPORT, *x: str) -> Preview:
             if not taken:
                 raise
     return taken[0]
+
+
+def made_up(changed: int, created: int) -> Preview:
+    """A preview of so many leads, of whom nobody exists and which no database has."""
+
+    def lead(n: int) -> Values:
+        return {
+            "lead_number": f"MS{n:05}",
+            "full_name": f"Ada Nettlebeck {n}",
+            "phone": f"07700 900{n % 1000:03}",
+            "status": "new",
+            "notes": f"Asked for a quote, call {n} times on Monday or write a letter.",
+        }
+
+    def change(n: int) -> ChangedLead:
+        old = lead(n) | {"status": "open", "phone": f"+44 7700 900{n % 1000:03}"}
+        new = lead(n) | {
+            "notes": f"Asked for a quote, call {n} times on Tuesday or write a letter."
+        }
+        fields = ["phone", "status", "notes"]
+        return ChangedLead(n, f"MS{n:05}", f"Ada Nettlebeck {n}", fields, old, new, position=n)
+
+    counts = {"created": created, "updated": changed, "unchanged": 0, "rejected": 0, "folded": 0}
+    records = changed + created
+    figures = Figures(IMPORT, "october_leads.json", "8f" * 32, records, records, counts)
+    return Preview(
+        "crm on db.example.com as deploy",
+        datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        "leads",
+        changed,
+        changed + created,
+        imports=[figures],
+        changed=[change(n) for n in range(changed)],
+        created=[CreatedLead(lead(n), position=n) for n in range(changed, changed + created)],
+        total_changed=changed,
+        total_created=created,
+    )
 
 
 def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:

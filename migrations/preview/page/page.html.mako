@@ -221,7 +221,7 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 
 % if preview.schema:
 <section aria-labelledby="schema">
-<h2 id="schema">What the database would get</h2>
+<h2 id="schema">Schema</h2>
 <ul class="schema">
 % for line in preview.schema:
 <li><bdi>${visible(line)}</bdi></li>
