@@ -1,5 +1,6 @@
 """``python -m migrations preview``: what ``alembic upgrade head`` would do."""
 
+import csv
 import json
 import stat
 from pathlib import Path
@@ -112,12 +113,55 @@ def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(
     """What is wrong, for people and on the page."""
     project = copy_project(tmp_path)
     export = project / "data" / "production_leads_export.json"
-    export.write_text(json.dumps([records()[0] | {"phone": "none"}]))
+    export.write_text(json.dumps([records()[0] | {"phone": "none", "lead_number": "MS9876"}]))
     page = tmp_path / "preview.html"
     told = migrations(project, "preview", "--html", str(page), url=database)
     assert told.returncode == 1
     assert "record 1, phone: is not one phone number" in told.stderr
-    assert "is not one phone number" in page.read_text(encoding="utf-8")
+    assert "MS9876" not in told.stdout + told.stderr
+    shown = page.read_text(encoding="utf-8")
+    assert "is not one phone number" in shown
+    assert "MS9876" in shown
+    assert "--fix-sheet" in shown
     told = migrations(project, "preview", "--json", url=database)
     assert told.returncode == 1
-    assert json.loads(told.stdout)["refused"] == "production_leads_export.json"
+    preview = json.loads(told.stdout)
+    assert preview["refused"] == "production_leads_export.json"
+    assert preview["problems"][0]["lead_number"] == "MS9876"
+
+
+def test_a_sheet_and_markdown(crm_with_leads: URL, tmp_path: Path) -> None:
+    """The sheet in a file that only its owner can read; Markdown alone on standard output."""
+    sheet = tmp_path / "preview.csv"
+    told = migrations(ROOT, "preview", "--markdown", "--csv", str(sheet), url=crm_with_leads)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("### Import preview: ")
+    assert "217 records: 207 created, 10 updated, 0 unchanged." in told.stdout
+    assert f"Wrote {sheet}" in told.stderr
+    assert stat.S_IMODE(sheet.stat().st_mode) == 0o600
+    with open(sheet, newline="", encoding="utf-8-sig") as file:
+        leads = list(csv.DictReader(file))
+    assert [lead["outcome"] for lead in leads] == ["updated"] * 10 + ["created"] * 207
+    for record in records():
+        assert record["full_name"] not in told.stdout
+        assert record["lead_number"] not in told.stdout
+        assert record["phone"] not in sheet.read_text(encoding="utf-8-sig")
+
+
+def test_json_and_markdown_exclude_each_other(crm_with_leads: URL) -> None:
+    """One of them has standard output for itself."""
+    told = migrations(ROOT, "preview", "--json", "--markdown", url=crm_with_leads)
+    assert told.returncode == 2
+    assert "not allowed with argument" in told.stderr
+
+
+def test_each_lead_has_a_line_and_nobody_is_named(crm_with_leads: URL) -> None:
+    """Its number and its status; that the bundled export's people are invented is said too."""
+    told = migrations(ROOT, "preview", url=crm_with_leads)
+    lines = told.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("~ MS")]) == 10
+    assert any(line.startswith("+ MS") for line in lines)
+    assert "Its people are invented." in told.stdout
+    for record in records():
+        assert record["full_name"] not in told.stdout
+        assert record["phone"] not in told.stdout
