@@ -2,14 +2,18 @@
 
 import csv
 import json
+import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 from sqlalchemy import URL
 
 from tests.support.bundled import ROOT, records
 from tests.support.crm import picture
-from tests.support.database import run
+from tests.support.database import run, shown
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.upgrades import alembic
@@ -119,10 +123,10 @@ def test_a_refused_export_is_exit_status_1_and_a_page_of_problems(
     assert told.returncode == 1
     assert "record 1, phone: is not one phone number" in told.stderr
     assert "MS9876" not in told.stdout + told.stderr
-    shown = page.read_text(encoding="utf-8")
-    assert "is not one phone number" in shown
-    assert "MS9876" in shown
-    assert "--fix-sheet" in shown
+    html = page.read_text(encoding="utf-8")
+    assert "is not one phone number" in html
+    assert "MS9876" in html
+    assert "--fix-sheet" in html
     told = migrations(project, "preview", "--json", url=database)
     assert told.returncode == 1
     preview = json.loads(told.stdout)
@@ -165,3 +169,33 @@ def test_each_lead_has_a_line_and_nobody_is_named(crm_with_leads: URL) -> None:
     for record in records():
         assert record["full_name"] not in told.stdout
         assert record["phone"] not in told.stdout
+
+
+def test_the_workflow_of_a_pull_request_comments_with_markdown(
+    database: URL, tmp_path: Path
+) -> None:
+    """Its own commands, on a database that the target branch was deployed on."""
+    workflow = (ROOT / ".github" / "workflows" / "preview.yml").read_text(encoding="utf-8")
+    commands = {
+        name: found[1]
+        for name in ("Deploy the target branch", "Preview")
+        if (found := re.search(rf"- name: {name}\n(?: +\S.*\n)*? +run: (.+)\n", workflow))
+    }
+    comment, summary = tmp_path / "preview.md", tmp_path / "summary"
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DATABASE_URL": shown(database),
+        "LEADS_PEOPLE": "invented",
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+    bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+    for name in ("Preview", "Deploy the target branch", "Preview"):
+        told = subprocess.run(
+            [*bash, commands[name]],
+            check=False, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert told.returncode == 0, told.stderr
+    assert "217 records: 217 created" in summary.read_text(encoding="utf-8")
+    assert "- Nothing to import." in comment.read_text(encoding="utf-8")
+    assert comment.read_text(encoding="utf-8") in summary.read_text(encoding="utf-8")
