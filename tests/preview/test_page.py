@@ -467,7 +467,10 @@ def test_bookkeeping_database_schema_and_invented_people_have_words() -> None:
     assert "Database crm on db.example.com as deploy" in words
     assert "Schema index leads_phone_key_v1" in words
     assert "its people are invented" in words
-    assert "Promise and proof" not in words_of(render(preview))
+    words = words_of(render(preview))
+    assert "Promise and proof" not in words
+    assert "leads 1 added, 1 updated, none deleted" in words
+    assert "the ledger and the revision's stamp bookkeeping every other table untouched" in words
 
 
 def test_the_policy_names_the_pages_own_script_and_style(crm_with_leads: URL) -> None:

@@ -260,6 +260,19 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 </details>
 % endif
 </section>
+% elif preview.imports:
+<section aria-labelledby="promise">
+<h2 id="promise">What would be written</h2>
+<p class="lead">Each batch of an import proves it by Postgres' own counters before it commits. <code>alembic -x dry-run upgrade head</code> rehearses it on a copy of the database, with triggers.</p>
+<table class="plain">
+<caption class="visually-hidden">What an import may write in each table</caption>
+<tbody>
+<tr><th scope="row"><bdi>${visible(preview.leads_table)}</bdi></th><td>${n(created)} added, ${n(changed)} updated, none deleted</td></tr>
+<tr><th scope="row">the ledger and the revision's stamp</th><td>bookkeeping</td></tr>
+<tr><th scope="row">every other table</th><td>untouched</td></tr>
+</tbody>
+</table>
+</section>
 % endif
 
 % if preview.changed or preview.created:
