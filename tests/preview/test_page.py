@@ -498,3 +498,19 @@ def test_many_other_tables_are_one_line_of_the_proof() -> None:
     assert "13 other tables, untouched" in render(preview)
     assert "other_12" in render(preview)
     assert replace(EMPTY, tables=others[1:]).listed_tables == others[1:]
+
+
+def test_a_field_of_any_name_is_a_columns_label(browser: Browser, tmp_path: Path) -> None:
+    """A declaration may name fields of its own: their names stand in the page's style."""
+    name = "bill \"}</style><b>\\'"
+    preview = made_up(0, 1)
+    created = [replace(lead, values={name: "12"}) for lead in preview.created]
+    page = tmp_path / "preview.html"
+    page.write_text(render(replace(preview, created=created)), encoding="utf-8")
+    browser.look(375, 800, "light")
+    browser.open(page)
+    cell = "document.querySelector('#created-leads tbody td')"
+    label = browser.ask(f"getComputedStyle({cell}, '::before').content")
+    assert json.loads(label) == name.capitalize()
+    assert browser.ask("document.querySelectorAll('main > b, style').length") == 1
+    assert browser.complaints() == []

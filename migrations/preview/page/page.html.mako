@@ -95,7 +95,7 @@ ${row(lead)}\
 % endif
 </%def>\
 <%def name="count(kind, figure)">\
-<span class="count" data-count-of="${kind}-leads" aria-live="polite">${n(figure)}</span>\
+<span class="count" data-count-of="${kind}-leads">${n(figure)}</span>\
 </%def>\
 <!doctype html>
 <html lang="en">
@@ -283,7 +283,7 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 </div>
 
 <section aria-labelledby="changed">
-<h2 id="changed">Would be updated ${count("changed", changed)}</h2>
+<h2 id="changed" aria-live="polite">Would be updated ${count("changed", changed)}</h2>
 % if changed > len(preview.changed):
 <p class="note">The first ${n(len(preview.changed))} are listed; the figures above count all.</p>
 % endif
@@ -299,7 +299,7 @@ ${listed("changed", preview.changed, changed_row)}\
 </section>
 
 <section aria-labelledby="created">
-<h2 id="created">Would be created ${count("created", created)}</h2>
+<h2 id="created" aria-live="polite">Would be created ${count("created", created)}</h2>
 % if created > len(preview.created):
 <p class="note">The first ${n(len(preview.created))} are listed; the figures above count all.</p>
 % endif

@@ -7,8 +7,8 @@
   if (!field) return;
 
   // A row is its HTML as it stands in the page: values are escaped, and a tag is never part of one.
-  const ENTITIES = { "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'", "&amp;": "&" };
-  const textIn = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|#34|#39|amp);/g, (found) => ENTITIES[found]);
+  const ENTITIES = { "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'", "&nbsp;": "\u00a0", "&amp;": "&" };
+  const textIn = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|#34|#39|nbsp|amp);/g, (found) => ENTITIES[found]);
   const lower = (text) => text.toLowerCase();
   const plain = (text) => lower(/[^\0-\x7f]/.test(text) ? text.normalize("NFD").replace(/\p{M}/gu, "") : text);
   const searched = (row) => (row.text ??= plain(textIn(row.html)));
