@@ -21,10 +21,20 @@ __all__ = ["completed"]
 
 
 def completed(preview: Preview, imports: Sequence[Import]) -> Preview:
-    """Return a preview that knows invented people and lead numbers. imports: the code's."""
+    """Return a preview that knows invented people, files and lead numbers. imports: the code's."""
     invented = {import_.masked for import_ in imports}
     figures = [replace(one, is_invented=one.sha256 in invented) for one in preview.imports]
-    return _with_lead_numbers(replace(preview, imports=figures), imports)
+    known = replace(preview, imports=figures, refused_file=_file_of(preview.refused))
+    return _with_lead_numbers(known, imports)
+
+
+def _file_of(export: str) -> str:
+    """Where an export lies, sealed or not; "" if there is none."""
+    if not export:
+        return ""
+    with suppress(ImportStopped):
+        return f"{DATA.name}/{find_export(DATA, export).name}"
+    return ""
 
 
 def _with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:

@@ -160,7 +160,8 @@ class Preview:
     leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
     or why the export was ``refused``: nothing was written then. schema: what would be made in the
     database, a line each, such as "index leads_phone_key_v1". lead_numbers: of the records that
-    have problems, by record, as far as they could be read.
+    have problems, by record, as far as they could be read. refused_file: where the refused export
+    lies.
     """
 
     database: str
@@ -179,6 +180,7 @@ class Preview:
     total_problems: int = 0
     schema: list[str] = field(default_factory=list)
     lead_numbers: dict[int, str] = field(default_factory=dict)
+    refused_file: str = ""
 
     @property
     def deleted(self) -> int:

@@ -415,11 +415,12 @@ def test_a_refused_export_has_lead_numbers_and_a_way_to_a_fix_sheet() -> None:
         problems=problems,
         total_problems=2,
         lead_numbers={1204: "MS061"},
+        refused_file="data/october_leads.json.age",
     )
     words = words_of(render(refused))
     assert "1,204 MS061 phone is not one phone number" in words
     assert "file – – is cut off" in words
-    assert "python -m migrations check data/october_leads.json --fix-sheet" in words
+    assert "python -m migrations check data/october_leads.json.age --fix-sheet" in words
 
 
 def test_fields_are_counted_and_a_phones_spelling_apart() -> None:

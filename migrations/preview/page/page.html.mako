@@ -135,7 +135,9 @@ ${row(lead)}\
 <section class="refused" aria-labelledby="refused">
 <h2 id="refused">The export is refused</h2>
 <p>${n(preview.total_problems)} ${"problem" if preview.total_problems == 1 else "problems"}; the import is refused before its first write. Correct the export at its source, then look again.</p>
-<p>A fix sheet puts each problem of the file beside its record, for the export's owner: <code>python -m migrations check data/<bdi>${preview.refused}</bdi> --fix-sheet problems.fix-sheet.csv</code></p>
+% if preview.refused_file:
+<p>A fix sheet puts each problem of the file beside its record, for the export's owner: <code>python -m migrations check <bdi>${preview.refused_file}</bdi> --fix-sheet problems.fix-sheet.csv</code></p>
+% endif
 </section>
 % elif not preview.imports:
 <section class="nothing-to-do" aria-labelledby="nothing-to-do">
