@@ -204,9 +204,8 @@ def _created(
 ) -> tuple[list[CreatedLead], int]:
     asked = statement("preview_created", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
     rows = connection.execute(text(asked), _parameters(done)).all()
-    return [CreatedLead(_values(row.told), row.position) for row in rows], rows[
-        0
-    ].total if rows else 0
+    leads = [CreatedLead(_values(row.told), row.position) for row in rows]
+    return leads, rows[0].total if rows else 0
 
 
 def _changed(
