@@ -18,10 +18,10 @@ DOT = "•"
 
 _EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']*")
 _BETWEEN = r"[\s().\u2010-\u2015-]*"
-# Seven digits and more that are no date, or what is left of a number where a long text was cut.
-_PHONE = re.compile(
-    rf"(?P<date>\b\d{{4}}-\d\d-\d\d\b)|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)"
-)
+_DATE = r"\b\d{4}-\d\d-\d\d\b"
+_UUID = r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
+# Seven digits and more that are neither, or what is left of a number where a long text was cut.
+_PHONE = re.compile(rf"(?P<plain>{_DATE}|{_UUID})|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)")
 _PLAIN = ("lead_number", "status", "postal_code")
 
 
@@ -34,7 +34,7 @@ def masked(field: str, value: str | None) -> str | None:
     if field == "email":
         return _mask_email(value) if "@" in value else _mask_word(value)
     without_emails = _EMAIL.sub(lambda found: _mask_email(found[0]), value)
-    return _PHONE.sub(lambda found: found["date"] or _mask_digits(found[0]), without_emails)
+    return _PHONE.sub(lambda found: found["plain"] or _mask_digits(found[0]), without_emails)
 
 
 def masked_values(values: Values) -> Values:

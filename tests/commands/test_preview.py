@@ -16,6 +16,7 @@ from tests.support.crm import picture
 from tests.support.database import run, shown
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.released import REPOSITORY
 from tests.support.upgrades import alembic
 
 
@@ -175,7 +176,7 @@ def test_the_workflow_of_a_pull_request_comments_with_markdown(
     database: URL, tmp_path: Path
 ) -> None:
     """Its own commands, on a database that the target branch was deployed on."""
-    workflow = (ROOT / ".github" / "workflows" / "preview.yml").read_text(encoding="utf-8")
+    workflow = (REPOSITORY / ".github" / "workflows" / "preview.yml").read_text(encoding="utf-8")
     commands = {
         name: found[1]
         for name in ("Deploy the target branch", "Preview")

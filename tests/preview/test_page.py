@@ -26,6 +26,7 @@ HOSTILE = [
     "'><svg onload=alert(1)>",
     "</script><script>window.pwned = 3</script>",
     "</style><style>body { display: none }",
+    "</noscript></tr><script>window.pwned = 4</script>",
     "<!-- --><a href='javascript:alert(1)'>here</a>",
     "${1/0} <% raise Error %> % for x in y: {{7*7}}",
     "line\u2028separator\u2029and \u202eright to left",
@@ -87,16 +88,54 @@ def test_hostile_values_do_nothing_in_a_browser(
     assert browser.ask("document.querySelectorAll('#changed-leads tbody tr').length") == 10
     assert browser.ask("document.querySelectorAll('#created-leads tbody tr').length") == 207
     if show_personal_data:
-        found = "document.querySelectorAll('#created-leads tbody tr bdi')"
-        cells = f"[...{found}].map(cell => cell.textContent)"
-        marks = dict.fromkeys(map(ord, "\u2028\u2029"), "␣") | dict.fromkeys(
-            map(ord, "\u202e\x1b\a"), "�"
-        )
-        values = (value for lead in hostile.created for value in lead.values.values())
-        expected = [value.translate(marks) for value in values if value]
-        assert sorted(browser.ask(cells)) == sorted(expected)
+        assert sorted(browser.ask(CREATED_VALUES)) == sorted(values_as_shown(hostile))
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
+
+
+CREATED_VALUES = (
+    "[...document.querySelectorAll('#created-leads tbody tr bdi')].map(cell => cell.textContent)"
+)
+
+
+def values_as_shown(preview: Preview) -> list[str]:
+    """The values of leads that would be created, with the marks of what cannot be seen."""
+    spaces = dict.fromkeys(map(ord, "\u2028\u2029"), "␣")
+    marks = spaces | dict.fromkeys(map(ord, "\u202e\x1b\a"), "�")
+    values = (value for lead in preview.created for value in lead.values.values())
+    return [value.translate(marks) for value in values if value]
+
+
+def test_hostile_values_do_nothing_in_rows_that_the_script_shows(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Filtered, sorted and shown one after the other, they are what they were; without a script
+    too."""
+    preview = made_up(0, 600)
+    created = [
+        replace(lead, values=dict.fromkeys(lead.values, HOSTILE[n % len(HOSTILE)]))
+        for n, lead in enumerate(preview.created)
+    ]
+    hostile = replace(preview, created=created)
+    page = tmp_path / "preview.html"
+    page.write_text(render(hostile, show_personal_data=True), encoding="utf-8")
+    for is_scripted in (True, False):
+        browser.send("Emulation.setScriptExecutionDisabled", value=not is_scripted)
+        browser.open(page)
+        if is_scripted:
+            browser.ask("document.querySelector('#created-leads thead button').click()")
+            typed(browser, "<")
+            typed(browser, "")
+            browser.ask("dispatchEvent(new Event('beforeprint'))")
+        shown = browser.ask(CREATED_VALUES.replace("#created-leads", ".created"))
+        assert sorted(shown) == sorted(values_as_shown(hostile))
+        assert browser.ask("typeof window.pwned") == "undefined"
+        unwanted = "document.querySelectorAll('img, iframe, svg svg, a[href^=javascript]').length"
+        assert browser.ask(unwanted) == 0
+        assert browser.ask("document.querySelectorAll('script, style').length") == 2
+        assert browser.complaints() == []
+        assert browser.requests() == [page.as_uri()]
+    browser.send("Emulation.setScriptExecutionDisabled", value=False)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -146,7 +185,11 @@ def test_no_value_is_cut_off_or_covers_its_neighbour(
 ) -> None:
     """However long its words are, each cell holds its value."""
     page = tmp_path / "preview.html"
-    page.write_text(render(hostile), encoding="utf-8")
+    uuids = [
+        replace(lead, id=f"a2811075-8b31-445d-aedc-{n:012}")
+        for n, lead in enumerate(hostile.changed)
+    ]
+    page.write_text(render(replace(hostile, changed=uuids)), encoding="utf-8")
     browser.look(width, 900, "light")
     browser.open(page)
     browser.ask(

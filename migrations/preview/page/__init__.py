@@ -56,6 +56,7 @@ WIDTHS = {
     "assigned_agent": "5.75rem",
 }
 CHANGED_LABELS = ("Id", "Number", "Name", "Record", "Fields")
+CHANGED_WIDTHS = "6rem 9.5rem 5.5rem 4.5rem 1fr"
 ANY_WIDTH = "minmax(7rem, 1fr)"
 RECORD_WIDTH = "4.5rem"
 
@@ -88,7 +89,8 @@ VERDICTS = {
 def render(preview: Preview, *, show_personal_data: bool = False) -> str:
     """The page as HTML."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    style += _columns(preview.fields)
+    numbers_leads = all(isinstance(lead.id, int) for lead in preview.changed)
+    style += _columns(preview.fields, numbers_leads=numbers_leads)
     template = Template(
         (HERE / "page.html.mako").read_text(encoding="utf-8"),
         default_filters=["h"],
@@ -100,6 +102,7 @@ def render(preview: Preview, *, show_personal_data: bool = False) -> str:
         labels={name: _label(name) for name in preview.fields},
         outcomes=OUTCOMES,
         verdicts=VERDICTS,
+        numbers_leads=numbers_leads,
         spelled=SPELLED,
         at_once=AT_ONCE,
         mask=(lambda _, value: value) if show_personal_data else masked,
@@ -132,10 +135,14 @@ def _label(field: str) -> str:
     return LABELS.get(field, field.replace("_", " ").capitalize())
 
 
-def _columns(fields: Sequence[str]) -> str:
-    """The style that depends on the fields: what each column is called, and how wide it is."""
+def _columns(fields: Sequence[str], *, numbers_leads: bool) -> str:
+    """The style that depends on the fields: what each column is called, and how wide it is.
+
+    numbers_leads: whether ids are numbers; otherwise they may be as long as a UUID.
+    """
     widths = [*(WIDTHS.get(name, ANY_WIDTH) for name in fields), RECORD_WIDTH]
     rules = [
+        f".changed {{ --columns: {'4.5rem' if numbers_leads else '10rem'} {CHANGED_WIDTHS}; }}",
         f".created {{ --columns: {' '.join(widths)}; }}",
         *_labels("changed", CHANGED_LABELS),
         *_labels("created", [*map(_label, fields), "Record"]),

@@ -2,6 +2,7 @@
     total = max(preview.leads_before, preview.leads_after, 1)
     changed, created = preview.total_changed, preview.total_created
     records = sum(figures.done for figures in preview.imports)
+    id_kind = "number" if numbers_leads else "text"
 
     def percent(part):
         return f"{100 * part / total:.3f}%"
@@ -53,7 +54,7 @@ ${text(value)}\
 </%def>\
 <%def name="changed_row(lead)">\
 <% old, new = mask_all(lead.old), mask_all(lead.new) %>\
-<tr><td class="number">${lead.id}</td>\
+<tr><td class="${id_kind}">${visible(str(lead.id))}</td>\
 <td>${text(lead.lead_number)}</td>\
 ${name_cell(mask("full_name", lead.full_name))}\
 <td class="number">${n(lead.position + 1)}</td>\
@@ -290,7 +291,6 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 <p class="note">The first ${n(len(preview.changed))} are listed; the figures above count all.</p>
 % endif
 % if preview.changed:
-<% id_kind = "number" if isinstance(preview.changed[0].id, int) else "text" %>\
 <table class="leads changed" id="changed-leads">
 <caption class="visually-hidden">Each lead that would be updated, its fields old and new, in the order of the export; the headings sort</caption>
 <thead><tr>${heading("Id", id_kind)}${heading("Number")}${heading("Name")}${heading("Record", "number")}${heading("Fields", "number")}<th scope="col">Old → new</th></tr></thead>
