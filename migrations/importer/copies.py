@@ -10,6 +10,7 @@ import re
 
 from sqlalchemy import Connection, text
 
+from migrations.importer.ledger import has_ledger
 from migrations.importer.names import literal, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.session import Session
@@ -26,7 +27,7 @@ def copy_ledger(connection: Connection) -> None:
     for found in connection.execute(text(statement("find_ledger")), tables).all():
         names = {"name": found.name, "schema": found.schema}
         connection.execute(text(statement("copy_table", **names)))
-        if found.name == "lead_imports":
+        if found.name == "lead_imports" and has_ledger(connection):
             connection.execute(text(statement("copy_receipts", **names)))
 
 

@@ -249,6 +249,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
     """What a deploy log may hold: counts and tables, nobody's name."""
     told = alembic(crm_with_leads, "-x", "dry-run", "upgrade", "head")
     assert told.returncode == 0, told.stdout
+    assert "DRY RUN: this is what would be done." in told.stdout
     assert "Leads: 50 before, 257 after, 0 deleted." in told.stdout
     assert "\x1b" not in told.stdout
     assert not [record for record in records() if record["full_name"] in told.stdout]

@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 
 from migrations import crm as declared
@@ -121,6 +122,26 @@ def test_what_a_role_may_not_is_refused_by_name(taken: str, told: str, crm_with_
         refused = pytest.raises(DatabaseRefused, match=told.format(role=url.username))
         with refused:
             preview_of(url)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("TABLE lead_imports (name text)", "A table lead_imports is there that has no id"),
+        (
+            "FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+            "A function lead_phone_key_v1\\(text\\) is there and is not ours",
+        ),
+        ("TABLE customers (phone text)", "There is no table leads, and other tables have phones"),
+    ],
+    ids=["a ledger", "a key", "leads"],
+)
+def test_what_an_upgrade_would_refuse_is_refused(made: str, told: str, database: URL) -> None:
+    """What somebody else has made under our names, and leads that nobody has declared."""
+    run(database, f"CREATE {made}")
+    for attempt in (preview_of, dry_run_of):
+        with pytest.raises((DatabaseRefused, CommandError), match=told):
+            attempt(database)
 
 
 @pytest.mark.parametrize(
