@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "unseal": (unseal, "write what a sealed export holds to standard output"),
     "reseal": (reseal, "seal every data/*.age anew, for those in data/recipients.txt now"),
     "mask": (mask, "write the twin of a revision's export, with invented people"),
-    "preview": (preview, "show what `alembic upgrade head` would do; nothing is kept"),
+    "preview": (preview, "show what `alembic upgrade head` would do; it only reads"),
     "status": (status, "list what was imported: the receipts of the ledger"),
     "verify": (verify, "check that every import is there, as the ledger says; nothing is written"),
 }

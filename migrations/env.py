@@ -40,7 +40,7 @@ from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
 from migrations.importer.v1 import People
-from migrations.preview.dry_run import previewed
+from migrations.preview.dry_run import dry_run
 from migrations.preview.words import print_preview
 from models import Base
 
@@ -109,6 +109,11 @@ def look_for_script() -> Iterator[Connection | None]:
 def run(settings: Settings, stop: Stop) -> None:
     if is_upgrade():
         refuse_preview_of_real_people(os.environ, imports_of(context.config))
+    if settings.importer.dry_run and destination() is not None:
+        log.info(
+            "DRY RUN: everything happens in one transaction, which is rolled back. It locks what "
+            "it writes until then, and ids that it takes are not given again."
+        )
     with database_of(context.config) as url:
         for attempt in reconnecting(stop):
             with attempt:
@@ -197,7 +202,7 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
-    return previewed(connection, leads, show)
+    return dry_run(connection, leads, show)
 
 
 def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:

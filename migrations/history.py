@@ -107,10 +107,14 @@ class History:
         """The code's imports that the ledger does not know, or knows as reverted."""
         return [import_ for import_ in self.imports if self.receipt_of(import_.revision) is None]
 
+    def steps_to(self, destination: Iterable[str]) -> list[Step]:
+        """The revisions of an upgrade to these, the first one first."""
+        wanted = set(destination).union(*map(self.before, destination)) - self.applied
+        return [step for step in self.steps if step.revision in wanted]
+
     def due(self, destination: Iterable[str]) -> list[Import]:
         """The imports of an upgrade to these revisions, the first one first."""
-        wanted = set(destination).union(*map(self.before, destination)) - self.applied
-        return [import_ for import_ in self.imports if import_.revision in wanted]
+        return [step.import_ for step in self.steps_to(destination) if step.import_]
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -3,26 +3,31 @@ sheet."""
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from alembic import command
-
-from migrations.commands.project import alembic_config
+from migrations.commands.project import alembic_config, connected
 from migrations.console import print_json
+from migrations.deploy.options import read_settings
 from migrations.files import private_file
 from migrations.history import imports_of
+from migrations.importer.context import Options
 from migrations.importer.v1 import Import
 from migrations.preview.completing import completed
 from migrations.preview.figures import Preview
 from migrations.preview.markdown import preview_as_markdown
 from migrations.preview.page import render
+from migrations.preview.reading import read_preview
 from migrations.preview.sheet import preview_as_csv
 from migrations.preview.words import preview_as_json, print_preview
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "options_of", "run"]
+
+RECORDS_AT_A_TIME = "100000"
+"""Each batch is a subtransaction. With more than 64 of them Postgres has to look each one up, in
+the site's sessions too."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -53,19 +58,24 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of alembic, such as -x batch-size=200",
+        help="an option of alembic, such as -x new-crm",
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Run the upgrade as a dry run and show what it did; returns the exit status."""
-    config = alembic_config(x=["dry-run", *arguments.x])
+    """Find out what an upgrade would do and show it; returns the exit status."""
+    config, options = alembic_config(), options_of(arguments.x)
     with _opened(arguments.html) as page, _opened(arguments.csv) as sheet:
-        config.attributes["show_preview"] = partial(
-            _show, arguments, page, sheet, imports_of(config)
-        )
-        command.upgrade(config, "head")
+        show = partial(_show, arguments, page, sheet, imports_of(config))
+        with connected("the preview") as connection:
+            read_preview(connection, config, options, show)
     return 0
+
+
+def options_of(x: Sequence[str]) -> Options:
+    """Read options as ``alembic -x`` does. Raises ``BadOption``."""
+    given = dict(option.partition("=")[::2] for option in x)
+    return read_settings({"batch-size": RECORDS_AT_A_TIME, **given}).importer
 
 
 Write = Callable[[str], None]

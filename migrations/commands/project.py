@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from migrations.deploy.connection import connect, database
 from migrations.importer.errors import from_database
 
-__all__ = ["ROOT", "alembic_config", "reading", "revisions"]
+__all__ = ["ROOT", "alembic_config", "connected", "reading", "revisions"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,9 +40,16 @@ def reading(doing: str) -> Iterator[Connection]:
 
     doing: what an error says was going on, such as "reading the ledger".
     """
+    with connected(doing) as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def connected(doing: str) -> Iterator[Connection]:
+    """Connect, and log to standard error. doing: as for ``reading``."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with database() as url, connect(url) as connection:
         try:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
         except DBAPIError as error:
             raise from_database(error, doing) from None

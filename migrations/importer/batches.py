@@ -18,7 +18,7 @@ from migrations.importer.retries import BATCH_ATTEMPTS, sleep_unless, until_the_
 from migrations.importer.session import Server, Session
 from migrations.importer.sql import statement
 
-__all__ = ["Batch", "Batches", "apply_batch", "revert_batch"]
+__all__ = ["Batch", "Batches", "apply_batch", "preview_batch", "revert_batch"]
 
 
 class Batch(NamedTuple):
@@ -49,6 +49,12 @@ def apply_batch(session: Session, batch: Batch, revision: str) -> None:
         session.execute(
             statement("call_apply_batch"), revision=revision, first=batch.first, end=batch.end
         )
+
+
+def preview_batch(session: Session, batch: Batch, revision: str) -> None:
+    """Bring one batch into copies. A read-only transaction may not TRUNCATE, only DELETE."""
+    session.execute("DELETE FROM lead_import_place")
+    apply_batch(session, batch, revision)
 
 
 def revert_batch(
@@ -109,8 +115,8 @@ class Batches:
                 self._whole_or_in_halves(work, batch)
                 first, done = batch.end, done + 1
                 progress.at(first, self._export.count, self._pace.note)
-                if first < self._export.count and not self._options.dry_run:
-                    # A dry run holds its locks all the while: it does not rest.
+                if first < self._export.count and not self._options.keeps_nothing:
+                    # One transaction holds its locks all the while: it gives way to nobody.
                     sleep_unless(self._options.why_stop, self._pace.rest)
 
     def _whole_or_in_halves(self, work: Work, batch: Batch, *, again: bool = False) -> None:
@@ -119,7 +125,8 @@ class Batches:
                 with attempt:
                     self._stop_if_asked(batch)
                     work(self._session, batch, self._revision)
-                    self._pace.after(batch.size, self._session.took)
+                    if not self._options.keeps_nothing:
+                        self._pace.after(batch.size, self._session.took)
         except TryAgain as error:
             if error.lost:
                 raise

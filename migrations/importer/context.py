@@ -23,6 +23,7 @@ class Options:
     - batch_size: records a transaction, at the most.
     - pause: seconds between two batches, at the least.
     - dry_run: everything happens in one transaction, which the caller rolls back.
+    - reads: so it does, and nothing is written but temporary tables: leads and ledger are copies.
     - new_crm: make the bundled CRM although other tables have phones.
     - remove_created: a revert also removes the leads that the import created, if nobody has touched
       or referenced them since.
@@ -37,6 +38,7 @@ class Options:
     batch_size: int = 1000
     pause: float = 0
     dry_run: bool = False
+    reads: bool = False
     new_crm: bool = False
     remove_created: bool = False
     statement_timeout: float = 30
@@ -45,6 +47,11 @@ class Options:
     look: Callable[[], AbstractContextManager[Connection | None]] = nullcontext
     ran_by: str = ""
     release: str = ""
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether the caller rolls everything back."""
+        return self.dry_run or self.reads
 
 
 class RevisionContext(Protocol):

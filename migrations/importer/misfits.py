@@ -92,6 +92,11 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         written = [fields[column] for column in found.columns if column in fields]
         if not written or not table.knows(found.columns) or _is_looked_up(table, found):
             continue
+        if not found.may_look:
+            raise DatabaseRefused(
+                f"The role may not SELECT {found.referred}, to which {table.leads.table} refers "
+                f"({found.name}). Nothing was written. Grant it and try again."
+            )
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
             reason = f"breaks the rule {found.name} of {table.leads.table}"

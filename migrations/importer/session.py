@@ -112,6 +112,21 @@ class Server:
         self._doing, self._limit = "the import", inf
         self.took = Took(0, 0)
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Let the server refuse every write but those to temporary tables.
+
+        The connection is in a transaction that somebody else ends. Nothing can be made in the
+        block, not even a temporary table.
+        """
+        self.execute("SAVEPOINT read_only; SET TRANSACTION READ ONLY")
+        try:
+            yield
+            self.execute("RELEASE SAVEPOINT read_only")
+        except BaseException:
+            self._roll_back("ROLLBACK TO SAVEPOINT read_only")
+            raise
+
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
             return self._connection.execute(_parsed(sql), parameters)

@@ -8,6 +8,7 @@ column, and when a lead differs from a record.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +23,7 @@ from migrations.importer.declaration import (
     columns_of,
 )
 from migrations.importer.names import as_sql, literal, qualified, quoted
+from migrations.importer.phone import KEY_FUNCTION
 
 __all__ = ["Column", "Found", "LeadsTable", "Moment"]
 
@@ -37,9 +39,10 @@ class Found:
 
     type: with its limits, such as ``character varying(20)``; base: without them.
     is_text: whether it holds texts, of a domain too. is_filled: whether the server has a value for
-    it where none is given. is_key: whether it is part of a unique index that a foreign key could
-    refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any byte. default: its
-    SQL.
+    it where none is given. is_numbered: whether it takes that from a sequence. is_generated:
+    whether it computes it from other columns. is_key: whether it is part of a unique index that a
+    foreign key could refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any
+    byte. default: its SQL.
     """
 
     type: str
@@ -47,6 +50,8 @@ class Found:
     is_text: bool
     nullable: bool = False
     is_filled: bool = False
+    is_numbered: bool = False
+    is_generated: bool = False
     is_key: bool = False
     is_bytewise: bool = True
     default: str | None = None
@@ -193,13 +198,16 @@ class LeadsTable:
 
     found: the table's columns by name. keeps_blanks: whether a blank of a record keeps the lead's
     value, or clears it. missing: declared columns that are not there any more.
+    source: the table that is there. name: the one that is written; whole: where all leads are, as
+    they would be. All three are one, but for a preview. key: the function of the phone's key.
     """
 
     def __init__(self, leads: Leads, found: Mapping[str, Found], *, keeps_blanks: bool) -> None:
         self.leads = leads
         self.found = dict(found)
         self.keeps_blanks = keeps_blanks
-        self.name = qualified(leads.table)
+        self.name = self.whole = self.source = qualified(leads.table)
+        self.key = KEY_FUNCTION
         self.regclass = literal(self.name.replace("\\:", ":")) + "::regclass"
         self.id = quoted(leads.id)
         self.id_type = found[leads.id].type if leads.id in found else "text"
@@ -210,6 +218,35 @@ class LeadsTable:
         self.new = {quoted(column): as_sql(sql) for column, sql in leads.new.items()}
         self.only = as_sql(leads.only) or "true"
         self.missing = tuple(column for column in leads.columns if column not in found)
+
+    def copied(self, name: str, whole: str, key: str) -> "LeadsTable":
+        """Return the same table where only a copy of it is written.
+
+        The copy has no sequence of the owner's.
+        """
+        other = copy(self)
+        other.name, other.whole, other.key = name, whole, key
+        other.new = {column: sql for column, sql in self.new.items() if "nextval" not in sql}
+        return other
+
+    @cached_property
+    def numbered(self) -> list[str]:
+        """The columns, as identifiers, that a new lead gets from a sequence."""
+        return [
+            quoted(name)
+            for name, found in self.found.items()
+            if found.is_numbered or "nextval" in self.leads.new.get(name, "")
+        ]
+
+    @cached_property
+    def stored(self) -> list[str]:
+        """The columns, as identifiers, that are not computed from others."""
+        return [quoted(name) for name, found in self.found.items() if not found.is_generated]
+
+    @property
+    def phone_key(self) -> str:
+        """SQL for the key of a lead's phone."""
+        return f"{self.key}(CAST(l.{self.phone} AS text))"
 
     @cached_property
     def phone(self) -> str:
@@ -267,12 +304,17 @@ class LeadsTable:
     def writes(self, names: Sequence[str]) -> bool:
         """Whether it is known what new leads hold in all of some columns, and a field in one."""
         of_fields = {column.bare for column in self.columns}
-        return bool(of_fields.intersection(names)) and self.given.issuperset(names)
+        is_given = self.given.issuperset(names) and self.knows(names)
+        return bool(of_fields.intersection(names)) and is_given
 
     def knows(self, names: Sequence[str]) -> bool:
         """Whether it can be said what some columns would hold. A sequence must not be asked."""
-        others = [self.found[name] for name in names if name not in self.given]
-        return not any("nextval" in (found.default or "") for found in others)
+        return not any("nextval" in self._default(name) for name in names)
+
+    def _default(self, name: str) -> str:
+        if name in self.leads.new:
+            return self.leads.new[name]
+        return "" if name in self.given else self.found[name].default or ""
 
     def told(self, column: Column) -> str:
         """Name a column in a message."""

@@ -34,8 +34,15 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from migrations.importer.batches import Batch, Batches, apply_batch, revert_batch
+from migrations.importer.batches import (
+    Batch,
+    Batches,
+    apply_batch,
+    preview_batch,
+    revert_batch,
+)
 from migrations.importer.context import Options, People, RevisionContext, connection_of, options_of
+from migrations.importer.copies import as_copy, copy_leads, create_copy
 from migrations.importer.declaration import (
     E164,
     Boolean,
@@ -65,7 +72,13 @@ from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.schema.crm import create_crm
-from migrations.importer.schema.leads import count_leads_in_words, find_table, table_for_script
+from migrations.importer.schema.leads import (
+    MAY_IMPORT,
+    MAY_LOOK,
+    count_leads_in_words,
+    find_table,
+    table_for_script,
+)
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
 from migrations.importer.schema.preflight import check_import, check_removal, tell_triggers
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
@@ -223,7 +236,6 @@ def apply(import_: Import, context: RevisionContext) -> None:
             receipt = get_receipt(connection, import_.revision)
             check_receipt(receipt, import_.pinned)
             check_not_half_reverted(receipt)
-            session.execute(statement("apply_batch", table=table))
             batches = Batches(
                 session,
                 export,
@@ -231,14 +243,15 @@ def apply(import_: Import, context: RevisionContext) -> None:
                 options,
                 saved="saved; deploy again to continue",
             )
-            batches.run(apply_batch, receipt.next_record)
-            log.info(
-                "%s Leads in %s: %s before, %s after.",
-                get_receipt(connection, import_.revision),
-                import_.leads.table,
-                leads_before,
-                count_leads_in_words(connection, table),
-            )
+            batches.run(preview_batch if options.reads else apply_batch, receipt.next_record)
+            if not options.keeps_nothing:
+                log.info(
+                    "%s Leads in %s: %s before, %s after.",
+                    get_receipt(connection, import_.revision),
+                    import_.leads.table,
+                    leads_before,
+                    count_leads_in_words(connection, table),
+                )
 
 
 def revert(import_: Import, context: RevisionContext) -> None:
@@ -306,22 +319,40 @@ def _staged(
 ) -> Iterator[tuple[Server, LeadsTable]]:
     """The export on the server, checked, and converted for the table as it is there."""
     connection, options = connection_of(context), options_of(context)
-    with nullcontext() if options.dry_run else context.autocommit_block():
+    with nullcontext() if options.keeps_nothing else context.autocommit_block():
         session = Server(
             connection,
-            one_transaction=options.dry_run,
+            one_transaction=options.keeps_nothing,
             statement_timeout=options.statement_timeout,
         )
-        table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
-        check_import(connection, table, is_revert=is_revert)
-        if not is_revert:
-            ensure_index(connection, table, one_transaction=options.dry_run)
+        table = _checked(import_, context, session, is_revert=is_revert)
         drop_stage(session)
         create_stage(session, table)
-        stage_export(session, table, export, options.why_stop)
-        convert(session, table)
-        yield session, table
+        if not is_revert:
+            session.execute(statement("apply_batch", table=table))
+        with session.read_only() if options.reads else nullcontext():
+            stage_export(session, table, export, options.why_stop)
+            convert(session, table)
+            if options.reads:
+                copy_leads(session, table)
+            yield session, table
         drop_stage(session)
+
+
+def _checked(
+    import_: Import, context: RevisionContext, session: Server, *, is_revert: bool
+) -> LeadsTable:
+    """The table as it is there, with all that the work needs; for a preview, a copy of it."""
+    connection, reads = connection_of(context), options_of(context).reads
+    table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+    if reads:
+        table = as_copy(connection, table)
+    check_import(connection, table, rights=MAY_LOOK if reads else MAY_IMPORT, is_revert=is_revert)
+    if not is_revert:
+        ensure_index(context, table)
+    if reads:
+        create_copy(session, table)
+    return table
 
 
 def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:

@@ -1,42 +1,28 @@
 """What a dry run did, collected before it is rolled back, as a preview (``figures.py``).
 
-    with previewed(connection, show):
+    with dry_run(connection, leads, show):
         ...                              # the very statements of an upgrade
     # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
-The figures are read from the ledger that the dry run wrote; the rows of each table are counted by
-Postgres itself, in its statistics of this transaction, so that what triggers write is counted too.
+Triggers and constraints take part. The rows of each table are counted by Postgres itself, in its
+statistics of this transaction, so that what triggers write is counted too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
-from migrations.deploy.connection import named
 from migrations.importer.declaration import Leads
-from migrations.importer.errors import ExportRefused, Problem
-from migrations.importer.ledger import OUTCOMES, REVERT_OUTCOMES, Receipt, all_receipts
+from migrations.importer.errors import ExportRefused
+from migrations.importer.ledger import Receipt
 from migrations.importer.schema.leads import count_leads, find_table, is_there
 from migrations.importer.sql import statement
-from migrations.importer.table import LeadsTable
-from migrations.preview.figures import (
-    LONGEST_SHOWN,
-    MOST_LISTED,
-    ChangedLead,
-    CreatedLead,
-    Figures,
-    Preview,
-    TableRows,
-    Values,
-)
+from migrations.preview.figures import Preview, TableRows
+from migrations.preview.imported import find_imported, receipts_by_id
 
-__all__ = ["previewed"]
-
-Kind = TypeVar("Kind")
+__all__ = ["count_all", "dry_run"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,7 @@ class _Start:
 
 
 @contextmanager
-def previewed(
+def dry_run(
     connection: Connection, leads: Leads | None, show: Callable[[Preview], None]
 ) -> Iterator[None]:
     """Run the block in one transaction, look at it, undo it, and call ``show``.
@@ -74,56 +60,34 @@ def previewed(
 
 
 def _look(connection: Connection, leads: Leads | None) -> _Start:
-    receipts = {receipt.id: receipt for receipt in all_receipts(connection)}
-    return _Start(_count_leads(connection, leads), _rows_written(connection), receipts)
+    return _Start(
+        count_all(connection, leads), _rows_written(connection), receipts_by_id(connection)
+    )
 
 
 def _take(
     connection: Connection, leads: Leads | None, start: _Start, refused: ExportRefused | None
 ) -> Preview:
-    after = _look(connection, leads)
-    done = [
-        _Done(receipt, start.receipts.get(id))
-        for id, receipt in after.receipts.items()
-        if receipt != start.receipts.get(id)
-    ]
-    # Of a revert there are figures alone. Its ledger's empty tables may be dropped by now.
-    applied = [one for one in done if one.is_apply]
-    created, changed, problems = Listed[CreatedLead](), Listed[ChangedLead](), Listed[Problem]()
-    for declaration in dict.fromkeys(one.receipt.declaration for one in applied):
-        alike = [one for one in applied if one.receipt.declaration == declaration]
-        table = find_table(connection, Leads.from_json(declaration))
-        created.add(*_created(connection, table, alike))
-        changed.add(*_changed(connection, table, alike))
-    if applied:
-        problems.add(*_rejected(connection, applied))
+    imported = find_imported(connection, start.receipts, find_table)
     name = _name_of(connection, leads)
-    return Preview(
-        database=named(connection),
-        taken_at=datetime.now(UTC),
+    return imported.as_preview(
+        connection,
+        refused,
         leads_table=leads.table if leads else "",
         leads_before=start.leads,
-        leads_after=after.leads,
-        imports=[one.figures for one in done],
+        leads_after=count_all(connection, leads),
         tables=sorted(
             _table_rows(table, start.rows.get(table), rows, is_leads=table == name)
-            for table, rows in after.rows.items()
+            for table, rows in _rows_written(connection).items()
         ),
-        created=created.listed,
-        changed=changed.listed,
-        total_created=created.total,
-        total_changed=changed.total,
-        refused=refused.export if refused else "",
-        problems=refused.problems if refused else problems.listed,
-        total_problems=refused.total if refused else problems.total,
     )
 
 
-def _count_leads(connection: Connection, leads: Leads | None) -> int:
+def count_all(connection: Connection, leads: Leads | None) -> int:
+    """Count the leads; none if there is no table of them."""
     if leads is None or not is_there(connection, leads):
         return 0
-    table = find_table(connection, leads)
-    return count_leads(connection, table)
+    return count_leads(connection, find_table(connection, leads))
 
 
 def _name_of(connection: Connection, leads: Leads | None) -> str | None:
@@ -147,102 +111,3 @@ def _table_rows(
         now - then for then, now in zip(before or (0, 0, 0), after, strict=True)
     )
     return TableRows(table, inserted, updated, deleted, is_leads)
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What a dry run did of one import: its receipt after it, and before it."""
-
-    receipt: Receipt
-    before: Receipt | None
-
-    def gained(self, count: str) -> int:
-        """How much a count of the ledger has grown."""
-        difference: int = getattr(self.receipt, count) - getattr(self.before, count, 0)
-        return difference
-
-    @property
-    def is_apply(self) -> bool:
-        """Whether it imported records, and did not revert them."""
-        return self.gained("next_record") > 0
-
-    @property
-    def start(self) -> int:
-        """The position of the first record that it imported."""
-        return self.before.next_record if self.before else 0
-
-    @property
-    def figures(self) -> Figures:
-        """What it counted."""
-        return Figures(
-            revision=self.receipt.revision,
-            export=self.receipt.export,
-            sha256=self.receipt.sha256,
-            records=self.receipt.records,
-            done=self.gained("next_record" if self.is_apply else "revert_next_record"),
-            counts={
-                name: self.gained(name) for name in (OUTCOMES if self.is_apply else REVERT_OUTCOMES)
-            },
-        )
-
-
-@dataclass
-class Listed(Generic[Kind]):
-    """The first ones of a kind, and how many there are."""
-
-    listed: list[Kind] = field(default_factory=list)
-    total: int = 0
-
-    def add(self, more: Sequence[Kind], total: int) -> None:
-        """Add what was found of one table."""
-        self.listed += more[: MOST_LISTED - len(self.listed)]
-        self.total += total
-
-
-def _created(
-    connection: Connection, table: LeadsTable, done: Sequence[_Done]
-) -> tuple[list[CreatedLead], int]:
-    asked = statement("preview_created", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
-    rows = connection.execute(text(asked), _parameters(done)).all()
-    leads = [CreatedLead(_values(row.told), row.position) for row in rows]
-    return leads, rows[0].total if rows else 0
-
-
-def _changed(
-    connection: Connection, table: LeadsTable, done: Sequence[_Done]
-) -> tuple[list[ChangedLead], int]:
-    asked = statement("preview_changed", table=table, longest=LONGEST_SHOWN, most=MOST_LISTED)
-    rows = connection.execute(text(asked), _parameters(done)).all()
-    return [_changed_lead(row) for row in rows], rows[0].total if rows else 0
-
-
-def _changed_lead(row: Row[Any]) -> ChangedLead:
-    old, new = _values(row.old), _values(row.new)
-    return ChangedLead(
-        id=row.id,
-        lead_number=new.get("lead_number") or "",
-        full_name=new.get("full_name") or "",
-        fields=[name for name in old if old[name] != new[name]],
-        old=old,
-        new=new,
-        position=row.position,
-    )
-
-
-def _rejected(connection: Connection, done: Sequence[_Done]) -> tuple[list[Problem], int]:
-    asked = text(statement("preview_rejected"))
-    rows = connection.execute(asked, {**_parameters(done), "most": MOST_LISTED}).all()
-    problems = [Problem(row.record, row.field, row.reason) for row in rows]
-    return problems, rows[0].total if rows else 0
-
-
-def _parameters(done: Sequence[_Done]) -> dict[str, list[int]]:
-    return {"imports": [one.receipt.id for one in done], "starts": [one.start for one in done]}
-
-
-def _values(told: Values) -> Values:
-    return {name: _shown(value) for name, value in told.items()}
-
-
-def _shown(value: str | None) -> str | None:
-    return value if value is None or len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…"

@@ -1,5 +1,5 @@
-"""What an upgrade would do, as a dry run has shown it (``dry_run.py``): figures, rows of each
-table, leads."""
+"""What an upgrade would do: figures, schema, leads. Found out by reading alone (``reading.py``), or
+rehearsed by a dry run (``dry_run.py``), which knows the rows of each table too."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -153,15 +153,15 @@ class ChangedLead:
 
 @dataclass(frozen=True)
 class Preview:
-    """Everything that a dry run can tell about the run that it stands for.
+    """Everything that can be told about the run that it stands for.
 
     database: with its host and role, as in "crm on db.example.com as deploy".
-    leads_table: where the leads are, as declared. created, changed: the first ``MOST_LISTED``
-    leads; ``total_created`` and ``total_changed`` count all. problems: why records were rejected,
-    or why the export was ``refused``: nothing was written then. schema: what would be made in the
-    database, a line each, such as "index leads_phone_key_v1". lead_numbers: of the records that
-    have problems, by record, as far as they could be read. refused_file: where the refused export
-    lies.
+    leads_table: where the leads are, as declared. tables: the rows that a dry run wrote; none if
+    nothing was written. created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and
+    ``total_changed`` count all. problems: why records were rejected, or why the export was
+    ``refused``: nothing would be written then. schema: what would be made in the database, a line
+    each, such as "index leads_phone_key_v1 on leads". lead_numbers: of the records that have
+    problems, by record, as far as they could be read. refused_file: where the refused export lies.
     """
 
     database: str

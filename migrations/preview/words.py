@@ -46,6 +46,8 @@ def print_preview(
     accept_any_text()
     say = console().print
     say()
+    if preview.tables:
+        say("DRY RUN: this is what would be done.")
     say(f"Database: {printable(preview.database)}")
     for line in _imports_in_words(preview):
         say(line)

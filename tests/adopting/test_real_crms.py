@@ -12,11 +12,13 @@ from sqlalchemy import URL
 
 from migrations import crm as declared
 from migrations.__main__ import main
+from migrations.importer.declaration import Leads, columns_of
+from migrations.importer.names import quoted
 from tests.adopting.crms import CRMS, REFUSED, Crm, build
 from tests.conftest import NewDatabase
-from tests.support.bundled import BEFORE_IMPORT
+from tests.support.bundled import BEFORE_IMPORT, records
 from tests.support.database import run, shown, value
-from tests.support.previews import preview_of
+from tests.support.previews import assert_foretold, preview_of
 from tests.support.projects import copy_project
 from tests.support.servers import tool
 from tests.support.upgrades import alembic_command, downgrade, upgrade
@@ -60,6 +62,20 @@ def texts(url: URL, table: str) -> list[Any]:
     return run(url, f"SELECT t::text FROM {table} AS t ORDER BY 1")
 
 
+def edit(url: URL, leads: Leads) -> int:
+    """Rename some leads of the export; returns how many."""
+    (name, *_), (phone,) = (columns_of(leads.targets[field]) for field in ("full_name", "phone"))
+    edited = run(
+        url,
+        f"UPDATE {leads.table} SET {quoted(name)} = 'Edited' "
+        f"WHERE lead_phone_key_v1({quoted(phone)}) IN "
+        "(SELECT lead_phone_key_v1(phone) FROM unnest(:phones) AS phone) "
+        f"AND md5({quoted(phone)}) < '5' AND ({leads.only or 'true'}) RETURNING 1",
+        phones=[record["phone"] for record in records()],
+    )
+    return len(edited)
+
+
 def outcome(url: URL) -> tuple[int, int, int]:
     """What the last import counted."""
     asked = "SELECT created, updated, unchanged FROM lead_imports ORDER BY id DESC LIMIT 1"
@@ -68,7 +84,7 @@ def outcome(url: URL) -> tuple[int, int, int]:
 
 
 def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> None:
-    """Preview, import, import again, verify, revert, import once more."""
+    """Preview, import, import again, and once more after people have edited."""
     before = rows(url)
     table = crm.leads.table
     preview = preview_of(url)
@@ -76,6 +92,7 @@ def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> 
     assert rows(url) == before
     upgrade(url)
     assert outcome(url) == (216, 1, 0)
+    assert_foretold(preview, url)
     after = rows(url)
     assert after.keys() == before.keys(), "a table was made"
     assert {name: after[name] for name in after if name != table} == {
@@ -86,6 +103,13 @@ def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> 
     upgrade(url)
     assert outcome(url) == (0, 0, 217)
     assert rows(url) == after
+    edited = edit(url, crm.leads)
+    run(url, f"TRUNCATE {', '.join(LEDGER)}")
+    run(url, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    preview = preview_of(url)
+    upgrade(url)
+    assert outcome(url) == (0, edited, 217 - edited)
+    assert_foretold(preview, url)
 
 
 def test_an_import_is_verified_and_reverted(crm: Crm, url: URL) -> None:

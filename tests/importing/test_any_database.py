@@ -15,6 +15,7 @@ from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, Record
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.previews import assert_foretold, preview_of
 from tests.support.promises import assert_imported
 from tests.support.upgrades import downgrade, upgrade
 
@@ -87,7 +88,7 @@ def test_the_result_is_that_of_the_plain_loop(
     template: Template,
 ) -> None:
     """Find the first lead with this phone; update it or add one. Importing twice equals importing
-    once."""
+    once. A preview has foretold each lead."""
     url = new_database(template("tables", build_tables))
     for lead in there:
         add_lead(url, **lead)
@@ -99,7 +100,10 @@ def test_the_result_is_that_of_the_plain_loop(
     before = picture(url)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         bundle(export, monkeypatch, Path(folder))
+        preview = preview_of(url)
+        assert run(url, as_they_are) == there_before
         upgrade(url, IMPORT, f"batch-size={size}")
+        assert_foretold(preview, url)
         assert_imported(url, before, export)
         after = run(url, as_they_are)
         run(

@@ -18,7 +18,7 @@ from tests.support.bundled import FIELDS, IMPORT, records
 from tests.support.crm import add_lead, picture, slow_down
 from tests.support.database import run, shown, value, wait_until
 from tests.support.exports import bundle
-from tests.support.previews import preview_of, stop_after
+from tests.support.previews import dry_run_of, preview_of, stop_after
 from tests.support.promises import assert_imported
 from tests.support.upgrades import alembic, start_alembic, upgrade
 
@@ -63,10 +63,10 @@ def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
 def test_postgres_counts_the_rows_of_each_table(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Leads are added and updated, the ledger is written, and nothing else; temporary tables do not
-    count."""
+    """In a dry run leads are added and updated, the ledger is written, and nothing else; temporary
+    tables do not count."""
     monkeypatch.setattr(v1, "drop_stage", lambda _: None)
-    tables = {rows.table: rows for rows in preview_of(crm_with_leads).tables}
+    tables = {rows.table: rows for rows in dry_run_of(crm_with_leads).tables}
     assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (
         207,
         10,
@@ -96,10 +96,28 @@ def test_a_broken_promise_shows(rows: TableRows, kept: bool) -> None:
 
 
 def test_an_empty_database_has_a_preview_with_the_schema_pending(database: URL) -> None:
-    """The revisions before the import run in the same transaction, and are gone with it."""
+    """What they would make is told, and is not there afterwards."""
     preview = preview_of(database)
     assert (preview.leads_before, preview.leads_after) == (0, len(records()))
     assert preview.imports[0].counts["created"] == len(records())
+    assert preview.schema == [
+        "table users",
+        "table settings",
+        "table leads",
+        "table lead_audit",
+        "index lead_audit_lead_id on lead_audit",
+        "function audit_lead()",
+        "function audit_only_imports_skip()",
+        "trigger audit_lead on leads",
+        "trigger audit_only_imports_skip on leads",
+        "function lead_phone_key_v1(phone text)",
+        "index leads_phone_key_v1 on leads",
+        "table lead_imports",
+        "table lead_import_batches",
+        "table lead_import_rejects",
+        "table lead_before_images",
+        "index lead_imports_live on lead_imports",
+    ]
     assert (
         value(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         == 0
@@ -110,9 +128,8 @@ def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
     """No import, no row, and as many leads as before."""
     upgrade(crm_with_leads)
     preview = preview_of(crm_with_leads)
-    assert preview.imports == []
+    assert (preview.imports, preview.schema) == ([], [])
     assert (preview.leads_before, preview.leads_after) == (257, 257)
-    assert not any(rows.is_written for rows in preview.tables)
 
 
 def test_a_stopped_import_has_a_preview_of_its_rest(
@@ -143,7 +160,7 @@ def test_a_stopped_dry_run_does_not_claim_to_have_saved(
     with pytest.raises(
         CommandError, match="100 of 217 records are checked; a dry run saves nothing"
     ):
-        preview_of(crm_with_leads, IMPORT, "batch-size=50")
+        dry_run_of(crm_with_leads, "batch-size=50")
     assert value(crm_with_leads, "SELECT count(*) FROM lead_imports") == 0
 
 
@@ -156,7 +173,6 @@ def test_a_refused_export_has_a_preview_with_its_problems(
     assert preview.refused == "export.json"
     assert [(problem.record, problem.field) for problem in preview.problems] == [(4, "phone")]
     assert (preview.leads_before, preview.leads_after) == (50, 50)
-    assert not any(rows.is_written for rows in preview.tables)
 
 
 def test_records_that_are_set_aside_are_the_previews_problems(
@@ -176,7 +192,6 @@ def test_records_that_are_set_aside_are_the_previews_problems(
     ]
     assert preview.total_problems == 3
     assert not preview.refused
-    assert all(rows.is_kept for rows in preview.tables)
     page = render(preview)
     assert "is not one phone number" in page
     assert "refused" not in page.partition("<body>")[2]
@@ -186,7 +201,7 @@ def test_a_long_list_is_cut_and_says_so(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only so many leads are read, all are counted; long values are cut."""
-    monkeypatch.setattr("migrations.preview.dry_run.MOST_LISTED", 4)
+    monkeypatch.setattr("migrations.preview.imported.MOST_LISTED", 4)
     run(
         crm_with_leads, "UPDATE leads SET notes = repeat('long ', 1000) WHERE full_name = 'Known 0'"
     )
@@ -234,6 +249,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
     """What a deploy log may hold: counts and tables, nobody's name."""
     told = alembic(crm_with_leads, "-x", "dry-run", "upgrade", "head")
     assert told.returncode == 0, told.stdout
+    assert "DRY RUN: this is what would be done." in told.stdout
     assert "Leads: 50 before, 257 after, 0 deleted." in told.stdout
     assert "\x1b" not in told.stdout
     assert not [record for record in records() if record["full_name"] in told.stdout]
@@ -280,11 +296,11 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
 
 
 def test_of_leads_that_share_a_phone_the_oldest_is_the_one_that_changes(crm: URL) -> None:
-    """The others are in no list, and Postgres counts one row."""
+    """The others are in no list; Postgres counts one row in a dry run."""
     phone = records()[0]["phone"]
     times = ("2024-02-01", "2024-01-01", "2024-03-01")
     ids = [add_lead(crm, phone=phone, created_at=time) for time in times]
-    preview = preview_of(crm)
+    for preview in (preview_of(crm), dry_run_of(crm)):
+        assert [lead.id for lead in preview.changed] == [ids[1]]
     leads = next(rows for rows in preview.tables if rows.is_leads)
     assert (leads.inserted, leads.updated, leads.deleted) == (len(records()) - 1, 1, 0)
-    assert [lead.id for lead in preview.changed] == [ids[1]]

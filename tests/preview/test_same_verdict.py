@@ -1,5 +1,5 @@
-"""On leads and records of every kind, a preview and the import that follows it agree on each
-lead."""
+"""On leads and records of every kind, a preview, a dry run and the import that follows them agree
+on each lead."""
 
 import random
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.bundled import FIELDS, IMPORT, Record, records
 from tests.support.crm import Picture, picture
 from tests.support.database import connected, run
 from tests.support.exports import bundle
-from tests.support.previews import preview_of
+from tests.support.previews import dry_run_of, preview_of
 from tests.support.promises import assert_imported
 from tests.support.upgrades import upgrade
 
@@ -85,7 +85,7 @@ def changed_leads(before: Picture, after: Picture) -> dict[int, dict[str, tuple[
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_preview_and_import_agree_on_every_lead(
+def test_preview_dry_run_and_import_agree_on_every_lead(
     seed: int, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The same counts, and of every lead whether it is created, updated, in which fields, or left
@@ -98,7 +98,11 @@ def test_preview_and_import_agree_on_every_lead(
         insert = f"INSERT INTO leads ({', '.join(FIELDS)}) VALUES ({named})"
         site.execute(text(insert), chance.leads(export))
     bundle(export, monkeypatch, tmp_path, rejected="set aside")
-    preview = preview_of(database, IMPORT, f"batch-size={chance.random.choice([7, 1000])}")
+    size = f"batch-size={chance.random.choice([7, 1000])}"
+    preview = preview_of(database, size)
+    rehearsed = dry_run_of(database, size)
+    assert preview.imports == rehearsed.imports
+    assert (preview.created, preview.changed) == (rehearsed.created, rehearsed.changed)
     upgrade(database, "0003_ledger")
     run(database, "TRUNCATE lead_audit")
     before = picture(database)

@@ -82,13 +82,25 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "create_revert_value": {"type": "numeric(10,2)"},
         "find_columns": {"name": "'sales.customers'"},
         "find_references": {"name": "'sales.customers'"},
-        "find_table_problems": {"name": "'sales.customers'", "id": "'code'"},
+        "find_table_problems": {
+            "name": "'sales.customers'",
+            "id": "'code'",
+            "rights": ("SELECT", "INSERT", "UPDATE"),
+        },
+        "check_reader": {"schemas": ["sales"]},
+        "check_readable": {"tables": ["alembic_version", "sales.customers"]},
+        "copy_table": {"name": "lead_imports", "schema": "public"},
+        "copy_receipts": {"schema": "public"},
+        "create_copy": {"uniques": [UNIQUE], "numbers": "pg_temp.lead_preview_numbers"},
         "audit_lead": {"schema": "public"},
         "audit_only_imports_skip": {"lock": 1},
         "check_ledger": {"function": "lead_phone_key_v1"},
     }
     if name in ("revert_batch", "check_removal"):
         more[name] = {"referrers": statement("referrers", table=table)}
+    if name in ("create_copy", "copy_leads"):
+        copy = "pg_temp.lead_preview_copy"
+        table = table.copied(copy, "pg_temp.lead_preview_whole", "pg_temp.lead_phone_key_v1")
     if name == "look_up":
         more[name] = {"column": table.lookups[0], "name": "lead_import_look_up_assigned_agent"}
     return statement(name, **{"table": table, **more.get(name, {})})

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import inf
@@ -17,14 +17,33 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import URL
 
+from migrations.commands.preview import options_of
+from migrations.commands.project import alembic_config, connected
 from migrations.importer import batches, pace, v1
+from migrations.importer.errors import ExportRefused
+from migrations.importer.ledger import Receipt
+from migrations.importer.schema.leads import find_table
 from migrations.preview.figures import ChangedLead, CreatedLead, Figures, Preview, Values
+from migrations.preview.imported import find_imported
+from migrations.preview.reading import read_preview
 from tests.support.bundled import IMPORT, ROOT
+from tests.support.database import connected as connected_to
 from tests.support.database import shown
 
-__all__ = ["Browser", "made_up", "preview_of", "running_browser", "stop_after"]
+__all__ = [
+    "Browser",
+    "assert_foretold",
+    "dry_run_of",
+    "made_up",
+    "preview_of",
+    "running_browser",
+    "stop_after",
+]
+
+NOTHING: Mapping[int, Receipt] = {}
 
 # Chromium reads orders from descriptor 3 and answers to 4.
 LAUNCHER = """
@@ -36,19 +55,47 @@ os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 
-def preview_of(url: URL, revision: str = IMPORT, *x: str) -> Preview:
-    """The preview of ``alembic -x dry-run upgrade REVISION``, in this process."""
+def preview_of(url: URL, *x: str) -> Preview:
+    """The preview of ``python -m migrations preview``, in this process."""
+    taken: list[Preview] = []
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", shown(url))
+        try:
+            with connected("the preview") as connection:
+                read_preview(connection, alembic_config(), options_of(x), taken.append)
+        except ExportRefused:
+            if not taken:
+                raise
+    return taken[0]
+
+
+def dry_run_of(url: URL, *x: str) -> Preview:
+    """The preview of ``alembic -x dry-run upgrade head``, in this process."""
     taken: list[Preview] = []
     config = Config(ROOT / "alembic.ini", cmd_opts=Namespace(x=["dry-run", *x], quiet=True))
     config.attributes.update(configure_logger=False, show_preview=taken.append)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DATABASE_URL", shown(url))
         try:
-            command.upgrade(config, revision)
-        except Exception:
+            command.upgrade(config, IMPORT)
+        except CommandError:
             if not taken:
                 raise
     return taken[0]
+
+
+def assert_foretold(preview: Preview, url: URL, before: Mapping[int, Receipt] = NOTHING) -> None:
+    """Check that a preview has told what was then imported: counts, leads, problems.
+
+    before: the receipts before that.
+    """
+    with connected_to(url) as connection:
+        found = find_imported(connection, before, find_table)
+    assert preview.imports == found.imports
+    assert preview.changed == found.changed.listed
+    assert preview.created == found.created.listed
+    assert preview.problems == found.problems.listed
+    assert preview.leads_after == preview.leads_before + found.created.total
 
 
 def made_up(changed: int, created: int) -> Preview:

@@ -3,7 +3,7 @@
 What does not fit is listed, all of it, by name, before anything is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,6 +18,8 @@ from migrations.importer.sql import statement
 from migrations.importer.table import Found, LeadsTable
 
 __all__ = [
+    "MAY_IMPORT",
+    "MAY_LOOK",
     "assumed_table",
     "count_leads",
     "count_leads_in_words",
@@ -29,6 +31,10 @@ __all__ = [
 
 MOST_COUNTED = 1_000_000
 """To count more leads would take longer than to import."""
+
+MAY_IMPORT = ("SELECT", "INSERT", "UPDATE")
+MAY_LOOK = ("SELECT",)
+"""Rights on the table of leads: what an import needs, and what a preview needs."""
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -83,12 +89,17 @@ def count_leads_in_words(connection: Connection, table: LeadsTable) -> str:
     return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
 
 
-def mismatches(connection: Connection, leads: Leads) -> list[str]:
-    """List everything in which the table is not as its declaration says."""
+def mismatches(
+    connection: Connection, leads: Leads, rights: Sequence[str] = MAY_IMPORT
+) -> list[str]:
+    """List everything in which the table is not as its declaration says.
+
+    rights: those on the table that the role needs.
+    """
     if not is_there(connection, leads):
         return [f"{leads.table}: is not there"]
     rows = {row.name: row for row in _columns(connection, leads)}
-    problems = [*_table_problems(connection, leads), *_column_problems(leads, rows)]
+    problems = [*_table_problems(connection, leads, rights), *_column_problems(leads, rows)]
     for name, target in leads.targets.items():
         inner = target.column if isinstance(target, New) else target
         if isinstance(inner, Lookup):
@@ -117,14 +128,16 @@ def _found(row: Row[tuple[object, ...]]) -> Found:
         is_text=row.is_text,
         nullable=row.nullable,
         is_filled=row.is_filled,
+        is_numbered=row.is_numbered,
+        is_generated=row.is_generated,
         is_key=row.is_key,
         is_bytewise=row.is_bytewise,
         default=row.default,
     )
 
 
-def _table_problems(connection: Connection, leads: Leads) -> Iterator[str]:
-    asked = statement("find_table_problems", name=_name(leads), id=literal(leads.id))
+def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:
+    asked = statement("find_table_problems", name=_name(leads), id=literal(leads.id), rights=rights)
     yield from connection.execute(text(asked)).scalars()
 
 

@@ -38,14 +38,12 @@ def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     # The site's own roles compute the key whenever they write a lead.
     context.execute(f"GRANT EXECUTE ON FUNCTION {KEY_FUNCTION}(text) TO PUBLIC")
     # A dry run is one transaction, in which nothing can be built concurrently.
-    with nullcontext() if options_of(context).dry_run else context.autocommit_block():
+    with nullcontext() if options_of(context).keeps_nothing else context.autocommit_block():
         if context.as_sql:
             table = table_for_script(options_of(context), leads)
             context.execute(_create_index(table, "CONCURRENTLY"))
         else:
-            connection = connection_of(context)
-            table = find_table(connection, leads)
-            ensure_index(connection, table, one_transaction=options_of(context).dry_run)
+            ensure_index(context, find_table(connection_of(context), leads))
 
 
 def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
@@ -58,34 +56,36 @@ def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
     context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
 
 
-def ensure_index(connection: Connection, table: LeadsTable, *, one_transaction: bool) -> None:
+def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
     """Build the index unless the table has one on the phone's key, whatever it is called.
 
-    one_transaction: whether the connection is in a transaction that somebody else ends. Raises
-    ``DatabaseRefused`` if the role does not own the table, or the name belongs to another index.
+    Raises ``DatabaseRefused`` if the role does not own the table, or the name belongs to another
+    index.
     """
+    connection, options = connection_of(context), options_of(context)
     found = connection.execute(
         text(statement("find_index", table=table, name=literal(_index_name(table.leads))))
     ).all()
     if any(index.is_ours and index.is_valid for index in found):
         return
-    _check_owner(connection, table)
-    concurrently = "" if one_transaction else "CONCURRENTLY"
+    if not options.reads:
+        _check_owner(connection, table)
+    concurrently = "" if options.keeps_nothing else "CONCURRENTLY"
     for index in found:
         if not index.is_ours:
             raise DatabaseRefused(
                 f"The index {index.name} is there and is not on the phone's key. Nothing was "
                 "written. Rename it and try again."
             )
-        log.info("dropping the index %s, which an earlier attempt left unfinished", index.name)
-        _patiently(connection, f"DROP INDEX {concurrently} {index.name}", concurrently)
-    _patiently(connection, _create_index(table, concurrently), concurrently)
+        log.info("the index %s, which an earlier attempt left unfinished, is dropped", index.name)
+        _patiently(context, f"DROP INDEX {concurrently} {index.name}", concurrently)
+    _patiently(context, _create_index(table, concurrently), concurrently)
 
 
 def _create_index(table: LeadsTable, concurrently: str) -> str:
     return (
         f"CREATE INDEX {concurrently} {quoted(_index_name(table.leads))} "
-        f"ON {table.name} ({KEY_FUNCTION}(CAST({table.phone} AS text)))"
+        f"ON {table.source} ({KEY_FUNCTION}(CAST({table.phone} AS text)))"
     )
 
 
@@ -103,14 +103,15 @@ def _check_owner(connection: Connection, table: LeadsTable) -> None:
     refuse(list(connection.execute(text(asked)).scalars()))
 
 
-def _patiently(connection: Connection, sql: str, concurrently: str) -> None:
+def _patiently(context: RevisionContext, sql: str, concurrently: str) -> None:
     """Run a statement about an index; what is done concurrently may wait, and nothing after it."""
     if not concurrently:
-        connection.execute(text(sql))
+        context.execute(sql)
         return
+    connection = connection_of(context)
     connection.execute(text(_PATIENTLY))
     try:
-        connection.execute(text(sql))
+        context.execute(sql)
     finally:
         if not connection.invalidated:
             connection.execute(text(_QUICKLY))

@@ -1,19 +1,30 @@
 """Before any write: is everything there that the work needs? What is missing is listed, all of it.
 
-``check_server`` looks before the first revision, ``check_import`` before an import,
+``check_server`` looks before the first revision, ``check_reader`` before a preview,
+``check_import`` before an import,
 ``check_removal`` before created leads are removed again. ``tell_triggers`` says what else runs.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, text
 
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.phone import KEY_FUNCTION
+from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.leads import mismatches
-from migrations.importer.sql import statement
+from migrations.importer.schema.leads import MAY_IMPORT, mismatches
+from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
-__all__ = ["check_import", "check_removal", "check_server", "refuse", "tell_triggers"]
+__all__ = [
+    "check_import",
+    "check_reader",
+    "check_removal",
+    "check_server",
+    "refuse",
+    "tell_triggers",
+]
 
 
 def check_server(connection: Connection) -> None:
@@ -21,14 +32,33 @@ def check_server(connection: Connection) -> None:
     refuse(_lines(connection, statement("check_server")))
 
 
-def check_import(connection: Connection, table: LeadsTable, *, is_revert: bool = False) -> None:
+def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
+    """Raise ``DatabaseRefused`` unless the role may look at what a preview looks at.
+
+    leads: where leads live; stamp: the table of the stamp.
+    """
+    schemas = {one.table.split(".")[0] for one in leads if "." in one.table}
+    refuse(_lines(connection, statement("check_reader", schemas=sorted(schemas))))
+    of_leads = {qualified(one.table).replace("\\:", ":") for one in leads}
+    tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
+    refuse(_lines(connection, statement("check_readable", tables=tables)))
+
+
+def check_import(
+    connection: Connection,
+    table: LeadsTable,
+    *,
+    rights: Sequence[str] = MAY_IMPORT,
+    is_revert: bool = False,
+) -> None:
     """Raise ``DatabaseRefused`` unless an import finds all that it works with.
 
-    A revert goes on with what is still there of the declared table.
+    rights: those on the table that the role needs. A revert goes on with what is still there of the
+    declared table.
     """
-    missing = _lines(connection, statement("check_ledger", function=KEY_FUNCTION))
+    missing = _lines(connection, statement("check_ledger", function=table.key))
     if not is_revert:
-        missing += mismatches(connection, table.leads)
+        missing += mismatches(connection, table.leads, rights)
     refuse(missing)
 
 

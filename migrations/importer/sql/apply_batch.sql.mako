@@ -10,7 +10,7 @@
     old = [f"CAST(l.{column.name} AS text)" for column in table.compared]
     if table.touch:
         old.append(f"CAST(l.{table.touch.name} AS text)")
-    is_lead = f"lead_phone_key_v1(CAST(l.{table.phone} AS text)) = s.phone_key AND ({table.only})"
+    is_lead = f"{table.phone_key} = s.phone_key AND ({table.only})"
     others = tuple(column for column in table.compared if not column.found.is_key)
 %>\
 <%def name="update_leads(columns)">\

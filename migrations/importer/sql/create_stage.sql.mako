@@ -5,7 +5,7 @@ CREATE TEMPORARY TABLE lead_import_stage (
     ${quoted(field.name)} text,
 % endfor
     created_at timestamptz NOT NULL,
-    phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED\
+    phone_key text GENERATED ALWAYS AS (${table.key}(phone)) STORED\
 % for column in table.converted:
 ,
     ${column.written} ${column.found.type}\

@@ -9,6 +9,9 @@ SELECT
     a.atthasdef OR a.attidentity <> '' AS is_filled,
     CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
+    a.attgenerated <> '' AS is_generated,
+    a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%', false)
+        AS is_numbered,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (
         SELECT FROM pg_catalog.pg_index AS i

@@ -4,6 +4,7 @@ SELECT
     c.contype AS kind,
     pg_get_expr(c.conbin, c.conrelid) AS expression,
     CASE WHEN c.contype = 'f' THEN c.confrelid::regclass::text END AS referred,
+    c.contype = 'c' OR has_table_privilege(c.confrelid, 'SELECT') AS may_look,
     ARRAY(
         SELECT a.attname::text
         FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)

@@ -27,8 +27,9 @@ WHERE NOT EXISTS (
 )
 UNION ALL
 SELECT format('%s: the role %I may not %s', ${name}, current_user, may)
-FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS may
+FROM unnest(ARRAY[${", ".join(map(literal, rights))}]) AS may
 WHERE NOT has_table_privilege(to_regclass(${name}), may)
+% if "INSERT" in rights:
 UNION ALL
 SELECT format(
     '%s: the role %I does not own it, and it needs an index on the phone''s key', ${name},
@@ -40,3 +41,4 @@ WHERE c.oid = to_regclass(${name}) AND NOT pg_has_role(relowner, 'USAGE')
         WHERE indrelid = c.oid AND indisvalid
             AND pg_get_indexdef(indexrelid, 1, true) LIKE '%lead\_phone\_key\_v1(%'
     )
+% endif

@@ -48,7 +48,7 @@ WHERE c._record >= :start
         c.least <> c._phone_key
         OR c.greatest <> c._phone_key
         OR EXISTS (
-            SELECT FROM ${table.name}
+            SELECT FROM ${table.whole}
             WHERE (${as_sql(unique.predicate)})
                 AND ${(" AND ").join(f"({sql}) = c.{key}" for key, sql in given)}
                 AND ${table.id} IS DISTINCT FROM c._id

@@ -20,7 +20,7 @@ SELECT l.*
                 FROM (
                     SELECT l.*, l.${table.id} AS _id
                     FROM ${table.name} AS l
-                    WHERE lead_phone_key_v1(CAST(l.${table.phone} AS text)) = s.phone_key
+                    WHERE ${table.phone_key} = s.phone_key
                         AND (${table.only})
                     OFFSET 0
                 ) AS l

@@ -1,0 +1,28 @@
+<%
+    keys = [
+        (", ".join(f"({as_sql(key)})" for key in unique.keys), as_sql(unique.predicate))
+        for unique in uniques
+    ]
+%>\
+-- Room for the leads that a preview changes or adds, and all leads as they would be. Numbers come
+-- from a sequence of its own.
+CREATE TEMPORARY TABLE ${table.name} (
+    LIKE ${table.source} INCLUDING DEFAULTS INCLUDING GENERATED
+);
+CREATE UNIQUE INDEX ON ${table.name} (${table.id});
+CREATE INDEX ON ${table.name} (${table.key}(CAST(${table.phone} AS text)));
+% for names, predicate in keys:
+CREATE INDEX ON ${table.name} (${names}) WHERE ${predicate};
+% endfor
+CREATE TEMPORARY VIEW ${table.whole} AS
+SELECT * FROM ${table.source} AS l
+WHERE NOT EXISTS (SELECT FROM ${table.name} AS c WHERE c.${table.id} = l.${table.id})
+UNION ALL
+SELECT * FROM ${table.name};
+CREATE TEMPORARY SEQUENCE ${numbers};
+% if table.id_type in ("smallint", "integer", "bigint"):
+SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source};
+% endif
+% for column in table.numbered:
+ALTER TABLE ${table.name} ALTER COLUMN ${column} SET DEFAULT nextval(${literal(numbers)});
+% endfor

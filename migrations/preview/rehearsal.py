@@ -1,0 +1,115 @@
+"""Pending revisions, run so that they make nothing but temporary things, and tell what they would
+make.
+
+    rehearsal = Rehearsal(connection, options)
+    rehearsal.run(revision)
+    rehearsal.schema        ["table lead_imports", "index leads_phone_key_v1 on leads", …]
+
+It is the revisions' own code that says it: a table becomes a temporary one, so that the revisions
+after it find it; everything else is noted down.
+"""
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn
+
+from alembic.operations import Operations
+from alembic.script import Script
+from sqlalchemy import Connection, text
+
+from migrations.importer import v1
+from migrations.importer.context import Options
+
+__all__ = ["Rehearsal"]
+
+_CREATE = re.compile(
+    r"CREATE (?P<unique>UNIQUE )?(?P<kind>TABLE|FUNCTION|INDEX|TRIGGER) +(?:CONCURRENTLY )?"
+    r"(?P<careful>IF NOT EXISTS )?(?P<name>[^ (]+(?:\(.*?\))?)"
+    r"(?:.*? ON (?P<on>[^ (]+))?"
+)
+_IN_PASSING = ("COMMENT ON ", "GRANT ", "DROP INDEX ")
+"""Of these nobody need be told: what they are about is new itself."""
+_AS_TEMPORARY = {"TABLE": "CREATE TEMPORARY TABLE ", "FUNCTION": "CREATE FUNCTION pg_temp."}
+_IS_THERE = "SELECT to_regclass(:name) IS NOT NULL"
+_IS_TEMPORARY = """
+    SELECT relpersistence = 't' FROM pg_catalog.pg_class WHERE oid = to_regclass(:name)
+"""
+
+
+class Rehearsal:
+    """A revision's context, in place of Alembic's.
+
+    connection: in a transaction that the caller rolls back; options: of the imports.
+    """
+
+    as_sql = False
+    output_buffer = None
+
+    def __init__(self, connection: Connection, options: Options) -> None:
+        self.bind = connection
+        self.opts = {"importer": options}
+        self.impl = _Impl(self)
+        self._schema: dict[str, None] = {}
+
+    @property
+    def schema(self) -> list[str]:
+        """What the revisions would make, and those that were not looked into."""
+        return list(self._schema)
+
+    def run(self, revision: Script) -> None:
+        """Run a revision of ours; one that does anything else than ours do is only named."""
+        try:
+            if not _is_ours(revision):
+                raise NotOursError
+            with Operations.context(self):  # type: ignore[arg-type]  # as much of one as ours need
+                revision.module.upgrade()
+        except NotOursError:
+            self._schema[f"what {revision.revision} makes: not looked into"] = None
+
+    def autocommit_block(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def execute(self, sql: str) -> None:
+        """Note down what a statement would make, and make it if it can be temporary."""
+        if sql.startswith(_IN_PASSING):
+            return
+        made = _CREATE.match(sql)
+        if made is None:
+            raise NotOursError
+        if made["careful"] and self._ask(_IS_THERE, made["name"]):
+            return
+        kind, name, on = made.group("kind", "name", "on")
+        is_on = f" on {on}" if kind in ("INDEX", "TRIGGER") else ""
+        self._schema[f"{kind.lower()} {name}{is_on}"] = None
+        if kind in _AS_TEMPORARY:
+            self.bind.execute(text(sql.replace(f"CREATE {kind} ", _AS_TEMPORARY[kind], 1)))
+        elif made["unique"] and self._ask(_IS_TEMPORARY, on):
+            self.bind.execute(text(sql))  # what is to be unique decides what happens
+
+    def _ask(self, question: str, name: str) -> bool:
+        return bool(self.bind.execute(text(question), {"name": name}).scalar())
+
+
+class NotOursError(Exception):
+    """A revision does what none of ours do."""
+
+
+class _Impl:
+    """What ``op`` hands its work over to: statements are taken, and nothing else."""
+
+    __dialect__ = "postgresql"
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+
+    def execute(self, sql: str, **_: Any) -> None:
+        self._rehearsal.execute(sql)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotOursError
+
+
+def _is_ours(revision: Script) -> bool:
+    """Whether a revision works through the importer's door."""
+    door = (v1.apply, v1.create_crm, v1.create_phone_key, v1.create_tables)
+    return any(value in door for value in vars(revision.module).values() if callable(value))

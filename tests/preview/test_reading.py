@@ -1,0 +1,307 @@
+"""A preview reads: it waits for nobody, nobody waits for it, and Postgres itself lets it write
+nothing."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, NullPool, create_engine, text
+
+from migrations import crm as declared
+from migrations.deploy import local_postgres
+from migrations.importer.context import Options
+from migrations.importer.declaration import Leads, New
+from migrations.importer.errors import DatabaseFailed, DatabaseRefused
+from migrations.importer.schema.leads import find_table
+from migrations.importer.table import LeadsTable
+from migrations.preview.imported import find_imported
+from migrations.preview.rehearsal import Rehearsal
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
+from tests.support.crm import picture
+from tests.support.database import connected, run, shown, value
+from tests.support.exports import bundle, written
+from tests.support.previews import assert_foretold, dry_run_of, preview_of
+from tests.support.projects import copy_project, migrations
+from tests.support.roles import another_role
+from tests.support.upgrades import alembic, upgrade
+
+MAY_LOOK = ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",)
+LOCKS = """
+    SELECT DISTINCT c.relname, l.mode
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND c.relkind <> 'S'
+        AND c.relnamespace = 'public'::regnamespace
+"""
+
+
+def everything(url: URL) -> str:
+    """All of a database as pg_dump writes it, with the places of its sequences."""
+    command = [str(local_postgres.binaries() / "pg_dump"), "--dbname", shown(url)]
+    dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
+
+
+@contextmanager
+def half_of_the_leads_held(url: URL) -> Iterator[None]:
+    """An editor has changed every second lead and not committed."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as site:
+        site.execute(text("UPDATE leads SET notes = 'held' WHERE id % 2 = 0"))
+        yield
+        site.rollback()
+
+
+def test_a_role_that_may_only_look_gets_the_preview_while_leads_are_held(
+    crm_with_leads: URL,
+) -> None:
+    """Without delay, the same as the owner's, also without an index on the phone's key; afterwards
+    everything is as it was, sequences too."""
+    expected = preview_of(crm_with_leads)
+    run(crm_with_leads, "DROP INDEX leads_phone_key_v1")
+    with another_role(crm_with_leads, *MAY_LOOK) as url, half_of_the_leads_held(crm_with_leads):
+        before = everything(crm_with_leads)
+        began = time.monotonic()
+        preview = preview_of(url)
+        assert time.monotonic() - began < 2, "a lock_timeout is two seconds"
+        assert everything(crm_with_leads) == before
+    assert preview.created == expected.created
+    assert preview.changed == expected.changed
+    assert preview.schema == ["index leads_phone_key_v1 on leads"]
+
+
+def test_a_preview_takes_no_lock_but_that_of_a_select(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its end it holds all that it has taken. To ask a sequence where it stands takes what
+    nextval takes, which is in nobody's way."""
+    locks: list[Any] = []
+
+    def look(connection: Connection, *more: Any) -> Any:
+        locks.extend(connection.execute(text(LOCKS)).all())
+        return find_imported(connection, *more)
+
+    monkeypatch.setattr("migrations.preview.reading.find_imported", look)
+    preview_of(crm_with_leads)
+    assert [found for found in locks if found.mode != "AccessShareLock"] == []
+    assert "leads" in {name for name, _ in locks}
+
+
+def test_postgres_refuses_what_a_preview_would_write(
+    crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should it ever take the real table for its copy, it ends there."""
+    before = everything(crm_with_leads)
+    monkeypatch.setattr(LeadsTable, "copied", lambda table, *_: table)
+    with pytest.raises(DatabaseFailed, match="25006 read only sql transaction"):
+        preview_of(crm_with_leads)
+    assert everything(crm_with_leads) == before
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ("REVOKE SELECT ON leads FROM {role}", "the role {role} may not SELECT leads"),
+        ("REVOKE SELECT ON lead_imports FROM {role}", "may not SELECT lead_imports"),
+        ("REVOKE SELECT ON alembic_version FROM {role}", "may not SELECT alembic_version"),
+        ("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC", "may not make temporary tables"),
+    ],
+    ids=["leads", "the ledger", "the stamp", "temporary tables"],
+)
+def test_what_a_role_may_not_is_refused_by_name(taken: str, told: str, crm_with_leads: URL) -> None:
+    """Before anything is read."""
+    revoke = taken.replace("{database}", f'"{crm_with_leads.database}"')
+    with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
+        refused = pytest.raises(DatabaseRefused, match=told.format(role=url.username))
+        with refused:
+            preview_of(url)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("TABLE lead_imports (name text)", "A table lead_imports is there that has no id"),
+        (
+            "FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+            "A function lead_phone_key_v1\\(text\\) is there and is not ours",
+        ),
+        ("TABLE customers (phone text)", "There is no table leads, and other tables have phones"),
+    ],
+    ids=["a ledger", "a key", "leads"],
+)
+def test_what_an_upgrade_would_refuse_is_refused(made: str, told: str, database: URL) -> None:
+    """What somebody else has made under our names, and leads that nobody has declared."""
+    run(database, f"CREATE {made}")
+    for attempt in (preview_of, dry_run_of):
+        with pytest.raises((DatabaseRefused, CommandError), match=told):
+            attempt(database)
+
+
+@pytest.mark.parametrize(
+    "setting", ["default_transaction_read_only = on", "search_path = public, pg_temp"]
+)
+def test_a_preview_works_whatever_the_role_is_set_to(setting: str, crm_with_leads: URL) -> None:
+    """Read-only by default, or looking for temporary tables last."""
+    expected = preview_of(crm_with_leads)
+    may = (*MAY_LOOK, f"ALTER ROLE {{role}} SET {setting}")
+    with another_role(crm_with_leads, *may) as url:
+        preview = preview_of(url)
+    assert (preview.imports, preview.changed) == (expected.imports, expected.changed)
+
+
+def test_a_dry_run_says_that_it_is_one_and_that_it_takes_ids(
+    crm_with_leads: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In its first line. A preview takes none."""
+    number = "SELECT last_value FROM leads_id_seq"
+    before = value(crm_with_leads, number)
+    preview_of(crm_with_leads)
+    assert value(crm_with_leads, number) == before
+    caplog.clear()
+    caplog.set_level("INFO")
+    dry_run_of(crm_with_leads)
+    assert value(crm_with_leads, number) > before
+    told = [record.getMessage() for record in caplog.records if record.name == "importer"]
+    assert told[0].startswith("DRY RUN: ")
+    assert "ids that it takes are not given again" in told[0]
+
+
+def test_an_import_that_is_in_and_not_stamped_adds_nothing(crm_with_leads: URL) -> None:
+    """As the upgrade that would stamp it."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    preview = preview_of(crm_with_leads)
+    assert (preview.imports, preview.created, preview.changed) == ([], [], [])
+    assert (preview.leads_before, preview.leads_after) == (257, 257)
+
+
+REVISION = """
+from alembic import op
+{imports}
+revision = "0006_owners"
+down_revision = "{parent}"
+
+
+def upgrade():
+    {work}
+"""
+OURS_TOO = "from migrations.importer.v1 import create_tables"
+NOT_LOOKED_INTO = "what 0006_owners makes: not looked into"
+
+
+@pytest.mark.parametrize(
+    ("imports", "work"),
+    [
+        ("", 'op.execute("UPDATE leads SET notes = NULL")'),
+        (OURS_TOO, 'op.execute("UPDATE leads SET notes = NULL")'),
+        (OURS_TOO, 'op.get_bind().exec_driver_sql("UPDATE leads SET notes = NULL")'),
+    ],
+    ids=["its own", "its own beside ours", "its own on our connection"],
+)
+def test_a_revision_of_the_owners_is_named_and_not_run(
+    imports: str, work: str, crm_with_leads: URL
+) -> None:
+    """What it does only it knows."""
+    module = ModuleType("owners")
+    exec(REVISION.format(imports=imports, work=work, parent=IMPORT), vars(module))
+    revision: Any = SimpleNamespace(revision="0006_owners", module=module)
+    before = picture(crm_with_leads)
+    with connected(crm_with_leads) as connection:
+        rehearsal = Rehearsal(connection, Options(reads=True))
+        rehearsal.run(revision)
+    assert rehearsal.schema == [NOT_LOOKED_INTO]
+    assert picture(crm_with_leads) == before
+
+
+NUMBERED = """
+CREATE SEQUENCE refs;
+CREATE TABLE customers (
+    id serial PRIMARY KEY,
+    ref text NOT NULL UNIQUE DEFAULT 'C' || nextval('refs'),
+    number bigint NOT NULL,
+    name text NOT NULL,
+    shout text GENERATED ALWAYS AS (upper(name)) STORED,
+    phone text NOT NULL,
+    email text UNIQUE,
+    is_open boolean NOT NULL DEFAULT true,
+    added timestamptz NOT NULL
+);
+INSERT INTO customers (number, name, phone, email, added) VALUES
+    (1, 'Old', '07700 900503', 'old@example.org', '2020-01-01'),
+    (2, 'Taken', '07700 900999', 'taken@example.org', '2020-01-01')
+"""
+CUSTOMERS = Leads(
+    "customers",
+    lead_number=New("ref"),
+    full_name="name",
+    phone="phone",
+    email="email",
+    created_at="added",
+    new={"number": "nextval('refs')"},
+    only="is_open AND shout <> 'SHUT'",
+)
+
+
+def test_numbers_and_computed_columns_are_the_servers(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No sequence of the owner's is asked. What another lead has is found, also beyond the
+    export's."""
+    run(database, NUMBERED.replace(":", "\\:"))
+    monkeypatch.setattr(declared, "LEADS", CUSTOMERS)
+    export = [record | {"email": "", "lead_number": f"N{n}"} for n, record in enumerate(records())]
+    export[7]["email"] = "taken@example.org"
+    bundle(export, monkeypatch, tmp_path, leads=CUSTOMERS, rejected="set aside")
+    before = everything(database)
+    preview = preview_of(database)
+    assert everything(database) == before
+    assert [problem.record for problem in preview.problems] == [8]
+    assert preview.schema[:2] == [
+        "function lead_phone_key_v1(phone text)",
+        "index customers_phone_key_v1 on customers",
+    ]
+    upgrade(database)
+    assert_foretold(preview, database)
+
+
+def test_each_import_finds_the_leads_as_the_one_before_it_leaves_them(
+    crm_with_leads: URL, tmp_path: Path
+) -> None:
+    """What the first creates and updates, the second updates. A revision of the owner's after them
+    is named."""
+    run(crm_with_leads, "UPDATE leads SET email = ''")
+    run(crm_with_leads, "CREATE UNIQUE INDEX ON leads (email) WHERE email <> ''")
+    project = copy_project(tmp_path)
+    bundled = [record | {"email": ""} for record in records()]
+    second = [record | {"status": "second"} for record in bundled[:30]]
+    second += [bundled[40] | {"phone": "07700 900999 ext. 4", "email": "new@example.org"}]
+    path = written(second, tmp_path, "second.json")
+    added = migrations(project, "add", str(path), "-m", "import second")
+    assert added.returncode == 0, added.stderr
+    owners = REVISION.format(imports="", work="pass", parent="0005_import_second")
+    (project / "migrations" / "versions" / "0006_owners.py").write_text(owners)
+    command = ("preview", "--json", "--show-personal-data")
+    told = migrations(project, *command, url=crm_with_leads)
+    assert told.returncode == 0, told.stderr
+    assert NOT_LOOKED_INTO in told.stderr
+    preview = json.loads(told.stdout)
+    assert [figures["counts"]["updated"] for figures in preview["imports"]] == [10, 30]
+    upgraded = alembic(crm_with_leads, "upgrade", "head", root=project)
+    assert upgraded.returncode == 0, upgraded.stdout
+    with connected(crm_with_leads) as connection:
+        found = find_imported(connection, {}, find_table)
+    assert [figures["counts"] for figures in preview["imports"]] == [
+        figures.counts for figures in found.imports
+    ]
+    assert preview["created"] == [lead.values for lead in found.created.listed]
+    assert [(lead["id"], lead["fields"]) for lead in preview["changed"]] == [
+        (lead.id, {name: [lead.old[name], lead.new[name]] for name in lead.fields})
+        for lead in found.changed.listed
+    ]

@@ -1,0 +1,14 @@
+-- Room for the leads that a preview changes or adds, and all leads as they would be. Numbers come
+-- from a sequence of its own.
+CREATE TEMPORARY TABLE pg_temp.lead_preview_copy (
+    LIKE sales.customers INCLUDING DEFAULTS INCLUDING GENERATED
+);
+CREATE UNIQUE INDEX ON pg_temp.lead_preview_copy (code);
+CREATE INDEX ON pg_temp.lead_preview_copy (pg_temp.lead_phone_key_v1(CAST(phone_number AS text)));
+CREATE INDEX ON pg_temp.lead_preview_copy ((lower(email))) WHERE email IS NOT NULL;
+CREATE TEMPORARY VIEW pg_temp.lead_preview_whole AS
+SELECT * FROM sales.customers AS l
+WHERE NOT EXISTS (SELECT FROM pg_temp.lead_preview_copy AS c WHERE c.code = l.code)
+UNION ALL
+SELECT * FROM pg_temp.lead_preview_copy;
+CREATE TEMPORARY SEQUENCE pg_temp.lead_preview_numbers;
