@@ -10,10 +10,21 @@ from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
-__all__ = ["Options", "People", "RevisionContext", "connection_of", "options_of"]
+__all__ = [
+    "MAY_IMPORT",
+    "Options",
+    "People",
+    "RevisionContext",
+    "connection_of",
+    "options_of",
+]
 
 People = Literal["real", "invented"]
 """Who is in an export: those whom it is about, or those of its twin."""
+
+
+MAY_IMPORT = ("SELECT", "INSERT", "UPDATE")
+"""The rights on the table of leads that an import needs."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,11 @@ class Options:
     def keeps_nothing(self) -> bool:
         """Whether the caller rolls everything back."""
         return self.dry_run or self.reads
+
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """The rights on the table of leads that the role needs."""
+        return ("SELECT",) if self.reads else MAY_IMPORT
 
 
 class RevisionContext(Protocol):

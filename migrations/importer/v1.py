@@ -72,13 +72,7 @@ from migrations.importer.progress import log
 from migrations.importer.reverting import create_revert, drop_revert
 from migrations.importer.schema.audit import create_audit_trigger, drop_audit_trail
 from migrations.importer.schema.crm import create_crm
-from migrations.importer.schema.leads import (
-    MAY_IMPORT,
-    MAY_LOOK,
-    count_leads_in_words,
-    find_table,
-    table_for_script,
-)
+from migrations.importer.schema.leads import count_leads_in_words, find_table, table_for_script
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key, ensure_index
 from migrations.importer.schema.preflight import check_import, check_removal, tell_triggers
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
@@ -343,14 +337,14 @@ def _checked(
     import_: Import, context: RevisionContext, session: Server, *, is_revert: bool
 ) -> LeadsTable:
     """The table as it is there, with all that the work needs; for a preview, a copy of it."""
-    connection, reads = connection_of(context), options_of(context).reads
+    connection, options = connection_of(context), options_of(context)
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
-    if reads:
+    if options.reads:
         table = as_copy(connection, table)
-    check_import(connection, table, rights=MAY_LOOK if reads else MAY_IMPORT, is_revert=is_revert)
+    check_import(connection, table, rights=options.rights, is_revert=is_revert)
     if not is_revert:
         ensure_index(context, table)
-    if reads:
+    if options.reads:
         create_copy(session, table)
     return table
 

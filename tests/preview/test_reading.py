@@ -29,10 +29,9 @@ from tests.support.database import connected, run, shown, value
 from tests.support.exports import bundle, written
 from tests.support.previews import assert_foretold, dry_run_of, preview_of
 from tests.support.projects import copy_project, migrations
-from tests.support.roles import another_role
+from tests.support.roles import MAY_LOOK, another_role
 from tests.support.upgrades import alembic, upgrade
 
-MAY_LOOK = ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",)
 LOCKS = """
     SELECT DISTINCT c.relname, l.mode
     FROM pg_catalog.pg_locks AS l
@@ -120,6 +119,20 @@ def test_what_a_role_may_not_is_refused_by_name(taken: str, told: str, crm_with_
     revoke = taken.replace("{database}", f'"{crm_with_leads.database}"')
     with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
         refused = pytest.raises(DatabaseRefused, match=told.format(role=url.username))
+        with refused:
+            preview_of(url)
+
+
+def test_a_table_to_which_leads_refer_is_named_too(crm_with_leads: URL) -> None:
+    """Whether a record fits depends on it."""
+    run(crm_with_leads, "CREATE TABLE agents (name text PRIMARY KEY)")
+    refers = "ADD FOREIGN KEY (assigned_agent) REFERENCES agents NOT VALID"
+    run(crm_with_leads, f"ALTER TABLE leads {refers}")
+    revoke = "REVOKE SELECT ON agents FROM {role}"
+    with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
+        refused = pytest.raises(
+            DatabaseRefused, match="may not SELECT agents, to which leads refer"
+        )
         with refused:
             preview_of(url)
 

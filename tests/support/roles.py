@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from tests.support.database import run
 from tests.support.deploys import PASSWORD
 
-__all__ = ["MAY_IMPORT", "another_role"]
+__all__ = ["MAY_IMPORT", "MAY_LOOK", "another_role"]
 
 MAY_IMPORT = (
     "GRANT CREATE, USAGE ON SCHEMA public TO {role}",
@@ -16,6 +16,8 @@ MAY_IMPORT = (
     "GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
 )
 """What an import needs where somebody else has made the ledger."""
+MAY_LOOK = ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",)
+"""What a preview needs."""
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def create_crm(
         return [] if has_leads else create_tables(context, *beside, *tables)
     connection = connection_of(context)
     if is_there(connection, leads):
-        if problems := mismatches(connection, leads):
+        if problems := mismatches(connection, leads, options_of(context).rights):
             raise DatabaseRefused(
                 "\n".join(
                     [

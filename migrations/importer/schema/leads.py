@@ -11,15 +11,13 @@ from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from migrations.importer.context import Options
+from migrations.importer.context import MAY_IMPORT, Options
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
 from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.sql import statement
 from migrations.importer.table import Found, LeadsTable
 
 __all__ = [
-    "MAY_IMPORT",
-    "MAY_LOOK",
     "assumed_table",
     "count_leads",
     "count_leads_in_words",
@@ -31,10 +29,6 @@ __all__ = [
 
 MOST_COUNTED = 1_000_000
 """To count more leads would take longer than to import."""
-
-MAY_IMPORT = ("SELECT", "INSERT", "UPDATE")
-MAY_LOOK = ("SELECT",)
-"""Rights on the table of leads: what an import needs, and what a preview needs."""
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.leads import MAY_IMPORT, mismatches
+from migrations.importer.schema.leads import mismatches
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
