@@ -83,6 +83,8 @@ class Receipt:
     referenced: int
     remove_created: bool | None
     reverted_at: datetime | None
+    forgotten: int = 0
+    unrestored: int = 0
 
     @property
     def complete(self) -> bool:

@@ -1,0 +1,90 @@
+"""What an import wrote into one lead, by the records of its export.
+
+The export is read again, and of it only the records are staged that share a phone with those in
+question: the server makes the same of them as in the import.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+
+from sqlalchemy import Connection
+
+from migrations.importer.errors import Problem
+from migrations.importer.export.reading import Export, Piece
+from migrations.importer.ledger import Receipt
+from migrations.importer.schema.leads import find_table
+from migrations.importer.session import Server
+from migrations.importer.sql import statement
+from migrations.importer.staging import (
+    convert,
+    create_stage,
+    drop_stage,
+    fold_repeats,
+    stage_export,
+)
+from migrations.importer.table import LeadsTable
+from migrations.importer.v1 import Import
+from migrations.twin.phones import key_of
+
+__all__ = ["Values", "written_by"]
+
+Values = dict[str, str | None]
+"""The fields of a lead as texts."""
+
+
+def written_by(
+    connection: Connection, import_: Import, receipt: Receipt, positions: Collection[int]
+) -> dict[int, Values]:
+    """What an import wrote into the lead that is meant, by the position of the record.
+
+    positions: those of the records. Raises ``ExportRefused`` if the export cannot be read.
+    """
+    server = Server(connection)
+    table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+    with import_.open() as export:
+        keys = {key for position, key in _keys(export) if position in positions}
+        alike = {position for position, key in _keys(export) if key in keys}
+        _stage(server, table, _SomeRecords(export, alike))
+    wrote: dict[int, Values] = {}
+    for kind in ("created", "updated"):
+        sql = statement("trace_wrote", table=table, kind=kind)
+        rows = server.execute(sql, **{"import": receipt.id})
+        wrote |= {row.record: row.told for row in rows}
+    return wrote
+
+
+def _keys(export: Export) -> Iterator[tuple[int, str]]:
+    for positions, records in export.checked():
+        for position, record in zip(positions, records, strict=True):
+            yield position, key_of(record.phone)
+
+
+def _stage(server: Server, table: LeadsTable, records: "_SomeRecords") -> None:
+    server.execute("SET default_transaction_read_only = off")
+    drop_stage(server)
+    create_stage(server, table)
+    server.execute("SET default_transaction_read_only = on")
+    stage_export(server, table, records, lambda: None)
+    convert(server, table)
+    fold_repeats(server, table)
+
+
+class _SomeRecords:
+    """An export of which only some records are staged."""
+
+    def __init__(self, export: Export, wanted: Collection[int]) -> None:
+        self.name = export.name
+        self.fields = export.fields
+        self.rejected: list[Problem] = []
+        self._export = export
+        self._wanted = wanted
+
+    def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
+        for positions, records in self._export.checked(progress):
+            wanted = [
+                (position, record)
+                for position, record in zip(positions, records, strict=True)
+                if position in self._wanted
+            ]
+            if wanted:
+                chosen, some = zip(*wanted, strict=True)
+                yield chosen, list(some)
