@@ -31,7 +31,9 @@ __all__ = [
     "REVERT_OUTCOMES",
     "Receipt",
     "State",
+    "Work",
     "all_receipts",
+    "all_work",
     "check_not_half_reverted",
     "check_receipt",
     "check_same_revert",
@@ -145,6 +147,24 @@ class Receipt:
         return told
 
 
+@dataclass(frozen=True)
+class Work:
+    """What an import has done so far.
+
+    records: how many went through its batches; seconds: that the batches took, without the time
+    between them; last_at: when the last one ended.
+    """
+
+    records: int
+    seconds: float
+    last_at: datetime
+
+    @property
+    def rate(self) -> float:
+        """Records a second."""
+        return self.records / max(self.seconds, 1e-6)
+
+
 def start_import(session: Session, pinned: Mapping[str, object], options: Options) -> None:
     """Open the ledger's row of an import, unless it is open since an earlier run.
 
@@ -170,6 +190,14 @@ def all_receipts(connection: Connection) -> list[Receipt]:
     if not has_ledger(connection):
         return []
     return [_receipt(row) for row in connection.execute(_receipts("true ORDER BY id"))]
+
+
+def all_work(connection: Connection) -> dict[int, Work]:
+    """Return what each import has done, by its id; those without a batch are left out."""
+    return {
+        row.import_id: Work(int(row.records), row.seconds, row.last_at)
+        for row in connection.execute(text(statement("sum_work")))
+    }
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
