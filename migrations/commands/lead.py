@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,11 @@ from sqlalchemy import Connection
 from migrations.commands.project import alembic_config, reading
 from migrations.console import console, print_json, printable
 from migrations.history import History, read_history
-from migrations.importer.errors import ImportStopped
-from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.preview.masking import masked
-from migrations.tracing.events import Change, Event, Trace, trace
-from migrations.tracing.finding import WAYS, create_trace, find_lead
+from migrations.tracing.events import Change, Event, timeline
+from migrations.tracing.finding import WAYS, MeantLead, create_trace, find_lead
+from migrations.tracing.reading import Known, read_known, table_of_leads
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,6 +35,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
+@dataclass(frozen=True)
+class Trace:
+    """The history of one lead. table: where it lives."""
+
+    table: str
+    lead: MeantLead
+    known: Known
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened to it, in order."""
+        return timeline(self.known.steps, self.known.now, self.known.trail)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the table holds it."""
+        return self.known.now is not None
+
+
 def run(arguments: Namespace) -> int:
     """Find a lead and print its history; returns the exit status."""
     with reading("reading the ledger") as connection:
@@ -48,14 +67,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _trace(connection: Connection, history: History, arguments: Namespace) -> Trace:
-    if not history.receipts:
-        raise ImportStopped("The ledger has no imports yet, so no lead has a history.")
-    server = Server(connection)
-    table = find_table(connection, history.receipts[-1].leads)
+    server, table = Server(connection), table_of_leads(connection, history)
     create_trace(server)
     server.execute("SET default_transaction_read_only = on")
     lead = find_lead(server, table, arguments.lead, arguments.by)
-    return trace(connection, history, table, lead)
+    return Trace(table.leads.table, lead, read_known(connection, history, table))
 
 
 # The words.
@@ -70,9 +86,9 @@ def _as_json(found: Trace, *, shows: bool) -> dict[str, Any]:
         "events": [_event_as_json(event, shows=shows) for event in found.events],
         "forgotten": [
             {"revision": receipt.revision, "export": receipt.export, "leads": receipt.forgotten}
-            for receipt in found.forgotten
+            for receipt in found.known.forgotten
         ],
-        "unread": found.unread,
+        "unread": found.known.unread,
     }
 
 
@@ -152,12 +168,12 @@ def _shown(field: str, value: str | None, *, shows: bool) -> str:
 
 
 def _notes(found: Trace) -> Iterator[str]:
-    for export, reason in found.unread.items():
+    for export, reason in found.known.unread.items():
         yield (
             f"{export} {reason}: what people edited right after that import cannot be told from it."
         )
-    for receipt in found.forgotten:
+    for receipt in found.known.forgotten:
         yield (
-            f"{receipt.export}: the old values of {receipt.forgotten:,} leads are forgotten. "
-            "Whether it changed this one is not known."
+            f"{receipt.export}: old values are forgotten ({receipt.forgotten:,}). Whether it "
+            "changed this lead is not known."
         )

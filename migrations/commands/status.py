@@ -156,6 +156,8 @@ def _facts(status: Status, receipt: Receipt) -> Iterator[tuple[str, str]]:
         at = f"up to {_at(receipt.revert_next_record, receipt)}"
         running = f"running now: {status.holder}" if status.is_running(receipt) else "stopped"
         yield "reverted", f"{at}, {running}"
+    if receipt.forgotten:
+        yield "forgot", f"the old values of {receipt.forgotten:,} leads"
     if receipt.reverted_at:
         yield "reverted", f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: {receipt.revert_in_words}"
 

@@ -6,6 +6,7 @@ CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wa
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +15,6 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from migrations.deploy.connection import APPLICATION
-from migrations.deploy.stop import Stop
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
@@ -70,11 +70,18 @@ def find_holder(connection: Connection) -> Holder | None:
     return None if row is None else Holder(**row._mapping)
 
 
-def take_deploy_lock(connection: Connection, seconds: float, stop: Stop, doing: str = "") -> None:
+def take_deploy_lock(
+    connection: Connection,
+    seconds: float,
+    stop: Callable[[], str | None],
+    doing: str = "",
+    option: str = " (-x lock-wait)",
+) -> None:
     """Take the lock for as long as the connection lives.
 
     seconds: how long to wait for another holder; ``stop`` may end the wait earlier. doing: what
-    others shall see that it is for, such as "dry run"; "" for an import.
+    others shall see that it is for, such as "dry run"; "" for an import. option: what sets
+    ``seconds``, for the message.
     Raises ``DatabaseRefused`` when it is over.
     """
     if doing:
@@ -86,7 +93,7 @@ def take_deploy_lock(connection: Connection, seconds: float, stop: Stop, doing: 
             waited = time.monotonic() - started
             progress.at(waited, seconds, partial(_holder_in_words, connection))
             if waited >= seconds or stop():
-                raise _gave_up(connection, seconds, stop)
+                raise _gave_up(connection, stop(), f"{seconds:.0f} s{option}")
             # At random, so that two who wait do not always ask in the same moment.
             time.sleep(random.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -98,12 +105,11 @@ def _try(connection: Connection) -> bool:
     return taken
 
 
-def _gave_up(connection: Connection, seconds: float, stop: Stop) -> DatabaseRefused:
-    reason = stop()
-    why = f"because {reason}" if reason else f"after {seconds:.0f} s (-x lock-wait)"
+def _gave_up(connection: Connection, reason: str | None, waited: str) -> DatabaseRefused:
+    why = f"because {reason}" if reason else f"after {waited}"
     return DatabaseRefused(
         f"Another deploy holds the deploy lock: {_holder_in_words(connection)}. Gave up {why}. "
-        "Nothing was written. Deploy again when it is through."
+        "Nothing was written. Try again when it is through."
     )
 
 

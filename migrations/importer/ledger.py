@@ -7,6 +7,7 @@ Each lead that an import wrote is in one class when the import has been reverted
   others are restored; or a created lead that is not as the import made it.
 - **removed**: created by the import, and removed.
 - **referenced**: created by the import and as it made it, but a row of some table refers to it.
+- **unrestored**: updated by the import, and its before-image is forgotten.
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
@@ -47,7 +48,7 @@ __all__ = [
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 """What becomes of a record; the five counts add up to the records."""
 
-REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
+REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced", "unrestored")
 """What becomes of a lead in a revert."""
 
 KNOWN_BY = ("revision", "export", "sha256", "declaration", "next_record", "reverted_at")
@@ -58,7 +59,10 @@ State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What an import left in the ledger; the fields are the columns of ``lead_imports``."""
+    """What an import left in the ledger; the fields are the columns of ``lead_imports``.
+
+    forgotten: before-images that are gone; unrestored: those that were when it was reverted.
+    """
 
     id: int
     revision: str
@@ -120,7 +124,9 @@ class Receipt:
         if self.remove_created:
             counts += [f"{self.removed} removed", f"{self.referenced} kept because referenced"]
             written += self.created
-        gone = written - self.restored - self.kept - self.removed - self.referenced
+        if self.unrestored:
+            counts.append(f"{self.unrestored} kept because their old values are forgotten")
+        gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
             counts.append(f"{gone} deleted by people before")
         rest = "" if self.remove_created else f" The {self.created} leads that it created stay."

@@ -40,7 +40,10 @@ class Checked(Protocol):
 
     name: str
     fields: tuple[Field, ...]
-    rejected: list[Problem]
+
+    @property
+    def rejected(self) -> list[Problem]:
+        """What is wrong with records that are left out."""
 
     def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
         """Its records, as they are checked."""

@@ -1,34 +1,23 @@
 """The history of one lead: what imports made of it, and what people changed between them.
 
-    trace(connection, history, table, lead)
-
 What an import found is its before-image, what it left is the record of its export. Whatever the
 next one found otherwise, or the lead holds otherwise today, people have changed. If an export
 cannot be read, what it left is taken from what was found next. The bundled CRM's own audit trail
 says who changed what, as far as it goes.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, text
-
-from migrations.history import History
-from migrations.importer.declaration import Leads, columns_of
-from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import Receipt
-from migrations.importer.sql import statement
-from migrations.importer.table import LeadsTable
-from migrations.importer.v1 import Import
-from migrations.tracing.finding import MeantLead, not_found
-from migrations.tracing.writing import Values, written_by
+from migrations.tracing.writing import Values
 
-__all__ = ["Change", "Event", "Step", "Trace", "timeline", "trace"]
+__all__ = ["Change", "Event", "Kind", "Step", "changes", "timeline"]
 
 Kind = Literal["created", "updated", "reverted", "added", "edited", "removed"]
 
@@ -74,133 +63,6 @@ class Step:
     at: datetime
     found: Values | None
     wrote: Values | None = None
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The history of one lead.
-
-    is_there: whether the table holds it. forgotten: receipts whose old values are gone, so that
-    they may have changed the lead too. unread: exports that cannot be read, and why.
-    """
-
-    table: str
-    lead: MeantLead
-    is_there: bool
-    events: list[Event]
-    forgotten: list[Receipt]
-    unread: dict[str, str]
-
-
-def trace(connection: Connection, history: History, table: LeadsTable, lead: MeantLead) -> Trace:
-    """Put together what ledger, exports and audit trail know of the lead that is meant.
-
-    Raises ``LeadNotFound`` if none of them knows it.
-    """
-    receipts = [receipt for receipt in history.receipts if _is_of(receipt, table)]
-    steps = list(_steps(connection, receipts))
-    now, trail = _lead_now(connection, table), list(_trail(connection, table))
-    if now is None and not steps and not trail:
-        raise not_found(table)
-    steps, unread = _with_records(connection, history, steps)
-    known = {step.receipt.id for step in steps}
-    return Trace(
-        table.leads.table,
-        lead,
-        now is not None,
-        timeline(steps, now, trail),
-        [receipt for receipt in receipts if receipt.forgotten and receipt.id not in known],
-        unread,
-    )
-
-
-def _is_of(receipt: Receipt, table: LeadsTable) -> bool:
-    return (receipt.leads.table, receipt.leads.id) == (table.leads.table, table.leads.id)
-
-
-# What is written down.
-
-
-def _steps(connection: Connection, receipts: Iterable[Receipt]) -> Iterator[Step]:
-    """What imports did to the lead, without what they left: the ledger does not hold that."""
-    known = {receipt.id: receipt for receipt in receipts}
-    for row in connection.execute(text(statement("trace_created"))):
-        if row.import_id in known:
-            yield Step(known[row.import_id], row.record, row.at, None)
-    for row in connection.execute(text(statement("trace_updated"))):
-        if row.import_id in known:
-            receipt = known[row.import_id]
-            yield Step(receipt, row.record, row.at, _old_values(receipt.leads, row.old_values))
-
-
-def _old_values(leads: Leads, old: Sequence[str | None]) -> Values:
-    """The fields of a before-image."""
-    held = dict(zip(leads.changed_columns, old, strict=False))
-    return {
-        name: _joined([held[column] for column in columns_of(target)])
-        for name, target in leads.targets.items()
-        if set(columns_of(target)) <= held.keys()
-    }
-
-
-def _joined(values: Sequence[str | None]) -> str | None:
-    return values[0] if len(values) == 1 else " ".join(value for value in values if value)
-
-
-def _with_records(
-    connection: Connection, history: History, steps: Iterable[Step]
-) -> tuple[list[Step], dict[str, str]]:
-    """The same steps with what they left, and which exports cannot be read, and why not."""
-    unread: dict[str, str] = {}
-    wrote: dict[tuple[int, int], Values] = {}
-    steps = list(steps)
-    for receipt in {step.receipt.id: step.receipt for step in steps}.values():
-        positions = {step.record for step in steps if step.receipt == receipt}
-        try:
-            import_ = _import_of(history, receipt)
-            for record, values in written_by(connection, import_, receipt, positions).items():
-                wrote[receipt.id, record] = values
-        except ExportRefused as error:
-            unread[receipt.export] = error.problems[0].reason
-    with_records = [
-        replace(step, wrote=wrote.get((step.receipt.id, step.record))) for step in steps
-    ]
-    return with_records, unread
-
-
-def _import_of(history: History, receipt: Receipt) -> Import:
-    """The import of a receipt, as it was. Raises ``ExportRefused`` if the code has another one."""
-    for import_ in history.imports:
-        as_imported = import_.as_imported(receipt.sha256)
-        if (import_.revision, as_imported.sha256) == (receipt.revision, receipt.sha256):
-            return as_imported
-    raise ExportRefused(receipt.export, [Problem(0, "", "is not an export of this release")])
-
-
-def _lead_now(connection: Connection, table: LeadsTable) -> Values | None:
-    found: Values | None = connection.execute(text(statement("trace_lead", table=table))).scalar()
-    return found
-
-
-def _trail(connection: Connection, table: LeadsTable) -> Iterator[Event]:
-    """What the bundled CRM's audit trail says of the lead."""
-    if not connection.execute(text(statement("has_audit_trail", table=table))).scalar_one():
-        return
-    kinds: dict[str, Kind] = {"insert": "added", "update": "edited", "delete": "removed"}
-    for row in connection.execute(text(statement("trace_audit"))):
-        before, after = (_columns(table.leads, held) for held in (row.before, row.after))
-        changes = _changes(before, after)
-        if changes or row.action != "update":
-            yield Event(kinds[row.action], row.at, changes, by=row.changed_by)
-
-
-def _columns(leads: Leads, held: Mapping[str, Any] | None) -> Values:
-    row = held or {}
-    texts = [None if row.get(name) is None else str(row[name]) for name in leads.changed_columns]
-    return _old_values(leads, texts)
-
-
-# What follows from it.
 
 
 @dataclass(frozen=True)
@@ -270,12 +132,12 @@ def _from_import_on(
     # What is not as the reverts would have left it was edited, most likely before them.
     kept = set()
     if found_next is not None:
-        kept = {change.field for change in _changes(reduce(_after, rest, left), found_next)}
+        kept = {change.field for change in changes(reduce(_after, rest, left), found_next)}
     for moment in rest:
         before, left = left, _after(left, moment, kept)
         yield moment.told or _event_of(moment, before, left)
-    if found_next is not None and (changes := _changes(left, found_next)):
-        yield Event("edited", until, changes, since=write.at)
+    if found_next is not None and (edits := changes(left, found_next)):
+        yield Event("edited", until, edits, since=write.at)
 
 
 def _after(left: Values, moment: Moment, kept: Collection[str] = ()) -> Values:
@@ -301,7 +163,7 @@ def _event_of(moment: Moment, old: Values | None, new: Values | None) -> Event:
     return Event(
         "reverted" if moment.is_revert else kind,
         moment.at,
-        None if new is None else _changes(old or {}, new),
+        None if new is None else changes(old or {}, new),
         export=step.receipt.export,
         revision=step.receipt.revision,
         record=step.record + 1,
@@ -309,7 +171,7 @@ def _event_of(moment: Moment, old: Values | None, new: Values | None) -> Event:
     )
 
 
-def _changes(old: Values, new: Values) -> tuple[Change, ...]:
+def changes(old: Values, new: Values) -> tuple[Change, ...]:
     """The fields that differ; of a lead that was added or removed, those that hold something."""
     names = new if not old else old if not new else [name for name in new if name in old]
     pairs = (Change(name, old.get(name), new.get(name)) for name in names)

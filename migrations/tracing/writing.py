@@ -4,13 +4,14 @@ The export is read again, and of it only the records are staged that share a pho
 question: the server makes the same of them as in the import.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection
 
-from migrations.importer.errors import Problem
-from migrations.importer.export.reading import Export, Piece
+from migrations.importer.export.choosing import SomeRecords
+from migrations.importer.export.reading import Export
 from migrations.importer.ledger import Receipt
+from migrations.importer.phone import key_of
 from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
@@ -23,7 +24,6 @@ from migrations.importer.staging import (
 )
 from migrations.importer.table import LeadsTable
 from migrations.importer.v1 import Import
-from migrations.twin.phones import key_of
 
 __all__ = ["Values", "written_by"]
 
@@ -43,7 +43,7 @@ def written_by(
     with import_.open() as export:
         keys = {key for position, key in _keys(export) if position in positions}
         alike = {position for position, key in _keys(export) if key in keys}
-        _stage(server, table, _SomeRecords(export, alike))
+        _stage(server, table, SomeRecords(export, lambda position, _: position in alike))
     wrote: dict[int, Values] = {}
     for kind in ("created", "updated"):
         sql = statement("trace_wrote", table=table, kind=kind)
@@ -58,7 +58,7 @@ def _keys(export: Export) -> Iterator[tuple[int, str]]:
             yield position, key_of(record.phone)
 
 
-def _stage(server: Server, table: LeadsTable, records: "_SomeRecords") -> None:
+def _stage(server: Server, table: LeadsTable, records: SomeRecords) -> None:
     server.execute("SET default_transaction_read_only = off")
     drop_stage(server)
     create_stage(server, table)
@@ -66,25 +66,3 @@ def _stage(server: Server, table: LeadsTable, records: "_SomeRecords") -> None:
     stage_export(server, table, records, lambda: None)
     convert(server, table)
     fold_repeats(server, table)
-
-
-class _SomeRecords:
-    """An export of which only some records are staged."""
-
-    def __init__(self, export: Export, wanted: Collection[int]) -> None:
-        self.name = export.name
-        self.fields = export.fields
-        self.rejected: list[Problem] = []
-        self._export = export
-        self._wanted = wanted
-
-    def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
-        for positions, records in self._export.checked(progress):
-            wanted = [
-                (position, record)
-                for position, record in zip(positions, records, strict=True)
-                if position in self._wanted
-            ]
-            if wanted:
-                chosen, some = zip(*wanted, strict=True)
-                yield chosen, list(some)
