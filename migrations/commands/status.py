@@ -169,7 +169,7 @@ def _how_far(status: Status, receipt: Receipt, work: Work | None) -> tuple[str, 
         since = f" since {work.last_at:%Y-%m-%d %H:%M} UTC" if work else ""
         return "stopped", f"at {at}{since}{rate}"
     left = (receipt.records - receipt.next_record) / work.rate if work else None
-    left_in_words = "" if left is None else f", {time_span(left)} left"
+    left_in_words = "" if left is None else f", {time_span(left)} of work left"
     return "running", f"now, at {at}{rate}{left_in_words}: {status.holder}"
 
 

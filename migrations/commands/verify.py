@@ -39,6 +39,8 @@ class Checked:
     lost: records whose lead the ledger does not know, because they changed nothing, and whose phone
     no lead has any more. missing: columns that the import wrote and the table has no more.
     forgotten: updated leads whose old values are forgotten, so that a downgrade keeps them.
+    blurred: later imports whose old values are forgotten, so that what they changed counts as
+    edited.
     """
 
     revision: str
@@ -50,6 +52,7 @@ class Checked:
     lost: int = 0
     missing: list[str] = field(default_factory=list)
     forgotten: int = 0
+    blurred: list[str] = field(default_factory=list)
 
     @property
     def is_as_imported(self) -> bool:
@@ -165,6 +168,7 @@ def _compare_export(
             checked.edited, checked.fields = edits.edited, edits.fields
             checked.removed, checked.lost = edits.removed, edits.lost
             checked.missing = list(table.missing)
+            checked.blurred = [other.export for other in later if other.forgotten]
     except ExportRefused as error:
         checked.problems.append(str(error))
 
@@ -218,6 +222,9 @@ def _edits(checked: Checked) -> Iterator[str]:
             f"The old values of {_leads_in_words(checked.forgotten)} are forgotten: a downgrade "
             "keeps what the import wrote"
         )
+    if checked.blurred:
+        exports = " and ".join(checked.blurred)
+        yield f"What {exports} changed counts as edited, because its old values are forgotten"
     if checked.missing:
         yield f"The table has no {', '.join(checked.missing)} any more"
 

@@ -57,6 +57,9 @@ def find_lead(server: Server, table: LeadsTable, asked: str, by: By | None = Non
     asked: an id, a lead number or a phone; by: which of them, None if nobody has said. A lead that
     is gone is known by its id. Raises ``LeadNotFound``.
     """
+    asked = asked.strip()
+    if not asked:
+        raise not_found(table)
     _copy(server, "lead_trace_asked (value)", asked)
     found = [lead for way in WAYS if by in (None, way) for lead in _find(server, table, asked, way)]
     if len({lead.id for lead in found}) > 1:

@@ -59,6 +59,11 @@ def table_of_leads(connection: Connection, history: History) -> LeadsTable:
     """Find the table that the last import wrote to. Raises ``LeadNotFound`` if there was none."""
     if not history.receipts:
         raise LeadNotFound("The ledger has no imports yet, so it knows no lead.")
+    if history.missing:
+        lacks = " and ".join(history.missing)
+        raise LeadNotFound(
+            f"The database lacks {lacks}. Run 'python -m migrations status': it says what to do."
+        )
     return find_table(connection, history.receipts[-1].leads)
 
 

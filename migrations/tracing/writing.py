@@ -41,9 +41,9 @@ def written_by(
     server = Server(connection)
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
     with import_.open() as export:
-        keys = {key for position, key in _keys(export) if position in positions}
-        alike = {position for position, key in _keys(export) if key in keys}
-        _stage(server, table, SomeRecords(export, lambda position, _: position in alike))
+        keys = set(_keys_at(export, positions))
+        alike = SomeRecords(export, lambda _, record: key_of(record.phone) in keys)
+        _stage(server, table, alike)
     wrote: dict[int, Values] = {}
     for kind in ("created", "updated"):
         sql = statement("trace_wrote", table=table, kind=kind)
@@ -52,10 +52,12 @@ def written_by(
     return wrote
 
 
-def _keys(export: Export) -> Iterator[tuple[int, str]]:
+def _keys_at(export: Export, wanted: Collection[int]) -> Iterator[str]:
+    """The phone keys of the records at these positions."""
     for positions, records in export.checked():
         for position, record in zip(positions, records, strict=True):
-            yield position, key_of(record.phone)
+            if position in wanted:
+                yield key_of(record.phone)
 
 
 def _stage(server: Server, table: LeadsTable, records: SomeRecords) -> None:

@@ -109,6 +109,20 @@ def test_the_ledger_still_shows_if_somebody_else_has_written_to_it(
     assert "before images found 10, expected 7" in problem
 
 
+def test_verify_says_that_a_later_import_cannot_be_told_from_edits(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its before-images would tell what it found."""
+    columns = "sha256, records, declaration, policies, ran_by, release"
+    run(
+        imported,
+        f"INSERT INTO lead_imports (revision, export, {columns}, forgotten) "
+        f"SELECT '0005_october', 'october.json', {columns}, 1 FROM lead_imports",
+    )
+    told = said(capsys, "verify", status=1)
+    assert "What october.json changed counts as edited" in told
+
+
 @pytest.mark.parametrize(("ago", "goes"), [("90 days", True), ("89 days 23:59:55", False)])
 def test_ages_are_to_the_second(
     imported: URL, ago: str, goes: bool, capsys: pytest.CaptureFixture[str]

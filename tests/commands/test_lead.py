@@ -204,7 +204,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One sentence, without what was asked for."""
-    for asked in (["07700 900999"], ["999999"], ["900999", "--by", "number"], ["no such"]):
+    for asked in (["07700 900999"], ["999999"], [" "], ["900999", "--by", "number"], ["no such"]):
         assert main(["lead", *asked]) == 1
         said = capsys.readouterr()
         assert said.out == ""
@@ -250,3 +250,12 @@ def test_before_the_first_import_no_lead_has_a_history(
     monkeypatch.setenv("DATABASE_URL", shown(crm))
     assert main(["lead", "1"]) == 1
     assert "The ledger has no imports yet" in capsys.readouterr().err
+
+
+def test_a_ledger_that_is_not_whole_is_said(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``status`` has the remedy."""
+    run(imported, "DROP TABLE lead_before_images")
+    assert main(["lead", "1"]) == 1
+    assert "The database lacks the table lead_before_images. Run" in capsys.readouterr().err

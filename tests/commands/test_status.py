@@ -120,7 +120,9 @@ def test_an_import_that_is_running_says_who_and_how_far(
     finally:
         importing.kill()
         importing.communicate()
-    expected = r"running now, at record \d+ of 217 \(\d+ %\), [\d,]+ a second, [\w. ]+ left: "
+    expected = (
+        r"running now, at record \d+ of 217 \(\d+ %\), [\d,]+ a second, [\w. ]+ of work left: "
+    )
     assert re.search(rf"{expected}lead-import \(server process \d+, connected since 20", words)
     assert seen["deploy_lock"]["name"] == "lead-import"
     assert seen["imports"][0]["running"]
