@@ -85,6 +85,9 @@ def read_erased(folder: Path) -> Erased | None:
         lines = (folder / ERASED).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        fact = f"data/{ERASED} cannot be read: {error.strerror}"
+        raise CannotUnseal(ERASED, fact, "Take it from git again.") from None
     if not any(map(_told, lines)):
         return None
     try:

@@ -18,12 +18,14 @@ from migrations.deploy.lock import take_deploy_lock
 from migrations.importer import forgetting, v1
 from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.erased import ERASED
+from migrations.importer.errors import Problem
 from migrations.importer.session import Server
 from migrations.recipients import RECIPIENTS
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, IMPORT, ROOT, records
 from tests.support.crm import picture
 from tests.support.database import run, shown, value
 from tests.support.exports import bundle
+from tests.support.previews import preview_of
 from tests.support.reverts import counts, leads
 from tests.support.sealed import new_key, public
 from tests.support.upgrades import alembic, downgrade, upgrade
@@ -326,6 +328,34 @@ def test_without_the_key_no_import_runs_and_nothing_is_written(
         upgrade(database)
     assert value(database, "SELECT count(*) FROM leads") == 0
     upgrade(imported)  # nothing is pending: no key is needed
+
+
+def test_where_people_are_invented_nobody_is_looked_for(
+    imported: URL,
+    database: URL,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Staging and previews have no key, and nobody in a twin is real."""
+    lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
+    said(capsys, "forget", "--lead", lead_id)
+    monkeypatch.delenv(KEY)
+    monkeypatch.setenv("LEADS_PEOPLE", "invented")
+    upgrade(database)
+    assert value(database, "SELECT rejected FROM lead_imports") == 0
+
+
+def test_a_preview_names_who_would_be_left_out_by_position(
+    imported: URL, database: URL, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It runs the very same statements."""
+    lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
+    record = value(imported, "SELECT created_records[1] + 1 FROM lead_import_batches")
+    said(capsys, "forget", "--lead", lead_id)
+    seen = preview_of(database)
+    assert seen.count("rejected") == 1
+    assert seen.problems == [Problem(record, "phone", "erased on request")]
 
 
 def test_a_lead_that_nobody_knows_is_exit_status_1(

@@ -92,6 +92,13 @@ def test_a_mask_key_that_is_gone_is_said(folder: Path) -> None:
         read_erased(folder)
 
 
+def test_a_list_that_cannot_be_read_is_no_empty_list(folder: Path) -> None:
+    """A directory stands for whatever the system refuses."""
+    (folder / ERASED).mkdir()
+    with pytest.raises(CannotUnseal, match=r"erased\.txt cannot be read: Is a directory"):
+        read_erased(folder)
+
+
 def test_another_mask_key_would_know_nobody_and_is_refused(folder: Path) -> None:
     """The first line tells whether the two belong together."""
     list_erased(folder, [PHONE], TODAY)
