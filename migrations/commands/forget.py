@@ -11,9 +11,11 @@ from migrations.commands.project import alembic_config, reading
 from migrations.deploy.lock import take_deploy_lock
 from migrations.erasing import list_erased
 from migrations.history import History, read_history
+from migrations.importer.erased import ERASED
 from migrations.importer.errors import ImportStopped
 from migrations.importer.forgetting import find_forgettable, forget_batches, forget_lead
 from migrations.importer.ledger import has_ledger
+from migrations.importer.mask_key import MASK_KEY
 from migrations.importer.phone import are_phones
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
@@ -85,7 +87,9 @@ def _forget_old(connection: Connection, days: int, *, dry_run: bool) -> None:
     for old in found:
         if not dry_run:
             _forget_import(server, old.id, old.export, old.old_values)
-        print(f"{old.export}: {_forgot(dry_run)} the old values of {_leads(old.old_values)}.")
+        print(
+            f"{old.export}: {_forgot(dry_run)} the old values of {_count(old.old_values, 'lead')}."
+        )
     if not found:
         print(f"Nothing to forget: no import that ended {days} days ago or earlier has old values.")
     elif not dry_run:
@@ -154,15 +158,15 @@ def _phones(known: Known) -> set[str]:
 
 def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
     old_values = sum(step.found is not None for step in known.steps)
-    yield f"The ledger {_forgot(dry_run)} {old_values:,} old values of this lead."
-    if listed:
-        lists = "would list" if dry_run else "lists"
-        yield f"data/erased.txt {lists} its phone ({listed}): no import brings it in again."
+    yield f"The ledger {_forgot(dry_run)} {_count(old_values, 'old value')} of this lead."
+    lists = "would list" if dry_run else "lists"
+    phones = _count(listed, "phone")
+    yield f"data/{ERASED} {lists} {phones} more of it: no import brings them in again."
     if listed and not dry_run:
-        yield "Commit it: git add data/erased.txt data/mask.key.age"
+        yield f"Commit it: git add data/{ERASED} data/{MASK_KEY}"
     yield "What this does not reach:"
     lead = "the lead itself" if known.now is not None else ""
-    audit = f"lead_audit ({known.audit_rows:,} rows)" if known.audit_rows else ""
+    audit = f"lead_audit ({_count(known.audit_rows, 'row')})" if known.audit_rows else ""
     if lead or audit:
         yield f"  {' and '.join(filter(None, (lead, audit)))}: the application's to remove"
     yield "  exports in git, and in every clone"
@@ -174,5 +178,5 @@ def _forgot(dry_run: bool) -> str:
     return "would forget" if dry_run else "forgot"
 
 
-def _leads(count: int) -> str:
-    return "1 lead" if count == 1 else f"{count:,} leads"
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -172,6 +172,9 @@ def _notes(found: Trace) -> Iterator[str]:
         yield (
             f"{export} {reason}: what people edited right after that import cannot be told from it."
         )
+    for receipt in found.known.receipts:
+        if receipt.state == "being reverted":
+            yield f"{receipt.export} is being reverted: what it has put back shows as edited."
     for receipt in found.known.forgotten:
         yield (
             f"{receipt.export}: old values are forgotten ({receipt.forgotten:,}). Whether it "
