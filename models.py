@@ -120,10 +120,12 @@ class LeadImport(Base):
     referenced: Mapped[int] = mapped_column(server_default="0")
     remove_created: Mapped[bool | None]
     reverted_at: Mapped[datetime | None]
+    forgotten: Mapped[int] = mapped_column(server_default="0")
+    unrestored: Mapped[int] = mapped_column(server_default="0")
 
 
 class LeadImportBatch(Base):
-    """The ledger: one row a batch, written in the batch's own transaction."""
+    """The ledger: one row a batch, written at the end of the batch's own transaction."""
 
     __tablename__ = "lead_import_batches"
 
@@ -138,6 +140,8 @@ class LeadImportBatch(Base):
     created_ids: Mapped[list[str]]
     created_records: Mapped[list[int]]
     added_by: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class LeadImportReject(Base):

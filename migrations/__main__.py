@@ -11,6 +11,9 @@
     python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
     python -m migrations status                   list what was imported
     python -m migrations verify [--strict]        check that every import is there
+    python -m migrations lead PHONE|NUMBER|ID     tell what imports and people did to one lead
+    python -m migrations forget --older-than 90d  take old values out of the ledger
+    python -m migrations forget --lead ID         and a person's, who stays out of later imports
 
 Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
@@ -32,7 +35,9 @@ try:
         add,
         adopt,
         check,
+        forget,
         keygen,
+        lead,
         mask,
         preview,
         reseal,
@@ -69,6 +74,8 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "preview": (preview, "show what `alembic upgrade head` would do; it only reads"),
     "status": (status, "list what was imported: the receipts of the ledger"),
     "verify": (verify, "check that every import is there, as the ledger says; nothing is written"),
+    "lead": (lead, "tell the history of one lead: what imports and people have made of it"),
+    "forget": (forget, "take old values out of the ledger, and keep a person out of later imports"),
 }
 
 

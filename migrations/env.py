@@ -133,7 +133,8 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         refuse(stamp_faults(found))
     elif wanted != set(found.stamped) or stopping(look(connection)):
         check_server(connection)
-        take_deploy_lock(connection, settings.lock_wait, stop)
+        doing = "dry run" if settings.importer.dry_run else ""
+        take_deploy_lock(connection, settings.lock_wait, stop, doing)
         # Only now: without the lock it may have been another deploy's downgrade at work.
         refuse(stopping(look(connection)))
     elif not settings.importer.dry_run:

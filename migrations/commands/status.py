@@ -1,16 +1,18 @@
 """``status``: list what imports have left in the ledger, and what the code still has to import."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.text import Text
+from sqlalchemy import Connection
 
 from migrations.commands.project import alembic_config, reading
 from migrations.console import console, print_json, printable
+from migrations.deploy.lock import Holder, find_holder
 from migrations.history import History, faults, read_history
-from migrations.importer.ledger import OUTCOMES, Receipt
+from migrations.importer.ledger import OUTCOMES, Receipt, Work, all_work
 from migrations.importer.progress import time_span
 from migrations.importer.v1 import Import
 
@@ -22,50 +24,91 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
+@dataclass(frozen=True)
+class Status:
+    """What stands in the database.
+
+    work: what the batches of each import took, by its id. holder: who has the deploy lock.
+    """
+
+    history: History
+    work: Mapping[int, Work]
+    holder: Holder | None
+
+    def is_running(self, receipt: Receipt) -> bool:
+        """Whether an import or its revert is going on now."""
+        is_open = receipt.state in ("unfinished", "being reverted")
+        return is_open and self.holder is not None and self.holder.is_importing
+
+
 def run(arguments: Namespace) -> int:
     """Read the history and print it; returns the exit status."""
     with reading("reading the ledger") as connection:
-        history = read_history(connection, alembic_config())
+        status = _read_status(connection)
     if arguments.json:
-        print_json(_as_json(history))
+        print_json(_as_json(status))
     else:
-        _print_status(history)
+        _print_status(status)
     return 0
+
+
+def _read_status(connection: Connection) -> Status:
+    # The lock first: an import that ends meanwhile must not seem to have stopped.
+    holder = find_holder(connection)
+    history = read_history(connection, alembic_config())
+    work = all_work(connection) if history.receipts and not history.missing else {}
+    return Status(history, work, holder)
 
 
 def _import_as_json(import_: Import) -> dict[str, Any]:
     return {**import_.pinned, "leads": import_.leads.table}
 
 
-def _as_json(history: History) -> dict[str, Any]:
+def _as_json(status: Status) -> dict[str, Any]:
+    history = status.history
     return {
         "stamped": history.stamped,
-        "imports": [_receipt_as_json(receipt) for receipt in history.receipts],
+        "imports": [_receipt_as_json(status, receipt) for receipt in history.receipts],
         "pending": [_import_as_json(import_) for import_ in history.pending],
         "faults": [str(fault) for fault in faults(history)],
+        "deploy_lock": asdict(status.holder) if status.holder else None,
     }
 
 
-def _receipt_as_json(receipt: Receipt) -> dict[str, Any]:
+def _receipt_as_json(status: Status, receipt: Receipt) -> dict[str, Any]:
     """Return a receipt for machines: times in ISO 8601, its state, and the seconds it took."""
     times = {
         name: value.isoformat()
         for name, value in asdict(receipt).items()
         if name.endswith("_at") and value is not None
     }
-    seconds = receipt.took.total_seconds() if receipt.took is not None else None
-    return asdict(receipt) | times | {"state": receipt.state, "seconds": seconds}
+    work = status.work.get(receipt.id)
+    return {
+        **asdict(receipt),
+        **times,
+        "state": receipt.state,
+        "seconds": receipt.took.total_seconds() if receipt.took is not None else None,
+        "running": status.is_running(receipt),
+        "per_cent": _per_cent(receipt.next_record, receipt),
+        "worked_seconds": work and work.seconds,
+        "records_a_second": work and work.rate,
+        "seconds_left": work and (receipt.records - receipt.next_record) / work.rate,
+    }
 
 
-def _print_status(history: History) -> None:
+def _per_cent(done: int, receipt: Receipt) -> int:
+    return 100 * done // receipt.records
+
+
+def _print_status(status: Status) -> None:
     """Print the receipts of the ledger, the imports that are still to come, and what is wrong."""
-    say = console().print
+    say, history = console().print, status.history
     say(f"The database is stamped {', '.join(history.stamped) or 'with nothing'}.")
     if not history.receipts:
         say("Its ledger has no imports.")
     for receipt in history.receipts:
         say()
-        say(_receipt_in_words(receipt))
+        say(_receipt_in_words(status, receipt))
     if history.pending:
         say()
     for import_ in history.pending:
@@ -76,10 +119,10 @@ def _print_status(history: History) -> None:
             say(Text.assemble(("wrong: ", "bold red"), printable(str(fault))))
 
 
-def _receipt_in_words(receipt: Receipt) -> Text:
+def _receipt_in_words(status: Status, receipt: Receipt) -> Text:
     name = printable(receipt.export)
     words = Text.assemble((name, "bold"), "  ", (receipt.state, _STYLES[receipt.state]))
-    for about, fact in _facts(receipt):
+    for about, fact in _facts(status, receipt):
         words.append(f"\n  {about:9}", "dim").append(printable(fact))
     return words
 
@@ -99,18 +142,46 @@ _STYLES = {
 }
 
 
-def _facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
+def _facts(status: Status, receipt: Receipt) -> Iterator[tuple[str, str]]:
     counts = ", ".join(f"{getattr(receipt, outcome):,} {outcome}" for outcome in OUTCOMES)
+    work = status.work.get(receipt.id)
     yield "records", f"{receipt.records:,}: {counts}"
-    if not receipt.complete:
-        yield "stopped", f"at record {receipt.next_record:,} of {receipt.records:,}, or running now"
+    if receipt.state == "unfinished":
+        yield _how_far(status, receipt, work)
     yield "revision", receipt.revision
     yield "sha256", f"{receipt.sha256[:12]}…"
-    took = f", {time_span(receipt.took.total_seconds())}" if receipt.took is not None else ""
-    yield "when", f"{receipt.started_at:%Y-%m-%d %H:%M} UTC{took}"
+    yield "when", _when(receipt, work)
     yield "by", receipt.ran_by + (f", release {receipt.release[:12]}" if receipt.release else "")
     if receipt.state == "being reverted":
-        at = f"{receipt.revert_next_record:,} of {receipt.records:,}"
-        yield "reverted", f"up to record {at}, or running now"
+        at = f"up to {_at(receipt.revert_next_record, receipt)}"
+        running = f"running now: {status.holder}" if status.is_running(receipt) else "stopped"
+        yield "reverted", f"{at}, {running}"
+    if receipt.forgotten:
+        yield "forgot", f"the old values of {receipt.forgotten:,} leads"
     if receipt.reverted_at:
         yield "reverted", f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: {receipt.revert_in_words}"
+
+
+def _how_far(status: Status, receipt: Receipt, work: Work | None) -> tuple[str, str]:
+    """Say whether an unfinished import is running, how far it is, and how fast it works."""
+    at, rate = _at(receipt.next_record, receipt), f", {work.rate:,.0f} a second" if work else ""
+    if not status.is_running(receipt):
+        since = f" since {work.last_at:%Y-%m-%d %H:%M} UTC" if work else ""
+        return "stopped", f"at {at}{since}{rate}"
+    left = (receipt.records - receipt.next_record) / work.rate if work else None
+    left_in_words = "" if left is None else f", {time_span(left)} of work left"
+    return "running", f"now, at {at}{rate}{left_in_words}: {status.holder}"
+
+
+def _at(done: int, receipt: Receipt) -> str:
+    return f"record {done:,} of {receipt.records:,} ({_per_cent(done, receipt)} %)"
+
+
+def _when(receipt: Receipt, work: Work | None) -> str:
+    """Say from when to when an import ran, and how long its batches took; a pause is no work."""
+    start, end = (
+        f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+        for moment in (receipt.started_at, receipt.finished_at)
+    )
+    span = f"{start} to {end}" if end and end != start else start
+    return f"{span}, {time_span(work.seconds)} of work" if work else span

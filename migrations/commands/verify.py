@@ -38,6 +38,9 @@ class Checked:
     edited: leads; fields: how many of them in which field; removed: leads that are gone.
     lost: records whose lead the ledger does not know, because they changed nothing, and whose phone
     no lead has any more. missing: columns that the import wrote and the table has no more.
+    forgotten: updated leads whose old values are forgotten, so that a downgrade keeps them.
+    blurred: later imports whose old values are forgotten, so that what they changed counts as
+    edited.
     """
 
     revision: str
@@ -48,6 +51,8 @@ class Checked:
     removed: int = 0
     lost: int = 0
     missing: list[str] = field(default_factory=list)
+    forgotten: int = 0
+    blurred: list[str] = field(default_factory=list)
 
     @property
     def is_as_imported(self) -> bool:
@@ -108,6 +113,7 @@ def verify(connection: Connection, config: Config) -> Verdict:
         receipt = history.receipt_of(declared.revision)
         import_ = declared.as_imported(receipt.sha256) if receipt else declared
         checked = Checked(import_.revision, import_.export)
+        checked.forgotten = receipt.forgotten if receipt else 0
         checked.problems += [str(fault) for fault in wrong if fault.revision == import_.revision]
         if receipt and not checked.problems:
             checked.problems += _compare_sums(connection, receipt)
@@ -125,7 +131,7 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
         "records": receipt.records,
         **outcomes,
         "created_ids": receipt.created,
-        "before_images": receipt.updated,
+        "before_images": receipt.updated - receipt.forgotten,
         "rejects": receipt.rejected,
     }
     wrong = [
@@ -162,6 +168,7 @@ def _compare_export(
             checked.edited, checked.fields = edits.edited, edits.fields
             checked.removed, checked.lost = edits.removed, edits.lost
             checked.missing = list(table.missing)
+            checked.blurred = [other.export for other in later if other.forgotten]
     except ExportRefused as error:
         checked.problems.append(str(error))
 
@@ -193,9 +200,10 @@ def _ok_in_words(checked: Checked) -> Text:
 
 
 def _edits_in_words(checked: Checked) -> str:
+    edits = list(_edits(checked))
     if checked.is_as_imported and not checked.missing:
-        return "No lead was edited or removed since."
-    return " ".join(f"{sentence}." for sentence in _edits(checked))
+        edits.insert(0, "No lead was edited or removed since")
+    return " ".join(f"{sentence}." for sentence in edits)
 
 
 def _edits(checked: Checked) -> Iterator[str]:
@@ -206,9 +214,17 @@ def _edits(checked: Checked) -> Iterator[str]:
         yield f"{_leads_in_words(checked.removed)} removed since"
     if checked.lost:
         yield (
-            f"{_leads_in_words(checked.lost)} that the import left unchanged removed or given "
+            f"{_leads_in_words(checked.lost)} of which the ledger knows nothing removed or given "
             "another phone since"
         )
+    if checked.forgotten:
+        yield (
+            f"The old values of {_leads_in_words(checked.forgotten)} are forgotten: a downgrade "
+            "keeps what the import wrote"
+        )
+    if checked.blurred:
+        exports = " and ".join(checked.blurred)
+        yield f"What {exports} changed counts as edited, because its old values are forgotten"
     if checked.missing:
         yield f"The table has no {', '.join(checked.missing)} any more"
 

@@ -26,7 +26,7 @@ from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["VARIABLES", "connect", "database", "first_connection", "named"]
+__all__ = ["APPLICATION", "VARIABLES", "connect", "database", "first_connection", "named"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,8 +57,11 @@ SESSION_SETTINGS = {
     "idle_session_timeout": "10min",
     "transaction_timeout": "0",
 }
+APPLICATION = "lead-import"
+"""What others see of a session, such as whoever asks for the holder of the deploy lock."""
+
 CONNECT_ARGS: dict[str, Any] = {
-    "application_name": "lead-import",
+    "application_name": APPLICATION,
     # Told at connecting, so that the driver knows it too: a role or a database may have another
     # one.
     "client_encoding": "UTF8",

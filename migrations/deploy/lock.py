@@ -6,26 +6,30 @@ CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wa
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from migrations.deploy.stop import Stop
+from migrations.deploy.connection import APPLICATION
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
 from migrations.importer.session import DEPLOY_LOCK
 
-__all__ = ["take_deploy_lock"]
+__all__ = ["Holder", "find_holder", "take_deploy_lock"]
 
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 """Seconds, at the most, between two tries."""
 
+_NAME = "SELECT set_config('application_name', :name, false)"
 _TRY = "SELECT pg_try_advisory_lock(:key)"
 _HOLDER = """
-    SELECT a.pid, a.application_name, date_trunc('second', a.backend_start) AS since
+    SELECT a.application_name AS name, a.pid AS process, a.backend_start AS since
     FROM pg_catalog.pg_locks AS l
     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -38,19 +42,58 @@ _PROGRESS = """
 """
 
 
-def take_deploy_lock(connection: Connection, seconds: float, stop: Stop) -> None:
+@dataclass(frozen=True)
+class Holder:
+    """Who has the lock: a program, its server process, and since when it is connected.
+
+    since: None if the role may not see it.
+    """
+
+    name: str
+    process: int
+    since: datetime | None
+
+    @property
+    def is_importing(self) -> bool:
+        """Whether it imports or reverts, rather than rehearsing it or doing something else."""
+        return self.name == APPLICATION
+
+    def __str__(self) -> str:
+        name = self.name or "an unnamed program"
+        since = f", connected since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"{name} (server process {self.process}{since})"
+
+
+def find_holder(connection: Connection) -> Holder | None:
+    """Find out who has the deploy lock of this database; None if it is free."""
+    row = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
+    return None if row is None else Holder(**row._mapping)
+
+
+def take_deploy_lock(
+    connection: Connection,
+    seconds: float,
+    stop: Callable[[], str | None],
+    doing: str = "",
+    option: str = " (-x lock-wait)",
+) -> None:
     """Take the lock for as long as the connection lives.
 
-    seconds: how long to wait for another holder; ``stop`` may end the wait earlier.
+    seconds: how long to wait for another holder; ``stop`` may end the wait earlier. doing: what
+    others shall see that it is for, such as "dry run"; "" for an import. option: what sets
+    ``seconds``, for the message.
     Raises ``DatabaseRefused`` when it is over.
     """
+    if doing:
+        connection.execute(text(_NAME), {"name": f"{APPLICATION} {doing}"})
+        connection.commit()
     started, pause = time.monotonic(), SHORTEST_PAUSE
     with Progress("waiting for another deploy", "seconds", at_once=True) as progress:
         while not _try(connection):
             waited = time.monotonic() - started
             progress.at(waited, seconds, partial(_holder_in_words, connection))
             if waited >= seconds or stop():
-                raise _gave_up(connection, seconds, stop)
+                raise _gave_up(connection, stop(), f"{seconds:.0f} s{option}")
             # At random, so that two who wait do not always ask in the same moment.
             time.sleep(random.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -62,29 +105,23 @@ def _try(connection: Connection) -> bool:
     return taken
 
 
-def _gave_up(connection: Connection, seconds: float, stop: Stop) -> DatabaseRefused:
-    reason = stop()
-    why = f"because {reason}" if reason else f"after {seconds:.0f} s (-x lock-wait)"
+def _gave_up(connection: Connection, reason: str | None, waited: str) -> DatabaseRefused:
+    why = f"because {reason}" if reason else f"after {waited}"
     return DatabaseRefused(
         f"Another deploy holds the deploy lock: {_holder_in_words(connection)}. Gave up {why}. "
-        "Nothing was written. Deploy again when it is through."
+        "Nothing was written. Try again when it is through."
     )
 
 
 def _holder_in_words(connection: Connection) -> str:
-    holder = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
-    if holder is None:
-        connection.rollback()
-        return "it has just ended"
-    progress = _progress(connection)
+    holder = find_holder(connection)
+    progress = _progress(connection) if holder else None
     connection.rollback()
-    name = holder.application_name or "an unnamed program"
-    # Of another role's session not everybody may see since when it is there.
-    since = f", connected since {holder.since:%Y-%m-%d %H:%M:%S} UTC" if holder.since else ""
-    said = f"{name} (server process {holder.pid}{since})"
+    if holder is None:
+        return "it has just ended"
     if progress is None:
-        return said
-    return f"{said}, {progress.export} at record {progress.next_record} of {progress.records}"
+        return str(holder)
+    return f"{holder}, {progress.export} at record {progress.next_record} of {progress.records}"
 
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:

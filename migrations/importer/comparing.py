@@ -56,14 +56,15 @@ def compare_leads(
     create_stage(server, table)
     server.execute(statement("create_verify"))
     server.execute("SET default_transaction_read_only = on")
-    _stage(server, table, export)
+    _stage(server, table, export, receipt)
     _compare(server, table, export, receipt, later)
     return _count(server)
 
 
-def _stage(server: Server, table: LeadsTable, export: Export) -> None:
+def _stage(server: Server, table: LeadsTable, export: Export, receipt: Receipt) -> None:
     stage_export(server, table, export, lambda: None)
     convert(server, table)
+    server.execute(statement("verify_rejected"), **{"import": receipt.id})
     leave_out_rejected(server)
     fold_repeats(server, table)
 

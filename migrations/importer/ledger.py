@@ -7,6 +7,7 @@ Each lead that an import wrote is in one class when the import has been reverted
   others are restored; or a created lead that is not as the import made it.
 - **removed**: created by the import, and removed.
 - **referenced**: created by the import and as it made it, but a row of some table refers to it.
+- **unrestored**: updated by the import, and its before-image is forgotten.
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
@@ -31,7 +32,9 @@ __all__ = [
     "REVERT_OUTCOMES",
     "Receipt",
     "State",
+    "Work",
     "all_receipts",
+    "all_work",
     "check_not_half_reverted",
     "check_receipt",
     "check_same_revert",
@@ -45,7 +48,7 @@ __all__ = [
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
 """What becomes of a record; the five counts add up to the records."""
 
-REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced")
+REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced", "unrestored")
 """What becomes of a lead in a revert."""
 
 KNOWN_BY = ("revision", "export", "sha256", "declaration", "next_record", "reverted_at")
@@ -56,7 +59,10 @@ State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What an import left in the ledger; the fields are the columns of ``lead_imports``."""
+    """What an import left in the ledger; the fields are the columns of ``lead_imports``.
+
+    forgotten: before-images that are gone; unrestored: those that were when it was reverted.
+    """
 
     id: int
     revision: str
@@ -83,6 +89,8 @@ class Receipt:
     referenced: int
     remove_created: bool | None
     reverted_at: datetime | None
+    forgotten: int = 0
+    unrestored: int = 0
 
     @property
     def complete(self) -> bool:
@@ -116,7 +124,9 @@ class Receipt:
         if self.remove_created:
             counts += [f"{self.removed} removed", f"{self.referenced} kept because referenced"]
             written += self.created
-        gone = written - self.restored - self.kept - self.removed - self.referenced
+        if self.unrestored:
+            counts.append(f"{self.unrestored} kept because their old values are forgotten")
+        gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
             counts.append(f"{gone} deleted by people before")
         rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
@@ -141,6 +151,24 @@ class Receipt:
         if self.shared:
             told += f" {self.shared} phones belong to several leads: the oldest was taken."
         return told
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an import has done so far.
+
+    records: how many went through its batches; seconds: that the batches took, without the time
+    between them; last_at: when the last one ended.
+    """
+
+    records: int
+    seconds: float
+    last_at: datetime
+
+    @property
+    def rate(self) -> float:
+        """Records a second."""
+        return self.records / max(self.seconds, 1e-6)
 
 
 def start_import(session: Session, pinned: Mapping[str, object], options: Options) -> None:
@@ -168,6 +196,14 @@ def all_receipts(connection: Connection) -> list[Receipt]:
     if not has_ledger(connection):
         return []
     return [_receipt(row) for row in connection.execute(_receipts("true ORDER BY id"))]
+
+
+def all_work(connection: Connection) -> dict[int, Work]:
+    """Return what each import has done, by its id; those without a batch are left out."""
+    return {
+        row.import_id: Work(int(row.records), row.seconds, row.last_at)
+        for row in connection.execute(text(statement("sum_work")))
+    }
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:

@@ -20,8 +20,18 @@ read them. Strings with a backslash are E'…': they mean the same whatever the 
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
-__all__ = ["KEY_FUNCTION", "SEPARATORS", "TRUNK_ZERO", "are_phones"]
+__all__ = [
+    "BRITISH_DIGITS",
+    "KEY_FUNCTION",
+    "Spelled",
+    "are_phones",
+    "key_of",
+    "read_spelling",
+    "with_extension",
+    "without_decimal",
+]
 
 KEY_FUNCTION = "lead_phone_key_v1"
 
@@ -55,6 +65,14 @@ _PHONES = re.compile(
 )
 
 
+_TEL_HERE = re.compile(r"tel:", re.IGNORECASE)
+_EXTENSION = re.compile(r"(?<=[0-9])(?:;?ext(?:n|ension)?[:=]?|[x#])([0-9]{1,7})$", re.IGNORECASE)
+_DECIMAL = re.compile(r"\s*[0-9]{9,}(\.0)\s*")
+
+BRITISH_DIGITS = 10
+"""Of a national number, without its 0."""
+
+
 def are_phones(texts: Sequence[str]) -> bool:
     """Whether each of some texts is one phone number: whether ``lead_phone_key_v1`` has a key for
     it.
@@ -72,3 +90,68 @@ def are_phones(texts: Sequence[str]) -> bool:
         numbers = TRUNK_ZERO.sub(r"\1", numbers)
     numbers = numbers.replace("(", "").replace(")", "")
     return _PHONES.fullmatch(numbers + "\0") is not None
+
+
+def key_of(text: str) -> str:
+    """The key that ``lead_phone_key_v1`` gives to a text that is a phone."""
+    phone = read_spelling(without_decimal(text))
+    return with_extension(phone.key, "x", phone.extension)
+
+
+class Spelled(NamedTuple):
+    """What a spelling says.
+
+    key: the digits of its key, without the extension. places: where in the text the digits stand
+    that are its own: of a British number the national ones, of others all of the key. zero: where
+    the bracketed zero stands that does not count; -1 if there is none. is_bare: it begins with
+    national digits, without any prefix.
+    """
+
+    key: str
+    extension: str
+    places: list[int]
+    zero: int
+    is_bare: bool
+
+
+def with_extension(number: str, sign: str, extension: str) -> str:
+    """A number with the extension behind it, if there is one."""
+    return f"{number}{sign}{extension}" if extension else number
+
+
+def without_decimal(text: str) -> str:
+    """A number that a spreadsheet turned into a decimal is that number."""
+    decimal = _DECIMAL.fullmatch(text)
+    return text[: decimal.start(1)] + text[decimal.end(1) :] if decimal else text
+
+
+def read_spelling(text: str) -> Spelled:
+    """Read what a text says that is a phone."""
+    places = [place for place, mark in enumerate(text) if not SEPARATORS.match(mark)]
+    if _TEL_HERE.match(_at(text, places)):
+        del places[:4]
+    zero = -1
+    if bracketed := TRUNK_ZERO.match(_at(text, places)):
+        zero = places[bracketed.end(1) + 1]
+        del places[bracketed.end(1) : bracketed.end()]
+    places = [place for place in places if text[place] not in "()"]
+    extension = _EXTENSION.search(_at(text, places))
+    if extension:
+        del places[extension.start() :]
+    key, is_bare = _key(_at(text, places))
+    own = len(key.removeprefix("44"))
+    return Spelled(key, extension[1] if extension else "", places[-own:], zero, is_bare)
+
+
+def _key(number: str) -> tuple[str, bool]:
+    """The key of a number without separators and extension; whether it has no prefix at all."""
+    if number.startswith("0") and not number.startswith("00"):
+        return f"44{number[1:]}", False
+    if len(number) == BRITISH_DIGITS and number[0] not in "+0":
+        return f"44{number}", True
+    key = number.removeprefix("+").removeprefix("00")
+    return f"44{key[3:]}" if key.startswith("440") else key, False
+
+
+def _at(text: str, places: list[int]) -> str:
+    return "".join(text[place] for place in places)

@@ -7,12 +7,14 @@ file.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import astuple
 
+from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, Problem, Stopped
-from migrations.importer.export.reading import Export
+from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
 from migrations.importer.record import as_text
@@ -21,6 +23,7 @@ from migrations.importer.sql import statement
 from migrations.importer.table import Column, LeadsTable
 
 __all__ = [
+    "Checked",
     "convert",
     "copy_export",
     "create_stage",
@@ -30,6 +33,20 @@ __all__ = [
     "refuse_rejected",
     "stage_export",
 ]
+
+
+class Checked(Protocol):
+    """What is staged: an export, or some records of one."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @property
+    def rejected(self) -> list[Problem]:
+        """What is wrong with records that are left out."""
+
+    def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
+        """Its records, as they are checked."""
 
 
 def create_stage(session: Session, table: LeadsTable) -> None:
@@ -51,7 +68,7 @@ def drop_stage(session: Session) -> None:
 
 
 def stage_export(
-    session: Session, table: LeadsTable, export: Export, why_stop: Callable[[], str | None]
+    session: Session, table: LeadsTable, export: Checked, why_stop: Callable[[], str | None]
 ) -> None:
     """Check an export while it goes to the server.
 
@@ -72,7 +89,7 @@ def stage_export(
 def copy_export(
     session: Session,
     table: LeadsTable,
-    export: Export,
+    export: Checked,
     why_stop: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Send an export's records, and what is wrong with those that are rejected."""
@@ -128,7 +145,7 @@ def _look_up(column: Column) -> str:
     return quoted(f"lead_import_look_up_{column.field.name}")
 
 
-def _rows(export: Export, why_stop: Callable[[], str | None]) -> Iterator[bytes]:
+def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes]:
     with Progress(f"checking {export.name}", "MB") as progress:
         pieces = export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6))
         for positions, records in pieces:

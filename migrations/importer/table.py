@@ -185,8 +185,12 @@ class Column:
         """
         if self.found.nullable:
             return self.staged
-        is_word = isinstance(self.target, Values | Lookup) or not self.found.is_text
-        return f"coalesce({self.staged}, {f'l.{self.name}' if is_word else literal('')})"
+        return f"coalesce({self.staged}, {literal('') if self.may_be_empty else f'l.{self.name}'})"
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether an empty text can stand for a blank."""
+        return self.found.is_text and not isinstance(self.target, Values | Lookup)
 
     def compared(self, value: str) -> str:
         """Return a value as it is compared: texts by their bytes, whatever their collation says."""
@@ -252,6 +256,12 @@ class LeadsTable:
     def phone(self) -> str:
         """The column of the phone as an identifier."""
         return quoted(columns_of(self.leads.targets["phone"])[0])
+
+    @cached_property
+    def lead_number(self) -> str | None:
+        """The column of the lead's number as an identifier; None if there is none."""
+        numbered = [column for column in self.columns if column.field.name == "lead_number"]
+        return numbered[0].name if numbered else None
 
     @cached_property
     def phone_is_e164(self) -> bool:
@@ -366,6 +376,17 @@ class LeadsTable:
             f"CASE\n            WHEN {self.differs(alike)}\n            THEN {column.cleared}"
             f"\n            ELSE l.{column.name}\n        END"
         )
+
+    def left(self, column: Column, old: str) -> str:
+        """SQL for the text that a record leaves in a column of a lead, where it held ``old``."""
+        staged = f"CAST({column.staged} AS text)"
+        if self.keeps_blanks and column.part is not None:
+            return f"CASE WHEN {column.raw} IS NULL THEN {old} ELSE {staged} END"
+        if self.keeps_blanks:
+            return f"coalesce({staged}, {old})"
+        if column.found.nullable:
+            return staged
+        return f"coalesce({staged}, {literal('') if column.may_be_empty else old})"
 
     def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
         """SQL that tells whether a record changes a lead, in any of some columns."""

@@ -22,7 +22,8 @@
         revert(IMPORT, op.get_context())
 
 Frozen: the same export and the same leads before give the same leads after, for ever. What lies
-behind this door may be rewritten as long as that holds; a rule that must change gets a ``v2``.
+behind this door may be rewritten as long as that holds; a rule that must change gets a ``v2``. Only
+people who were erased on request (``erased.py``) stay away from then on.
 """
 
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ from migrations.importer.declaration import (
     Timestamp,
     Values,
 )
+from migrations.importer.erased import WithoutErased, read_erased
 from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
 from migrations.importer.ledger import (
@@ -79,6 +81,7 @@ from migrations.importer.schema.tables import Table, create_tables, drop_tables
 from migrations.importer.session import DEPLOY_LOCK, Script, Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
+    Checked,
     convert,
     copy_export,
     create_stage,
@@ -213,12 +216,15 @@ def apply(import_: Import, context: RevisionContext) -> None:
 
     Raises ``ImportStopped``; the batches that are in stay in.
     """
-    import_ = import_.of(options_of(context).people)
+    people = options_of(context).people
+    import_ = import_.of(people)
+    erased = read_erased(DATA) if people == "real" else None
     with import_.open() as export:
+        source = WithoutErased(export, erased) if erased else export
         if context.as_sql:
-            _write_script(import_, export, context)
+            _write_script(import_, export, source, context)
             return
-        with _staged(import_, export, context, is_revert=False) as (session, table):
+        with _staged(import_, source, context, is_revert=False) as (session, table):
             connection, options = connection_of(context), options_of(context)
             receipt = find_receipt(connection, import_.revision)
             find_misfits(session, table, receipt.next_record if receipt else 0)
@@ -309,7 +315,7 @@ def _as_imported(import_: Import, connection: Connection) -> Import:
 
 @contextmanager
 def _staged(
-    import_: Import, export: Export, context: RevisionContext, *, is_revert: bool
+    import_: Import, source: Checked, context: RevisionContext, *, is_revert: bool
 ) -> Iterator[tuple[Server, LeadsTable]]:
     """The export on the server, checked, and converted for the table as it is there."""
     connection, options = connection_of(context), options_of(context)
@@ -325,7 +331,7 @@ def _staged(
         if not is_revert:
             session.execute(statement("apply_batch", table=table))
         with session.read_only() if options.reads else nullcontext():
-            stage_export(session, table, export, options.why_stop)
+            stage_export(session, table, source, options.why_stop)
             convert(session, table)
             if options.reads:
                 copy_leads(session, table)
@@ -349,7 +355,9 @@ def _checked(
     return table
 
 
-def _write_script(import_: Import, export: Export, context: RevisionContext) -> None:
+def _write_script(
+    import_: Import, export: Export, source: Checked, context: RevisionContext
+) -> None:
     """Write the import as part of a script that psql can run."""
     export.check()  # before a line of it is written
     context.output_buffer.write(
@@ -362,7 +370,7 @@ def _write_script(import_: Import, export: Export, context: RevisionContext) -> 
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
     create_stage(script, table)
     script.execute(statement("apply_batch", table=table))
-    copy_export(script, table, export)
+    copy_export(script, table, source)
     convert(script, table)
     fold_repeats(script, table)
     start_import(script, import_.pinned, options)

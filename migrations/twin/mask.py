@@ -4,23 +4,16 @@ It lies in ``data/mask.key.age``, sealed for those who can open the exports, and
 first twin.
 """
 
-import hashlib
 import io
 import os
 import secrets
-from functools import lru_cache
 from math import isqrt
 from pathlib import Path
 
-from migrations.importer.errors import CannotUnseal
-from migrations.importer.export.reading import open_content
+from migrations.importer.mask_key import LENGTH, MASK_KEY, keyed_digest, read_mask_key
 from migrations.recipients import partial, read_recipients, seal, written_beside
 
-__all__ = ["MASK_KEY", "Mask", "read_mask"]
-
-MASK_KEY = "mask.key.age"
-LENGTH = 32
-"""Bytes of the secret."""
+__all__ = ["Mask", "read_mask", "read_or_make_mask_key"]
 
 ROUNDS = 8
 """Four would do by Luby and Rackoff (1988) against somebody who may choose every value."""
@@ -34,9 +27,7 @@ class Mask:
 
     def digest(self, field: str, value: str) -> bytes:
         """32 bytes that nobody can tell from chance without the secret."""
-        named = _person(field)
-        text = value.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, key=self._secret, person=named, digest_size=32).digest()
+        return keyed_digest(self._secret, field, value)
 
     def number(self, field: str, value: str, below: int) -> int:
         """A number from 0 to ``below``, excluded; two values may have the same."""
@@ -61,38 +52,19 @@ class Mask:
         return left * side + right
 
 
-@lru_cache
-def _person(field: str) -> bytes:
-    """BLAKE2 takes 16 bytes that keep one use of a key apart from another."""
-    return hashlib.blake2b(field.encode(), digest_size=16).digest()
-
-
 def read_mask(folder: Path) -> Mask:
     """Open the secret of a folder, or make it. Raises ``CannotUnseal`` and ``CannotSeal``."""
+    return Mask(read_or_make_mask_key(folder))
+
+
+def read_or_make_mask_key(folder: Path) -> bytes:
+    """The secret alone. Raises ``CannotUnseal`` and ``CannotSeal``."""
     path = folder / MASK_KEY
-    if not path.exists():
-        return _new_mask(path)
-    with open_content(path) as content:
-        text = content.read(4 * LENGTH)
-    try:
-        return Mask(_secret(text))
-    except ValueError:
-        raise CannotUnseal(
-            path.name, f"{path.name} holds no mask key", "Take it from git again."
-        ) from None
-
-
-def _secret(text: bytes) -> bytes:
-    secret = bytes.fromhex(text.decode("ascii"))
-    if len(secret) != LENGTH:
-        raise ValueError("of another length")
-    return secret
-
-
-def _new_mask(path: Path) -> Mask:
+    if path.exists():
+        return read_mask_key(folder)
     secret = secrets.token_bytes(LENGTH)
-    recipients = read_recipients(path.parent)
+    recipients = read_recipients(folder)
     with written_beside(path) as sealed:
         seal(io.BytesIO(f"{secret.hex()}\n".encode()), sealed, recipients)
     os.replace(partial(path), path)
-    return Mask(secret)
+    return secret

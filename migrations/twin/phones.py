@@ -19,57 +19,38 @@ holds the two together.
 """
 
 import re
-from typing import NamedTuple
 
-from migrations.importer.phone import SEPARATORS, TRUNK_ZERO
+from migrations.importer.phone import (
+    BRITISH_DIGITS,
+    Spelled,
+    key_of,
+    read_spelling,
+    with_extension,
+    without_decimal,
+)
 from migrations.twin.mask import Mask
 
-__all__ = ["is_invented", "key_of", "masked_phone"]
+__all__ = ["is_invented", "masked_phone"]
 
 LONGEST = 40
 """Characters of a phone in an export."""
 
-BRITISH_DIGITS, FOREIGN_DIGITS, HASHED_DIGITS = 10, 12, 13
+FOREIGN_DIGITS, HASHED_DIGITS = 12, 13
 
-_TEL = re.compile(r"tel:", re.IGNORECASE)
-_EXTENSION = re.compile(r"(?<=[0-9])(?:;?ext(?:n|ension)?[:=]?|[x#])([0-9]{1,7})$", re.IGNORECASE)
-_DECIMAL = re.compile(r"\s*[0-9]{9,}(\.0)\s*")
 _INVENTED = re.compile(r"(?:444[0-9]{10}|999[0-9]{12}|89[0-9]{13})(?:x[0-9]{1,7})?")
-
-
-class _Phone(NamedTuple):
-    """What a spelling says.
-
-    key: the digits of its key, without the extension. places: where in the text the digits stand
-    that are its own: of a British number the national ones, of others all of the key. zero: where
-    the bracketed zero stands that does not count; -1 if there is none. is_bare: it begins with
-    national digits, without any prefix.
-    """
-
-    key: str
-    extension: str
-    places: list[int]
-    zero: int
-    is_bare: bool
 
 
 def masked_phone(mask: Mask, text: str) -> str:
     """An invented phone in the same spelling; equal keys get equal ones, others others."""
-    text = _without_decimal(text)
-    phone = _read(text)
+    text = without_decimal(text)
+    phone = read_spelling(text)
     key = _masked_key(mask, phone.key)
     spelled = _spelled_as(text, phone, key)
-    wanted = _with_extension(key, "x", phone.extension)
+    wanted = with_extension(key, "x", phone.extension)
     # An odd spelling may say something else with other digits, or have no room for them.
     if len(spelled) <= LONGEST and key_of(spelled) == wanted:
         return spelled
-    return _with_extension(f"+{key}", " x", phone.extension)
-
-
-def key_of(text: str) -> str:
-    """The key that ``lead_phone_key_v1`` gives to a text that is a phone."""
-    phone = _read(_without_decimal(text))
-    return _with_extension(phone.key, "x", phone.extension)
+    return with_extension(f"+{key}", " x", phone.extension)
 
 
 def is_invented(text: str) -> bool:
@@ -88,7 +69,7 @@ def _masked_key(mask: Mask, key: str) -> str:
     return f"89{mask.number('phone', key, 10**HASHED_DIGITS):0{HASHED_DIGITS}d}"
 
 
-def _spelled_as(text: str, phone: _Phone, key: str) -> str:
+def _spelled_as(text: str, phone: Spelled, key: str) -> str:
     """A text with another key's digits; what is more of them stands behind the last one."""
     is_british = phone.key.startswith("44")
     digits = key.removeprefix("44") if is_british else key
@@ -101,44 +82,3 @@ def _spelled_as(text: str, phone: _Phone, key: str) -> str:
     if phone.is_bare:
         characters[phone.places[0]] = "[0]" + characters[phone.places[0]]
     return "".join(characters)
-
-
-def _with_extension(number: str, sign: str, extension: str) -> str:
-    return f"{number}{sign}{extension}" if extension else number
-
-
-def _without_decimal(text: str) -> str:
-    """A number that a spreadsheet turned into a decimal is that number."""
-    decimal = _DECIMAL.fullmatch(text)
-    return text[: decimal.start(1)] + text[decimal.end(1) :] if decimal else text
-
-
-def _read(text: str) -> _Phone:
-    places = [place for place, mark in enumerate(text) if not SEPARATORS.match(mark)]
-    if _TEL.match(_at(text, places)):
-        del places[:4]
-    zero = -1
-    if bracketed := TRUNK_ZERO.match(_at(text, places)):
-        zero = places[bracketed.end(1) + 1]
-        del places[bracketed.end(1) : bracketed.end()]
-    places = [place for place in places if text[place] not in "()"]
-    extension = _EXTENSION.search(_at(text, places))
-    if extension:
-        del places[extension.start() :]
-    key, is_bare = _key(_at(text, places))
-    own = len(key.removeprefix("44"))
-    return _Phone(key, extension[1] if extension else "", places[-own:], zero, is_bare)
-
-
-def _key(number: str) -> tuple[str, bool]:
-    """The key of a number without separators and extension; whether it has no prefix at all."""
-    if number.startswith("0") and not number.startswith("00"):
-        return f"44{number[1:]}", False
-    if len(number) == BRITISH_DIGITS and number[0] not in "+0":
-        return f"44{number}", True
-    key = number.removeprefix("+").removeprefix("00")
-    return f"44{key[3:]}" if key.startswith("440") else key, False
-
-
-def _at(text: str, places: list[int]) -> str:
-    return "".join(text[place] for place in places)

@@ -13,9 +13,10 @@ import msgspec
 from migrations.importer.declaration import Field, Leads
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import Export, open_export
+from migrations.importer.phone import key_of
 from migrations.recipients import partial, written_beside
 from migrations.twin.mask import Mask
-from migrations.twin.phones import is_invented, key_of
+from migrations.twin.phones import is_invented
 from migrations.twin.values import kept_fields, masked_record
 
 __all__ = ["CannotMask", "Twin", "write_twin"]

@@ -37,6 +37,8 @@ TABLES = (
         referenced=COUNT,
         remove_created="boolean",
         reverted_at="timestamptz",
+        forgotten=COUNT,
+        unrestored=COUNT,
     ),
     Table(
         "lead_import_batches",
@@ -52,6 +54,8 @@ TABLES = (
         created_ids="text[] NOT NULL",
         created_records="integer[] NOT NULL",
         added_by="bigint NOT NULL",
+        started_at="timestamptz NOT NULL DEFAULT now()",
+        finished_at="timestamptz NOT NULL DEFAULT clock_timestamp()",
     ),
     # field: "" where the whole record is meant. No value of a record is kept.
     Table(

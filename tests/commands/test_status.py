@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from alembic.util import CommandError
@@ -11,10 +13,13 @@ from sqlalchemy import URL
 
 from migrations.__main__ import main
 from migrations.deploy import connection
+from migrations.deploy.connection import connect
+from migrations.deploy.lock import take_deploy_lock
+from migrations.deploy.stop import Stop
 from migrations.importer.progress import time_span
 from tests.support.bundled import IMPORT, ROOT
-from tests.support.database import run, shown
-from tests.support.upgrades import alembic, downgrade, upgrade
+from tests.support.database import run, shown, wait_until, wait_until_alone
+from tests.support.upgrades import alembic, downgrade, start_alembic, upgrade
 
 EXPORT = "production_leads_export.json"
 
@@ -34,6 +39,14 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(["status"]) == 0
     return capsys.readouterr().out
+
+
+def as_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What ``status --json`` prints."""
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    seen: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return seen
 
 
 def test_a_receipt_says_what_was_imported(
@@ -75,14 +88,71 @@ def test_machines_get_all_of_it(imported: URL, capsys: pytest.CaptureFixture[str
     assert "T" in receipt["started_at"]
 
 
-def test_an_unfinished_import_says_where_it_stopped(
+def test_an_import_that_has_stopped_says_where_and_since_when(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And that it may be running."""
+    """And how fast it was; nobody holds the deploy lock."""
     run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
+    run(
+        imported,
+        "UPDATE lead_import_batches SET next_record = 100, started_at = '2026-09-01 09:00:00+00', "
+        "finished_at = '2026-09-01 09:00:04+00'",
+    )
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} unfinished" in words
-    assert "stopped at record 100 of 217, or running now" in words
+    assert "stopped at record 100 of 217 (46 %) since 2026-09-01 09:00 UTC, 25 a second" in words
+    [receipt] = as_json(capsys)["imports"]
+    assert (receipt["running"], receipt["per_cent"]) == (False, 46)
+    assert (receipt["records_a_second"], receipt["seconds_left"]) == (25, 117 / 25)
+
+
+def test_an_import_that_is_running_says_who_and_how_far(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever holds the deploy lock, since when, per cent, rate and time left; stopped once it has
+    ended."""
+    monkeypatch.setenv("DATABASE_URL", shown(crm))
+    x = ("-x", "batch-size=20", "-x", "pause=2000")
+    importing = start_alembic(crm, *x, "upgrade", "head")
+    try:
+        wait_until(crm, "SELECT count(*) = 1 FROM lead_imports WHERE next_record > 0")
+        words, seen = " ".join(told(capsys).split()), as_json(capsys)
+    finally:
+        importing.kill()
+        importing.communicate()
+    expected = (
+        r"running now, at record \d+ of 217 \(\d+ %\), [\d,]+ a second, [\w. ]+ of work left: "
+    )
+    assert re.search(rf"{expected}lead-import \(server process \d+, connected since 20", words)
+    assert seen["deploy_lock"]["name"] == "lead-import"
+    assert seen["imports"][0]["running"]
+    wait_until_alone(crm)
+    assert "stopped  at record" in told(capsys)
+    assert as_json(capsys)["deploy_lock"] is None
+
+
+def test_whoever_only_rehearses_is_no_import_that_runs(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run holds the deploy lock too, and says what for."""
+    run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
+    with connect(imported) as connection:
+        take_deploy_lock(connection, 0, Stop(60), "dry run")
+        assert "stopped  at record 100" in told(capsys)
+        seen = as_json(capsys)
+    assert seen["deploy_lock"]["name"] == "lead-import dry run"
+    assert not seen["imports"][0]["running"]
+
+
+def test_a_pause_is_no_working_time(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stopped, and resumed two days later: the batches tell how long it worked."""
+    run(imported, "UPDATE lead_imports SET started_at = finished_at - interval '2 days'")
+    run(imported, "UPDATE lead_import_batches SET started_at = finished_at - interval '7 seconds'")
+    words = " ".join(told(capsys).split())
+    assert re.search(r"when \S+ \S+ UTC to \S+ \S+ UTC, 7 s of work", words)
+    [receipt] = as_json(capsys)["imports"]
+    assert (receipt["seconds"], receipt["worked_seconds"]) == (2 * 86_400, 7)
+    assert receipt["records_a_second"] == 217 / 7
 
 
 def test_a_reverted_import_stays_with_what_was_taken_back(
@@ -101,7 +171,7 @@ def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFix
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
-    assert "up to record 50 of 217" in words
+    assert "up to record 50 of 217 (23 %), stopped" in words
     wrong = (
         f"{EXPORT}: its downgrade has come to record 50 of 217 only. Finish it, then import "
         "again: 'alembic downgrade -1', then 'alembic upgrade head'."

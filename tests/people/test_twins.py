@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, NullPool, create_engine
 
 from migrations.crm import LEADS
+from migrations.importer.phone import key_of
 from migrations.twin.mask import Mask
-from migrations.twin.phones import is_invented, key_of, masked_phone
+from migrations.twin.phones import is_invented, masked_phone
 from migrations.twin.values import kept_fields, masked_record
 from migrations.twin.writing import write_twin
 from tests.conftest import NewDatabase, Template, build_crm

@@ -282,14 +282,16 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
     dry_run = start_alembic(
         crm_with_leads, "-x", "dry-run", "-x", "batch-size=20", "upgrade", "head"
     )
-    importing = "application_name = 'lead-import' AND query LIKE '%lead_import_apply_batch%'"
+    importing = (
+        "application_name = 'lead-import dry run' AND query LIKE '%lead_import_apply_batch%'"
+    )
     wait_until(crm_with_leads, f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {importing}")
     time.sleep(0.5)
     dry_run.send_signal(signal.SIGKILL)
     dry_run.communicate()
     wait_until(
         crm_with_leads,
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import'",
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'lead-import dry run'",
     )
     assert dump(crm_with_leads) == before
     assert value(crm_with_leads, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0

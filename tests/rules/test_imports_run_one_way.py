@@ -18,6 +18,7 @@ WINGS = ("deploy", "preview", "commands")
 WALLS = {
     "deploy": ("preview", "commands", "history", "env", "__main__"),
     "preview": ("commands", "env", "__main__"),
+    "tracing": ("deploy", "preview", "commands", "env", "__main__"),
     "commands": ("env", "__main__"),
     "env.py": ("commands", "__main__"),
     "history.py": (*WINGS, "env", "__main__"),

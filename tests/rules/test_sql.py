@@ -76,6 +76,8 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "table": "sales.customers",
         },
         "compare": {"kind": "updated"},
+        "find_lead": {"by": "number", "cast": "", "most": 10},
+        "trace_wrote": {"kind": "updated"},
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},
         "find_index": {"name": "'leads_phone_key_v1'"},

@@ -19,8 +19,9 @@ from migrations.crm import LEADS
 from migrations.importer.declaration import Field, Kind, Leads, Lookup, New, Text, Values
 from migrations.importer.errors import ExportRefused
 from migrations.importer.export.reading import open_export
+from migrations.importer.phone import key_of
 from migrations.twin.mask import Mask
-from migrations.twin.phones import is_invented, key_of, masked_phone
+from migrations.twin.phones import is_invented, masked_phone
 from migrations.twin.values import kept_fields, masked_record
 from migrations.twin.words import BIRDS, COLOURS, FILLERS
 from migrations.twin.writing import CannotMask, write_twin

@@ -25,7 +25,7 @@ __all__ = [
 def deploy_lock_taken() -> None:
     """Two deploys work at once."""
 
-    def take_nothing(connection: Connection, seconds: float, stop: object) -> None:
+    def take_nothing(connection: Connection, *_: object, **__: object) -> None:
         connection.rollback()  # as it does after each look at the lock
 
     lock.take_deploy_lock = take_nothing

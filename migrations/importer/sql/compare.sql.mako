@@ -12,13 +12,8 @@
     def wrote(column):
         if kind == "created":
             return f"CAST({column.for_new} AS text)"
-        staged = f"CAST({column.staged} AS text)"
-        kept = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
-        if not table.keeps_blanks:
-            return f"CAST({column.cleared} AS text)"
-        if column.part is not None:
-            return f"CASE WHEN {column.raw} IS NULL THEN {kept} ELSE {staged} END"
-        return f"coalesce({staged}, {kept})"
+        held = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
+        return table.left(column, held)
 
     def told(columns, value):
         values = [value(column) for column in columns]

@@ -1,13 +1,16 @@
-## The fields of a lead as texts, cut off where they are too long to be shown.
+## The fields of a lead as texts.
+## longest: characters, after which they are cut off; None if all of it is shown.
 
-<%def name="fields(table, columns, value, longest)">\
+<%def name="fields(table, columns, value, longest=None)">\
 json_build_object(
 % for group in table.by_field(columns):
 <%
     values = [value(column) for column in group]
-    told = values[0] if len(values) == 1 else "concat_ws(' ', " + ", ".join(values) + ")"
+    words = ",\n                ".join(f"nullif({value}, '')" for value in values)
+    told = values[0] if len(values) == 1 else f"concat_ws(' ', {words})"
+    told = f"left({told}, {longest + 1})" if longest else told
 %>\
-            ${literal(group[0].field.name)}, left(${told}, ${longest + 1})${"" if loop.last else ","}
+            ${literal(group[0].field.name)}, ${told}${"" if loop.last else ","}
 % endfor
         )\
 </%def>

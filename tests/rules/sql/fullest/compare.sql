@@ -11,14 +11,14 @@ SELECT
                     nullif(CASE WHEN later.lead_id IS NULL THEN CAST(l.last_name AS text)
                     ELSE later.old_values[2] END, ''))
                     IS DISTINCT FROM concat_ws(' ',
-                    nullif(CAST(coalesce(s.written_full_name_1, '') AS text), ''),
-                    nullif(CAST(coalesce(s.written_full_name_2, '') AS text), ''))
+                    nullif(coalesce(CAST(s.written_full_name_1 AS text), ''), ''),
+                    nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), ''))
                 THEN 'full_name'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.phone_number AS text)
                     ELSE later.old_values[3] END
-                    IS DISTINCT FROM CAST(coalesce(s.written_phone, '') AS text)
+                    IS DISTINCT FROM coalesce(CAST(s.written_phone AS text), '')
                 THEN 'phone'
             END,
             CASE
@@ -30,13 +30,13 @@ SELECT
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
                     ELSE later.old_values[5] END
-                    IS DISTINCT FROM CAST(coalesce(s.written_status, l.stage) AS text)
+                    IS DISTINCT FROM coalesce(CAST(s.written_status AS text), i.old_values[5])
                 THEN 'status'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
                     ELSE later.old_values[6] END
-                    IS DISTINCT FROM CAST(coalesce(s.written_assigned_agent, l.owner) AS text)
+                    IS DISTINCT FROM coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6])
                 THEN 'assigned_agent'
             END,
             CASE

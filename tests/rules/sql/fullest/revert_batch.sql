@@ -314,6 +314,7 @@ GROUP BY pg_constraint.oid, conrelid
         END,
         removed = removed + _removed,
         referenced = referenced + _referenced,
+        unrestored = CASE WHEN _end = records THEN forgotten ELSE 0 END,
         reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 

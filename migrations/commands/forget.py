@@ -1,0 +1,182 @@
+"""``forget``: take old values out of the ledger, and keep a person out of later imports."""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from migrations.commands.project import alembic_config, reading
+from migrations.deploy.lock import take_deploy_lock
+from migrations.erasing import list_erased
+from migrations.history import History, read_history
+from migrations.importer.erased import ERASED
+from migrations.importer.errors import ImportStopped
+from migrations.importer.forgetting import find_forgettable, forget_batches, forget_lead
+from migrations.importer.ledger import has_ledger
+from migrations.importer.mask_key import MASK_KEY
+from migrations.importer.phone import are_phones
+from migrations.importer.progress import Progress
+from migrations.importer.session import Server
+from migrations.importer.v1 import DATA
+from migrations.tracing.finding import create_trace, find_lead
+from migrations.tracing.reading import Known, import_of, read_known, table_of_leads
+
+__all__ = ["CannotForget", "add_arguments", "run"]
+
+LOCK_WAIT = 10.0
+"""Seconds."""
+
+_DAYS = re.compile(r"([0-9]{1,5})d")
+
+WHERE_IT_STAYS = (
+    "Freed rows lie on the server's disk until VACUUM, and in its write-ahead log and backups for "
+    "their time."
+)
+
+
+class CannotForget(ImportStopped):
+    """Something is in the way; nothing was forgotten."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what ``forget`` understands to its parser."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--older-than",
+        type=_days,
+        metavar="90d",
+        help="of imports that are complete, or reverted, for so many days",
+    )
+    which.add_argument(
+        "--lead",
+        metavar="ID",
+        help="of one lead in all imports, and list its phone in data/erased.txt",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go; change nothing")
+
+
+def _days(given: str) -> int:
+    found = _DAYS.fullmatch(given)
+    if not found:
+        raise ArgumentTypeError(f"{given!r}: expected a number of days, as in 90d")
+    return int(found[1])
+
+
+def run(arguments: Namespace) -> int:
+    """Forget, and say what stays; returns the exit status."""
+    with reading("forgetting") as connection:
+        if not has_ledger(connection):
+            raise CannotForget("The database has no ledger, so there is nothing to forget.")
+        if not arguments.dry_run:
+            take_deploy_lock(connection, LOCK_WAIT, lambda: None, "forgetting", option="")
+        if arguments.lead is None:
+            _forget_old(connection, arguments.older_than, dry_run=arguments.dry_run)
+        else:
+            _forget_lead(connection, arguments.lead, dry_run=arguments.dry_run)
+    return 0
+
+
+# By age.
+
+
+def _forget_old(connection: Connection, days: int, *, dry_run: bool) -> None:
+    server = Server(connection)
+    found = find_forgettable(server, days)
+    for old in found:
+        if not dry_run:
+            _forget_import(server, old.id, old.export, old.old_values)
+        print(
+            f"{old.export}: {_forgot(dry_run)} the old values of {_count(old.old_values, 'lead')}."
+        )
+    if not found:
+        print(f"Nothing to forget: no import that ended {days} days ago or earlier has old values.")
+    elif not dry_run:
+        print(f"A downgrade keeps what these imports wrote. {WHERE_IT_STAYS}")
+
+
+def _forget_import(server: Server, import_id: int, export: str, total: int) -> None:
+    with Progress(f"forgetting the old values of {export}", "leads") as progress:
+        for done in forget_batches(server, import_id):
+            progress.at(done, total)
+
+
+# One lead.
+
+
+def _forget_lead(connection: Connection, lead_id: str, *, dry_run: bool) -> None:
+    history, server = read_history(connection, alembic_config()), Server(connection)
+    table = table_of_leads(connection, history)
+    create_trace(server)
+    find_lead(server, table, lead_id, "id")
+    known = read_known(connection, history, table)
+    _refuse_halfway(known)
+    _refuse_unread(known, history)
+    phones = _phones(known)
+    if not dry_run:
+        # It was on while the lead was looked at.
+        server.execute("SET default_transaction_read_only = off")
+        listed = list_erased(DATA, phones, datetime.now(UTC).date()) if phones else 0
+        forget_lead(server, known.receipts)
+    else:
+        listed = len(phones)
+    for line in _in_words(known, listed, dry_run=dry_run):
+        print(line)
+
+
+def _refuse_halfway(known: Known) -> None:
+    for step in known.steps:
+        if step.receipt.state in ("unfinished", "being reverted"):
+            raise CannotForget(
+                f"{step.receipt.export} is {step.receipt.state}, and needs what it knows of this "
+                "lead. Nothing was forgotten. 'python -m migrations status' says how to finish it; "
+                "then try again."
+            )
+
+
+def _refuse_unread(known: Known, history: History) -> None:
+    """Refuse if the phone is not known by which an export would bring the person back."""
+    for step in known.steps:
+        is_unread = step.found is None and step.wrote is None
+        if is_unread and import_of(history, step.receipt):
+            raise CannotForget(
+                f"{step.receipt.export}: {known.unread.get(step.receipt.export)}, and this lead "
+                "came from it: nobody knows with which phone. Nothing was forgotten. Put it back "
+                "into data/, or set LEADS_AGE_KEY, and try again."
+            )
+
+
+def _phones(known: Known) -> set[str]:
+    """Every phone that the lead has had, as far as anybody knows."""
+    held = [known.now]
+    for step in known.steps:
+        held += [step.found, step.wrote]
+    phones = {values.get("phone") for values in held if values}
+    return {phone for phone in phones if phone and are_phones([phone])}
+
+
+def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
+    old_values = sum(step.found is not None for step in known.steps)
+    yield f"The ledger {_forgot(dry_run)} {_count(old_values, 'old value')} of this lead."
+    lists = "would list" if dry_run else "lists"
+    phones = _count(listed, "phone")
+    yield f"data/{ERASED} {lists} {phones} more of it: no import brings them in again."
+    if listed and not dry_run:
+        yield f"Commit it: git add data/{ERASED} data/{MASK_KEY}"
+    yield "What this does not reach:"
+    lead = "the lead itself" if known.now is not None else ""
+    audit = f"lead_audit ({_count(known.audit_rows, 'row')})" if known.audit_rows else ""
+    if lead or audit:
+        yield f"  {' and '.join(filter(None, (lead, audit)))}: the application's to remove"
+    yield "  exports in git, and in every clone"
+    yield "  the server's backups, until they age out"
+    yield WHERE_IT_STAYS
+
+
+def _forgot(dry_run: bool) -> str:
+    return "would forget" if dry_run else "forgot"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

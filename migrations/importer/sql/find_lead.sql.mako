@@ -1,0 +1,19 @@
+<%
+    asked = "(SELECT value FROM lead_trace_asked)"
+%>\
+-- The leads that somebody may mean, and by what: not the value itself, which is in lead_trace_asked.
+SELECT '${by}' AS by, CAST(l.${table.id} AS text) AS lead_id
+FROM ${table.name} AS l
+% if by == "id":
+WHERE ${f"l.{table.id} = CAST({asked} AS {cast})" if cast else f"CAST(l.{table.id} AS text) = {asked}"}
+% elif by == "number":
+WHERE CAST(l.${table.lead_number} AS text) = ${asked}
+    AND (${table.only})
+% else:
+WHERE lead_phone_key_v1(CAST(l.${table.phone} AS text)) = (
+        SELECT lead_phone_key_v1(value) FROM lead_trace_asked
+    )
+    AND (${table.only})
+% endif
+ORDER BY l.${table.id}
+LIMIT ${most}

@@ -1,0 +1,5 @@
+-- Is the bundled CRM's own trail there, which a trigger on its leads fills?
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger
+    WHERE tgrelid = ${table.regclass} AND tgname = 'audit_lead' AND NOT tgisinternal
+) AND coalesce(has_table_privilege(to_regclass('lead_audit'), 'SELECT'), false)

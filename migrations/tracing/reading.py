@@ -1,0 +1,167 @@
+"""What ledger, exports, table and audit trail know of one lead.
+
+    known = read_known(connection, history, table)
+    timeline(known.steps, known.now, known.trail)
+
+The lead is the one that ``find_lead`` has named.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from migrations.history import History
+from migrations.importer.declaration import Leads, columns_of
+from migrations.importer.errors import ExportRefused, Problem
+from migrations.importer.ledger import Receipt
+from migrations.importer.schema.leads import find_table
+from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
+from migrations.importer.v1 import Import
+from migrations.tracing.events import Event, Kind, Step, changes
+from migrations.tracing.finding import LeadNotFound, not_found
+from migrations.tracing.writing import Values, written_by
+
+__all__ = ["Known", "import_of", "read_known", "table_of_leads"]
+
+
+_NOT_HERE = Problem(0, "", "is not an export of this release")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one lead.
+
+    receipts: the imports into its table; steps: what they did to it; now: as it stands, None if it
+    is gone; trail: what the audit trail says of the fields, in audit_rows rows; unread: exports
+    that cannot be read, and why.
+    """
+
+    receipts: list[Receipt]
+    steps: list[Step]
+    now: Values | None
+    trail: list[Event]
+    audit_rows: int
+    unread: dict[str, str]
+
+    @property
+    def forgotten(self) -> list[Receipt]:
+        """Imports whose old values are gone, so that they may have changed the lead too."""
+        told = {step.receipt.id for step in self.steps}
+        return [
+            receipt for receipt in self.receipts if receipt.forgotten and receipt.id not in told
+        ]
+
+
+def table_of_leads(connection: Connection, history: History) -> LeadsTable:
+    """Find the table that the last import wrote to. Raises ``LeadNotFound`` if there was none."""
+    if not history.receipts:
+        raise LeadNotFound("The ledger has no imports yet, so it knows no lead.")
+    if history.missing:
+        lacks = " and ".join(history.missing)
+        raise LeadNotFound(
+            f"The database lacks {lacks}. Run 'python -m migrations status': it says what to do."
+        )
+    return find_table(connection, history.receipts[-1].leads)
+
+
+def read_known(connection: Connection, history: History, table: LeadsTable) -> Known:
+    """Read it all. Raises ``LeadNotFound`` if nobody knows the lead."""
+    receipts = [receipt for receipt in history.receipts if _is_of(receipt, table)]
+    steps, now = list(_steps(connection, receipts)), _lead_now(connection, table)
+    audit = _audit(connection, table)
+    if now is None and not steps and not audit:
+        raise not_found(table)
+    steps, unread = _with_records(connection, history, steps)
+    return Known(receipts, steps, now, list(_trail(audit, table.leads)), len(audit), unread)
+
+
+def _is_of(receipt: Receipt, table: LeadsTable) -> bool:
+    return (receipt.leads.table, receipt.leads.id) == (table.leads.table, table.leads.id)
+
+
+def _steps(connection: Connection, receipts: Iterable[Receipt]) -> Iterator[Step]:
+    """What imports did to the lead, without what they left: the ledger does not hold that."""
+    known = {receipt.id: receipt for receipt in receipts}
+    for row in connection.execute(text(statement("trace_created"))):
+        if row.import_id in known:
+            yield Step(known[row.import_id], row.record, row.at, None)
+    for row in connection.execute(text(statement("trace_updated"))):
+        if row.import_id in known:
+            receipt = known[row.import_id]
+            yield Step(receipt, row.record, row.at, _old_values(receipt.leads, row.old_values))
+
+
+def _old_values(leads: Leads, old: Sequence[str | None]) -> Values:
+    """The fields of a before-image."""
+    held = dict(zip(leads.changed_columns, old, strict=False))
+    return {
+        name: _joined([held[column] for column in columns_of(target)])
+        for name, target in leads.targets.items()
+        if set(columns_of(target)) <= held.keys()
+    }
+
+
+def _joined(values: Sequence[str | None]) -> str | None:
+    return values[0] if len(values) == 1 else " ".join(value for value in values if value)
+
+
+def _with_records(
+    connection: Connection, history: History, steps: Iterable[Step]
+) -> tuple[list[Step], dict[str, str]]:
+    """The same steps with what they left, and which exports cannot be read, and why not."""
+    unread: dict[str, str] = {}
+    wrote: dict[tuple[int, int], Values] = {}
+    steps = list(steps)
+    for receipt in {step.receipt.id: step.receipt for step in steps}.values():
+        positions = {step.record for step in steps if step.receipt == receipt}
+        try:
+            import_ = import_of(history, receipt)
+            if import_ is None:
+                raise ExportRefused(receipt.export, [_NOT_HERE])
+            for record, values in written_by(connection, import_, receipt, positions).items():
+                wrote[receipt.id, record] = values
+        except ExportRefused as error:
+            unread[receipt.export] = error.problems[0].reason
+    with_records = [
+        replace(step, wrote=wrote.get((step.receipt.id, step.record))) for step in steps
+    ]
+    return with_records, unread
+
+
+def import_of(history: History, receipt: Receipt) -> Import | None:
+    """Find the import of a receipt, with the people whom it brought; None if the code has another
+    export there, or none."""
+    for import_ in history.imports:
+        as_imported = import_.as_imported(receipt.sha256)
+        if (import_.revision, as_imported.sha256) == (receipt.revision, receipt.sha256):
+            return as_imported
+    return None
+
+
+def _lead_now(connection: Connection, table: LeadsTable) -> Values | None:
+    found: Values | None = connection.execute(text(statement("trace_lead", table=table))).scalar()
+    return found
+
+
+def _audit(connection: Connection, table: LeadsTable) -> Sequence[Row[Any]]:
+    """What the bundled CRM's audit trail holds of the lead."""
+    if not connection.execute(text(statement("has_audit_trail", table=table))).scalar_one():
+        return []
+    return connection.execute(text(statement("trace_audit"))).all()
+
+
+def _trail(audit: Iterable[Row[Any]], leads: Leads) -> Iterator[Event]:
+    kinds: dict[str, Kind] = {"insert": "added", "update": "edited", "delete": "removed"}
+    for row in audit:
+        changed = changes(_columns(leads, row.before), _columns(leads, row.after))
+        if changed or row.action != "update":
+            yield Event(kinds[row.action], row.at, changed, by=row.changed_by)
+
+
+def _columns(leads: Leads, held: Mapping[str, Any] | None) -> Values:
+    row = held or {}
+    texts = [None if row.get(name) is None else str(row[name]) for name in leads.changed_columns]
+    return _old_values(leads, texts)

@@ -1,0 +1,70 @@
+"""What an import wrote into one lead, by the records of its export.
+
+The export is read again, and of it only the records are staged that share a phone with those in
+question: the server makes the same of them as in the import.
+"""
+
+from collections.abc import Collection, Iterator
+
+from sqlalchemy import Connection
+
+from migrations.importer.export.choosing import SomeRecords
+from migrations.importer.export.reading import Export
+from migrations.importer.ledger import Receipt
+from migrations.importer.phone import key_of
+from migrations.importer.schema.leads import find_table
+from migrations.importer.session import Server
+from migrations.importer.sql import statement
+from migrations.importer.staging import (
+    convert,
+    create_stage,
+    drop_stage,
+    fold_repeats,
+    stage_export,
+)
+from migrations.importer.table import LeadsTable
+from migrations.importer.v1 import Import
+
+__all__ = ["Values", "written_by"]
+
+Values = dict[str, str | None]
+"""The fields of a lead as texts."""
+
+
+def written_by(
+    connection: Connection, import_: Import, receipt: Receipt, positions: Collection[int]
+) -> dict[int, Values]:
+    """What an import wrote into the lead that is meant, by the position of the record.
+
+    positions: those of the records. Raises ``ExportRefused`` if the export cannot be read.
+    """
+    server = Server(connection)
+    table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+    with import_.open() as export:
+        keys = set(_keys_at(export, positions))
+        alike = SomeRecords(export, lambda _, record: key_of(record.phone) in keys)
+        _stage(server, table, alike)
+    wrote: dict[int, Values] = {}
+    for kind in ("created", "updated"):
+        sql = statement("trace_wrote", table=table, kind=kind)
+        rows = server.execute(sql, **{"import": receipt.id})
+        wrote |= {row.record: row.told for row in rows}
+    return wrote
+
+
+def _keys_at(export: Export, wanted: Collection[int]) -> Iterator[str]:
+    """The phone keys of the records at these positions."""
+    for positions, records in export.checked():
+        for position, record in zip(positions, records, strict=True):
+            if position in wanted:
+                yield key_of(record.phone)
+
+
+def _stage(server: Server, table: LeadsTable, records: SomeRecords) -> None:
+    server.execute("SET default_transaction_read_only = off")
+    drop_stage(server)
+    create_stage(server, table)
+    server.execute("SET default_transaction_read_only = on")
+    stage_export(server, table, records, lambda: None)
+    convert(server, table)
+    fold_repeats(server, table)

@@ -1,0 +1,7 @@
+-- The leads that somebody may mean, and by what: not the value itself, which is in lead_trace_asked.
+SELECT 'number' AS by, CAST(l.id AS text) AS lead_id
+FROM leads AS l
+WHERE CAST(l.lead_number AS text) = (SELECT value FROM lead_trace_asked)
+    AND (true)
+ORDER BY l.id
+LIMIT 10

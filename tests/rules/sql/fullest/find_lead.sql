@@ -1,0 +1,7 @@
+-- The leads that somebody may mean, and by what: not the value itself, which is in lead_trace_asked.
+SELECT 'number' AS by, CAST(l.code AS text) AS lead_id
+FROM sales.customers AS l
+WHERE CAST(l.reference AS text) = (SELECT value FROM lead_trace_asked)
+    AND (NOT is_deleted)
+ORDER BY l.code
+LIMIT 10
