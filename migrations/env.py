@@ -195,7 +195,8 @@ def log_nothing_pending(connection: Connection) -> None:
         log.warning("%s", wrong[0])
     elif receipt := last_import(history):
         leads = count_leads_in_words(connection, find_table(connection, receipt.leads))
-        log.info("%s", nothing_new_in_words(receipt, leads))
+        is_invented = history.is_invented(receipt)
+        log.info("%s", nothing_new_in_words(receipt, leads, is_invented=is_invented))
 
 
 def shown(connection: Connection) -> AbstractContextManager[None]:
