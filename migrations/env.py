@@ -46,8 +46,9 @@ from models import Base
 
 
 def main() -> None:
-    if context.config.config_file_name and is_logging_ours(context.config):
-        fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    logs = bool(context.config.config_file_name and is_logging_ours(context.config))
+    if logs:
+        fileConfig(str(context.config.config_file_name), disable_existing_loggers=False)
     if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
         return
     try:
@@ -58,7 +59,10 @@ def main() -> None:
         stop = Stop(settings.time_budget)
         with listening(stop):
             run(settings, stop)
-    except ImportStopped as error:
+    except (ImportStopped, CommandError) as error:
+        if logs:
+            # Alembic logs it, and would print it too: into the script, where one is being written.
+            context.config.messaging_opts = {"quiet": True}
         raise CommandError(str(error)) from None
 
 

@@ -37,8 +37,8 @@ class WrongPeople(ImportStopped):
 class Held:
     """Who came into a database with one import.
 
-    revision: the import's, or "" if it does not matter. people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
-    that has one; otherwise nobody has said anything of it.
+    people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
+    that has one; otherwise nobody has said anything of it. revision: the import's.
     """
 
     export: str

@@ -145,12 +145,9 @@ class Receipt:
 
     def __str__(self) -> str:
         counts = f"{self.created:,} created, {self.updated:,} updated, {self.unchanged:,} unchanged"
-        rare = [
-            f"{n:,} {word}"
-            for n, word in ((self.rejected, "rejected"), (self.folded, "folded"))
-            if n
-        ]
-        told = f"{self.export}: {self.records:,} records: {', '.join([counts, *rare])}."
+        rare = ((self.rejected, "rejected"), (self.folded, "folded"))
+        counts = ", ".join([counts, *(f"{n:,} {word}" for n, word in rare if n)])
+        told = f"{self.export}: {self.records:,} records: {counts}."
         if self.shared:
             told += f" {self.shared:,} phones belong to several leads: the oldest was taken."
         return told
