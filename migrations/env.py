@@ -1,6 +1,7 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -12,12 +13,13 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.deploy.connection import connect
+from migrations.deploy.connection import connect, named
 from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
 from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
+from migrations.deploy.script import head, prepare
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
     Done,
@@ -72,15 +74,25 @@ def write_script(settings: Settings) -> None:
             "-x dry-run and --sql do not go together: the script would import. Leave one of them "
             "out."
         )
+    begins = to_tuple(context.get_starting_revision_argument(), ())
+    code = read_code(context.config, begins)
+    due = code.due(destination() or ()) if is_upgrade() else []
     if is_upgrade():
-        code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
         settings = with_people(settings, people_for(code))
-    settings = replace(settings, importer=replace(settings.importer, look=look_for_script))
-    configure(
-        settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
-    )
-    with context.begin_transaction():
-        context.run_migrations()
+    output = context.config.output_buffer or sys.stdout
+    prepare(output)
+    with database_of_script(begins) as connection:
+        settings = replace(
+            settings,
+            importer=replace(settings.importer, look=lambda: nullcontext(connection)),
+        )
+        database = named(connection) if connection else ""
+        output.write(head(begins, destination() or (), database, is_personal=bool(due)))
+        configure(
+            settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
+        )
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 def people_for(history: History) -> People:
@@ -97,7 +109,7 @@ def with_people(settings: Settings, people: People) -> Settings:
 
 
 @contextmanager
-def look_for_script() -> Iterator[Connection | None]:
+def database_of_script(begins: tuple[str, ...]) -> Iterator[Connection | None]:
     """Connect to the database that a script is for, if one is named and answers."""
     with ExitStack() as opened:
         connection = None
@@ -107,7 +119,21 @@ def look_for_script() -> Iterator[Connection | None]:
                 connection = opened.enter_context(connect(url))
             except ImportStopped as error:
                 log.warning("%s The script is for tables as the baseline makes them.", error)
+        if connection and is_upgrade():
+            refuse_another_beginning(connection, begins)
         yield connection
+
+
+def refuse_another_beginning(connection: Connection, begins: tuple[str, ...]) -> None:
+    """Alembic begins a script at base, if it is not told otherwise, whatever the stamp says."""
+    stamped = read_stamp(connection, context.config).stamped
+    connection.rollback()
+    if stamped and not begins:
+        raise DatabaseRefused(
+            f"The database is stamped {' and '.join(stamped)}, but the script would begin at base. "
+            f"Say where it begins: 'alembic upgrade {stamped[0]}:head --sql'. Or unset "
+            "DATABASE_URL, if the script is for an empty database."
+        )
 
 
 def run(settings: Settings, stop: Stop) -> None:

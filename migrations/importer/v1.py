@@ -371,9 +371,6 @@ def _write_script(
 ) -> None:
     """Write the import as part of a script that psql can run."""
     export.check()  # before a line of it is written
-    context.output_buffer.write(
-        "-- This script holds personal data: keep it as carefully as the database.\n"
-    )
     options = options_of(context)
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
     script = Script(context.output_buffer)

@@ -52,7 +52,7 @@ def test_a_mistyped_command_is_recognised(
 
 def test_a_mistyped_option_of_alembic_is_recognised() -> None:
     """Of alembic's -x, and of a preview's."""
-    with pytest.raises(BadOption, match="-x bach-size is not known. Did you mean batch-size?"):
+    with pytest.raises(BadOption, match=r"-x bach-size is not known\. Did you mean batch-size\?"):
         read_settings({"bach-size": "200"})
 
 
