@@ -19,8 +19,8 @@ NOT_ON_WINDOWS = """
 import os, runpy, signal, sys
 for module in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[module] = None
-for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchmod", "fork", "getegid", "geteuid",
-             "getuid", "sched_yield", "set_blocking", "sysconf", "uname"):
+for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchmod", "fork", "getegid",
+             "geteuid", "getuid", "sched_yield", "set_blocking", "sysconf", "uname"):
     delattr(os, name)
 del signal.SIGKILL, signal.SIGQUIT
 module, *arguments = sys.argv[1:]
