@@ -22,7 +22,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection, text
 
-from migrations.importer.errors import DatabaseFailed
+from migrations.importer.errors import DatabaseFailed, DatabaseRefused
 from migrations.importer.ledger import Receipt, all_receipts
 from migrations.importer.names import literal, quoted
 from migrations.importer.phone import KEY_FUNCTION
@@ -210,8 +210,15 @@ def version_table(config: Config) -> str:
 
 
 def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
-    if connection.execute(text(f"SELECT to_regclass({literal(quoted(table))})")).scalar() is None:
+    may_read = f"SELECT has_table_privilege(to_regclass({literal(quoted(table))}), 'SELECT')"
+    may = connection.execute(text(may_read)).scalar()
+    if may is None:
         return ()
+    if not may:
+        raise DatabaseRefused(
+            f"The role may not read {table}. Nothing was written. GRANT SELECT ON {table} to it, "
+            "then try again."
+        )
     stamped = f"SELECT version_num FROM {quoted(table)} ORDER BY version_num"
     return tuple(connection.execute(text(stamped)).scalars())
 

@@ -1,5 +1,6 @@
 """Which people where, case by case: nothing is opened, nobody is connected."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -10,9 +11,11 @@ from alembic.config import Config
 
 from migrations.crm import LEADS
 from migrations.deploy.given import names_database
+from migrations.deploy.people import BUNDLED as BUNDLED_SHA256
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
 from migrations.importer.ledger import Receipt
 from migrations.importer.v1 import Import, People
+from tests.support.bundled import EXPORT
 
 OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)
 """Nobody has said who is in it."""
@@ -153,6 +156,13 @@ def test_the_ledger_tells_who_is_there(row: Receipt, people: People, is_sure: bo
     """By the name of a twin and by the digests that the code knows."""
     found = held_by([row], [BUNDLED, TWINNED])
     assert found == [Held(row.export, row.started_at, people, is_sure, row.revision)]
+
+
+def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
+    """Its leads may be there still: an export that was replaced has left the code."""
+    assert hashlib.sha256(EXPORT.read_bytes()).hexdigest() == BUNDLED_SHA256
+    (found,) = held_by([receipt(EXPORT.name, BUNDLED_SHA256)], [OCTOBER])
+    assert found.people == "invented"
 
 
 @pytest.mark.parametrize(
