@@ -205,7 +205,7 @@ def an_edited_export(scene: Scene) -> Iterator[str]:
     path.write_bytes(committed)  # git checkout -- data
 
 
-@says("…record 2, …: …")
+@says("record …, …: …")
 def a_bad_record(scene: Scene) -> Iterator[str]:
     scene.bundle([FEW[0], FEW[1] | {"phone": "none"}])
     yield scene.refusal()
