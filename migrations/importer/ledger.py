@@ -11,8 +11,8 @@ Each lead that an import wrote is in one class when the import has been reverted
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been reverted without its leads. What a later
-import has written to one, and its revert has put back, is no edit.
+of all imports of the revision: an earlier one may have been reverted without its leads. What a
+later import has written to one, and its revert has put back, is no edit.
 """
 
 from collections.abc import Mapping, Sequence

@@ -314,6 +314,12 @@ def revert(import_: Import, context: RevisionContext) -> None:
         )
         receipt = get_receipt(connection, import_.revision, id=receipt.id)
         log.info("%s", receipt.reverted_in_words)
+        if not options.dry_run:
+            log.info(
+                "The next 'alembic upgrade head' imports %s again. To revert it for good: "
+                "docs/when-it-fails.md.",
+                export.name,
+            )
         drop_revert(session)
 
 

@@ -363,7 +363,7 @@ def test_an_import_is_reverted_for_good(
         deploy(project, url)
     steps = section("An import is reverted for good")
     assert "`alembic downgrade -1`" in steps
-    ran(project, crm, "downgrade -1")
+    assert "docs/when-it-fails.md" in ran(project, crm, "downgrade -1")
     (removed,) = re.findall(r"`git rm ([^`]*)`", steps)
     for name in removed.split():
         (project / name).unlink()
