@@ -229,7 +229,11 @@ def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
     receipts: the oldest first. The last revert of a revision looks at the leads of all of them.
     """
     last = {receipt.revision: receipt for receipt in receipts}
-    unclean = {receipt.revision for receipt in receipts if not receipt.reverted_at or receipt.kept}
+    unclean = {
+        receipt.revision
+        for receipt in receipts
+        if not receipt.reverted_at or receipt.kept or receipt.unrestored
+    }
     gone = {
         revision
         for revision, receipt in last.items()

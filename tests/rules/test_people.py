@@ -138,7 +138,9 @@ REMOVED = REVERTED | {"remove_created": True}
 
 def receipt(export: str, sha256: str, **fields: object) -> Receipt:
     """What is looked at of a receipt; the rest is of no interest here."""
-    looked_at = {"started_at": WHEN, "kept": 0, "referenced": 0} | STANDING | fields
+    looked_at = (
+        {"started_at": WHEN, "kept": 0, "unrestored": 0, "referenced": 0} | STANDING | fields
+    )
     return cast(Receipt, SimpleNamespace(export=export, sha256=sha256, **looked_at))
 
 
@@ -175,6 +177,7 @@ def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
         ([REMOVED, REVERTED], False),
         ([REMOVED, STANDING], False),
         ([REMOVED | {"kept": 1}], False),
+        ([REMOVED | {"unrestored": 1}], False),
         ([REVERTED | {"kept": 1}, REMOVED], False),
         ([REMOVED | {"referenced": 1}], False),
         ([REVERTED | {"revision": "0003"}, REMOVED], False),
