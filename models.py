@@ -139,7 +139,7 @@ class LeadImportBatch(Base):
     folded: Mapped[int]
     created_ids: Mapped[list[str]]
     created_records: Mapped[list[int]]
-    added_by: Mapped[int]
+    written_by: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
@@ -161,7 +161,8 @@ class LeadBeforeImage(Base):
 
     ``record`` is the position in the export of the record that updated it. ``old_values`` are the
     columns that the import's declaration names, in its order, and the time of the last change.
-    ``imported_at`` is the time that the import gave the lead.
+    ``imported_at`` is the time that the import gave the lead. ``seen_by`` is the transaction that
+    had written it before; ``restored_by`` is that of the revert, if only imports have written it.
     """
 
     __tablename__ = "lead_before_images"
@@ -171,3 +172,5 @@ class LeadBeforeImage(Base):
     lead_id: Mapped[str]
     old_values: Mapped[list[str]]
     imported_at: Mapped[datetime]
+    seen_by: Mapped[int]
+    restored_by: Mapped[int | None]

@@ -20,13 +20,15 @@ Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by 
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+import tomllib
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from alembic.util import CommandError
 
-from migrations.console import accept_any_text
+from migrations.console import accept_any_text, did_you_mean
 from migrations.importer.declaration import BadDeclaration
 from migrations.importer.errors import ImportStopped
 
@@ -51,6 +53,9 @@ except BadDeclaration as error:
 
 __all__ = ["main"]
 
+PROGRAM = "python -m migrations"
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
 
 class Command(Protocol):
     """A module under ``commands/``."""
@@ -62,26 +67,84 @@ class Command(Protocol):
         """Do it; returns the exit status."""
 
 
-COMMANDS: dict[str, tuple[Command, str]] = {
-    "adopt": (adopt, "declare where leads live in a CRM that exists, or check what is declared"),
-    "check": (check, "check a file of leads; no database is needed"),
-    "add": (add, "put a file of leads into data/ and write the revision that imports it"),
-    "keygen": (keygen, "make a key that can open sealed exports"),
-    "seal": (seal, "check an export and seal it for those in data/recipients.txt"),
-    "unseal": (unseal, "write what a sealed export holds to standard output"),
-    "reseal": (reseal, "seal every data/*.age anew, for those in data/recipients.txt now"),
-    "mask": (mask, "write the twin of a revision's export, with invented people"),
-    "preview": (preview, "show what `alembic upgrade head` would do; it only reads"),
-    "status": (status, "list what was imported: the receipts of the ledger"),
-    "verify": (verify, "check that every import is there, as the ledger says; nothing is written"),
-    "lead": (lead, "tell the history of one lead: what imports and people have made of it"),
-    "forget": (forget, "take old values out of the ledger, and keep a person out of later imports"),
+class Told(NamedTuple):
+    """A command, and what help says of it. examples: what may stand behind its name."""
+
+    command: Command
+    what: str
+    examples: Sequence[str]
+
+
+COMMANDS = {
+    "adopt": Told(
+        adopt,
+        "declare where leads live in a CRM that exists, or check what is declared",
+        ["", "public.contacts"],
+    ),
+    "check": Told(
+        check,
+        "check a file of leads; no database is needed",
+        ["october.csv", "october.csv --fix-sheet october.fix-sheet.csv"],
+    ),
+    "add": Told(
+        add,
+        "put a file of leads into data/ and write the revision that imports it",
+        [
+            'october.csv -m "import october leads"',
+            'october.xlsx -m "import october leads" --field phone=Mobile --timezone Europe/London',
+            "real.csv --replace",
+        ],
+    ),
+    "keygen": Told(keygen, "make a key that can open sealed exports", ["> leads.key"]),
+    "seal": Told(
+        seal,
+        "check an export and seal it for those in data/recipients.txt",
+        ["data/october.json"],
+    ),
+    "unseal": Told(
+        unseal,
+        "write what a sealed export holds to standard output",
+        ["data/october.json.age > october.json"],
+    ),
+    "reseal": Told(
+        reseal, "seal every data/*.age anew, for those in data/recipients.txt now", [""]
+    ),
+    "mask": Told(
+        mask,
+        "write the twin of a revision's export, with invented people",
+        ["0005_import_october_leads"],
+    ),
+    "preview": Told(
+        preview,
+        "show what `alembic upgrade head` would do; it only reads",
+        ["", "--html preview.html", "-x batch-size=200"],
+    ),
+    "status": Told(
+        status,
+        "list what was imported: the receipts of the ledger",
+        ["", "--json"],
+    ),
+    "verify": Told(
+        verify,
+        "check that every import is there, as the ledger says; nothing is written",
+        ["", "--strict"],
+    ),
+    "lead": Told(
+        lead,
+        "tell the history of one lead: what imports and people have made of it",
+        ['"07700 900123"', "MS017 --by number"],
+    ),
+    "forget": Told(
+        forget,
+        "take old values out of the ledger, and keep a person out of later imports",
+        ["--older-than 90d --dry-run", "--lead 4711"],
+    ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = _parsed(sys.argv[1:] if arguments is None else arguments)
     accept_any_text()
     try:
         exit_status: int = given.run(given)
@@ -97,21 +160,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_status
 
 
+def _parsed(arguments: Sequence[str]) -> Namespace:
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    name = arguments[0]
+    if name not in COMMANDS and not name.startswith("-"):
+        meant = did_you_mean(name, COMMANDS)
+        parser.error(f"{name} is no command.{meant} There are: {', '.join(COMMANDS)}.")
+    return parser.parse_args(arguments)
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="python -m migrations",
+        prog=PROGRAM,
         description="Around the import of leads: what it would do, what it did, and the next "
         "export.",
         epilog="DATABASE_URL names the database; without it, it is a local one in .postgres/. "
         "Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.",
     )
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (command, what) in COMMANDS.items():
-        description = f"{what[:1].upper()}{what[1:]}."
-        added = commands.add_parser(name, help=what, description=description)
+    for name, (command, what, examples) in COMMANDS.items():
+        lines = (f"  {PROGRAM} {name} {example}".rstrip() for example in examples)
+        added = commands.add_parser(
+            name,
+            help=what,
+            description=f"{what[:1].upper()}{what[1:]}.",
+            epilog="\n".join(["such as:", *lines]),
+            formatter_class=RawDescriptionHelpFormatter,
+        )
         added.set_defaults(run=command.run)
         command.add_arguments(added)
     return parser
+
+
+def _version() -> str:
+    """The version in pyproject.toml; a copy of the migrations alone has none."""
+    if not PROJECT.exists():
+        return "unknown"
+    version: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+    return version
 
 
 def _print_unwritten(error: OSError) -> None:

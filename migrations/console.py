@@ -5,13 +5,14 @@ In colour on a terminal, unless NO_COLOR is set; plain text elsewhere.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
 
-__all__ = ["accept_any_text", "console", "print_json", "printable"]
+__all__ = ["accept_any_text", "console", "did_you_mean", "print_json", "printable"]
 
 
 def accept_any_text() -> None:
@@ -33,3 +34,9 @@ def print_json(told: Mapping[str, Any]) -> None:
 def printable(text: str) -> str:
     """Replace what a terminal would obey, such as an escape sequence from the database."""
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a sentence with the known word that is most like this one; "" if none is."""
+    found = get_close_matches(word, known, n=1)
+    return f" Did you mean {found[0]}?" if found else ""

@@ -1,6 +1,7 @@
 """What Alembic runs for each command: connect, lock, run, check."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -12,12 +13,13 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.deploy.connection import connect
+from migrations.deploy.connection import connect, named
 from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
 from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
+from migrations.deploy.script import head, prepare
 from migrations.deploy.stop import Stop, listening
 from migrations.history import (
     Done,
@@ -46,8 +48,9 @@ from models import Base
 
 
 def main() -> None:
-    if context.config.config_file_name and is_logging_ours(context.config):
-        fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+    logs = bool(context.config.config_file_name and is_logging_ours(context.config))
+    if logs:
+        fileConfig(str(context.config.config_file_name), disable_existing_loggers=False)
     if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
         return
     try:
@@ -58,7 +61,10 @@ def main() -> None:
         stop = Stop(settings.time_budget)
         with listening(stop):
             run(settings, stop)
-    except ImportStopped as error:
+    except (ImportStopped, CommandError) as error:
+        if logs:
+            # Alembic logs it, and would print it too: into the script, where one is being written.
+            context.config.messaging_opts = {"quiet": True}
         raise CommandError(str(error)) from None
 
 
@@ -68,15 +74,25 @@ def write_script(settings: Settings) -> None:
             "-x dry-run and --sql do not go together: the script would import. Leave one of them "
             "out."
         )
+    begins = to_tuple(context.get_starting_revision_argument(), ())
+    code = read_code(context.config, begins)
+    due = code.due(destination() or ()) if is_upgrade() else []
     if is_upgrade():
-        code = read_code(context.config, to_tuple(context.get_starting_revision_argument(), ()))
         settings = with_people(settings, people_for(code))
-    settings = replace(settings, importer=replace(settings.importer, look=look_for_script))
-    configure(
-        settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
-    )
-    with context.begin_transaction():
-        context.run_migrations()
+    output = context.config.output_buffer or sys.stdout
+    prepare(output)
+    with database_of_script(begins) as connection:
+        settings = replace(
+            settings,
+            importer=replace(settings.importer, look=lambda: nullcontext(connection)),
+        )
+        database = named(connection) if connection else ""
+        output.write(head(begins, destination() or (), database, is_personal=bool(due)))
+        configure(
+            settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
+        )
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 def people_for(history: History) -> People:
@@ -93,7 +109,7 @@ def with_people(settings: Settings, people: People) -> Settings:
 
 
 @contextmanager
-def look_for_script() -> Iterator[Connection | None]:
+def database_of_script(begins: tuple[str, ...]) -> Iterator[Connection | None]:
     """Connect to the database that a script is for, if one is named and answers."""
     with ExitStack() as opened:
         connection = None
@@ -103,7 +119,21 @@ def look_for_script() -> Iterator[Connection | None]:
                 connection = opened.enter_context(connect(url))
             except ImportStopped as error:
                 log.warning("%s The script is for tables as the baseline makes them.", error)
+        if connection and is_upgrade():
+            refuse_another_beginning(connection, begins)
         yield connection
+
+
+def refuse_another_beginning(connection: Connection, begins: tuple[str, ...]) -> None:
+    """Alembic begins a script at base, if it is not told otherwise, whatever the stamp says."""
+    stamped = read_stamp(connection, context.config).stamped
+    connection.rollback()
+    if stamped and not begins:
+        raise DatabaseRefused(
+            f"The database is stamped {' and '.join(stamped)}, but the script would begin at base. "
+            f"Say where it begins: 'alembic upgrade {stamped[0]}:head --sql'. Or unset "
+            "DATABASE_URL, if the script is for an empty database."
+        )
 
 
 def run(settings: Settings, stop: Stop) -> None:
@@ -195,7 +225,8 @@ def log_nothing_pending(connection: Connection) -> None:
         log.warning("%s", wrong[0])
     elif receipt := last_import(history):
         leads = count_leads_in_words(connection, find_table(connection, receipt.leads))
-        log.info("%s", nothing_new_in_words(receipt, leads))
+        is_invented = history.is_invented(receipt)
+        log.info("%s", nothing_new_in_words(receipt, leads, is_invented=is_invented))
 
 
 def shown(connection: Connection) -> AbstractContextManager[None]:

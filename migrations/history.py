@@ -22,12 +22,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import Connection, text
 
-from migrations.importer.errors import DatabaseFailed
+from migrations.importer.errors import DatabaseFailed, DatabaseRefused
 from migrations.importer.ledger import Receipt, all_receipts
 from migrations.importer.names import literal, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.sql import LEDGER_TABLES
-from migrations.importer.v1 import Import
+from migrations.importer.v1 import Import, invented_in_words
 
 __all__ = [
     "Done",
@@ -151,6 +151,10 @@ class History:
         """The receipt of a revision's import that has not been reverted."""
         return _last(self.live, revision)
 
+    def is_invented(self, receipt: Receipt) -> bool:
+        """Whether an import's people are known to be invented."""
+        return any(import_.masked == receipt.sha256 for import_ in self.imports)
+
     def reverted_receipt_of(self, revision: str) -> Receipt | None:
         """The receipt of a revision's last import that has been reverted."""
         gone = [receipt for receipt in self.receipts if receipt.state == "reverted"]
@@ -206,8 +210,15 @@ def version_table(config: Config) -> str:
 
 
 def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
-    if connection.execute(text(f"SELECT to_regclass({literal(quoted(table))})")).scalar() is None:
+    may_read = f"SELECT has_table_privilege(to_regclass({literal(quoted(table))}), 'SELECT')"
+    may = connection.execute(text(may_read)).scalar()
+    if may is None:
         return ()
+    if not may:
+        raise DatabaseRefused(
+            f"The role may not read {table}. Nothing was written. GRANT SELECT ON {table} to it, "
+            "then try again."
+        )
     stamped = f"SELECT version_num FROM {quoted(table)} ORDER BY version_num"
     return tuple(connection.execute(text(stamped)).scalars())
 
@@ -316,7 +327,7 @@ def _import_faults(history: History, import_: Import) -> Iterator[Fault]:
     elif different := list(_differences(receipt, import_.as_imported(receipt.sha256))):
         yield _another_export(history, receipt, different)
     elif receipt.state == "being reverted":
-        at = f"record {receipt.revert_next_record} of {receipt.records}"
+        at = f"record {receipt.revert_next_record:,} of {receipt.records:,}"
         yield _half_reverted(history, receipt, f"its downgrade has come to {at} only")
     elif receipt.state == "unfinished":
         yield _stamped_too_early(history, receipt) if is_stamped else _unfinished(receipt)
@@ -335,8 +346,8 @@ def _pending(import_: Import) -> Fault:
 
 def _unfinished(receipt: Receipt) -> Fault:
     return Fault(
-        f"The import of {receipt.export} stopped at record {receipt.next_record} of "
-        f"{receipt.records}, or is running now",
+        f"The import of {receipt.export} stopped at record {receipt.next_record:,} of "
+        f"{receipt.records:,}, or is running now",
         "Run 'alembic upgrade head': it continues there",
         receipt.revision,
         stops_upgrade=False,
@@ -374,7 +385,7 @@ def _without_receipt(history: History, import_: Import) -> Fault:
 def _stamped_too_early(history: History, receipt: Receipt) -> Fault:
     return Fault(
         f"The database is stamped {receipt.revision}, but the import of {receipt.export} has come "
-        f"to record {receipt.next_record} of {receipt.records} only: it was stamped by hand",
+        f"to record {receipt.next_record:,} of {receipt.records:,} only: it was stamped by hand",
         f"Import the rest: {_one_by_one(_import_again(history, receipt.revision))}",
         receipt.revision,
     )
@@ -483,13 +494,14 @@ def last_import(history: History) -> Receipt | None:
     return history.receipt_of(applied[-1].revision) if applied else None
 
 
-def nothing_new_in_words(receipt: Receipt, leads: str) -> str:
+def nothing_new_in_words(receipt: Receipt, leads: str, *, is_invented: bool = False) -> str:
     """Say that an import is in and that this run added nothing to it.
 
-    leads: how many there are.
+    leads: how many there are; is_invented: whether the import's people are.
     """
     return (
-        f"{receipt.export}: {receipt.records} records, imported on "
+        f"{receipt.export}: {receipt.records:,} records, imported on "
         f"{receipt.finished_at:%Y-%m-%d %H:%M} UTC. This run: 0 created, 0 updated, "
-        f"{receipt.records} unchanged. Leads: {leads} before, {leads} after."
+        f"{receipt.records:,} unchanged. Leads: {leads} before, {leads} after."
+        f"{invented_in_words(receipt.records) if is_invented else ''}"
     )

@@ -85,7 +85,9 @@ def _print_written(found: Readable, bundled: Bundled, import_: Import, revision:
         "\nNext:\n"
         "  python -m migrations preview       look what it would do\n"
         "  make test                          the whole chain on a throwaway database\n"
-        f"  {bundled.git_add()}            commit, push: the next deploy imports it, once"
+        f"  {bundled.git_add()}            commit, push: the next deploy imports it, once\n"
+        "Are its people real? Set LEADS_PEOPLE=real where they belong, such as production in "
+        "render.yaml."
     )
 
 

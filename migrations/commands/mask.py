@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
     _pin(Path(revision.path), twin)
     statuses = ", ".join(status or '""' for status in twin.statuses)
     print(
-        f"data/{twin.name}: {twin.records} records with invented people, pinned in "
+        f"data/{twin.name}: {twin.records:,} records with invented people, pinned in "
         f"{import_.revision}.\n"
         f"The words of status are the same in both: {statuses}.\n"
         "Look at it, then commit: git add data migrations"

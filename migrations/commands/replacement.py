@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
 
 from migrations.commands.project import alembic_config, reading
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
+from migrations.importer.ledger import all_receipts, still_there
 from migrations.importer.v1 import Import
 
 __all__ = ["CannotReplace", "Place", "pin", "place", "room_for"]
@@ -59,13 +59,12 @@ def _refuse_imported(bundled: Import) -> None:
         )
         return
     with reading("looking for the bundled export") as connection:
-        if connection.execute(text("SELECT to_regclass('lead_imports')")).scalar() is None:
-            return
-        known = text("SELECT count(*) FROM lead_imports WHERE revision = :revision")
-        if connection.execute(known, {"revision": bundled.revision}).scalar():
+        there = still_there(all_receipts(connection))
+        if any(receipt.revision == bundled.revision for receipt in there):
             raise CannotReplace(
-                f"This database has imported {bundled.export}, so it is never replaced. "
-                'Add this one after it: python -m migrations add FILE -m "what it is".'
+                f"This database has imported {bundled.export}, so it is never replaced. Remove it "
+                f"first: 'alembic -x remove-created downgrade {bundled.revision}-1'. Or add this "
+                'one after it: python -m migrations add FILE -m "what it is".'
             )
 
 

@@ -42,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
     with open_export(source, fields=LEADS.fields) as export:
         export.check()
     seal_file(source, target, recipients)
-    print(f"{target.name}: {export.count} records, sealed for {len(recipients)}.")
+    print(f"{target.name}: {export.count:,} records, sealed for {len(recipients)}.")
     if len(recipients) == 1:
         print(
             "Only one key opens it. Seal it for a second one that is kept offline.", file=sys.stderr

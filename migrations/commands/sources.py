@@ -16,7 +16,7 @@ from pathlib import Path
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
 from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
-from migrations.conversion.errors import Undecided, Unreadable
+from migrations.conversion.errors import Undecided, Unreadable, undecided_in_words
 from migrations.conversion.formats import recognise
 from migrations.conversion.options import Options, add_options
 from migrations.conversion.summary import SUMMARISED, Summary
@@ -32,9 +32,21 @@ from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
 from migrations.importer.sealing import SUFFIX
 
-__all__ = ["Readable", "Unconfirmed", "add_arguments", "confirm", "print_readable", "readable"]
+__all__ = [
+    "Readable",
+    "Unanswered",
+    "Unconfirmed",
+    "add_arguments",
+    "confirm",
+    "print_readable",
+    "readable",
+]
 
 OWN_FORMAT = "JSON array, UTF-8"
+
+
+class Unanswered(ImportStopped):
+    """The file does not say some things, and nobody is there to ask; nothing was written."""
 
 
 class Unconfirmed(ImportStopped):
@@ -189,15 +201,31 @@ def _asking(
     path: Path, options: Options, fields: Sequence[Field], kept: Path, export: Path
 ) -> tuple[Conversion, Result]:
     """Convert a file, and ask what it does not say, if somebody is there to answer."""
+    asked: list[Undecided] = []
     while True:
         try:
             conversion = understand(path, options, fields, kept_beside(kept))
             with open(export, "wb") as file:
-                return conversion, conversion.write(file)
+                result = conversion.write(file)
+            _refuse_unanswered(asked)
+            return conversion, result
         except Undecided as question:
-            if not _is_terminal():
-                raise
-            options = _answered(question, options)
+            if _is_terminal():
+                options = _answered(question, options)
+                continue
+            # Read on as if it were answered: what else is missing is told in the same run.
+            if question.option in (other.option for other in asked):
+                _refuse_unanswered(asked)
+            asked.append(question)
+            options = options.answered(question, question.guess)
+        except ImportStopped:
+            _refuse_unanswered(asked)
+            raise
+
+
+def _refuse_unanswered(questions: Sequence[Undecided]) -> None:
+    if questions:
+        raise Unanswered(undecided_in_words(questions))
 
 
 def _is_terminal() -> bool:

@@ -140,7 +140,7 @@ def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
         if found[name] != count
     ]
     if (total := sum(outcomes.values())) != receipt.records:
-        wrong.append(f"the outcomes add up to {total}, expected {receipt.records}")
+        wrong.append(f"the outcomes add up to {total:,}, expected {receipt.records:,}")
     if wrong:
         yield (
             f"The ledger of {receipt.export} does not add up, because somebody has written to it: "

@@ -66,7 +66,7 @@ def choose(look: Look, names: Sequence[str], options: Options, kept: Kept | None
     if not fields["phone"]:
         listed = ", ".join(shown(column) for column in columns)
         question = f"Which column holds the phone? There are: {listed}."
-        raise Undecided("field", question, "COLUMN", prefix="phone=")
+        raise Undecided("field", question, "COLUMN", prefix="phone=", guess=columns[0])
     return Choice(fields, [column for column in columns if column not in taken - left_out])
 
 

@@ -26,7 +26,15 @@ from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
 
-__all__ = ["APPLICATION", "VARIABLES", "connect", "database", "first_connection", "named"]
+__all__ = [
+    "APPLICATION",
+    "VARIABLES",
+    "connect",
+    "database",
+    "first_connection",
+    "named",
+    "place_in_words",
+]
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,11 +163,19 @@ def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
 def named(connection: Connection) -> str:
     """Name a connection's database, host and role, as in "crm on db.example.com as deploy"."""
     info = connection.connection.driver_connection.info  # type: ignore[union-attr]  # it is open
-    if not info.host or info.host.startswith(("/", "@")):
+    return place_in_words(info.dbname, info.host, info.port, info.user)
+
+
+def place_in_words(database: str, host: str, port: int | str, role: str) -> str:
+    """Name a database, its host and a role.
+
+    host: "" or a path for a socket; role: "" if it is not known yet.
+    """
+    if not host or host.startswith(("/", "@")):
         where = "this machine"
     else:
-        where = info.host if info.port == 5432 else f"{info.host}:{info.port}"
-    return f"{info.dbname} on {where} as {info.user}"
+        where = host if str(port) == "5432" else f"{host}:{port}"
+    return f"{database} on {where}" + (f" as {role}" if role else "")
 
 
 def first_connection(url: URL) -> Connection:

@@ -121,7 +121,7 @@ def _holder_in_words(connection: Connection) -> str:
         return "it has just ended"
     if progress is None:
         return str(holder)
-    return f"{holder}, {progress.export} at record {progress.next_record} of {progress.records}"
+    return f"{holder}, {progress.export} at record {progress.next_record:,} of {progress.records:,}"
 
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:

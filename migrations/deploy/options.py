@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from migrations.console import did_you_mean
 from migrations.importer.context import Options
 from migrations.importer.errors import ImportStopped
 
@@ -31,7 +32,9 @@ class Settings:
 def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
     if unknown := given.keys() - _KNOWN.keys():
-        raise BadOption(f"-x {min(unknown)} is not known. Known are: {_known_in_words()}.")
+        name = min(unknown)
+        meant = did_you_mean(name, _KNOWN)
+        raise BadOption(f"-x {name} is not known.{meant} Known are: {_known_in_words()}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
         importer=Options(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from migrations.importer.errors import ImportStopped
-from migrations.importer.ledger import Receipt
+from migrations.importer.ledger import Receipt, still_there
 from migrations.importer.progress import log
 from migrations.importer.v1 import Import, People
 
@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 PEOPLE = "LEADS_PEOPLE"
+BUNDLED = "8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778"
+"""The digest of the invented export that this project came with: its leads may be in a database
+still when a real export has taken its place in the code."""
 TWIN_ENDING = ".masked.json"
 
 
@@ -38,13 +41,14 @@ class Held:
     """Who came into a database with one import.
 
     people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
-    that has one; otherwise nobody has said anything of it.
+    that has one; otherwise nobody has said anything of it. revision: the import's.
     """
 
     export: str
     since: datetime
     people: People
     is_sure: bool
+    revision: str = ""
 
 
 def choose_people(
@@ -83,12 +87,14 @@ def refuse_preview_of_real_people(environ: Mapping[str, str], imports: Iterable[
         )
 
 
-def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held]:
+def held_by(receipts: Sequence[Receipt], imports: Sequence[Import]) -> list[Held]:
     """Who is in a database, by its ledger and by what the code says of the exports.
 
-    imports: all of the code.
+    Nobody of an import that was reverted to its last lead. receipts: the oldest first; imports: all
+    of the code.
     """
-    own_twins = {import_.sha256 for import_ in imports if import_.twin is import_}
+    there = still_there(receipts)
+    own_twins = {import_.sha256 for import_ in imports if import_.twin is import_} | {BUNDLED}
     have_twins = {import_.sha256 for import_ in imports if import_.twin not in (None, import_)}
     return [
         Held(
@@ -96,14 +102,15 @@ def held_by(receipts: Iterable[Receipt], imports: Sequence[Import]) -> list[Held
             receipt.started_at,
             "invented" if _is_twin(receipt) or receipt.sha256 in own_twins else "real",
             is_sure=_is_twin(receipt) or receipt.sha256 in have_twins,
+            revision=receipt.revision,
         )
-        for receipt in receipts
+        for receipt in there
     ]
 
 
 def people_to_import(
     pending: Sequence[Import],
-    receipts: Iterable[Receipt] = (),
+    receipts: Sequence[Receipt] = (),
     imports: Sequence[Import] = (),
     *,
     is_local: bool,
@@ -170,8 +177,17 @@ def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) 
             raise WrongPeople(
                 f"This database holds {other.people} people ({other.export}, "
                 f"{other.since:%Y-%m-%d}): {people} ones are not added to them. Nothing was "
-                f"written. Use another database, or look what {PEOPLE} says."
+                f"written. {_way_out(other)}"
             )
+
+
+def _way_out(held: Held) -> str:
+    if held.people == "real":
+        return f"Use another database, or look what {PEOPLE} says."
+    return (
+        f"Use a new database. Or remove the invented ones first: 'alembic -x remove-created "
+        f"downgrade {held.revision}-1'. If real ones do not belong here, correct {PEOPLE}."
+    )
 
 
 def _people_in(import_: Import) -> People:

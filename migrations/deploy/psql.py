@@ -9,14 +9,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from psycopg2.extensions import make_dsn
 from sqlalchemy import URL
 
-from migrations.deploy.connection import database
+from migrations.deploy.connection import database, place_in_words
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.progress import log
 
 __all__ = ["main"]
 
@@ -36,11 +38,21 @@ def _run(url: URL, options: Sequence[str]) -> int:
     # Ctrl-C is psql's: it ends a query, and not the server under it.
     signal.signal(signal.SIGINT, lambda *_: None)
     _, place = url.get_dialect()().create_connect_args(url)
+    log.info("Database: %s", _named(place))
     # On the command line everybody on the machine could read the password.
     password = str(place.pop("password", ""))
     environ = os.environ | ({"PGPASSWORD": password} if password else {})
     command = [_program(), "--dbname", make_dsn(**place), *options]
     return subprocess.run(command, env=environ, check=False).returncode
+
+
+def _named(place: Mapping[str, Any]) -> str:
+    return place_in_words(
+        place["dbname"],
+        place.get("host", ""),
+        place.get("port", 5432),
+        place.get("user", ""),
+    )
 
 
 def _program() -> str:

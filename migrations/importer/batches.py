@@ -39,8 +39,8 @@ class Batch(NamedTuple):
 
     def __str__(self) -> str:
         if self.size == 1:
-            return f"record {self.end}"
-        return f"records {self.first + 1} to {self.end}"
+            return f"record {self.end:,}"
+        return f"records {self.first + 1:,} to {self.end:,}"
 
 
 def apply_batch(session: Session, batch: Batch, revision: str) -> None:
@@ -100,10 +100,10 @@ class Batches:
         """Do the work batch by batch, from the checkpoint on. Raises ``ImportStopped``."""
         if 0 < checkpoint < self._export.count:
             log.info(
-                "%s: resumed at record %d of %d",
+                "%s: resumed at record %s of %s",
                 self._export.name,
-                checkpoint + 1,
-                self._export.count,
+                f"{checkpoint + 1:,}",
+                f"{self._export.count:,}",
             )
         first, done, plan_anew_at = checkpoint, 0, 1
         with Progress(self._export.name, "records") as progress:
@@ -146,6 +146,6 @@ class Batches:
     def _stop_if_asked(self, batch: Batch) -> None:
         if reason := self._options.why_stop():
             raise Stopped(
-                f"{self._export.name}: stopped, for {reason}. {batch.first} of "
-                f"{self._export.count} records are {self._saved}."
+                f"{self._export.name}: stopped, for {reason}. {batch.first:,} of "
+                f"{self._export.count:,} records are {self._saved}."
             )

@@ -61,7 +61,7 @@ class Problem(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        where = f"record {self.record}" if self.record else "file"
+        where = f"record {self.record:,}" if self.record else "file"
         return f"{where}, {self.field}: {self.reason}" if self.field else f"{where}: {self.reason}"
 
 
@@ -83,13 +83,13 @@ class ExportRefused(ImportStopped):
         self.problems = list(problems)
         self.total = len(self.problems) if total is None else total
         shown = self.problems[:SHOWN_PROBLEMS]
-        count = "1 problem" if self.total == 1 else f"{self.total} problems"
+        count = "1 problem" if self.total == 1 else f"{self.total:,} problems"
         lines = [
             f"{export}: {count}, nothing of it was written by this run.",
             *(f"  {problem}" for problem in shown),
         ]
         if self.total > len(shown):
-            lines.append(f"  … and {self.total - len(shown)} more")
+            lines.append(f"  … and {self.total - len(shown):,} more")
         lines.append(remedy)
         super().__init__("\n".join(lines))
 

@@ -11,10 +11,11 @@ Each lead that an import wrote is in one class when the import has been reverted
 - None of these: people have deleted it meanwhile.
 
 Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been reverted without its leads.
+of all imports of the revision: an earlier one may have been reverted without its leads. What a
+later import has written to one, and its revert has put back, is no edit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -43,6 +44,7 @@ __all__ = [
     "get_receipt",
     "has_ledger",
     "start_import",
+    "still_there",
 ]
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
@@ -119,17 +121,17 @@ class Receipt:
     @property
     def revert_in_words(self) -> str:
         """Say what the revert did, in one line."""
-        counts = [f"{self.restored} leads restored", f"{self.kept} kept because edited since"]
+        counts = [f"{self.restored:,} leads restored", f"{self.kept:,} kept because edited since"]
         written = self.updated
         if self.remove_created:
-            counts += [f"{self.removed} removed", f"{self.referenced} kept because referenced"]
+            counts += [f"{self.removed:,} removed", f"{self.referenced:,} kept because referenced"]
             written += self.created
         if self.unrestored:
-            counts.append(f"{self.unrestored} kept because their old values are forgotten")
+            counts.append(f"{self.unrestored:,} kept because their old values are forgotten")
         gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
-            counts.append(f"{gone} deleted by people before")
-        rest = "" if self.remove_created else f" The {self.created} leads that it created stay."
+            counts.append(f"{gone:,} deleted by people before")
+        rest = "" if self.remove_created else f" The {self.created:,} leads that it created stay."
         return f"{', '.join(counts)}.{rest}"
 
     @property
@@ -143,13 +145,12 @@ class Receipt:
         return Leads.from_json(self.declaration)
 
     def __str__(self) -> str:
-        counts = f"{self.created} created, {self.updated} updated, {self.unchanged} unchanged"
-        rare = [
-            f"{n} {word}" for n, word in ((self.rejected, "rejected"), (self.folded, "folded")) if n
-        ]
-        told = f"{self.export}: {self.records} records: {', '.join([counts, *rare])}."
+        counts = f"{self.created:,} created, {self.updated:,} updated, {self.unchanged:,} unchanged"
+        rare = ((self.rejected, "rejected"), (self.folded, "folded"))
+        counts = ", ".join([counts, *(f"{n:,} {word}" for n, word in rare if n)])
+        told = f"{self.export}: {self.records:,} records: {counts}."
         if self.shared:
-            told += f" {self.shared} phones belong to several leads: the oldest was taken."
+            told += f" {self.shared:,} phones belong to several leads: the oldest was taken."
         return told
 
 
@@ -222,6 +223,25 @@ def find_reverted(connection: Connection, revision: str) -> Receipt | None:
     return None if row is None else _receipt(row)
 
 
+def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Leave out the imports of which a revert has left nothing behind: no lead, no value.
+
+    receipts: the oldest first. The last revert of a revision looks at the leads of all of them.
+    """
+    last = {receipt.revision: receipt for receipt in receipts}
+    unclean = {
+        receipt.revision
+        for receipt in receipts
+        if not receipt.reverted_at or receipt.kept or receipt.unrestored
+    }
+    gone = {
+        revision
+        for revision, receipt in last.items()
+        if revision not in unclean and receipt.remove_created and not receipt.referenced
+    }
+    return [receipt for receipt in receipts if receipt.revision not in gone]
+
+
 def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:
     """Like ``find_receipt``, but there must be one; ``id`` names it if it may be reverted."""
     if id is not None:
@@ -249,8 +269,8 @@ def check_not_half_reverted(receipt: Receipt) -> None:
     """Refuse to import over a downgrade that has not come to its end."""
     if receipt.state == "being reverted":
         raise DatabaseRefused(
-            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record} of "
-            f"{receipt.records} only. {_ASK_STATUS}"
+            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record:,} of "
+            f"{receipt.records:,} only. {_ASK_STATUS}"
         )
 
 
@@ -263,8 +283,8 @@ def check_same_revert(receipt: Receipt, remove_created: bool) -> None:
         raise DatabaseRefused(
             f"{receipt.export}: this downgrade began "
             f"{'with' if receipt.remove_created else 'without'} "
-            f"-x remove-created and has come to record {receipt.revert_next_record} of "
-            f"{receipt.records}. "
+            f"-x remove-created and has come to record {receipt.revert_next_record:,} of "
+            f"{receipt.records:,}. "
             f"Finish it as it began: '{receipt.downgrade}'."
         )
 

@@ -11,6 +11,10 @@ def create_revert(session: Session, table: LeadsTable) -> None:
     """Make the temporary tables and functions of a revert, anew if they are there."""
     drop_revert(session)
     session.execute(statement("create_revert_made"))
+    session.execute(statement("create_revert_ours"))
+    session.execute(statement("find_ours"))
+    session.execute(statement("create_revert_same"))
+    session.execute(statement("find_same"))
     session.execute(statement("create_revert_restore", table=table))
     session.execute(statement("create_revert_remove", table=table))
     for type_ in sorted({column.found.type for column in table.compared if not column.is_plain}):

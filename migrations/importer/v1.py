@@ -116,6 +116,7 @@ __all__ = [
     "drop_audit_trail",
     "drop_phone_key",
     "drop_tables",
+    "invented_in_words",
     "revert",
     "twin_name",
 ]
@@ -165,6 +166,11 @@ class Import:
         return self.twin if self.twin and self.masked == sha256 else self
 
     @property
+    def is_invented(self) -> bool:
+        """Whether the people in it are known to be invented."""
+        return self.masked == self.sha256
+
+    @property
     def keeps_blanks(self) -> bool:
         """Whether a blank keeps the lead's value."""
         return self.blanks == "keep"
@@ -211,6 +217,11 @@ def twin_name(export: str) -> str:
     return f"{Path(export).stem}.masked.json"
 
 
+def invented_in_words(records: int) -> str:
+    """Say that an export's people are invented, at the end of a line about it."""
+    return f" Its {records:,} leads are invented: where people must be real, set LEADS_PEOPLE=real."
+
+
 def apply(import_: Import, context: RevisionContext) -> None:
     """Import an export, or go on where an earlier run stopped.
 
@@ -246,11 +257,11 @@ def apply(import_: Import, context: RevisionContext) -> None:
             batches.run(preview_batch if options.reads else apply_batch, receipt.next_record)
             if not options.keeps_nothing:
                 log.info(
-                    "%s Leads in %s: %s before, %s after.",
+                    "%s Leads: %s before, %s after.%s",
                     get_receipt(connection, import_.revision),
-                    import_.leads.table,
                     leads_before,
                     count_leads_in_words(connection, table),
+                    invented_in_words(import_.records) if import_.is_invented else "",
                 )
 
 
@@ -303,6 +314,12 @@ def revert(import_: Import, context: RevisionContext) -> None:
         )
         receipt = get_receipt(connection, import_.revision, id=receipt.id)
         log.info("%s", receipt.reverted_in_words)
+        if not options.dry_run:
+            log.info(
+                "The next 'alembic upgrade head' imports %s again. To revert it for good: "
+                "docs/when-it-fails.md.",
+                export.name,
+            )
         drop_revert(session)
 
 
@@ -360,9 +377,6 @@ def _write_script(
 ) -> None:
     """Write the import as part of a script that psql can run."""
     export.check()  # before a line of it is written
-    context.output_buffer.write(
-        "-- This script holds personal data: keep it as carefully as the database.\n"
-    )
     options = options_of(context)
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
     script = Script(context.output_buffer)

@@ -40,6 +40,7 @@ TABLES = (
         forgotten=COUNT,
         unrestored=COUNT,
     ),
+    # written_by: the transaction that wrote a batch's leads, as their rows have it; 0 if none did.
     Table(
         "lead_import_batches",
         "PRIMARY KEY (import_id, first_record)",
@@ -53,7 +54,7 @@ TABLES = (
         folded="bigint NOT NULL",
         created_ids="text[] NOT NULL",
         created_records="integer[] NOT NULL",
-        added_by="bigint NOT NULL",
+        written_by="bigint NOT NULL",
         started_at="timestamptz NOT NULL DEFAULT now()",
         finished_at="timestamptz NOT NULL DEFAULT clock_timestamp()",
     ),
@@ -66,6 +67,8 @@ TABLES = (
         field="text NOT NULL",
         reason="text NOT NULL",
     ),
+    # seen_by: the transaction that had written the lead before. restored_by: that of the revert, if
+    # nobody but imports has ever written the lead: NULL says that people may have edited it.
     # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to
     # the import either: its batches have one, and here each row would pay for it. A lead that the
     # site gives another phone while the import runs may be updated by two records.
@@ -77,6 +80,8 @@ TABLES = (
         lead_id="text NOT NULL",
         old_values="text[] NOT NULL",
         imported_at="timestamptz NOT NULL",
+        seen_by="bigint NOT NULL",
+        restored_by="bigint",
     ),
 )
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -248,6 +249,23 @@ def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: 
     assert added.returncode == 0, added.stderr
     assert json.loads((project / "data" / "own.json").read_text()) == list(LEADS)
     assert not list((project / "data").glob("*.columns.json"))
+
+
+def test_without_a_terminal_all_that_is_missing_is_told_at_once(
+    project: Path, tmp_path: Path
+) -> None:
+    """Answered as the message says, the file has no further question but whether it is right."""
+    path = tmp_path / "own.csv"
+    rows = "Name,Mobil,Created\nAnn Ä,07700 900991,01/02/2026 10:00\n"
+    path.write_text(rows, encoding="cp1252")
+    told = migrations(project, "add", str(path), "-m", "import own", "--timezone", "Mars")
+    assert told.returncode == 1
+    assert "The file does not say 4 things. Nothing was written." in told.stderr
+    options = shlex.split(told.stderr.rpartition("such as ")[2].replace("COLUMN", "Mobil")[:-2])
+    assert sorted(options[::2]) == ["--dates", "--encoding", "--field", "--timezone"]
+    added = migrations(project, "add", str(path), "-m", "import own", "--yes", *options)
+    assert added.returncode == 0, added.stderr
+    assert "2026-02-01T10:00:00+00:00" in (project / "data" / "own.json").read_text()
 
 
 def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -> None:

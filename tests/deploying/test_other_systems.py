@@ -3,21 +3,24 @@
 The commands run in a process from which these modules and functions are taken away.
 """
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from tests.support.bundled import EXPORT, ROOT, records
+from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
 from tests.support.database import run, shown
 
 NOT_ON_WINDOWS = """
 import os, runpy, signal, sys
 for module in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[module] = None
-for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fork", "getegid", "geteuid",
-             "getuid", "sched_yield", "set_blocking", "sysconf", "uname"):
+for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchmod", "fork", "getegid",
+             "geteuid", "getuid", "sched_yield", "set_blocking", "sysconf", "uname"):
     delattr(os, name)
 del signal.SIGKILL, signal.SIGQUIT
 module, *arguments = sys.argv[1:]
@@ -56,6 +59,27 @@ def test_an_upgrade_runs(crm: URL) -> None:
     told = on_windows("alembic", "upgrade", "head", DATABASE_URL=shown(crm))
     assert told.returncode == 0, told.stderr
     assert run(crm, "SELECT count(*) FROM leads")[0][0] == len(records())
+
+
+def test_a_preview_its_page_and_a_script_are_written(crm: URL, tmp_path: Path) -> None:
+    """Their files are private where the system knows of that."""
+    page = tmp_path / "preview.html"
+    told = on_windows("migrations", "preview", "--html", str(page), DATABASE_URL=shown(crm))
+    assert told.returncode == 0, told.stderr
+    assert EXPORT.name in page.read_text(encoding="utf-8")
+    script = on_windows("alembic", "upgrade", f"{BEFORE_IMPORT}:head", "--sql")
+    assert script.returncode == 0, script.stderr
+    assert "COPY lead_import_stage" in script.stdout
+
+
+@pytest.mark.skipif(not shutil.which("psql"), reason="psql is not installed")
+def test_psql_is_opened(database: URL) -> None:
+    """The system's own."""
+    options = ("-At", "--command", "SELECT 7")
+    told = on_windows(
+        "migrations.deploy.psql", *options, DATABASE_URL=shown(database), PATH=os.environ["PATH"]
+    )
+    assert (told.returncode, told.stdout) == (0, "7\n"), told.stderr
 
 
 def test_a_link_is_no_export_there_either(tmp_path_factory: pytest.TempPathFactory) -> None:

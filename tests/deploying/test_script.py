@@ -1,15 +1,18 @@
 """``alembic upgrade head --sql``: the same statements as a script for psql."""
 
 import os
+import re
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
 
-from tests.conftest import NewDatabase
+from models import Base
+from tests.conftest import NewDatabase, Template
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
-from tests.support.crm import picture
+from tests.support.crm import add_lead, picture
 from tests.support.database import run, shown
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
@@ -34,9 +37,9 @@ def psql(url: URL, script: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def script_of(*arguments: str, root: Path = ROOT) -> str:
-    """What ``alembic … --sql`` writes, its log goes elsewhere."""
-    environ = {**os.environ, "DATABASE_URL": "postgresql://nowhere/none"}
+def script_of(*arguments: str, root: Path = ROOT, url: URL | None = None) -> str:
+    """What ``alembic … --sql`` writes, its log goes elsewhere. url: None if no database answers."""
+    environ = {**os.environ, "DATABASE_URL": shown(url) if url else "postgresql://nowhere/none"}
     command = [*alembic_command(*arguments, root=root), "--sql"]
     written = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=root, env=environ, timeout=60
@@ -82,6 +85,66 @@ def test_a_script_brings_two_imports_into_an_empty_database(
         FROM lead_imports ORDER BY id
     """
     assert run(by_script, counts) == run(by_upgrade, counts)
+
+
+def test_a_script_for_a_crm_with_tables_of_its_own_imports_as_an_upgrade_does(
+    new_database: NewDatabase, template: Template
+) -> None:
+    """It is for the table that is there, and its head names that database."""
+    theirs = template("crm without us", build_crm_without_us)
+    by_script, by_upgrade = new_database(theirs), new_database(theirs)
+    script = script_of("upgrade", "head", url=by_script)
+    assert script.startswith("-- The lead import as a script for psql: from base to 0004_")
+    assert f"\n-- Database: {by_script.database} on " in script
+    psql(by_script, script)
+    assert alembic(by_upgrade, "upgrade", "head").returncode == 0
+    leads = "SELECT id, full_name, phone, notes, email, score, created_at FROM leads ORDER BY id"
+    assert run(by_script, leads) == run(by_upgrade, leads)
+    counts = "SELECT created, updated, unchanged, declaration FROM lead_imports"
+    assert run(by_script, counts) == run(by_upgrade, counts)
+    assert migrations(ROOT, "verify", url=by_script).returncode == 0
+
+
+def build_crm_without_us(url: URL) -> None:
+    """Tables as another tool made them, a column of its own, and two leads, one of them known."""
+    engine = create_engine(url)
+    Base.metadata.tables["leads"].create(engine)
+    engine.dispose()
+    run(url, "ALTER TABLE leads ADD COLUMN score integer DEFAULT 7")
+    for phone in (records()[0]["phone"], "0600000001"):
+        add_lead(url, phone=phone, full_name="Theirs", notes="Said to call back.")
+
+
+def test_a_script_begins_where_its_database_is(crm: URL) -> None:
+    """Alembic would begin at base; the refusal says what to write instead."""
+    told = alembic(crm, "upgrade", "head", "--sql")
+    assert told.returncode != 0
+    assert "BEGIN" not in told.stdout
+    (advice,) = re.findall(r"'alembic ([^']*)'", told.stdout)
+    psql(crm, script_of(*advice.removesuffix(" --sql").split(), url=crm))
+    assert run(crm, "SELECT created FROM lead_imports") == [(len(records()),)]
+
+
+def test_a_script_that_goes_into_a_file_is_utf8_and_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the terminal's encoding is, and whoever may read new files."""
+    environ = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    path = tmp_path / "import.sql"
+    command = [*alembic_command("upgrade", "head"), "--sql"]
+    with open(path, "wb") as file:
+        subprocess.run(
+            command, check=True, stdout=file, cwd=ROOT, timeout=60,
+            env=environ | {"PYTHONIOENCODING": "ascii"},
+        )  # fmt: skip
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    script = path.read_text(encoding="utf-8")
+    assert any(record["notes"] in script for record in records() if not record["notes"].isascii())
+    assert "\n-- This script holds personal data: " in script[:400]
+
+
+def test_a_script_that_imports_nobody_holds_no_personal_data() -> None:
+    """Its head does not say so either."""
+    script = script_of("upgrade", f"0001_baseline:{BEFORE_IMPORT}")
+    assert "personal data" not in script
 
 
 def test_a_script_of_a_bad_export_is_not_written(tmp_path: Path) -> None:

@@ -46,6 +46,24 @@ def branch(project: Path, name: str, sql: str = "SELECT 1") -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-x", "dryrun", "upgrade", "head"],
+        ["-x", "dryrun", "upgrade", "head", "--sql"],
+        ["upgrade", "nowhere"],
+        ["-q", "upgrade", "nowhere"],
+    ],
+)
+def test_alembic_says_once_why_it_failed(arguments: list[str], database: URL) -> None:
+    """In the log, with the time: nothing of it is in a script."""
+    told = alembic(database, *arguments)
+    assert told.returncode == 255
+    said = [line for line in told.stdout.splitlines() if "nowhere" in line or "dryrun" in line]
+    assert len(said) == 1, told.stdout
+    assert " ERROR " in said[0]
+
+
 def test_a_new_revision_is_numbered_and_needs_no_database(project: Path) -> None:
     """Number and message are its id and its file's name."""
     succeed(project, None, "revision", "-m", "Add a column!")

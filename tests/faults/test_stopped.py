@@ -60,7 +60,7 @@ def test_a_signal_lets_the_batch_in_hand_finish(
     ("place", "said"),
     [
         (
-            "SELECT to_regclass('alembic_version')",
+            "to_regclass('alembic_version')",
             "stopped while it was checked, because SIGTERM was received. This run has written",
         ),
         (

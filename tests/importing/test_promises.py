@@ -135,6 +135,14 @@ def test_the_size_of_batches_makes_no_difference(
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("size", [7, 1000])
+def test_new_ids_are_in_the_exports_order(size: int, crm: URL) -> None:
+    """Whoever sorts by id sees the export as it is."""
+    upgrade(crm, IMPORT, f"batch-size={size}")
+    numbers = run(crm, "SELECT lead_number FROM leads ORDER BY id")
+    assert [row.lead_number for row in numbers] == [record["lead_number"] for record in records()]
+
+
 def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) -> None:
     """The edited field stays, the lead's other fields go back, no lead is gone, and the import can
     come back."""

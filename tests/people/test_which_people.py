@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,31 @@ def test_real_people_are_not_added_to_invented_ones_after_a_downgrade_either(
     assert again.returncode == 0, again.stdout
 
 
+def test_a_database_of_invented_people_becomes_one_of_real_people_as_it_is_told(
+    project: Path, october: Path, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Remove them, put the real export in their place, deploy: each refusal says the next step."""
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    replace = ("add", str(october), "--replace")
+    refused = migrations(project, *replace, url=database)
+    assert refused.returncode == 1
+    (told,) = re.findall(r"'alembic ([^']*)'", refused.stderr)
+    assert told == f"-x remove-created downgrade {IMPORT}-1"
+    real = {"LEADS_PEOPLE": "real"}
+    monkeypatch.setenv(KEY, SECRET)
+    later = migrations(project, "add", str(october), "-m", "import october leads")
+    assert later.returncode == 0, later.stderr
+    mixed = alembic(database, "upgrade", "head", root=project, **real)
+    assert f"'alembic {told}'" in mixed.stdout
+    (project / "migrations" / "versions" / f"{OCTOBER}.py").unlink()
+    assert alembic(database, *told.split(), root=project, **real).returncode == 0
+    assert migrations(project, *replace, url=database).returncode == 0
+    upgraded = alembic(database, "upgrade", "head", root=project, **real)
+    assert upgraded.returncode == 0, upgraded.stdout
+    names = run(database, "SELECT DISTINCT full_name FROM leads")
+    assert names == [("Ada Moorhatch",)]
+
+
 def test_nothing_is_imported_where_nobody_has_said_who(twinned: Path, database: URL) -> None:
     """Neither in an upgrade, nor in a dry run, nor in a script."""
     for command in (("upgrade", "head"), ("-x", "dry-run", "upgrade", "head")):
@@ -258,7 +284,10 @@ def test_the_bundled_export_is_its_own_twin(project: Path, new_database: NewData
         database = new_database()
         told = alembic(database, "upgrade", "head", root=project, **said)
         assert told.returncode == 0, told.stdout
+        assert "Its 217 leads are invented: where people must be real" in told.stdout
         assert ledger(database) == [("production_leads_export.json", 217)]
+    again = alembic(database, "upgrade", "head", root=project)
+    assert "217 after. Its 217 leads are invented: " in again.stdout
     refused = alembic(new_database(), "upgrade", "head", root=project, LEADS_PEOPLE="real")
     assert refused.returncode != 0
     assert "the people in production_leads_export.json are invented" in refused.stdout

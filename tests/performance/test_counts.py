@@ -218,7 +218,7 @@ def test_memory_is_flat(new_database: NewDatabase, tmp_path: Path) -> None:
         program = measured(
             command, env={"DATABASE_URL": shown(new_database()), "PATH": ""}, cwd=work.project
         )
-        assert f"{size} created" in program.output
+        assert f"{size:,} created" in program.output
         peaks.append(program.peak)
     assert peaks[1] - peaks[0] <= 5
     assert peaks[1] <= 130

@@ -1,5 +1,6 @@
 """Which people where, case by case: nothing is opened, nobody is connected."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -10,9 +11,11 @@ from alembic.config import Config
 
 from migrations.crm import LEADS
 from migrations.deploy.given import names_database
+from migrations.deploy.people import BUNDLED as BUNDLED_SHA256
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
 from migrations.importer.ledger import Receipt
 from migrations.importer.v1 import Import, People
+from tests.support.bundled import EXPORT
 
 OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)
 """Nobody has said who is in it."""
@@ -127,10 +130,18 @@ def test_real_and_invented_people_are_never_mixed(
     assert str(refusal.value).startswith(said)
 
 
-def receipt(export: str, sha256: str) -> Receipt:
+WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+STANDING = {"revision": "0004", "reverted_at": None, "remove_created": None}
+REVERTED = {"revision": "0004", "reverted_at": WHEN, "remove_created": False}
+REMOVED = REVERTED | {"remove_created": True}
+
+
+def receipt(export: str, sha256: str, **fields: object) -> Receipt:
     """What is looked at of a receipt; the rest is of no interest here."""
-    when = datetime(2026, 11, 20, tzinfo=UTC)
-    return cast(Receipt, SimpleNamespace(export=export, sha256=sha256, started_at=when))
+    looked_at = (
+        {"started_at": WHEN, "kept": 0, "unrestored": 0, "referenced": 0} | STANDING | fields
+    )
+    return cast(Receipt, SimpleNamespace(export=export, sha256=sha256, **looked_at))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,38 @@ def receipt(export: str, sha256: str) -> Receipt:
 def test_the_ledger_tells_who_is_there(row: Receipt, people: People, is_sure: bool) -> None:
     """By the name of a twin and by the digests that the code knows."""
     found = held_by([row], [BUNDLED, TWINNED])
-    assert found == [Held(row.export, row.started_at, people, is_sure)]
+    assert found == [Held(row.export, row.started_at, people, is_sure, row.revision)]
+
+
+def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
+    """Its leads may be there still: an export that was replaced has left the code."""
+    assert hashlib.sha256(EXPORT.read_bytes()).hexdigest() == BUNDLED_SHA256
+    (found,) = held_by([receipt(EXPORT.name, BUNDLED_SHA256)], [OCTOBER])
+    assert found.people == "invented"
+
+
+@pytest.mark.parametrize(
+    ("reverts", "is_empty"),
+    [
+        ([REMOVED], True),
+        ([REVERTED, REMOVED], True),
+        ([REMOVED | {"referenced": 1}, REMOVED], True),
+        ([REVERTED], False),
+        ([REMOVED, REVERTED], False),
+        ([REMOVED, STANDING], False),
+        ([REMOVED | {"kept": 1}], False),
+        ([REMOVED | {"unrestored": 1}], False),
+        ([REVERTED | {"kept": 1}, REMOVED], False),
+        ([REMOVED | {"referenced": 1}], False),
+        ([REVERTED | {"revision": "0003"}, REMOVED], False),
+    ],
+)
+def test_an_import_that_was_removed_to_its_last_lead_holds_nobody(
+    reverts: list[dict[str, object]], is_empty: bool
+) -> None:
+    """One lead or one value that stayed is enough to hold them all."""
+    rows = [receipt("bundled.json", "c" * 64, **fields) for fields in reverts]
+    assert (held_by(rows, [BUNDLED]) == []) == is_empty
 
 
 def test_a_twin_is_the_same_import_of_another_file() -> None:

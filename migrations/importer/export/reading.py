@@ -171,7 +171,7 @@ class Export:
         if sha256 not in (None, self.sha256):
             problems.append(Problem(0, "", f"sha256 is {self.sha256}, expected {sha256}"))
         if records not in (None, self.count):
-            problems.append(Problem(0, "", f"holds {self.count} records, expected {records}"))
+            problems.append(Problem(0, "", f"holds {self.count:,} records, expected {records:,}"))
         if problems:
             remedy = "The revision was made for another file. Put that one back and try again."
             raise ExportRefused(self.name, problems, remedy=remedy)

@@ -80,7 +80,7 @@ def count_leads_in_words(connection: Connection, table: LeadsTable) -> str:
     """Say how many leads there are, up to a million."""
     some = f"SELECT FROM {table.name} WHERE {table.only} LIMIT {MOST_COUNTED} + 1"
     count: int = connection.execute(text(f"SELECT count(*) FROM ({some}) AS counted")).scalar_one()
-    return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
+    return f"{count:,}" if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
 
 
 def mismatches(

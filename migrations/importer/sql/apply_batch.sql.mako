@@ -41,7 +41,7 @@ DECLARE
     _created_ids text[];
     _created_records integer[];
     _created bigint;
-    _added_by bigint;
+    _written_by bigint;
     _changed_by_triggers bigint;
     _sqlstate text;
     _constraint text;
@@ -112,10 +112,10 @@ ${shared.look_at_writes()}
             WHERE s.record >= _first AND s.record < _end
                 AND s.record NOT IN (SELECT record FROM lead_import_place)
             ORDER BY s.record
-            RETURNING l.${table.id} AS id, l.xmin AS added_by
+            RETURNING l.${table.id} AS id, l.xmin AS written_by
         )
-        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(added_by AS text) AS bigint))
-        INTO _created_ids, _added_by
+        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(written_by AS text) AS bigint))
+        INTO _created_ids, _written_by
         FROM added;
         _created := cardinality(_created_ids);
         _created_records := ARRAY(
@@ -135,6 +135,7 @@ ${shared.look_at_writes()}
                 s.record,
                 l._id,
                 l._old_values,
+                l._seen_by,
                 (${table.differs()}) AS differs
             FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
             JOIN lead_import_stage AS s ON s.record = p.record
@@ -144,6 +145,7 @@ ${shared.look_at_writes()}
                     ARRAY[
                         ${(",\n                    ").join(old)}
                     ]::text[] AS _old_values,
+                    CAST(CAST(l.xmin AS text) AS bigint) AS _seen_by,
                     ${(",\n                ").join(columns)}
                 FROM ${table.name} AS l
                 WHERE l.${table.id} = p.lead_id
@@ -157,13 +159,19 @@ ${shared.look_at_writes()}
         ),
         -- step: keep before-images
         kept AS (
-            INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
-            SELECT _import, record, CAST(_id AS text), _old_values, now()
+            INSERT INTO lead_before_images (
+                import_id, record, lead_id, old_values, imported_at, seen_by
+            )
+            SELECT _import, record, CAST(_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
-            RETURNING record
+            RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by
         )
-        SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+        SELECT
+            (SELECT count(*) FROM locked),
+            (SELECT count(*) FROM kept),
+            coalesce(_written_by, (SELECT max(written_by) FROM kept))
+        INTO _locked, _changed, _written_by;
 
         -- step: update leads
 % if table.keys:
@@ -241,13 +249,13 @@ ${update_leads(table.compared)};
     INSERT INTO lead_import_batches (
         import_id, first_record, next_record,
         created, updated, unchanged, rejected, folded,
-        created_ids, created_records, added_by
+        created_ids, created_records, written_by
     )
     VALUES (
         _import, _first, _end,
         _created, _changed, _staged - _created - _changed, _rejected,
         _end - _first - _staged - _rejected,
-        _created_ids, _created_records, coalesce(_added_by, 0)
+        _created_ids, _created_records, coalesce(_written_by, 0)
     );
     UPDATE lead_imports
     SET created = created + _created,

@@ -3,6 +3,6 @@
 CREATE TEMPORARY TABLE lead_revert_made (
     lead_id text PRIMARY KEY,
     record integer NOT NULL,
-    added_by bigint NOT NULL
+    written_by bigint NOT NULL
 );
 CREATE INDEX lead_revert_made_record ON pg_temp.lead_revert_made (record)

@@ -1,4 +1,5 @@
--- Updated leads as they will be. kept: something stays that is not what it was before the import.
+-- Updated leads as they will be, and the record that updated each. ours: imports had written it before,
+-- and nobody has since; kept: something stays that is not what it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
     lead_id ${table.id_type} PRIMARY KEY,
 % for column in table.compared:
@@ -7,5 +8,7 @@ CREATE TEMPORARY TABLE lead_revert_restore (
 % if table.touch:
     ${table.touch.name} ${table.touch.found.type},
 % endif
+    _record bigint NOT NULL,
+    _ours boolean NOT NULL,
     _kept boolean NOT NULL
 ) ON COMMIT DELETE ROWS

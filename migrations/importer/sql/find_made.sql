@@ -1,7 +1,7 @@
 -- Of every import of the revision: the leads of an earlier one, reverted without them, are there
 -- still.
-INSERT INTO lead_revert_made (lead_id, record, added_by)
-SELECT DISTINCT ON (made.lead_id) made.lead_id, made.record, b.added_by
+INSERT INTO lead_revert_made (lead_id, record, written_by)
+SELECT DISTINCT ON (made.lead_id) made.lead_id, made.record, b.written_by
 FROM lead_imports AS i
 JOIN lead_import_batches AS b ON b.import_id = i.id
 CROSS JOIN LATERAL unnest(b.created_ids, b.created_records) AS made (lead_id, record)

@@ -11,6 +11,21 @@
     def was_written(column):
         return f"{column.raw} IS NOT NULL AND " if table.keeps_blanks else ""
 
+    def is_version(version, indent):
+        """Whether the lead's row is that version, or what reverts have made the same as it again."""
+        lines = (
+            "(",
+            f"    l.xmin = CAST(CAST({version} AS text) AS xid)",
+            "    OR EXISTS (",
+            "        SELECT FROM lead_revert_same AS v",
+            f"        WHERE v.lead_id = CAST(l.{table.id} AS text)",
+            "            AND v.version = CAST(CAST(l.xmin AS text) AS bigint)",
+            f"            AND v.was = {version}",
+            "    )",
+            ")",
+        )
+        return f"\n{indent}".join(lines)
+
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(literal, restored))
@@ -34,7 +49,7 @@ ${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then
 % if table.created_at:
             AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
 % endif
-            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)\
+            AND ${is_version("m.written_by", " " * 12)}\
 </%def>\
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
     _import bigint, _first bigint, _end bigint, _remove_created boolean
@@ -96,7 +111,7 @@ ${updated_leads()}
     -- An updated lead gets each column back that still holds what the import wrote into it. What
     -- people have put there since stays.
     INSERT INTO lead_revert_restore (
-        ${(",\n        ").join(["lead_id", *restored, "_kept"])}
+        ${(",\n        ").join(["lead_id", *restored, "_record", "_ours", "_kept"])}
     )
     SELECT
         l.${table.id},
@@ -115,8 +130,25 @@ ${updated_leads()}
             ELSE l.${table.touch.name}
         END,
 % endif
+        i.record,
+        EXISTS (SELECT FROM lead_revert_ours AS o WHERE o.version = i.seen_by)
+            AND ${is_version("i._written_by", " " * 12)},
         false
-${updated_leads()};
+    FROM (
+        SELECT
+            i.*,
+            (
+                SELECT b.written_by
+                FROM lead_import_batches AS b
+                WHERE b.import_id = i.import_id AND b.first_record <= i.record
+                ORDER BY b.first_record DESC
+                LIMIT 1
+            ) AS _written_by
+        FROM lead_before_images AS i
+        WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ) AS i
+    JOIN lead_import_stage AS s ON s.record = i.record
+    JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type});
 
     -- step: restore leads
     -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
@@ -159,6 +191,20 @@ ${updated_leads()};
             ${("\n            OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in images)}
         );
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
+
+    -- step: tell restored leads
+    -- A lead as an earlier import had left it, which nobody but imports has written since, is no lead
+    -- that people have edited: the import that created it may remove it.
+    UPDATE lead_before_images AS i
+    SET restored_by = (
+        SELECT CAST(CAST(l.xmin AS text) AS bigint)
+        FROM ${table.name} AS l
+        WHERE l.${table.id} = CAST(i.lead_id AS ${table.id_type})
+    )
+    WHERE i.import_id = _import
+        AND i.record = ANY (
+            ARRAY(SELECT r._record FROM lead_revert_restore AS r WHERE r._ours AND NOT r._kept)
+        );
 
     -- step: find created leads
     -- Columns that no import knows hold nothing but what the server puts there by itself.

@@ -16,7 +16,7 @@ DECLARE
     _created_ids text[];
     _created_records integer[];
     _created bigint;
-    _added_by bigint;
+    _written_by bigint;
     _changed_by_triggers bigint;
     _sqlstate text;
     _constraint text;
@@ -129,10 +129,10 @@ BEGIN
             WHERE s.record >= _first AND s.record < _end
                 AND s.record NOT IN (SELECT record FROM lead_import_place)
             ORDER BY s.record
-            RETURNING l.id AS id, l.xmin AS added_by
+            RETURNING l.id AS id, l.xmin AS written_by
         )
-        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(added_by AS text) AS bigint))
-        INTO _created_ids, _added_by
+        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(written_by AS text) AS bigint))
+        INTO _created_ids, _written_by
         FROM added;
         _created := cardinality(_created_ids);
         _created_records := ARRAY(
@@ -152,6 +152,7 @@ BEGIN
                 s.record,
                 l._id,
                 l._old_values,
+                l._seen_by,
                 (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
             OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
             OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
@@ -178,6 +179,7 @@ BEGIN
                     CAST(l.assigned_agent AS text),
                     CAST(l.updated_at AS text)
                     ]::text[] AS _old_values,
+                    CAST(CAST(l.xmin AS text) AS bigint) AS _seen_by,
                     l.lead_number,
                 l.full_name,
                 l.phone,
@@ -199,13 +201,19 @@ BEGIN
         ),
         -- step: keep before-images
         kept AS (
-            INSERT INTO lead_before_images (import_id, record, lead_id, old_values, imported_at)
-            SELECT _import, record, CAST(_id AS text), _old_values, now()
+            INSERT INTO lead_before_images (
+                import_id, record, lead_id, old_values, imported_at, seen_by
+            )
+            SELECT _import, record, CAST(_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
-            RETURNING record
+            RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by
         )
-        SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM kept) INTO _locked, _changed;
+        SELECT
+            (SELECT count(*) FROM locked),
+            (SELECT count(*) FROM kept),
+            coalesce(_written_by, (SELECT max(written_by) FROM kept))
+        INTO _locked, _changed, _written_by;
 
         -- step: update leads
     UPDATE leads AS l
@@ -297,13 +305,13 @@ BEGIN
     INSERT INTO lead_import_batches (
         import_id, first_record, next_record,
         created, updated, unchanged, rejected, folded,
-        created_ids, created_records, added_by
+        created_ids, created_records, written_by
     )
     VALUES (
         _import, _first, _end,
         _created, _changed, _staged - _created - _changed, _rejected,
         _end - _first - _staged - _rejected,
-        _created_ids, _created_records, coalesce(_added_by, 0)
+        _created_ids, _created_records, coalesce(_written_by, 0)
     );
     UPDATE lead_imports
     SET created = created + _created,

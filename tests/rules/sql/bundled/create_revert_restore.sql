@@ -1,4 +1,5 @@
--- Updated leads as they will be. kept: something stays that is not what it was before the import.
+-- Updated leads as they will be, and the record that updated each. ours: imports had written it before,
+-- and nobody has since; kept: something stays that is not what it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
     lead_id bigint PRIMARY KEY,
     lead_number text,
@@ -11,5 +12,7 @@ CREATE TEMPORARY TABLE lead_revert_restore (
     notes text,
     assigned_agent text,
     updated_at timestamp with time zone,
+    _record bigint NOT NULL,
+    _ours boolean NOT NULL,
     _kept boolean NOT NULL
 ) ON COMMIT DELETE ROWS

@@ -1,4 +1,5 @@
--- Updated leads as they will be. kept: something stays that is not what it was before the import.
+-- Updated leads as they will be, and the record that updated each. ours: imports had written it before,
+-- and nobody has since; kept: something stays that is not what it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
     lead_id uuid PRIMARY KEY,
     first_name text,
@@ -9,5 +10,7 @@ CREATE TEMPORARY TABLE lead_revert_restore (
     owner bigint,
     bill numeric(10,2),
     changed_on timestamp without time zone,
+    _record bigint NOT NULL,
+    _ours boolean NOT NULL,
     _kept boolean NOT NULL
 ) ON COMMIT DELETE ROWS

@@ -80,6 +80,8 @@ BEGIN
         owner,
         bill,
         changed_on,
+        _record,
+        _ours,
         _kept
     )
     SELECT
@@ -131,11 +133,33 @@ BEGIN
             THEN CAST(i.old_values[8] AS timestamp without time zone)
             ELSE l.changed_on
         END,
+        i.record,
+        EXISTS (SELECT FROM lead_revert_ours AS o WHERE o.version = i.seen_by)
+            AND (
+                l.xmin = CAST(CAST(i._written_by AS text) AS xid)
+                OR EXISTS (
+                    SELECT FROM lead_revert_same AS v
+                    WHERE v.lead_id = CAST(l.code AS text)
+                        AND v.version = CAST(CAST(l.xmin AS text) AS bigint)
+                        AND v.was = i._written_by
+                )
+            ),
         false
-    FROM lead_before_images AS i
+    FROM (
+        SELECT
+            i.*,
+            (
+                SELECT b.written_by
+                FROM lead_import_batches AS b
+                WHERE b.import_id = i.import_id AND b.first_record <= i.record
+                ORDER BY b.first_record DESC
+                LIMIT 1
+            ) AS _written_by
+        FROM lead_before_images AS i
+        WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ) AS i
     JOIN lead_import_stage AS s ON s.record = i.record
-    JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
-    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to;
+    JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid);
 
     -- step: restore leads
     -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
@@ -206,6 +230,20 @@ BEGIN
         );
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
 
+    -- step: tell restored leads
+    -- A lead as an earlier import had left it, which nobody but imports has written since, is no lead
+    -- that people have edited: the import that created it may remove it.
+    UPDATE lead_before_images AS i
+    SET restored_by = (
+        SELECT CAST(CAST(l.xmin AS text) AS bigint)
+        FROM sales.customers AS l
+        WHERE l.code = CAST(i.lead_id AS uuid)
+    )
+    WHERE i.import_id = _import
+        AND i.record = ANY (
+            ARRAY(SELECT r._record FROM lead_revert_restore AS r WHERE r._ours AND NOT r._kept)
+        );
+
     -- step: find created leads
     -- Columns that no import knows hold nothing but what the server puts there by itself.
     IF _remove_created THEN
@@ -226,7 +264,15 @@ BEGIN
                 WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
             AND l.bill IS NOT DISTINCT FROM s.written_bill
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
-            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid);
+            AND (
+                l.xmin = CAST(CAST(m.written_by AS text) AS xid)
+                OR EXISTS (
+                    SELECT FROM lead_revert_same AS v
+                    WHERE v.lead_id = CAST(l.code AS text)
+                        AND v.version = CAST(CAST(l.xmin AS text) AS bigint)
+                        AND v.was = m.written_by
+                )
+            );
 
         -- step: lock created leads
         -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
@@ -255,7 +301,15 @@ BEGIN
                 WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
             AND l.bill IS NOT DISTINCT FROM s.written_bill
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
-            AND l.xmin = CAST(CAST(m.added_by AS text) AS xid)
+            AND (
+                l.xmin = CAST(CAST(m.written_by AS text) AS xid)
+                OR EXISTS (
+                    SELECT FROM lead_revert_same AS v
+                    WHERE v.lead_id = CAST(l.code AS text)
+                        AND v.version = CAST(CAST(l.xmin AS text) AS bigint)
+                        AND v.was = m.written_by
+                )
+            )
             LIMIT 1
         ) IS NULL;
 
