@@ -250,8 +250,7 @@ def test_of_two_columns_that_are_alike_the_first_one_wins(tmp_path: Path) -> Non
 
 
 def test_a_field_option_decides(tmp_path: Path) -> None:
-    """Spaces join names, commas addresses, line breaks notes, and of several phones one is
-    taken."""
+    """Spaces join names, commas addresses, line breaks notes, and only one phone is taken."""
     columns = [("A", "Dot"), ("B", "Invented"), ("C, D", PHONE), ("E", f"{TIME}Z"), ("notes", "n")]
     path = write(tmp_path, table(columns))
     given = ["full_name=b,A", "address1=A,B", "notes=A,B", 'phone="C, D",A', "created_at=E"]
@@ -304,8 +303,7 @@ OWNERS = Leads("leads", phone="phone", bill=Numeric("bill"), is_ev=Boolean("is_e
 
 
 def owners() -> list[dict[str, object]]:
-    """Return rows as an owner's own exporter writes them, with null for blank and a time of
-    change."""
+    """Return rows of an owner's own exporter, with null for blank and a time of change."""
     first = {**LEADS[0], "bill": 120.5, "is_ev": True, "updated_at": "2025-09-16T14:15:00+00:00"}
     return [first, {**first, "lead_number": None, "bill": None, "is_ev": None}]
 

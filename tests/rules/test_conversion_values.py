@@ -61,7 +61,7 @@ def test_a_phone_loses_what_tools_put_around_it(
 
 @pytest.mark.parametrize("lost", ["7.7009E+09", "4.4770090021E+11", 7.7009e30, "7,7E+09"])
 def test_a_phone_that_a_spreadsheet_has_rounded_is_lost(lost: object, tmp_path: Path) -> None:
-    """The message says how to get the whole number."""
+    """The message says to export the file again."""
     assert "export it again" in why_not(tmp_path, "phone", lost)
 
 

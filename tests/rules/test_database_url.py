@@ -72,8 +72,7 @@ def test_a_url_that_does_not_fit_is_refused_without_being_shown(given: str, fact
     ["@a:5432,b:5433/db", "@/db?host=a:5432&host=b:5433", "@/db?host=a,b&port=5432,5433"],
 )
 def test_several_hosts_reach_the_driver_in_order(hosts: str) -> None:
-    """libpq's form and both of SQLAlchemy's work, and the driver picks the host that takes
-    writes."""
+    """libpq's form and both of SQLAlchemy's work, and the driver picks a host taking writes."""
     told = connected_to(f"postgres://u:p{hosts}")
     assert (told["host"], told["port"]) == ("a,b", "5432,5433")
     assert (told["user"], told["password"], told["dbname"]) == ("u", "p", "db")

@@ -47,8 +47,7 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
 
 
 def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
-    """Batches keep their size because a commit takes the same time for any, and fast commits end
-    the rest."""
+    """A commit's time does not depend on batch size, so batches stay as large."""
     pace = Pace(1000, 0)
     pace.after(1000, Took(0.35, 0.3))
     assert (pace.batch_size, pace.rest) == (1000, 0.35)
@@ -102,8 +101,7 @@ def test_a_server_whose_commits_are_slow_gets_rests(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each rest lasts as long as the batch and its commit, the log says so, and batches keep their
-    size."""
+    """Each rest lasts as long as batch and commit, the log says so, and batches stay as large."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
     monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)

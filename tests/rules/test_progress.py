@@ -49,8 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_log_gets_a_line_every_few_seconds(
     caplog: pytest.LogCaptureFixture, clock: list[float]
 ) -> None:
-    """It gives done of total, rate and time left, and the rate ignores records of an earlier
-    run."""
+    """It has done of total, time left, and a rate without the records of an earlier run."""
     caplog.set_level(logging.INFO)
     with Progress("october_leads.json", "records") as progress:
         for n in range(1, 8):
@@ -64,7 +63,7 @@ def test_a_log_gets_a_line_every_few_seconds(
 
 
 def test_a_short_piece_of_work_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Others log its end."""
+    """Its end is logged elsewhere."""
     caplog.set_level(logging.INFO)
     with Progress("october_leads.json", "records") as progress:
         progress.at(500, 1000)

@@ -361,8 +361,7 @@ def test_memory_does_not_grow_with_a_sealed_export(key: str, tmp_path: Path) -> 
 
 
 def test_git_offers_no_export_in_clear() -> None:
-    """It takes the bundled export, twins and sealed exports, and stores sealed ones byte for
-    byte."""
+    """It takes only the bundled, invented export, twins, and sealed exports byte for byte."""
     offered = ["production_leads_export.json", "october.masked.json", "october.json.age"]
     ignored = ["october.json", "production_leads_export2.json", ".october.json.age.partial"]
     paths = [f"data/{name}" for name in (*offered, *ignored)]
