@@ -133,7 +133,7 @@ def test_add_takes_an_export_that_is_sealed_already(
 def test_a_second_twin_needs_the_key_of_the_first(
     twinned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Equal values become equal ones in all twins, and without the shared secret there is none."""
+    """Equal values become equal in all twins, and without their secret no twin is made."""
     november = written([records()[0] | REAL], tmp_path, "november.json")
     add = ("add", str(november), "-m", "import november leads")
     told = migrations(twinned, *add)

@@ -188,7 +188,7 @@ def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
 
 @pytest.mark.usefixtures("export")
 def test_a_lead_is_taken_back_by_one_write(crm: URL) -> None:
-    """Each lead and each checkpoint is one row version. Counted: 437 bytes of log a lead."""
+    """Each lead takes one row version, besides checkpoints. Counted: 437 bytes of log a lead."""
     logs = []
     for _ in TWICE:
         import_all(crm)

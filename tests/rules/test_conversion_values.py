@@ -201,7 +201,7 @@ def test_one_date_that_can_be_told_tells_all_of_its_column(tmp_path: Path) -> No
 
 
 def test_dates_that_can_be_read_in_two_ways_are_asked(tmp_path: Path) -> None:
-    """Dates that prove both orders are asked too, and those against the answer are refused."""
+    """Dates proving both orders are asked too, and those against the answer are refused."""
     given = "--timezone=UTC"
     with pytest.raises(Undecided, match="day-first or month-first"):
         one(tmp_path, "created_at", "01/02/2026", given)

@@ -24,7 +24,7 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    """Even a killed run leaves no half of a new file, because nothing is there while it runs."""
+    """Even a killed run leaves no half of a new file, because it makes none while it runs."""
     path = tmp_path / "preview.html"
     path.write_text("old")
     with pytest.raises(ZeroDivisionError) as failed, private_file(path):

@@ -252,7 +252,7 @@ def test_an_import_that_this_release_does_not_know_stops_nothing() -> None:
 
 
 def test_what_an_import_works_with_is_missed_only_after_an_import() -> None:
-    """It stops nothing, because the next import makes it again."""
+    """It stops nothing, because the next import makes sure of it."""
     lacks = ("the function f", "the index i")
     [fault] = faults(replace(ALL_IN, missing=lacks))
     assert "but the function f and the index i are not there" in fault.fact

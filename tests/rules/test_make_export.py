@@ -31,8 +31,7 @@ LIMITS = {
 }
 NEVER_EMPTY = ("lead_number", "full_name", "phone", "status")
 
-# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers without the
-# 0.
+# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers, no 0.
 DRAMA = re.compile(
     r"""(?: 11[3-8]496 0 | 1[2-6]1496 0 | 191498 0 | 207946 0 | 289649 6 | 292018 0
           | 1632960 | 7700900 | 808157 0 | 909879 0 | 3069990 ) \d{3}""",

@@ -47,7 +47,7 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
 
 
 def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
-    """A commit's time does not depend on batch size, so batches stay as large."""
+    """Batches keep their size, because any commit takes as long, and fast ones end the rest."""
     pace = Pace(1000, 0)
     pace.after(1000, Took(0.35, 0.3))
     assert (pace.batch_size, pace.rest) == (1000, 0.35)
