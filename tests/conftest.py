@@ -1,5 +1,5 @@
-"""Fixtures of all tests: a Postgres for the run, a fresh database for each test that asks
-for one."""
+"""Fixtures for all tests: one Postgres for the run, a fresh database for each test that needs
+one."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MOST_WORKERS = 4
 
 
 class NewDatabase(Protocol):
-    """Make a database, empty or a copy of the template database of that name."""
+    """Make a database, empty or copied from the template database of this name."""
 
     def __call__(self, template: str | None = None) -> URL: ...
 
 
 class Template(Protocol):
-    """Give the template database that `build` makes at the first call with this name."""
+    """Return the template database of this name, made by `build` at the first call."""
 
     def __call__(self, name: str, build: Callable[[URL], None]) -> str: ...
 
@@ -42,8 +42,8 @@ def asked_for(config: pytest.Config) -> str | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose at once: what was asked for and is not there ends the run before the first test."""
-    # It would win over the DATABASE_URL that the tests give their deploys.
+    """Choose the Postgres before the first test, and end the run if it cannot be had."""
+    # It would win over the DATABASE_URL the tests give their deploys.
     os.environ.pop("MIGRATION_DATABASE_URL", None)
     try:
         config.stash[CHOSEN] = postgres.choose(asked_for(config))
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Choose how many workers `-n auto` starts, each with a server of its own.
 
-    A server that you name is shared by all of them, and some tests count what it does as a whole.
+    All workers share a server you name, and some tests count everything it does.
     """
     return 0 if postgres.is_url(asked_for(config)) else min(os.cpu_count() or 1, MOST_WORKERS)
 
@@ -66,7 +66,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that uses the run's Postgres, so that `-m "not server"` leaves it out."""
+    """Mark each test on the run's Postgres, so that `-m "not server"` leaves it out."""
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
@@ -74,8 +74,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[URL]:
-    """The URL of an administrator on the Postgres of this run, started for the first test that
-    needs it. A server that does not start ends the run, that of the other workers too."""
+    """Start the run's Postgres for the first test that needs it, and give its administrator's URL.
+    If it does not start, the run ends, for the other workers too."""
     try:
         with postgres.server(request.config.stash[CHOSEN]) as admin:
             yield admin
@@ -86,7 +86,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[URL]:
 
 @pytest.fixture(scope="session")
 def databases(postgres_server: URL) -> Iterator[postgres.Databases]:
-    """What makes and drops databases on the Postgres of this run."""
+    """Make and drop databases on the run's Postgres."""
     databases = postgres.Databases(postgres_server)
     yield databases
     databases.drop_templates()
@@ -94,13 +94,13 @@ def databases(postgres_server: URL) -> Iterator[postgres.Databases]:
 
 @pytest.fixture(scope="session")
 def template(databases: postgres.Databases) -> Template:
-    """Builds a template database once in a run, for `new_database` to copy."""
+    """Build a template database once a run, for `new_database` to copy."""
     return databases.template
 
 
 @pytest.fixture
 def new_database(databases: postgres.Databases) -> Iterator[NewDatabase]:
-    """Makes fresh databases, dropped at the end of the test whoever is connected."""
+    """Make fresh databases, and drop them at the end of the test even if somebody is connected."""
     made: list[URL] = []
 
     def new(template: str | None = None) -> URL:
@@ -114,20 +114,19 @@ def new_database(databases: postgres.Databases) -> Iterator[NewDatabase]:
 
 @pytest.fixture
 def database(new_database: NewDatabase) -> URL:
-    """The URL of a fresh and empty database."""
+    """Give the URL of a fresh, empty database."""
     return new_database()
 
 
 @pytest.fixture
 def crm(new_database: NewDatabase, template: Template) -> URL:
-    """A CRM without leads, right before the import: users and settings are there."""
+    """Give a CRM right before the import, with users and settings but no leads."""
     return new_database(template("crm", build_crm))
 
 
 @pytest.fixture
 def crm_with_leads(new_database: NewDatabase, template: Template) -> URL:
-    """The mission's CRM, right before the import: 50 leads, 10 of whose phones stand in the
-    export."""
+    """Give a CRM right before the import, with 50 leads. Ten have phones of the export."""
     return new_database(template("crm_with_leads", build_crm_with_leads))
 
 

@@ -1,4 +1,4 @@
-"""CRMs as they are met: their tables, and the declaration that an owner would complete."""
+"""CRMs as they exist: their tables, and the declaration their owner would complete."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,19 @@ __all__ = ["CRMS", "REFUSED", "Crm", "build"]
 
 TABLES = Path(__file__).parent / "tables"
 PHONE = "(07700) 900-503"
-"""The phone of the bundled export's first record, in another spelling."""
+"""The phone of the bundled export's first record, spelled differently."""
 
 
 @dataclass(frozen=True)
 class Crm:
-    """A CRM by the name of its tables' file, and where its leads live."""
+    """A CRM, named after the file of its tables, and where its leads live."""
 
     name: str
     leads: Leads
 
 
 def build(url: URL, name: str) -> None:
-    """Make a CRM's tables and a few rows; one lead has the phone of the export's first record."""
+    """Make a CRM's tables and rows. One lead has the phone of the export's first record."""
     sql = (TABLES / f"{name}.sql").read_text(encoding="utf-8")
     sql = sql.replace("E164PHONE0", "+447700900503").replace("PHONE0", PHONE)
     run(url, sql.replace(":", "\\:"))

@@ -1,4 +1,5 @@
-"""``python -m migrations adopt``: a declaration is guessed, completed by the owner, and checked."""
+"""``python -m migrations adopt`` guesses a declaration, and checks it once the owner has completed
+it."""
 
 from pathlib import Path
 from runpy import run_path
@@ -21,12 +22,12 @@ MARKED = {
     "uuids": "whom, if nobody is found?",
     "camel_case": "whom, if nobody is found?",
 }
-"""What nobody can guess, by the CRM's name."""
+"""What nobody can guess, by the name of the CRM."""
 
 
 @pytest.fixture
 def crm_py(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The declaration of a copy of the project, whose database this is."""
+    """Return the declaration file in a copy of the project, with DATABASE_URL set."""
     project = copy_project(tmp_path)
     monkeypatch.setattr(adopt, "ROOT", project)
     monkeypatch.setattr(adopt, "CRM", project / "migrations" / "crm.py")
@@ -35,13 +36,13 @@ def crm_py(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def declared(crm_py: Path) -> Leads:
-    """What the file declares."""
+    """Return what the file declares."""
     leads: Leads = run_path(str(crm_py))["LEADS"]
     return leads
 
 
 def change(crm_py: Path, old: str, new: str) -> None:
-    """Edit the file, as its owner does."""
+    """Edit the file as its owner does."""
     source = crm_py.read_text(encoding="utf-8")
     assert old in source
     crm_py.write_text(source.replace(old, new), encoding="utf-8")
@@ -51,8 +52,7 @@ def change(crm_py: Path, old: str, new: str) -> None:
 def test_the_declaration_is_guessed_from_the_tables(
     crm: Crm, crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table, each field's column, the time of the last change and which rows are leads; what
-    cannot be guessed is marked with CHECK, and named with its line."""
+    """It guesses table, columns, time of change and rows, and lists lines marked with CHECK."""
     build(database, crm.name)
     assert main(["adopt"]) == (1 if crm.name in MARKED else 0)
     said = capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_the_declaration_is_guessed_from_the_tables(
 
 
 def test_the_rest_of_the_file_stays(crm_py: Path, database: URL) -> None:
-    """What stands before and after the declaration; the names that it uses are imported."""
+    """Lines around the declaration stay, and new names are imported."""
     change(crm_py, '    touch="updated_at",\n)\n', '    touch="updated_at",\n)\nAFTER = 1\n')
     head = crm_py.read_text(encoding="utf-8").partition("from ")[0]
     build(database, "owner")
@@ -86,7 +86,7 @@ def test_the_rest_of_the_file_stays(crm_py: Path, database: URL) -> None:
 def test_a_second_call_checks_what_the_owner_has_completed(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It writes nothing; it lists the marks that are left, then what does not fit, then nothing."""
+    """It writes nothing and lists the marks left, then what does not fit, then nothing more."""
     build(database, "owner")
     main(["adopt"])
     capsys.readouterr()
@@ -121,7 +121,7 @@ def test_a_second_call_checks_what_the_owner_has_completed(
 def test_a_declaration_that_was_changed_is_not_overwritten(
     edit: tuple[str, str], crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever was changed in it: the file stays as it is, byte for byte."""
+    """Whatever the edit, the file stays as it is, byte for byte."""
     build(database, "enums")
     change(crm_py, *edit)
     before = crm_py.read_bytes()
@@ -134,7 +134,7 @@ def test_a_declaration_that_was_changed_is_not_overwritten(
 def test_what_no_declaration_can_mend_is_said(
     crm: Crm, crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Row-level security, a phone in several columns: exit status 1."""
+    """Row-level security and a phone in several columns end with exit status 1."""
     build(database, crm.name)
     assert main(["adopt", crm.leads.table]) == 1
     expected = {
@@ -158,7 +158,7 @@ def test_where_there_is_nothing_to_declare_nothing_is_written(
     database: URL,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit status 1, and what to call instead."""
+    """It exits with status 1 and says what to run instead."""
     run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text)")
     before = crm_py.read_bytes()
     assert main(arguments) == 1
@@ -167,7 +167,7 @@ def test_where_there_is_nothing_to_declare_nothing_is_written(
 
 
 def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> None:
-    """Exit status 1, and no traceback."""
+    """It exits with status 1 and without a traceback."""
     change(crm_py, '    phone="phone",\n', "")
     told = migrations(crm_py.parents[1], "adopt")
     assert told.returncode == 1
@@ -178,7 +178,7 @@ def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> No
 def test_no_row_is_written_and_no_value_of_one_is_shown(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where all rows have one name, that name is no guess."""
+    """A name is not guessed even if all rows have the same one."""
     run(
         database,
         "CREATE TABLE customers (id serial PRIMARY KEY, phone text, agent text NOT NULL)",
@@ -199,7 +199,7 @@ def test_no_row_is_written_and_no_value_of_one_is_shown(
 
 
 def test_an_adopted_table_is_imported_into(database: URL, tmp_path: Path) -> None:
-    """As two commands: adopt, then the deploy."""
+    """Adopt and deploy are enough."""
     build(database, "dates")
     project = copy_project(tmp_path)
     adopted = migrations(project, "adopt", url=database)

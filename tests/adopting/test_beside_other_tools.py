@@ -1,4 +1,4 @@
-"""The import beside a CRM's own tools: Django, an Alembic history of its own, a changing table."""
+"""The import beside a CRM's own tools: Django, an Alembic history of its own, changing tables."""
 
 import json
 import os
@@ -61,7 +61,7 @@ print(len(leads), dict(sorted(agents.items())), audited, AuditLog.objects.count(
 
 
 def declare(project: Path, declaration: str) -> None:
-    """Put a declaration into the place of the bundled one."""
+    """Replace the bundled declaration."""
     path = project / "migrations" / "crm.py"
     head = path.read_text(encoding="utf-8").partition("LEADS = ")[0]
     head = head.replace("import Leads", "import Leads, Lookup, New, Values")
@@ -70,7 +70,7 @@ def declare(project: Path, declaration: str) -> None:
 
 @pytest.fixture
 def django(tmp_path: Path, database: URL) -> Path:
-    """A Django CRM that was migrated by its own tools, and has three users."""
+    """Make a Django CRM with its own migrations and three users."""
     project = tmp_path / "django"
     shutil.copytree(DJANGO, project)
     for command in (["makemigrations", "leads"], ["migrate"]):
@@ -99,7 +99,7 @@ def _python(project: Path, url: URL, command: list[str]) -> subprocess.Completed
 
 
 def test_a_django_crm_reads_what_was_imported(django: Path, tmp_path: Path, database: URL) -> None:
-    """Every lead passes its own checks, has its agent, and is audited from then on."""
+    """Every lead passes Django's checks, has its agent, and is audited from then on."""
     project = copy_project(tmp_path)
     declare(project, DJANGO_LEADS)
     tables = {name for (name,) in run(database, "SELECT relname FROM pg_class WHERE relkind = 'r'")}
@@ -118,7 +118,7 @@ def test_a_django_crm_reads_what_was_imported(django: Path, tmp_path: Path, data
 
 
 def test_the_chain_goes_on_from_the_head_of_a_crms_own(tmp_path: Path, database: URL) -> None:
-    """0001 comes after the CRM's last revision; its tables are the CRM's."""
+    """0001 follows the CRM's last revision, and the tables stay the CRM's."""
     project = copy_project(tmp_path)
     versions = project / "migrations" / "versions"
     (versions / "a1b2_customers.py").write_text(
@@ -140,7 +140,7 @@ def test_the_chain_goes_on_from_the_head_of_a_crms_own(tmp_path: Path, database:
 
 
 def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) -> None:
-    """Each has its table of versions: upgrade, verify, status and downgrade know theirs alone."""
+    """Each has its own version table, and upgrade, verify, status and downgrade know ours alone."""
     project = copy_project(tmp_path)
     run(database, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
     run(database, "INSERT INTO alembic_version VALUES ('theirs')")
@@ -161,7 +161,7 @@ def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) 
 
 
 def october(folder: Path) -> Path:
-    """An export of the new shape: with a source, of a lead that is there and a new one."""
+    """Write an export with a source, for one known lead and one new one."""
     known = records()[0] | {"full_name": "Renamed Since"}
     new = {**known, "id": 9000, "phone": "07700 900999", "lead_number": "MX1"}
     return written(
@@ -235,7 +235,7 @@ def downgrade() -> None:
 
 
 def test_the_import_goes_on_fitting_as_the_crm_changes(tmp_path: Path, database: URL) -> None:
-    """Columns renamed, dropped, added, retyped: the next export by a new declaration, and back."""
+    """A new declaration imports after columns were changed, and both imports revert."""
     import hashlib
 
     project = copy_project(tmp_path)
@@ -267,7 +267,7 @@ def test_the_import_goes_on_fitting_as_the_crm_changes(tmp_path: Path, database:
 
 
 def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path) -> None:
-    """The next import by the old declaration names the column before anything is written."""
+    """The next import by the old declaration names the column before it writes anything."""
     project = copy_project(tmp_path)
     assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
     run(database, "ALTER TABLE leads RENAME full_name TO name")
@@ -281,7 +281,7 @@ def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path
 def test_what_a_reverted_import_wrote_into_columns_that_are_gone_is_said(
     database: URL, tmp_path: Path
 ) -> None:
-    """The rest is reverted."""
+    """Everything else is reverted."""
     project = copy_project(tmp_path)
     assert alembic(database, "upgrade", "0003_ledger", root=project).returncode == 0
     record: dict[str, Any] = records()[0]
@@ -300,6 +300,6 @@ def test_what_a_reverted_import_wrote_into_columns_that_are_gone_is_said(
 
 
 def test_two_declarations_are_one_if_they_say_the_same() -> None:
-    """The ledger keeps one as text and gets the same one back."""
+    """The ledger stores one as text and gets it back unchanged."""
     leads = Leads("customers", full_name=("first", "last"), phone="phone", only="NOT gone")
     assert Leads.from_json(leads.as_json()) == leads

@@ -1,4 +1,4 @@
-"""Fields beyond the standard ones and columns of every type: written, compared, refused."""
+"""Further fields and columns of every type are written, compared or refused."""
 
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ PROSPECTS = Leads(
 
 
 def record(n: int, leads: Leads, /, **given: Any) -> dict[str, Any]:
-    """A record of a declaration; what is not given is blank."""
+    """Return a record of a declaration, with blanks for fields not given."""
     blank = {
         field.name: "" if field.kind in ("text", "date", "timestamp") else None
         for field in leads.fields
@@ -112,7 +112,7 @@ def use(leads: Leads, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_field_goes_where_the_crm_wants_it(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Agents are found by alias, name and first name. A lead in the bin is none. Numbers stay."""
+    """Alias, name or first name finds an agent, a lead in the bin is none, and numbers stay."""
     build(database, "owner")
     use(OWNERS, database, monkeypatch)
     run(database, "UPDATE leads_lead SET phone = '07700 900101' WHERE lead_number = 'ME001'")
@@ -162,7 +162,7 @@ def test_each_field_goes_where_the_crm_wants_it(
 def test_every_type_is_written_compared_and_restored(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Imported again nothing is written; reverted everything is as it was."""
+    """A second import writes nothing, and a revert restores every value."""
     run(database, TYPES)
     use(PROSPECTS, database, monkeypatch)
     run(
@@ -210,7 +210,7 @@ def test_every_type_is_written_compared_and_restored(
 def test_old_values_of_every_type_come_back(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """NaN, infinity and NULL too."""
+    """NaN, infinity and NULL come back too."""
     run(database, TYPES)
     use(PROSPECTS, database, monkeypatch)
     run(
@@ -235,7 +235,7 @@ def test_old_values_of_every_type_come_back(
 def test_values_that_do_not_fit_are_listed_before_the_first_write(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """All of them, by record and field, without a value."""
+    """All of them are listed by record and field, without a value."""
     run(database, TYPES)
     use(PROSPECTS, database, monkeypatch)
     bundle(
@@ -270,7 +270,7 @@ def test_values_that_do_not_fit_are_listed_before_the_first_write(
 def test_records_that_do_not_fit_are_set_aside_if_the_policy_says_so(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """They are in the ledger by position, field and reason."""
+    """The ledger has them by position, field and reason."""
     run(database, TYPES)
     use(PROSPECTS, database, monkeypatch)
     bundle(
@@ -288,7 +288,7 @@ def test_records_that_do_not_fit_are_set_aside_if_the_policy_says_so(
 def test_a_blank_is_null_where_the_column_allows_it(
     blanks: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In new leads, in cleared ones, and in the comparison."""
+    """New leads, cleared leads and the comparison treat it alike."""
     build(database, "owner")
     use(OWNERS, database, monkeypatch)
     run(
@@ -313,7 +313,7 @@ def test_a_blank_is_null_where_the_column_allows_it(
 def test_a_name_that_is_divided_otherwise_is_the_same_name(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Mary Jane Watson is not made Mary Jane, Watson, whatever else changes."""
+    """Mary Jane Watson is not divided into Mary Jane and Watson, whatever else changes."""
     run(
         database,
         "CREATE TABLE people (id serial PRIMARY KEY, first text NOT NULL, last text NOT NULL, "
@@ -363,7 +363,7 @@ def test_texts_are_compared_by_their_bytes(
 def test_an_id_that_the_table_does_not_take_is_listed(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A lookup finds its id in one table, and the foreign key wants it in another."""
+    """A lookup finds an id in one table, but the foreign key refers to another."""
     run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text)")
     run(database, "CREATE TABLE agents (id bigint PRIMARY KEY REFERENCES users)")
     run(
@@ -387,7 +387,7 @@ def test_an_id_that_the_table_does_not_take_is_listed(
 def test_a_declaration_is_refused_with_all_that_is_wrong(
     database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By name, before anything is made."""
+    """Everything is named before anything is made."""
     build(database, "enums")
     wrong = Leads(
         "leads",
@@ -413,7 +413,7 @@ def test_a_declaration_is_refused_with_all_that_is_wrong(
 
 
 def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server says of it is about the declaration, not about a person."""
+    """The server's message is about the declaration, not about a person."""
     run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, kind text NOT NULL)")
     wrong = Leads("people", phone="phone", new={"kind": "oops("}, only="NOT there")
     use(wrong, database, monkeypatch)

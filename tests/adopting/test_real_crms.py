@@ -1,5 +1,5 @@
-"""The bundled export in other CRMs' tables: each field where the declaration says, and nothing else
-touched."""
+"""The bundled export in other CRMs' tables writes each field where the declaration says, and
+touches nothing else."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ LEDGER = {"lead_imports", "lead_import_batches", "lead_import_rejects", "lead_be
 
 @pytest.fixture(params=CRMS, ids=lambda crm: crm.name)
 def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Crm:
-    """Each CRM, declared as the one that is there."""
+    """Choose each CRM in turn, and declare its table."""
     chosen: Crm = request.param
     monkeypatch.setattr(declared, "LEADS", chosen.leads)
     return chosen
@@ -37,14 +37,14 @@ def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Crm:
 
 @pytest.fixture
 def url(crm: Crm, database: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """Its database."""
+    """Make the CRM's database and return its URL."""
     build(database, crm.name)
     monkeypatch.setenv("DATABASE_URL", shown(database))
     return database
 
 
 def rows(url: URL) -> dict[str, list[Any]]:
-    """Every row of the owner's tables as it lies on the disk, by table."""
+    """Return every row of the owner's tables as stored, by table."""
     tables = run(
         url,
         "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' "
@@ -59,12 +59,12 @@ def rows(url: URL) -> dict[str, list[Any]]:
 
 
 def texts(url: URL, table: str) -> list[Any]:
-    """The rows of a table as texts."""
+    """Return the rows of a table as texts."""
     return run(url, f"SELECT t::text FROM {table} AS t ORDER BY 1")
 
 
 def edit(url: URL, leads: Leads) -> int:
-    """Rename some leads of the export; returns how many."""
+    """Rename some leads of the export, and return how many."""
     (name, *_), (phone,) = (columns_of(leads.targets[field]) for field in ("full_name", "phone"))
     edited = run(
         url,
@@ -78,15 +78,14 @@ def edit(url: URL, leads: Leads) -> int:
 
 
 def outcome(url: URL) -> tuple[int, int, int]:
-    """What the last import counted."""
+    """Return the counts of the last import: created, updated, unchanged."""
     asked = "SELECT created, updated, unchanged FROM lead_imports ORDER BY id DESC LIMIT 1"
     counted = run(url, asked)[0]
     return counted.created, counted.updated, counted.unchanged
 
 
 def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> None:
-    """Preview by a role that may only look, import, import again, and once more after people have
-    edited."""
+    """Preview by a role with SELECT alone, import twice, and import once more after edits."""
     before = rows(url)
     table = crm.leads.table
     with another_role(url, *MAY_LOOK, "ALTER ROLE {role} BYPASSRLS") as reader:
@@ -116,7 +115,7 @@ def test_leads_are_imported_into_the_table_that_is_there(crm: Crm, url: URL) -> 
 
 
 def test_an_import_is_verified_and_reverted(crm: Crm, url: URL) -> None:
-    """Every row is as it was before, and it can be imported again."""
+    """Every row gets its old values back, and the export can be imported again."""
     table = crm.leads.table
     before = texts(url, table)
     upgrade(url)
@@ -131,7 +130,7 @@ def test_an_import_is_verified_and_reverted(crm: Crm, url: URL) -> None:
 def test_what_cannot_be_imported_is_refused_by_name(
     crm: Crm, database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything is made."""
+    """It is refused before anything is made."""
     monkeypatch.setattr(declared, "LEADS", crm.leads)
     build(database, crm.name)
     before = rows(database)
@@ -149,7 +148,7 @@ def test_what_cannot_be_imported_is_refused_by_name(
 def test_a_script_does_the_same(
     crm: Crm, url: URL, new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    """It is written for the table that is there, and psql runs it on that database or a copy."""
+    """It is written for the declared table, and psql runs it on that database or a copy."""
     project = copy_project(tmp_path)
     (project / "migrations" / "crm.py").write_text(
         "from migrations.importer.v1 import Leads\n\n"

@@ -1,4 +1,4 @@
-"""The twin of an export in other CRMs' tables: as the export, with people who do not exist."""
+"""Twins fit other CRMs' tables, with people who do not exist."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.support.upgrades import upgrade
 def test_a_twin_is_imported_into_the_table_that_is_there(
     crm: Crm, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Every record finds its place, its agent too or the one that is declared for any other."""
+    """Every record finds its place and its agent, or the agent declared for all others."""
     monkeypatch.setattr(declared, "LEADS", crm.leads)
     build(database, crm.name)
     upgrade(database, BEFORE_IMPORT)

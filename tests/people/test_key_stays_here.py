@@ -1,4 +1,4 @@
-"""The key that opens exports goes nowhere else."""
+"""The key to exports goes nowhere else."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.sealed import new_key
 def test_the_local_postgres_is_not_given_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its server nor the process that keeps it has the key in its environment."""
+    """Neither its server nor the process keeping it has the key in its environment."""
     secret = new_key()
     monkeypatch.setenv(KEY, secret)
     with running(tmp_path / ".postgres", durable=False, keep=False):

@@ -1,4 +1,4 @@
-"""An import from a sealed export is the import from the same export in clear."""
+"""An import from a sealed export equals the import from the same export in clear."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def key() -> str:
 
 @pytest.fixture
 def sealed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where the bundled export lies sealed; this process imports from there."""
+    """Seal the bundled export into a folder, and import from there in this process."""
     folder = tmp_path / "sealed"
     folder.mkdir()
     sealed_copy(folder, key)
@@ -54,7 +54,7 @@ def deploys(tmp_path: Path) -> Iterator[Deploys]:
 
 @pytest.fixture
 def project(key: str, tmp_path: Path) -> Path:
-    """A copy of the project whose export is sealed."""
+    """Make a copy of the project with a sealed export."""
     copy = copy_project(tmp_path)
     (copy / "data" / EXPORT.name).unlink()
     sealed_copy(copy / "data", key)
@@ -62,7 +62,7 @@ def project(key: str, tmp_path: Path) -> Path:
 
 
 def receipts(url: URL) -> list[dict[str, Any]]:
-    """The ledger's imports, without what the clock says."""
+    """Return the ledger's imports without their times."""
     rows = run(url, "SELECT * FROM lead_imports ORDER BY id")
     return [{name: row._mapping[name] for name in row._mapping.keys() - MOMENTS} for row in rows]
 
@@ -70,7 +70,7 @@ def receipts(url: URL) -> list[dict[str, Any]]:
 def test_a_sealed_export_leaves_the_leads_and_the_ledger_of_a_clear_one(
     new_database: NewDatabase, template: Template, sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same leads, batches, before-images and receipt; and the way back too."""
+    """Leads and receipt are the same, and a revert works too."""
     from_clear = new_database(template("crm_with_leads", build_crm_with_leads))
     from_sealed = new_database(template("crm_with_leads", build_crm_with_leads))
     before = picture(from_sealed)
@@ -87,7 +87,7 @@ def test_a_sealed_export_leaves_the_leads_and_the_ledger_of_a_clear_one(
 def test_a_preview_of_a_sealed_export_is_that_of_a_clear_one(
     crm_with_leads: URL, sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same counts, the same leads."""
+    """The counts and the leads are the same."""
     from_sealed = preview_of(crm_with_leads)
     monkeypatch.setattr(v1, "DATA", EXPORT.parent)
     from_clear = preview_of(crm_with_leads)
@@ -102,7 +102,7 @@ def test_a_preview_of_a_sealed_export_is_that_of_a_clear_one(
 def test_a_deploy_that_is_killed_in_a_batch_goes_on_from_the_sealed_export(
     nth: int, crm_with_leads: URL, sealed: Path, key: str, deploys: Deploys
 ) -> None:
-    """In each of five batches."""
+    """It is killed in each of five batches."""
     before = picture(crm_with_leads)
     from_sealed = Sealed(sealed, key)
     kill = KillBefore("SELECT pg_temp.lead_import_apply_batch", nth)
@@ -119,7 +119,7 @@ def test_a_deploy_that_is_killed_in_a_batch_goes_on_from_the_sealed_export(
 def test_without_the_key_nothing_is_written(
     crm_with_leads: URL, sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The upgrade is refused; so is the downgrade later, and what was imported stays."""
+    """The upgrade is refused, later the downgrade too, and imported leads stay."""
     before = picture(crm_with_leads)
     key = os.environ[KEY]
     monkeypatch.delenv(KEY)
@@ -137,7 +137,7 @@ def test_without_the_key_nothing_is_written(
 
 
 def test_damage_behind_the_first_records_leaves_nothing(crm_with_leads: URL, sealed: Path) -> None:
-    """What was handed out before the damage was found is dropped."""
+    """Records read before the damage are dropped."""
     before = picture(crm_with_leads)
     path = sealed / f"{EXPORT.name}.age"
     path.write_bytes(path.read_bytes()[:-1])
@@ -150,7 +150,7 @@ def test_damage_behind_the_first_records_leaves_nothing(crm_with_leads: URL, sea
 def test_verify_compares_without_the_key_what_it_can(
     database: URL, project: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the key everything is right; without it the export alone is called wrong."""
+    """With the key everything is OK, and without it only the export is called wrong."""
     monkeypatch.delenv(KEY_FILE, raising=False)
     monkeypatch.setenv(KEY, key)
     environ = {**os.environ, "DATABASE_URL": shown(database)}
@@ -167,7 +167,7 @@ def test_verify_compares_without_the_key_what_it_can(
 
 
 def test_a_script_of_a_sealed_export_holds_what_it_holds_in_clear(project: Path, key: str) -> None:
-    """Byte for byte; its first line says that it holds personal data."""
+    """The scripts are equal byte for byte, and the first line warns of personal data."""
     environ = {**os.environ, "DATABASE_URL": "postgresql://nowhere/none", KEY: key}
     scripts = [
         subprocess.run(

@@ -1,4 +1,4 @@
-"""Real people only where they belong: a sealed export and its twin in a copy of the project."""
+"""Real people only where they belong: a sealed export and its twin, in a copy of the project."""
 
 import json
 import os
@@ -33,14 +33,14 @@ def nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def real_export(folder: Path) -> Path:
-    """A real export: somebody whom the bundled one has too, and somebody new."""
+    """Write a real export, with a person of the bundled export and a new one."""
     known, new = records()[:2]
     export = [known | REAL, new | REAL | {"phone": "07700 900999 ext. 77"}]
     return written(export, folder, "october.json")
 
 
 def sealing_project(folder: Path) -> Path:
-    """A copy of the project that seals what is added."""
+    """Make a copy of the project with recipients, so that it seals added exports."""
     copy = copy_project(folder)
     lines = [f"{public(SECRET)}  # production", f"{public(new_key())}  # kept offline"]
     (copy / "data" / "recipients.txt").write_text("\n".join(lines))
@@ -59,7 +59,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def template_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that has the October export alone, sealed, and its twin."""
+    """Make a project with the October export alone, sealed, and its twin."""
     folder = tmp_path_factory.mktemp("twinned")
     project = sealing_project(folder)
     added = migrations(project, "add", str(real_export(folder)), "-m", "import october leads")
@@ -74,7 +74,7 @@ def twinned(template_project: Path, tmp_path: Path) -> Path:
 
 
 def without_bundled(project: Path) -> None:
-    """Take the bundled import out, as an owner does who puts a real export in its place."""
+    """Remove the bundled import, as an owner does to import a real export instead."""
     versions = project / "migrations" / "versions"
     (versions / f"{IMPORT}.py").unlink()
     october = versions / f"{OCTOBER}.py"
@@ -86,7 +86,7 @@ def ledger(url: URL) -> list[tuple[str, int]]:
 
 
 def test_add_seals_and_writes_the_twin(project: Path, october: Path) -> None:
-    """Nothing is in clear but the twin, whose digest the revision has; the next steps are said."""
+    """Only the twin is in clear, the revision has its digest, and the next steps are printed."""
     added = migrations(project, "add", str(october), "-m", "import october leads")
     assert added.returncode == 0, added.stderr
     data = sorted(path.name for path in (project / "data").iterdir())
@@ -107,7 +107,7 @@ def test_add_seals_and_writes_the_twin(project: Path, october: Path) -> None:
 
 
 def test_add_in_clear_says_how_git_takes_it(project: Path, october: Path) -> None:
-    """Git does not offer such a file."""
+    """Git ignores such a file, so the message has `git add -f`."""
     more = ("--clear", "--no-twin")
     added = migrations(project, "add", str(october), "-m", "import october leads", *more)
     assert added.returncode == 0, added.stderr
@@ -119,7 +119,7 @@ def test_add_in_clear_says_how_git_takes_it(project: Path, october: Path) -> Non
 def test_add_takes_an_export_that_is_sealed_already(
     project: Path, october: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the key it is checked and masked; the file is copied as it is."""
+    """With the key it is checked and masked, and the file is copied unchanged."""
     assert migrations(project, "seal", str(october)).returncode == 0
     october.unlink()
     sealed = october.with_name("october.json.age")
@@ -133,7 +133,7 @@ def test_add_takes_an_export_that_is_sealed_already(
 def test_a_second_twin_needs_the_key_of_the_first(
     twinned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Equal values become equal ones, so the secret is the same; without it, no twin."""
+    """Equal values become equal in all twins, and without their secret no twin is made."""
     november = written([records()[0] | REAL], tmp_path, "november.json")
     add = ("add", str(november), "-m", "import november leads")
     told = migrations(twinned, *add)
@@ -149,7 +149,7 @@ def test_a_second_twin_needs_the_key_of_the_first(
 def test_mask_gives_a_revision_its_twin(
     project: Path, october: Path, database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where add was told to write none; once."""
+    """It works once, after an add without a twin."""
     add = ("add", str(october), "-m", "import october leads", "--no-twin")
     assert migrations(project, *add).returncode == 0
     monkeypatch.setenv(KEY, SECRET)
@@ -171,7 +171,7 @@ def test_mask_gives_a_revision_its_twin(
 def test_staging_takes_the_twin_and_production_the_export(
     twinned: Path, new_database: NewDatabase
 ) -> None:
-    """The one has no key; status, verify and a downgrade know which it was, whatever is said."""
+    """Staging needs no key, and later commands know its people whatever LEADS_PEOPLE says."""
     staging, production = new_database(), new_database()
     invented = alembic(staging, "upgrade", "head", root=twinned, LEADS_PEOPLE="invented")
     assert invented.returncode == 0, invented.stdout
@@ -196,7 +196,7 @@ def test_staging_takes_the_twin_and_production_the_export(
 def test_real_people_are_not_added_to_invented_ones_after_a_downgrade_either(
     twinned: Path, database: URL
 ) -> None:
-    """The leads of an import that was reverted stay."""
+    """A revert without remove-created leaves the invented leads."""
     up, down = ("upgrade", "head"), ("downgrade", BEFORE_IMPORT)
     assert alembic(database, *up, root=twinned, LEADS_PEOPLE="invented").returncode == 0
     assert alembic(database, *down, root=twinned).returncode == 0
@@ -235,7 +235,7 @@ def test_a_database_of_invented_people_becomes_one_of_real_people_as_it_is_told(
 
 
 def test_nothing_is_imported_where_nobody_has_said_who(twinned: Path, database: URL) -> None:
-    """Neither in an upgrade, nor in a dry run, nor in a script."""
+    """An upgrade, a dry run and a script are all refused."""
     for command in (("upgrade", "head"), ("-x", "dry-run", "upgrade", "head")):
         told = alembic(database, *command, root=twinned, LEADS_AGE_KEY=SECRET)
         assert told.returncode != 0
@@ -253,7 +253,7 @@ def test_nothing_is_imported_where_nobody_has_said_who(twinned: Path, database: 
 def test_a_preview_of_a_pull_request_never_opens_a_real_export(
     project: Path, october: Path, database: URL
 ) -> None:
-    """Refused without a twin: before a connection is made, before any file is opened."""
+    """Without a twin it is refused before it connects or opens a file."""
     add = ("add", str(october), "-m", "import october leads", "--no-twin")
     assert migrations(project, *add).returncode == 0
     (project / "data" / "october.json.age").unlink()
@@ -269,7 +269,7 @@ def test_a_preview_of_a_pull_request_never_opens_a_real_export(
 
 
 def test_a_preview_of_a_pull_request_takes_the_twin(twinned: Path, database: URL) -> None:
-    """Whatever LEADS_PEOPLE says, and without a key."""
+    """LEADS_PEOPLE makes no difference, and no key is needed."""
     (twinned / "data" / "october.json.age").unlink()
     told = alembic(
         database, "upgrade", "head", root=twinned, IS_PULL_REQUEST="true", LEADS_PEOPLE="real"
@@ -279,7 +279,7 @@ def test_a_preview_of_a_pull_request_takes_the_twin(twinned: Path, database: URL
 
 
 def test_the_bundled_export_is_its_own_twin(project: Path, new_database: NewDatabase) -> None:
-    """Imported where people are invented or nobody has said anything, and nowhere else."""
+    """It is imported for invented people or if nothing is said, and refused for real people."""
     for said in ({}, {"LEADS_PEOPLE": "invented"}, {"IS_PULL_REQUEST": "true"}):
         database = new_database()
         told = alembic(database, "upgrade", "head", root=project, **said)
@@ -294,7 +294,7 @@ def test_the_bundled_export_is_its_own_twin(project: Path, new_database: NewData
 
 
 def test_a_twin_that_was_edited_is_refused(twinned: Path, database: URL) -> None:
-    """It is pinned, as the export is."""
+    """The revision pins the twin, as it pins the export."""
     twin = twinned / "data" / "october.masked.json"
     twin.write_text(twin.read_text().replace("ZZ99", "ZZ98"))
     told = alembic(database, "upgrade", "head", root=twinned, LEADS_PEOPLE="invented")
@@ -306,7 +306,7 @@ def test_a_twin_that_was_edited_is_refused(twinned: Path, database: URL) -> None
 def test_no_command_shows_anybody_or_a_key(
     twinned: Path, october: Path, new_database: NewDatabase
 ) -> None:
-    """Whatever is refused or done: no value of the export, no part of the key."""
+    """No command's output has a value of the export or a part of the key, refused or not."""
     environ = {**os.environ, KEY: SECRET}
     commands = [
         ("seal", str(october)),

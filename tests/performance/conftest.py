@@ -1,4 +1,4 @@
-"""The fixture of the tests that look into batches."""
+"""The fixture for tests that look into batches."""
 
 import pytest
 
@@ -7,6 +7,5 @@ from tests.support.batches import Ran, watch
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
-    """The batches that this process has run since the test began, with what the server did in
-    each."""
+    """Collect the batches this process runs during the test, and what the server does in each."""
     return watch(monkeypatch)

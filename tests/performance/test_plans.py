@@ -1,5 +1,5 @@
-"""No statement of a batch reads a large table from start to end: with 300,000 leads, whatever the
-server knows."""
+"""No statement of a batch reads a large table from start to end, even with 300,000 leads and
+whatever the server knows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ RECORDS = 3000
 BATCH = 300
 
 LARGE = ("leads", "lead_import_stage", "lead_import_rejected", "lead_before_images", "calls")
-"""Tables that grow with the leads or with the export; the others hold a batch's own rows."""
+"""Tables growing with the leads or the export. All others hold the rows of one batch."""
 
-# By a fragment of each, the statements that look for leads.
+# Statements looking for leads, each by a fragment.
 ON_THE_WAY_THERE = ("INSERT INTO lead_import_place", "WITH locked AS MATERIALIZED")
 ON_THE_WAY_BACK = (
     "SELECT l.id FROM lead_before_images",
@@ -47,8 +47,8 @@ ON_THE_WAY_BACK = (
 class Crm:
     """A CRM with 300,000 leads.
 
-    build: makes it. each: how many leads have one phone. constraint: what keeps a lead from being
-    restored. updates, restores: by a fragment of each, the statements that update leads.
+    build: makes it. each: how many leads share a phone. constraint: keeps leads from being
+    restored. updates, restores: statements updating leads, each by a fragment.
     """
 
     name: str
@@ -74,7 +74,7 @@ def is_from_start_to_end(scan: Scan) -> bool:
 
 
 def build_bundled(url: URL) -> None:
-    """Lead numbers are part of a key, so two statements update leads."""
+    """Make lead numbers part of a key, so that two statements update leads."""
     build_crm(url)
     run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
     run(url, "ALTER TABLE leads DISABLE TRIGGER USER")
@@ -96,7 +96,7 @@ def build_bundled(url: URL) -> None:
 
 
 def build_uuids(url: URL) -> None:
-    """Three leads have one phone, hundreds the time of a record. Indexes lead to them by time."""
+    """Make three leads share a phone, hundreds share a time, and indexes lead to them by time."""
     build(url, UUIDS.name)
     run(url, "DELETE FROM leads")
     run(url, "ALTER TABLE leads SET (autovacuum_enabled = false)")
@@ -129,7 +129,7 @@ def build_uuids(url: URL) -> None:
 
 
 def add_calls(url: URL, of_type: str) -> None:
-    """Rows that refer to a lead in ten."""
+    """Add rows referring to every tenth lead."""
     run(
         url,
         f"CREATE TABLE calls (lead_id {of_type} REFERENCES leads (id)) "
@@ -165,7 +165,8 @@ LARGE_CRMS = {
 
 
 def export_with_known_phones(each: int) -> list[dict[str, Any]]:
-    """Three records in ten are leads that are there, from all over the table; one has no phone."""
+    """Make an export with three records in ten on known leads, from all over the table, and one
+    without a phone."""
     export = list(records(RECORDS, 7))
     for position, record in enumerate(export):
         if position % 10 in (0, 3, 6):
@@ -186,8 +187,7 @@ def test_a_batch_finds_its_rows_by_index(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """The import, and the way back that removes what it created, also where a constraint is
-    in its way."""
+    """The import and a revert removing its leads do, even with a constraint in the way."""
     large = LARGE_CRMS[crm]
     monkeypatch.setattr(declared, "LEADS", large.leads)
     url = new_database(template(f"large_{crm}", large.build))
@@ -223,8 +223,7 @@ def test_a_batch_finds_its_rows_by_index(
         if any(map(is_from_start_to_end, statement.scans))
     ] == []
     assert sum(batch.reads for batch in batches) == 0
-    # Nor through an index that does not narrow it down; those that the import created are counted
-    # once, at the end.
+    # No scan reads many rows either, except to count created leads, once, at the end.
     much = [
         (statement.sql, scan)
         for batch, statement in statements
@@ -245,8 +244,7 @@ def test_a_batch_finds_its_rows_by_index(
 def test_an_import_into_few_leads_does_not_look_at_all_that_it_has_added(
     leads: int, crm: URL, batches: list[Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Plans are made in the first batch, when reading them all is the fastest, and must not be kept
-    for long."""
+    """Plans made in the first batch, when reading all leads is fastest, must not stay for long."""
     export = list(records(500, 7))
     for record in export[:leads]:
         add_lead(crm, phone=record["phone"])

@@ -1,4 +1,5 @@
-"""What the code and its exports add to a preview: invented people, and whose problems there are."""
+"""What the code and its exports add to a preview: invented people, and the leads behind
+problems."""
 
 import json
 from dataclasses import replace
@@ -27,7 +28,7 @@ IMPORTS = [Import("0005_october", "october_leads.json", "8f" * 32, 4, LEADS)]
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where exports lie; there is none."""
+    """Make an empty folder for exports."""
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setattr("migrations.preview.completing.DATA", folder)
@@ -35,7 +36,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_records_with_problems_have_their_lead_numbers(data: Path) -> None:
-    """And no others, as far as the file can be read."""
+    """Other records have none, and a broken file is read as far as possible."""
     export = data / "october_leads.json"
     export.write_text(json.dumps(records()[:3]), encoding="utf-8")
     second = records()[1]["lead_number"]
@@ -49,7 +50,7 @@ def test_records_with_problems_have_their_lead_numbers(data: Path) -> None:
 
 
 def test_what_cannot_be_read_has_no_lead_numbers(data: Path) -> None:
-    """A sealed export without a key, and one that is not there."""
+    """A missing export has none, nor a sealed export without a key."""
     assert completed(REFUSED, IMPORTS).lead_numbers == {}
     (data / "october_leads.json.age").write_bytes(b"age-encryption.org/v1\nnothing")
     told = completed(REFUSED, IMPORTS)
@@ -59,7 +60,7 @@ def test_what_cannot_be_read_has_no_lead_numbers(data: Path) -> None:
 
 
 def test_people_are_invented_in_a_twin_and_where_the_revision_says_so() -> None:
-    """The digest of what was imported tells."""
+    """The digest of the imported file decides."""
     preview = made_up(1, 0)
     [real] = IMPORTS
     assert not completed(preview, [real]).imports[0].is_invented

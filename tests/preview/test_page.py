@@ -1,5 +1,4 @@
-"""The page of a preview: escaped, masked, complete, and at work in a browser that has no
-network."""
+"""The page of a preview is escaped, masked, complete, and works in a browser without a network."""
 
 import json
 import re
@@ -38,15 +37,14 @@ EMPTY = Preview("crm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "leads", 50, 50)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
+    """Run one Chromium for all tests here."""
     with running_browser() as browser:
         yield browser
 
 
 @pytest.fixture
 def hostile(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Preview:
-    """The preview of 217 leads in which every text is an attack, ten of them known by their
-    phone."""
+    """Preview 217 leads with an attack in every text, ten of them known by their phone."""
     export = [
         record
         | {
@@ -73,7 +71,7 @@ def hostile(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Previe
 def test_hostile_values_do_nothing_in_a_browser(
     hostile: Preview, show_personal_data: bool, browser: Browser, tmp_path: Path
 ) -> None:
-    """No script of theirs runs, no element is made, nothing is asked for, the console stays
+    """No script of theirs runs, no element is made, nothing is requested, and the console is
     silent."""
     page = tmp_path / "preview.html"
     page.write_text(render(hostile, show_personal_data=show_personal_data), encoding="utf-8")
@@ -99,7 +97,7 @@ CREATED_VALUES = (
 
 
 def values_as_shown(preview: Preview) -> list[str]:
-    """The values of leads that would be created, with the marks of what cannot be seen."""
+    """Return the values of leads to create, with invisible characters marked."""
     spaces = dict.fromkeys(map(ord, "\u2028\u2029"), "␣")
     marks = spaces | dict.fromkeys(map(ord, "\u202e\x1b\a"), "�")
     values = (value for lead in preview.created for value in lead.values.values())
@@ -109,8 +107,7 @@ def values_as_shown(preview: Preview) -> list[str]:
 def test_hostile_values_do_nothing_in_rows_that_the_script_shows(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """Filtered, sorted and shown one after the other, they are what they were; without a script
-    too."""
+    """Filtered, sorted and shown in turn they stay what they are, with or without a script."""
     preview = made_up(0, 600)
     created = [
         replace(lead, values=dict.fromkeys(lead.values, HOSTILE[n % len(HOSTILE)]))
@@ -143,7 +140,7 @@ def test_hostile_values_do_nothing_in_rows_that_the_script_shows(
 def test_the_page_filters_and_sorts_and_fits(
     width: int, scheme: str, crm_with_leads: URL, browser: Browser, tmp_path: Path
 ) -> None:
-    """From disk, on a phone and on a desk, in light and dark; nothing sticks out at the side."""
+    """It works from disk, on phone and desk, in light and dark, and nothing overflows sideways."""
     page = tmp_path / "preview.html"
     page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
     shown = "[...document.querySelectorAll('#created-leads tbody tr:not([hidden])')]"
@@ -183,7 +180,7 @@ def test_the_page_filters_and_sorts_and_fits(
 def test_no_value_is_cut_off_or_covers_its_neighbour(
     width: int, hostile: Preview, browser: Browser, tmp_path: Path
 ) -> None:
-    """However long its words are, each cell holds its value."""
+    """Each cell holds its value, however long its words."""
     page = tmp_path / "preview.html"
     uuids = [
         replace(lead, id=f"a2811075-8b31-445d-aedc-{n:012}")
@@ -207,7 +204,7 @@ def test_no_value_is_cut_off_or_covers_its_neighbour(
 def test_blanks_come_last_up_and_down(
     crm_with_leads: URL, browser: Browser, tmp_path: Path
 ) -> None:
-    """A word for what is not there has no place in the alphabet."""
+    """The word for a blank is not sorted as a value."""
     page = tmp_path / "preview.html"
     page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
     browser.open(page)
@@ -222,8 +219,7 @@ def test_blanks_come_last_up_and_down(
 def test_the_keyboard_filters_and_sorts(
     crm_with_leads: URL, browser: Browser, tmp_path: Path
 ) -> None:
-    """Typed without accents; the next stops of the tab key are the lists and the headings, which
-    Enter presses."""
+    """You type without accents, Tab reaches lists and headings, and Enter presses a heading."""
     page = tmp_path / "preview.html"
     page.write_text(render(preview_of(crm_with_leads)), encoding="utf-8")
     browser.open(page)
@@ -257,7 +253,7 @@ def typed(browser: Browser, words: str) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of 10,000 leads."""
+    """Write the page of 10,000 leads."""
     page = tmp_path_factory.mktemp("large") / "preview.html"
     page.write_text(render(made_up(5000, 5000)), encoding="utf-8")
     return page
@@ -266,7 +262,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ten_thousand_leads_open_in_two_seconds_and_filter_in_a_third(
     large: Path, browser: Browser
 ) -> None:
-    """The best of three, for other tests work beside this one."""
+    """The best of three is taken because other tests run beside this one."""
     browser.look(1280, 900, "light")
     opened, filtered = [], []
     for _ in range(3):
@@ -286,7 +282,7 @@ def test_ten_thousand_leads_open_in_two_seconds_and_filter_in_a_third(
 def test_leads_beyond_the_first_are_found_and_shown_on_the_way_down(
     large: Path, browser: Browser
 ) -> None:
-    """Counts and links tell of all; a heading sorts all, and back into the export's order."""
+    """Counts and links cover all leads, and so does sorting, also back into the export's order."""
     browser.look(1280, 900, "light")
     browser.open(large)
     rows = "document.querySelectorAll('#changed-leads tbody tr')"
@@ -336,7 +332,7 @@ def test_without_a_script_all_leads_are_there(browser: Browser, tmp_path: Path) 
 def test_a_filtered_view_has_an_address_that_opens_it_again(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """The address follows what is typed, the links keep the filter, and nothing is asked for."""
+    """The address follows the typing, links keep the filter, and nothing is requested."""
     page = tmp_path / "preview.html"
     page.write_text(render(made_up(30, 30)), encoding="utf-8")
     browser.open(page)
@@ -370,7 +366,7 @@ def press(browser: Browser, key: str) -> None:
 
 
 def test_phones_and_emails_are_masked_wherever_they_stand(crm_with_leads: URL) -> None:
-    """In the fields of that name, old and new, and in notes; shown only where it is asked for."""
+    """Fields, old and new, and notes are masked unless you ask for personal data."""
     first = next(record for record in records() if record["email"])
     add_lead(
         crm_with_leads,
@@ -390,8 +386,7 @@ def test_phones_and_emails_are_masked_wherever_they_stand(crm_with_leads: URL) -
 
 
 def test_the_page_shows_the_picture_and_the_proof(crm_with_leads: URL) -> None:
-    """Before and after, the five outcomes, deletions, and every table's rows where a dry run has
-    counted them."""
+    """It shows leads before and after, five outcomes, deletions, and rows counted by a dry run."""
     tables = [TableRows("leads", 207, 10, 0, is_leads=True), TableRows("users", 0, 0, 0)]
     words = words_of(render(replace(preview_of(crm_with_leads), tables=tables)))
     for fact in (
@@ -409,7 +404,7 @@ def test_the_page_shows_the_picture_and_the_proof(crm_with_leads: URL) -> None:
 
 
 def test_problems_and_broken_promises_are_on_the_page() -> None:
-    """A refused export, and a table that was written though it should not."""
+    """An export is refused, and a table was written against the promise."""
     page = render(
         replace(
             EMPTY,
@@ -430,14 +425,14 @@ def test_problems_and_broken_promises_are_on_the_page() -> None:
 
 
 def words_of(page: str) -> str:
-    """What a page says, in one line."""
+    """Return a page's words in one line."""
     tags = r"<style.*?</style>|<script.*?</script>|</?(?:bdi|mark|b|del|ins|a)\b[^>]*>"
     words = re.sub(tags, "", page, flags=re.S)
     return " ".join(re.sub(r"<[^>]*>", " ", words).split())
 
 
 def test_a_page_without_an_import_says_so() -> None:
-    """Nothing is pending: no table of leads, no filter, and nobody speaks of an import that ran."""
+    """It has no table of leads and no filter, and names no import as run."""
     page = render(EMPTY)
     assert "Nothing to import" in page
     assert "An upgrade would leave all leads as they are." in page
@@ -446,7 +441,7 @@ def test_a_page_without_an_import_says_so() -> None:
 
 
 def test_a_refused_export_has_lead_numbers_and_a_way_to_a_fix_sheet() -> None:
-    """Both are for the export's owner; a problem of the file has no lead."""
+    """Both are for the export's owner, and a problem of the whole file has no lead."""
     problems = [Problem(1204, "phone", "is not one phone number"), Problem(0, "", "is cut off")]
     refused = replace(
         EMPTY,
@@ -463,14 +458,14 @@ def test_a_refused_export_has_lead_numbers_and_a_way_to_a_fix_sheet() -> None:
 
 
 def test_fields_are_counted_and_a_phones_spelling_apart() -> None:
-    """In all leads; beside the phone it says that it is the same number."""
+    """All leads count, and a respelled phone is named as the same number."""
     words = words_of(render(made_up(3, 0)))
     assert "Status 3 Notes 3 Phone: same number, written differently 3" in words
     assert "+•• •••• •••000 → ••••• •••000 same number, written differently" in words
 
 
 def test_the_words_that_change_inside_a_long_text_are_marked() -> None:
-    """Old and new; what both have is not."""
+    """Old and new words are marked, common words are not."""
     page = render(made_up(1, 0))
     assert "times on <mark>Monday</mark> or write" in page
     assert "times on <mark>Tuesday</mark> or write" in page
@@ -480,7 +475,7 @@ def test_the_words_that_change_inside_a_long_text_are_marked() -> None:
 def test_leads_stand_in_the_exports_order_with_their_records(
     crm_with_leads: URL,
 ) -> None:
-    """Each with the position of its record, counted from one."""
+    """Each has the position of its record, counted from 1."""
     preview = preview_of(crm_with_leads)
     positions = [lead.position for lead in preview.changed]
     assert positions == sorted(positions)
@@ -514,7 +509,7 @@ def test_bookkeeping_database_schema_and_invented_people_have_words() -> None:
 
 
 def test_the_policy_names_the_pages_own_script_and_style(crm_with_leads: URL) -> None:
-    """Both by their hash, and nothing from anywhere else; no attribute would need an exception."""
+    """It names both by hash and nothing else, and no attribute needs an exception."""
     page = render(preview_of(crm_with_leads))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
@@ -525,8 +520,7 @@ def test_the_policy_names_the_pages_own_script_and_style(crm_with_leads: URL) ->
 
 
 def test_many_other_tables_are_one_line_of_the_proof() -> None:
-    """Leads, what was written against the promise and the ledger stand alone; nothing is left
-    out."""
+    """Leads, ledger and broken promises have lines of their own, and no table is missing."""
     others = [TableRows(f"other_{n:02d}", 0, 0, 0) for n in range(13)]
     told = [
         TableRows("leads", 2, 0, 0, is_leads=True),
@@ -541,7 +535,7 @@ def test_many_other_tables_are_one_line_of_the_proof() -> None:
 
 
 def test_a_field_of_any_name_is_a_columns_label(browser: Browser, tmp_path: Path) -> None:
-    """A declaration may name fields of its own: their names stand in the page's style."""
+    """A declaration may name its own fields, and the page's style holds their names."""
     name = "bill \"}</style><b>\\'"
     preview = made_up(0, 1)
     created = [replace(lead, values={name: "12"}) for lead in preview.created]

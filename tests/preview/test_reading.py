@@ -1,5 +1,4 @@
-"""A preview reads: it waits for nobody, nobody waits for it, and Postgres itself lets it write
-nothing."""
+"""A preview reads: it waits for nobody, nobody waits for it, and Postgres lets it write nothing."""
 
 import json
 import subprocess
@@ -42,7 +41,7 @@ LOCKS = """
 
 
 def everything(url: URL) -> str:
-    """All of a database as pg_dump writes it, with the places of its sequences."""
+    """Return all of a database as pg_dump writes it, with the values of its sequences."""
     command = [str(local_postgres.binaries() / "pg_dump"), "--dbname", shown(url)]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
@@ -50,7 +49,7 @@ def everything(url: URL) -> str:
 
 @contextmanager
 def half_of_the_leads_held(url: URL) -> Iterator[None]:
-    """An editor has changed every second lead and not committed."""
+    """Hold every second lead, as an editor does before committing."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as site:
         site.execute(text("UPDATE leads SET notes = 'held' WHERE id % 2 = 0"))
@@ -61,8 +60,8 @@ def half_of_the_leads_held(url: URL) -> Iterator[None]:
 def test_a_role_that_may_only_look_gets_the_preview_while_leads_are_held(
     crm_with_leads: URL,
 ) -> None:
-    """Without delay, the same as the owner's, also without an index on the phone's key; afterwards
-    everything is as it was, sequences too."""
+    """It comes at once and equals the owner's, without the phone's index too, and leaves even
+    sequences as they were."""
     expected = preview_of(crm_with_leads)
     run(crm_with_leads, "DROP INDEX leads_phone_key_v1")
     with another_role(crm_with_leads, *MAY_LOOK) as url, half_of_the_leads_held(crm_with_leads):
@@ -79,8 +78,7 @@ def test_a_role_that_may_only_look_gets_the_preview_while_leads_are_held(
 def test_a_preview_takes_no_lock_but_that_of_a_select(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At its end it holds all that it has taken. To ask a sequence where it stands takes what
-    nextval takes, which is in nobody's way."""
+    """At its end it holds all its locks, and a sequence's, as for nextval, blocks nobody."""
     locks: list[Any] = []
 
     def look(connection: Connection, *more: Any) -> Any:
@@ -96,7 +94,7 @@ def test_a_preview_takes_no_lock_but_that_of_a_select(
 def test_postgres_refuses_what_a_preview_would_write(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Should it ever take the real table for its copy, it ends there."""
+    """If it took the real table for its copy, it would end there."""
     before = everything(crm_with_leads)
     monkeypatch.setattr(LeadsTable, "copied", lambda table, *_: table)
     with pytest.raises(DatabaseFailed, match="25006 read only sql transaction"):
@@ -115,7 +113,7 @@ def test_postgres_refuses_what_a_preview_would_write(
     ids=["leads", "the ledger", "the stamp", "temporary tables"],
 )
 def test_what_a_role_may_not_is_refused_by_name(taken: str, told: str, crm_with_leads: URL) -> None:
-    """Before anything is read."""
+    """It is refused before anything is read."""
     revoke = taken.replace("{database}", f'"{crm_with_leads.database}"')
     with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
         refused = pytest.raises(DatabaseRefused, match=told.format(role=url.username))
@@ -150,7 +148,7 @@ def test_a_table_to_which_leads_refer_is_named_too(crm_with_leads: URL) -> None:
     ids=["a ledger", "a key", "leads"],
 )
 def test_what_an_upgrade_would_refuse_is_refused(made: str, told: str, database: URL) -> None:
-    """What somebody else has made under our names, and leads that nobody has declared."""
+    """Somebody else's objects have our names, or nobody has declared the leads."""
     run(database, f"CREATE {made}")
     for attempt in (preview_of, dry_run_of):
         with pytest.raises((DatabaseRefused, CommandError), match=told):
@@ -161,7 +159,7 @@ def test_what_an_upgrade_would_refuse_is_refused(made: str, told: str, database:
     "setting", ["default_transaction_read_only = on", "search_path = public, pg_temp"]
 )
 def test_a_preview_works_whatever_the_role_is_set_to(setting: str, crm_with_leads: URL) -> None:
-    """Read-only by default, or looking for temporary tables last."""
+    """The role may be read-only by default, or search temporary tables last."""
     expected = preview_of(crm_with_leads)
     may = (*MAY_LOOK, f"ALTER ROLE {{role}} SET {setting}")
     with another_role(crm_with_leads, *may) as url:
@@ -172,7 +170,7 @@ def test_a_preview_works_whatever_the_role_is_set_to(setting: str, crm_with_lead
 def test_a_dry_run_says_that_it_is_one_and_that_it_takes_ids(
     crm_with_leads: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In its first line. A preview takes none."""
+    """Its first line says so. A preview takes none."""
     number = "SELECT last_value FROM leads_id_seq"
     before = value(crm_with_leads, number)
     preview_of(crm_with_leads)
@@ -187,7 +185,7 @@ def test_a_dry_run_says_that_it_is_one_and_that_it_takes_ids(
 
 
 def test_an_import_that_is_in_and_not_stamped_adds_nothing(crm_with_leads: URL) -> None:
-    """As the upgrade that would stamp it."""
+    """An upgrade would only stamp it."""
     upgrade(crm_with_leads)
     run(crm_with_leads, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
     preview = preview_of(crm_with_leads)
@@ -221,7 +219,7 @@ NOT_LOOKED_INTO = "what 0006_owners makes: not looked into"
 def test_a_revision_of_the_owners_is_named_and_not_run(
     imports: str, work: str, crm_with_leads: URL
 ) -> None:
-    """What it does only it knows."""
+    """Only the revision knows what it does."""
     module = ModuleType("owners")
     exec(REVISION.format(imports=imports, work=work, parent=IMPORT), vars(module))
     revision: Any = SimpleNamespace(revision="0006_owners", module=module)
@@ -265,8 +263,7 @@ CUSTOMERS = Leads(
 def test_numbers_and_computed_columns_are_the_servers(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No sequence of the owner's is asked. What another lead has is found, also beyond the
-    export's."""
+    """No sequence moves, and values of other leads are found, beyond the export too."""
     run(database, NUMBERED.replace(":", "\\:"))
     monkeypatch.setattr(declared, "LEADS", CUSTOMERS)
     export = [record | {"email": "", "lead_number": f"N{n}"} for n, record in enumerate(records())]
@@ -287,8 +284,7 @@ def test_numbers_and_computed_columns_are_the_servers(
 def test_each_import_finds_the_leads_as_the_one_before_it_leaves_them(
     crm_with_leads: URL, tmp_path: Path
 ) -> None:
-    """What the first creates and updates, the second updates. A revision of the owner's after them
-    is named."""
+    """The second updates leads of the first, and a later revision of the owner's is named."""
     run(crm_with_leads, "UPDATE leads SET email = ''")
     run(crm_with_leads, "CREATE UNIQUE INDEX ON leads (email) WHERE email <> ''")
     project = copy_project(tmp_path)

@@ -1,5 +1,5 @@
-"""On leads and records of every kind, a preview, a dry run and the import that follows them agree
-on each lead."""
+"""A preview, a dry run and the import after them agree on each lead, for leads and records of every
+kind."""
 
 import random
 from pathlib import Path
@@ -26,8 +26,7 @@ BAD: tuple[dict[str, Any], ...] = (
 
 
 class Chance:
-    """Leads and an export that share phones, in other spellings, with blanks, repeats and
-    problems."""
+    """Leads and an export sharing phones, in other spellings, with blanks, repeats and problems."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -50,7 +49,7 @@ class Chance:
         return record | {name: "" for name in self.random.sample(FIELDS, 2) if name != "phone"}
 
     def export(self) -> tuple[list[Record], int]:
-        """Its records, and how many of them are bad."""
+        """Return its records, and how many of them are bad."""
         export = [self.record(n, self.random.choice(self.phones)) for n in range(RECORDS)]
         bad = self.random.sample(range(RECORDS), 9)
         for n in bad:
@@ -58,8 +57,8 @@ class Chance:
         return export, len(bad)
 
     def leads(self, export: list[Record]) -> list[dict[str, Any]]:
-        """Half of them strangers or known by their phone alone, some as the export has them
-        already, some twice."""
+        """Return leads, half of them strangers or known by phone alone, some already as in the
+        export, some twice."""
         good = [
             record
             for record in export
@@ -72,7 +71,7 @@ class Chance:
 
 
 def changed_leads(before: Picture, after: Picture) -> dict[int, dict[str, tuple[str, str]]]:
-    """The fields of each lead that are not what they were: old and new."""
+    """Return the changed fields of each lead, old and new."""
     found = {
         lead_id: {
             name: (lead[name], after.leads[lead_id][name])
@@ -88,8 +87,7 @@ def changed_leads(before: Picture, after: Picture) -> dict[int, dict[str, tuple[
 def test_preview_dry_run_and_import_agree_on_every_lead(
     seed: int, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The same counts, and of every lead whether it is created, updated, in which fields, or left
-    alone."""
+    """They have the same counts, and each lead has the same outcome and the same changed fields."""
     chance = Chance(seed)
     export, bad = chance.export()
     upgrade(database, "0001_baseline")

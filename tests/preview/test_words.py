@@ -19,13 +19,13 @@ OURS = TableRows("lead_imports", 1, 3, 0)
 
 
 def printed(capsys: pytest.CaptureFixture[str], preview: Preview, **options: bool) -> list[str]:
-    """The lines that a preview prints."""
+    """Return the lines a preview prints."""
     print_preview(preview, **options)
     return capsys.readouterr().out.splitlines()
 
 
 def with_values(preview: Preview, **new: str | None) -> Preview:
-    """The first lead that changes gets other new values; only these fields change."""
+    """Give the first changed lead new values, and change only these fields."""
     lead = preview.changed[0]
     return replace(
         preview, changed=[replace(lead, fields=list(new), new=lead.new | new)], total_changed=1
@@ -33,7 +33,7 @@ def with_values(preview: Preview, **new: str | None) -> Preview:
 
 
 def test_the_database_is_named_first(capsys: pytest.CaptureFixture[str]) -> None:
-    """With its host and role."""
+    """Its host and role follow."""
     assert printed(capsys, EMPTY)[:3] == [
         "",
         "Database: crm on db.example.com as deploy",
@@ -46,7 +46,7 @@ def test_the_database_is_named_first(capsys: pytest.CaptureFixture[str]) -> None
 def test_totals_are_by_field_and_a_phones_spelling_is_counted_apart(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In the order of the fields, with thousands separated."""
+    """Fields come in their order, with thousands separated."""
     preview = made_up(1200, 0)
     said = (
         "Fields that change: status 1,200, notes 1,200, "
@@ -64,8 +64,8 @@ def test_totals_are_by_field_and_a_phones_spelling_is_counted_apart(
 
 
 def test_a_lead_is_a_line_that_tells_nothing_personal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its number, what its status becomes, and how many other fields change; the others are names,
-    or masked."""
+    """It has the lead number, the new status and how many other fields change, with names or masked
+    values for the others."""
     preview = made_up(1, 1)
     lines = printed(capsys, preview, leads=True)
     assert "~ MS00000 status open → new, +2" in lines
@@ -81,7 +81,7 @@ def test_a_lead_is_a_line_that_tells_nothing_personal(capsys: pytest.CaptureFixt
 
 
 def test_figures_alone_have_no_line_for_a_lead(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a deploy's log wants it."""
+    """A deploy's log wants no more."""
     assert not [line for line in printed(capsys, made_up(2, 2)) if "MS0000" in line]
 
 
@@ -94,7 +94,7 @@ def test_many_leads_end_with_how_many_more_there_are(capsys: pytest.CaptureFixtu
 
 
 def test_personal_data_comes_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each value old and new, and in a long note the words that differ; no value is obeyed."""
+    """It shows values old and new, marks the words changed in a long note, and obeys none."""
     preview = with_values(
         made_up(1, 0),
         phone="07700 900000",
@@ -124,7 +124,7 @@ def test_bookkeeping_tables_are_told_apart(capsys: pytest.CaptureFixture[str]) -
 def test_schema_and_invented_people_are_told_everywhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """On the terminal, as JSON and as Markdown."""
+    """The terminal, JSON and Markdown have them."""
     preview = made_up(1, 0)
     invented = [replace(figures, is_invented=True) for figures in preview.imports]
     preview = replace(preview, schema=["index leads_phone_key_v1"], imports=invented)
@@ -140,7 +140,7 @@ def test_schema_and_invented_people_are_told_everywhere(
 
 
 def test_markdown_holds_counts_and_names_of_fields_alone() -> None:
-    """Nobody's data; a kind of problem is counted, and no name becomes markup."""
+    """It holds nobody's data, counts each kind of problem, and escapes names."""
     preview = replace(
         made_up(2, 3),
         tables=[TableRows("a|b<i>", 0, 1, 0), OURS],
@@ -163,7 +163,7 @@ def test_markdown_holds_counts_and_names_of_fields_alone() -> None:
 
 
 def test_a_sheet_has_a_line_for_each_lead_with_values_old_and_new() -> None:
-    """Those that change first, each kind in the order of the export; masked unless asked for."""
+    """Changed leads come first, both kinds in the export's order, masked unless asked otherwise."""
     preview = made_up(2, 2)
     for shown, phone in ((False, "••••• •••000"), (True, "07700 900000")):
         text = preview_as_csv(preview, show_personal_data=shown)

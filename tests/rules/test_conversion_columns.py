@@ -1,4 +1,4 @@
-"""Which column becomes which field, by the headers of the tools that people export from."""
+"""Which column becomes which field, with the headers of tools people export from."""
 
 import csv
 import io
@@ -219,21 +219,21 @@ def test_the_usual_headers_need_no_field_option(
     expected: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """One option at the most, for what the file itself does not say."""
+    """One option at most is needed, for what the file itself does not say."""
     (record,), conversion, _ = converted(write(tmp_path, table(columns)), *given)
     assert {name: str(record[name]) for name in expected} == expected
     assert not conversion.is_agreed
 
 
 def test_what_is_not_imported_is_named(tmp_path: Path) -> None:
-    """Each column that no field comes from, also one without a name."""
+    """The summary names every column without a field, even one without a header."""
     columns = [("", "0"), ("phone", PHONE), ("created_at", f"{TIME}Z"), ("Shoe size", "9")]
     _, conversion, _ = converted(write(tmp_path, table(columns)))
     assert conversion.choice.left_out == ["unnamed column 1", "Shoe size"]
 
 
 def test_a_column_that_is_filled_comes_before_one_that_is_not(tmp_path: Path) -> None:
-    """Full Name is there, but the names are in two others."""
+    """Full Name is empty here, so the name comes from First Name and Last Name."""
     columns = [("Full Name", ""), ("First Name", "Dot"), ("Last Name", "Invented")]
     columns += [("phone", PHONE), ("created_at", f"{TIME}Z")]
     (record,), _, _ = converted(write(tmp_path, table(columns)))
@@ -241,7 +241,7 @@ def test_a_column_that_is_filled_comes_before_one_that_is_not(tmp_path: Path) ->
 
 
 def test_of_two_columns_that_are_alike_the_first_one_wins(tmp_path: Path) -> None:
-    """The other one is named."""
+    """The other one is named as left out."""
     columns = [("Person - Notes", "first"), ("Deal - Notes", "second")]
     columns += [("phone", PHONE), ("created_at", f"{TIME}Z")]
     (record,), conversion, _ = converted(write(tmp_path, table(columns)))
@@ -250,7 +250,7 @@ def test_of_two_columns_that_are_alike_the_first_one_wins(tmp_path: Path) -> Non
 
 
 def test_a_field_option_decides(tmp_path: Path) -> None:
-    """Names joined by a space, addresses by a comma, notes by a line, phones one or the other."""
+    """Spaces join names, commas addresses, line breaks notes, and only one phone is taken."""
     columns = [("A", "Dot"), ("B", "Invented"), ("C, D", PHONE), ("E", f"{TIME}Z"), ("notes", "n")]
     path = write(tmp_path, table(columns))
     given = ["full_name=b,A", "address1=A,B", "notes=A,B", 'phone="C, D",A', "created_at=E"]
@@ -266,7 +266,7 @@ def test_a_field_option_decides(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_left_out_is_used_for_no_field(tmp_path: Path) -> None:
-    """And it is named as such."""
+    """It is named as left out, too."""
     path = write(tmp_path, as_csv())
     records, conversion, _ = converted(path, "--leave-out", "notes", "--leave-out", "Status")
     assert {(record["notes"], record["status"]) for record in records} == {("", "")}
@@ -284,13 +284,13 @@ def test_a_column_that_is_left_out_is_used_for_no_field(tmp_path: Path) -> None:
 def test_an_option_that_names_nothing_lists_what_there_is(
     given: str, reason: str, tmp_path: Path
 ) -> None:
-    """Fields and columns by name, values never."""
+    """The message lists fields and columns by name, never values."""
     with pytest.raises(BadChoice, match=reason):
         converted(write(tmp_path, as_csv()), given)
 
 
 def test_a_file_without_a_phone_asks_for_its_column(tmp_path: Path) -> None:
-    """It lists those that there are."""
+    """The question lists the columns of the file."""
     columns = [("Nombre", "Dot"), ("Numero", PHONE), ("created_at", f"{TIME}Z")]
     path = write(tmp_path, table(columns))
     with pytest.raises(Undecided, match="Nombre, Numero, created_at") as undecided:
@@ -303,13 +303,13 @@ OWNERS = Leads("leads", phone="phone", bill=Numeric("bill"), is_ev=Boolean("is_e
 
 
 def owners() -> list[dict[str, object]]:
-    """As an owner's own exporter writes them: null for blank, and when they were changed."""
+    """Return rows of an owner's own exporter, with null for blank and a time of change."""
     first = {**LEADS[0], "bill": 120.5, "is_ev": True, "updated_at": "2025-09-16T14:15:00+00:00"}
     return [first, {**first, "lead_number": None, "bill": None, "is_ev": None}]
 
 
 def test_an_export_by_the_declarations_own_names_is_agreed(tmp_path: Path) -> None:
-    """Nothing is left to decide, so nobody is asked; when a row was changed is no matter."""
+    """No choice is left, so nobody is asked, and the time of change is ignored."""
     records, conversion, _ = converted(write(tmp_path, as_json(owners())), fields=OWNERS)
     assert conversion.is_agreed
     assert conversion.choice.left_out == ["updated_at"]
@@ -319,14 +319,14 @@ def test_an_export_by_the_declarations_own_names_is_agreed(tmp_path: Path) -> No
 
 
 def test_a_column_that_a_lead_may_miss_is_not_dropped_unasked(tmp_path: Path) -> None:
-    """The same export for a declaration that knows none of its own columns."""
+    """A declaration without these fields drops none of their columns unasked."""
     _, conversion, _ = converted(write(tmp_path, as_json(owners())), fields=STANDARD_FIELDS)
     assert not conversion.is_agreed
     assert conversion.choice.left_out == ["bill", "is_ev", "updated_at"]
 
 
 def test_a_declared_field_meets_its_column_however_that_is_written(tmp_path: Path) -> None:
-    """Case, spaces and signs do not count."""
+    """Case, spaces and punctuation do not count."""
     columns = [("Energy Bill-Amount", "120.50"), ("phone", PHONE), ("created_at", f"{TIME}Z")]
     fields = [*STANDARD_FIELDS, Field("energy_bill_amount", "numeric")]
     (record,), _, _ = converted(write(tmp_path, table(columns)), fields=fields)
@@ -334,7 +334,7 @@ def test_a_declared_field_meets_its_column_however_that_is_written(tmp_path: Pat
 
 
 def test_the_next_file_of_a_kind_needs_no_option(tmp_path: Path) -> None:
-    """Columns, encoding, time zone and order of dates are kept; the day of --created-at is not."""
+    """Columns, encoding, time zone and date order are kept, but not the day of --created-at."""
     columns = [("Nämé", "Dot"), ("Numero", PHONE), ("Since", "01/02/2026 14:15")]
     path = write(tmp_path, table(columns).encode("cp1252"))
     given = ["--field=full_name=Nämé", "--field=phone=Numero", "--field=created_at=Since"]
@@ -349,7 +349,7 @@ def test_the_next_file_of_a_kind_needs_no_option(tmp_path: Path) -> None:
 
 
 def test_what_was_agreed_last_counts(tmp_path: Path) -> None:
-    """Of two files with the same columns."""
+    """Two files have the same columns, and the choice for the second one is kept."""
     path = write(tmp_path, as_csv())
     for number, column in enumerate(("notes", "status")):
         _, conversion, _ = converted(path, "--leave-out", column)
@@ -360,7 +360,7 @@ def test_what_was_agreed_last_counts(tmp_path: Path) -> None:
 
 
 def test_a_file_with_other_columns_is_another_kind(tmp_path: Path) -> None:
-    """What was agreed for one says nothing of the other."""
+    """A choice for one kind says nothing about another."""
     _, conversion, _ = converted(write(tmp_path, as_csv()), "--leave-out", "notes")
     keep(tmp_path / "first.json", conversion.kept)
     other = [{**lead, "shoe_size": "9"} for lead in LEADS]
@@ -370,7 +370,7 @@ def test_a_file_with_other_columns_is_another_kind(tmp_path: Path) -> None:
 
 
 def test_what_was_kept_holds_names_of_columns_and_no_values(tmp_path: Path) -> None:
-    """It is committed beside the export."""
+    """It is committed beside the export, so it may hold no personal data."""
     _, conversion, _ = converted(write(tmp_path, as_csv()), "--leave-out", "notes")
     text = keep(tmp_path / "first.json", conversion.kept).read_text(encoding="utf-8")
     assert "assigned_agent" in text
@@ -378,14 +378,14 @@ def test_what_was_kept_holds_names_of_columns_and_no_values(tmp_path: Path) -> N
 
 
 def test_a_damaged_kept_choice_is_one_sentence(tmp_path: Path) -> None:
-    """Whoever has edited it can begin anew."""
+    """If somebody has edited it, they can start again."""
     (tmp_path / "first.columns.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadChoice, match=r"first\.columns\.json is not as 'add' wrote it"):
         kept_beside(tmp_path)
 
 
 def test_what_is_written_is_an_export_of_the_declaration(tmp_path: Path) -> None:
-    """The reader that a deploy uses takes each kind of value, and each blank."""
+    """The reader a deploy uses accepts every kind of value and every kind of blank."""
     fields = Leads(
         "leads",
         phone="phone",

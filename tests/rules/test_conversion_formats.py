@@ -1,4 +1,4 @@
-"""Which files are read, and that each of them gives the same records."""
+"""Which file formats are read, and whether each gives the same records."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def lines(leads: Any = LEADS) -> str:
 
 
 def around(*keys: str) -> str:
-    """The list below some keys, beside what interfaces tell of it."""
+    """Nest the leads below some keys, beside other values an API returns."""
     found: Any = list(LEADS)
     for key in reversed(keys):
         found = {"count": 2, "next": None, key: found}
@@ -103,7 +103,7 @@ SAME: dict[str, tuple[bytes | str, str]] = {
 def test_each_format_gives_the_same_records(
     content: bytes | str, format: str, pack: Callable[[Any], Any], tmp_path: Path
 ) -> None:
-    """Whatever the file, packed or not."""
+    """The format does not matter, nor whether the file is packed."""
     records, conversion, result = converted(write(tmp_path, pack(content)))
     assert not result.problems.total
     assert records == list(LEADS)
@@ -112,14 +112,14 @@ def test_each_format_gives_the_same_records(
 
 
 def test_a_workbook_and_a_table_give_the_same_bytes(tmp_path: Path) -> None:
-    """The line breaks of both, too."""
+    """Even line breaks come out the same."""
     contents = (as_workbook(), as_csv(separator=";", encoding="utf-8-sig"))
     both = [converted(write(tmp_path, content))[0] for content in contents]
     assert json.dumps(both[0]) == json.dumps(both[1])
 
 
 def test_what_stands_inside_of_a_record_is_named_by_its_path(tmp_path: Path) -> None:
-    """Objects by dots, MongoDB's marks left out, of several phones the primary one."""
+    """Dots join the path, MongoDB's type marks are dropped, and the primary phone is taken."""
     lead = {
         "_id": {"$oid": "65f0"},
         "name": "Dot Invented",
@@ -146,21 +146,21 @@ def test_what_stands_inside_of_a_record_is_named_by_its_path(tmp_path: Path) -> 
     ids=["Facebook's", "Google's"],
 )
 def test_answers_of_a_form_are_columns(answers: Any, tmp_path: Path) -> None:
-    """As the interfaces of Facebook and Google give them."""
+    """Facebook and Google return form answers in these shapes."""
     lead = {"id": "7", "created_time": "2025-09-16T14:15:00+0000", **answers}
     (record,), _, _ = converted(write(tmp_path, json.dumps({"data": [lead]})))
     assert record["phone"] == "+447700900201"
 
 
 def test_a_list_is_read_in_pieces(tmp_path: Path) -> None:
-    """Records that lie across the edge of a piece come out whole."""
+    """Records across the edge of a piece come out whole."""
     many = [{**LEADS[0], "id": number, "notes": "n" * number} for number in range(1, 700)]
     for content in (as_json(many), lines(many), json.dumps({"data": many})):
         assert converted(write(tmp_path, content))[0] == many
 
 
 def test_a_number_across_the_edge_of_a_piece_is_read_whole(tmp_path: Path) -> None:
-    """The second half of one is no value of its own."""
+    """Its second half is not taken for a value."""
     before = '{"pad": "", "count": '
     padding = "p" * (PIECE - len(before) - 3)
     content = f'{{"pad": "{padding}", "count": 123456, "results": {as_json()}}}'
@@ -169,7 +169,7 @@ def test_a_number_across_the_edge_of_a_piece_is_read_whole(tmp_path: Path) -> No
 
 
 def test_a_workbook_that_is_wrong_about_its_size_is_read_whole(tmp_path: Path) -> None:
-    """Some tools write that it has one cell."""
+    """Some tools write that it has one cell only."""
     right, wrong = io.BytesIO(as_workbook()), io.BytesIO()
     with zipfile.ZipFile(right) as source, zipfile.ZipFile(wrong, "w") as target:
         for name in source.namelist():
@@ -207,7 +207,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
 def test_other_files_are_named_for_what_they_are(
     content: bytes | str, reason: str, tmp_path: Path
 ) -> None:
-    """With what to do, and without any of their content."""
+    """The message says what to do, and shows none of the content."""
     with pytest.raises(Unreadable, match=reason) as refused:
         converted(write(tmp_path, content))
     assert "Nothing was written.\n" in str(refused.value)
@@ -215,7 +215,7 @@ def test_other_files_are_named_for_what_they_are(
 
 
 def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
-    """And a wrong answer is asked again."""
+    """A wrong answer is asked again."""
     path = write(tmp_path, as_csv(separator=";", encoding="cp1252"))
     with pytest.raises(Undecided, match="is not UTF-8") as undecided:
         converted(path)
@@ -228,7 +228,7 @@ def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    """A folder is none either."""
+    """A folder is refused in the same way."""
     for path in (tmp_path, tmp_path / "gone.csv"):
         with pytest.raises(Unreadable, match="is no file"):
             recognise(path)

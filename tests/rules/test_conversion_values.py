@@ -1,4 +1,4 @@
-"""What becomes of values: phones, times, numbers, blanks; and what is told of those that fail."""
+"""What becomes of phones, times, numbers and blanks, and what is said of values that fail."""
 
 import json
 from datetime import datetime
@@ -18,7 +18,7 @@ LEAD = LEADS[0]
 
 
 def one(folder: Path, field: str, value: object, *given: str, **more: Any) -> Any:
-    """What a JSON record's value becomes."""
+    """Convert one value from a JSON record."""
     (record,), _, result = converted(
         write(folder, json.dumps([{**LEAD, field: value}])), *given, **more
     )
@@ -27,7 +27,7 @@ def one(folder: Path, field: str, value: object, *given: str, **more: Any) -> An
 
 
 def why_not(folder: Path, field: str, value: object, *given: str, **more: Any) -> str:
-    """Why a JSON record's value does not fit."""
+    """Return why one value from a JSON record is refused."""
     _, _, result = converted(write(folder, json.dumps([{**LEAD, field: value}])), *given, **more)
     ((name, reason),) = {(problem.field, problem.reason) for problem in result.problems.first}
     assert name == field
@@ -55,24 +55,24 @@ def why_not(folder: Path, field: str, value: object, *given: str, **more: Any) -
 def test_a_phone_loses_what_tools_put_around_it(
     spelled: object, phone: str, tmp_path: Path
 ) -> None:
-    """And nothing of its own."""
+    """The number itself stays as it is."""
     assert one(tmp_path, "phone", spelled) == phone
 
 
 @pytest.mark.parametrize("lost", ["7.7009E+09", "4.4770090021E+11", 7.7009e30, "7,7E+09"])
 def test_a_phone_that_a_spreadsheet_has_rounded_is_lost(lost: object, tmp_path: Path) -> None:
-    """It is refused, and the way out is named."""
+    """The message says to export the file again."""
     assert "export it again" in why_not(tmp_path, "phone", lost)
 
 
 @pytest.mark.parametrize("junk", ["none", "12", "07700 900201 or 07700 900202", 1.5, "p:"])
 def test_what_is_no_phone_is_refused(junk: object, tmp_path: Path) -> None:
-    """A blank is another matter: see below."""
+    """Blanks are another matter, tested below."""
     assert why_not(tmp_path, "phone", junk)
 
 
 def test_records_without_a_phone_are_left_out_and_named(tmp_path: Path) -> None:
-    """The phone says whose record it is. The positions of the others do not shift."""
+    """The phone says whose record it is, and the other records keep their positions."""
     leads = [{**LEAD, "phone": phone} for phone in (None, "07700 900201", "", "07700 900202")]
     records, _, result = converted(write(tmp_path, as_json(leads)))
     assert [record["phone"] for record in records] == ["07700 900201", "07700 900202"]
@@ -81,14 +81,14 @@ def test_records_without_a_phone_are_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_a_file_without_any_phone_names_the_column(tmp_path: Path) -> None:
-    """There may be another one."""
+    """Another column may hold the phones."""
     leads = [{**LEAD, "phone": None}] * 1500
     with pytest.raises(Unreadable, match=r"no record has a phone[^\0]*--field phone=COLUMN"):
         converted(write(tmp_path, as_json(leads)))
 
 
 def test_a_long_run_without_phones_is_left_out(tmp_path: Path) -> None:
-    """Longer than what is in memory at a time."""
+    """The run is longer than one piece in memory."""
     leads = [*[{**LEAD, "phone": ""}] * 2500, LEAD]
     records, _, result = converted(write(tmp_path, as_csv(leads)))
     assert len(records) == 1
@@ -96,7 +96,7 @@ def test_a_long_run_without_phones_is_left_out(tmp_path: Path) -> None:
 
 
 def test_blanks_are_blank_however_they_are_written(tmp_path: Path) -> None:
-    """Null, a key that is missing, what databases write into tables."""
+    """Null, a missing key, and what databases write into tables all count."""
     sparse = {key: LEAD[key] for key in ("phone", "created_at")}
     (record,), _, _ = converted(write(tmp_path, as_json([{**sparse, "email": None}])))
     assert record == {"id": 1, **dict.fromkeys(LEAD, ""), **sparse} | {"id": 1}
@@ -107,7 +107,7 @@ def test_blanks_are_blank_however_they_are_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ids", [["a1", "a2"], [7, None], ["0", "7"], ["9" * 30, "1"]])
 def test_ids_that_are_no_whole_numbers_become_positions(ids: list[Any], tmp_path: Path) -> None:
-    """All of them, so that they do not mix."""
+    """All ids change, so that the two kinds do not mix."""
     leads = [{**lead, "id": id_} for lead, id_ in zip(LEADS, ids, strict=True)]
     records, conversion, _ = converted(write(tmp_path, as_json(leads)))
     assert [record["id"] for record in records] == [1, 2]
@@ -115,7 +115,7 @@ def test_ids_that_are_no_whole_numbers_become_positions(ids: list[Any], tmp_path
 
 
 def test_a_text_may_come_as_something_else(tmp_path: Path) -> None:
-    """Numbers without a needless fraction, yes and no as words, cells that are dates."""
+    """Numbers lose a needless fraction, booleans become words, and date cells become text."""
     assert one(tmp_path, "lead_number", 101) == "101"
     assert one(tmp_path, "notes", 4.50) == "4.5"
     assert one(tmp_path, "notes", False) == "false"
@@ -125,7 +125,7 @@ def test_a_text_may_come_as_something_else(tmp_path: Path) -> None:
 
 
 def test_text_in_json_stays_as_it_is_and_cells_are_trimmed(tmp_path: Path) -> None:
-    """A table has outer white space and line ends of its own, and guards against formulas."""
+    """Cells lose outer spaces, line ends and guards against formulas, which tables add."""
     text = " a\r\nb "
     assert one(tmp_path, "notes", text) == text
     for cell, value in ((text, "a\nb"), ("'=1+1", "=1+1"), ("'tis", "'tis"), ('="007"', "007")):
@@ -166,7 +166,7 @@ LOCAL_TIMES = [
 
 @pytest.mark.parametrize("spelled", UTC_TIMES)
 def test_a_time_that_says_its_offset_needs_no_option(spelled: object, tmp_path: Path) -> None:
-    """Also what counts since 1970."""
+    """Seconds since 1970 need none either."""
     moment = datetime.fromisoformat(one(tmp_path, "created_at", spelled))
     assert moment == datetime.fromisoformat("2025-09-16T14:15:00+00:00")
 
@@ -182,7 +182,7 @@ def test_a_time_without_an_offset_wants_a_time_zone(spelled: object, tmp_path: P
 
 
 def test_twelve_is_noon_or_midnight(tmp_path: Path) -> None:
-    """As a clock of twelve hours has it."""
+    """A 12-hour clock has both."""
     for spelled, hour in (("9/16/2025 12:15 AM", "00"), ("9/16/2025 12:15 PM", "12")):
         assert one(tmp_path, "created_at", spelled, "--timezone=UTC")[11:13] == hour
 
@@ -194,14 +194,14 @@ def test_a_workbooks_own_dates_want_a_time_zone_too(tmp_path: Path) -> None:
 
 
 def test_one_date_that_can_be_told_tells_all_of_its_column(tmp_path: Path) -> None:
-    """13/02 proves that the day stands first, wherever in the file it is."""
+    """13/02 proves that the day comes first, wherever in the file it is."""
     leads = [{**LEAD, "created_at": f"{day}/02/2026"} for day in ["01"] * 1500 + ["13"]]
     records, _, _ = converted(write(tmp_path, as_json(leads)), "--timezone=UTC")
     assert records[0]["created_at"] == "2026-02-01T00:00:00+00:00"
 
 
 def test_dates_that_can_be_read_in_two_ways_are_asked(tmp_path: Path) -> None:
-    """Also if some prove one order and some the other; those that do not fit are then named."""
+    """Dates proving both orders are asked too, and those against the answer are refused."""
     given = "--timezone=UTC"
     with pytest.raises(Undecided, match="day-first or month-first"):
         one(tmp_path, "created_at", "01/02/2026", given)
@@ -217,18 +217,18 @@ def test_dates_that_can_be_read_in_two_ways_are_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("junk", ["soon", "2025-02-30", "16/09/2025 25:00", "2025-09-16 14:15 EST"])
 def test_what_is_no_time_is_refused(junk: str, tmp_path: Path) -> None:
-    """Also a zone by letters that several places use."""
+    """Letters for a zone are refused too, because several places use them."""
     given = "--timezone=UTC", "--dates=day-first"
     assert why_not(tmp_path, "created_at", junk, *given).startswith("is no date that can be told")
 
 
 def test_a_time_from_another_century_is_refused(tmp_path: Path) -> None:
-    """By the importer's own rule."""
+    """The importer's own rule refuses it."""
     assert "1990 to 2100" in why_not(tmp_path, "created_at", "1900-01-01T00:00:00Z")
 
 
 def test_when_a_lead_was_created_is_asked_if_the_file_does_not_say(tmp_path: Path) -> None:
-    """Never a silent today."""
+    """Today is never assumed."""
     with pytest.raises(Undecided, match="when each lead was created") as undecided:
         one(tmp_path, "created_at", None)
     assert undecided.value.option == "created-at"
@@ -240,7 +240,7 @@ def test_when_a_lead_was_created_is_asked_if_the_file_does_not_say(tmp_path: Pat
     "given", ["--timezone=Mars/North", "--created-at=yesterday", "--encoding=klingon"]
 )
 def test_an_answer_that_means_nothing_is_asked_again(given: str, tmp_path: Path) -> None:
-    """Before the file is read."""
+    """The file is not read before."""
     with pytest.raises(Undecided):
         one(tmp_path, "notes", "", given)
 
@@ -284,7 +284,7 @@ FIELDS = [
 def test_declared_fields_get_values_of_their_kind(
     field: str, spelled: object, value: object, tmp_path: Path
 ) -> None:
-    """Blank is null for numbers and yes or no, an empty text for the others."""
+    """A blank becomes null for numbers and booleans, and an empty text for other kinds."""
     assert one(tmp_path, field, spelled, fields=FIELDS) == value
 
 
@@ -305,12 +305,12 @@ def test_declared_fields_get_values_of_their_kind(
     ],
 )
 def test_values_of_another_kind_are_refused(field: str, junk: object, tmp_path: Path) -> None:
-    """And numbers that mean one thing in one country and another elsewhere."""
+    """A number with different meanings in different countries is refused too."""
     assert why_not(tmp_path, field, junk, fields=FIELDS)
 
 
 def test_problems_of_one_kind_are_told_once(tmp_path: Path) -> None:
-    """With the first ten positions, how many there are, and none of the values."""
+    """The message gives how many there are and the first ten positions, but no values."""
     leads = [{**LEAD, "phone": "secret" if number % 2 else "07700 900201"} for number in range(30)]
     leads = [{**lead, "notes": "n" * 100_001} for lead in leads]
     _, conversion, result = converted(write(tmp_path, as_csv(leads)))
@@ -324,7 +324,7 @@ def test_problems_of_one_kind_are_told_once(tmp_path: Path) -> None:
 
 
 def test_who_shares_a_phone_is_told_before_it_is_folded(tmp_path: Path) -> None:
-    """Positions and lead numbers, however the phone is spelled."""
+    """Positions and lead numbers are given, however the phone is spelled."""
     phones = ["07700 900201", "07700 900202", "+44 (0)7700 900201", "07700 900201 x5", "7700900201"]
     leads = [
         {**LEAD, "lead_number": f"IN{number}", "phone": phone}
@@ -337,7 +337,7 @@ def test_who_shares_a_phone_is_told_before_it_is_folded(tmp_path: Path) -> None:
 
 
 def test_the_summary_tells_statuses_agents_and_days(tmp_path: Path) -> None:
-    """What is no list of statuses is only counted: it may be a person's."""
+    """Many different values are only counted, because they may be personal."""
     _, _, result = converted(write(tmp_path, as_csv(LEADS[::-1])))
     assert list(summary_in_words(result.summary, "row")) == [
         "Created from 2025-09-16 to 2025-09-18.",
@@ -360,6 +360,6 @@ def test_the_summary_tells_statuses_agents_and_days(tmp_path: Path) -> None:
     ],
 )
 def test_spellings_of_one_phone_are_told_as_one(one_spelling: str, other: str) -> None:
-    """As the server would."""
+    """The server would see one phone as well."""
     assert key_of(one_spelling) == key_of(other)
     assert key_of(one_spelling) != key_of("07700 900299")

@@ -6,7 +6,7 @@ from migrations.preview.difference import marked
 
 
 def shown(old: str | None, new: str | None) -> tuple[str, str]:
-    """Both texts, with what is marked in brackets."""
+    """Return both texts with brackets around marked words."""
     parts = marked(old, new)
     left, right = (
         "".join(f"[{part.text}]" if part.is_marked else part.text for part in side)
@@ -40,7 +40,7 @@ def shown(old: str | None, new: str | None) -> tuple[str, str]:
 def test_words_that_only_one_text_has_are_marked(
     old: str | None, new: str, left: str, right: str | None
 ) -> None:
-    """Unless a text is short, or the two have little in common; no character is lost."""
+    """Short texts and texts with little in common have no marks, and no character is lost."""
     seen = shown(old, new)
     assert seen[0] == left
     if right is not None:

@@ -1,4 +1,4 @@
-"""Files that hold personal data: their owner's alone, whole or not there."""
+"""Files with personal data are readable by their owner alone, and complete or absent."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from migrations.files import CannotWriteFile, private_file
 
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
-    """It replaces an older one at once and leaves nothing else behind."""
+    """It replaces an older file at once and leaves nothing else behind."""
     path = tmp_path / "preview.html"
     path.write_text("old")
     path.chmod(0o644)
@@ -24,7 +24,7 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    """And no half of a new one, even if it is killed: nothing is there while it runs."""
+    """Even a killed run leaves no half of a new file, because it makes none while it runs."""
     path = tmp_path / "preview.html"
     path.write_text("old")
     with pytest.raises(ZeroDivisionError) as failed, private_file(path):
@@ -35,7 +35,7 @@ def test_a_run_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_file_never_replaces_a_link(tmp_path: Path) -> None:
-    """Neither of the link, which may be /dev/stdout, nor of what it leads to."""
+    """Neither the link, which may be /dev/stdout, nor its target is replaced."""
     (tmp_path / "target").write_text("old")
     (tmp_path / "link").symlink_to("target")
     (tmp_path / "nowhere").symlink_to("missing")
@@ -48,7 +48,7 @@ def test_a_file_never_replaces_a_link(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing is left of the file."""
+    """Nothing is left of the file."""
 
     def full(*_: object, **__: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -62,6 +62,6 @@ def test_a_disk_that_is_full_is_one_sentence(
 
 @pytest.mark.parametrize("name", ["missing/preview.html", ".", "/dev/null", "/proc/preview.html"])
 def test_a_file_that_cannot_be_made_is_refused_before_the_run(name: str, tmp_path: Path) -> None:
-    """A directory that is not there, a directory, a device, a place where nothing can be made."""
+    """The directory is missing, or the path is a directory, a device or in /proc."""
     with pytest.raises(CannotWriteFile), private_file(tmp_path / name):
         pytest.fail("the run began")

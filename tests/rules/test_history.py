@@ -1,4 +1,4 @@
-"""Which state each import is in, and what the remedy is: judged without a database."""
+"""The state of each import and its remedy, judged without a database."""
 
 import re
 from dataclasses import replace
@@ -33,7 +33,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
 
 def receipt(revision: str = FIRST, **changed: Any) -> Receipt:
-    """The receipt of a complete import."""
+    """Return the receipt of a complete import."""
     import_ = next(step.import_ for step in STEPS if step.revision == revision)
     assert import_ is not None
     complete = Receipt(
@@ -81,17 +81,17 @@ def reverted(revision: str = FIRST) -> Receipt:
 def history(
     *stamped: str, receipts: tuple[Receipt, ...] = (), missing: tuple[str, ...] = ()
 ) -> History:
-    """What is found where the code has two imports."""
+    """Return the history of a database, for code with two imports."""
     return History(STEPS, stamped, receipts, missing)
 
 
 def commands(fault: Fault) -> list[str]:
-    """The commands that a remedy names, in their order."""
+    """Return the commands in a remedy, in order."""
     return re.findall(r"'((?:alembic|python) [^']+)'", fault.remedy)
 
 
 def fault_of(found: History, revision: str = FIRST) -> Fault:
-    """The one fault of an import."""
+    """Return the one fault of an import."""
     [fault] = [fault for fault in faults(found) if fault.revision == revision]
     return fault
 
@@ -100,7 +100,7 @@ ALL_IN = history(SECOND, receipts=(receipt(FIRST), receipt(SECOND, id=2)))
 
 
 def test_imports_that_are_all_in_have_no_fault() -> None:
-    """Stamped, complete, and what the revisions pin."""
+    """They are stamped and complete, and match what the revisions pin."""
     assert faults(ALL_IN) == []
     assert faults_after(ALL_IN, {SECOND}, [FIRST, SECOND]) == []
 
@@ -126,7 +126,7 @@ def test_imports_that_are_all_in_have_no_fault() -> None:
 def test_what_an_upgrade_mends_does_not_stop_it(
     found: History, fact: str, remedy: list[str]
 ) -> None:
-    """It is wrong all the same, until then."""
+    """Until an upgrade it counts as wrong."""
     fault = fault_of(found)
     assert fact in fault.fact
     assert commands(fault) == remedy
@@ -192,7 +192,7 @@ def test_what_an_upgrade_mends_does_not_stop_it(
 def test_an_import_that_is_not_in_stops_an_upgrade(
     found: History, fact: str, remedy: list[str]
 ) -> None:
-    """Nothing is imported over it, nor called complete."""
+    """Nothing is imported over it, and it is not called complete."""
     fault = fault_of(found)
     assert fact in fault.fact
     assert commands(fault) == remedy
@@ -223,7 +223,7 @@ def test_the_first_revision_of_all_is_run_again_from_the_base() -> None:
 @pytest.mark.parametrize("column", PINNED)
 @pytest.mark.parametrize("stamped", [SCHEMA, FIRST])
 def test_everything_that_is_pinned_is_compared(column: str, stamped: str) -> None:
-    """Also while an import is not stamped yet: it does not go on with another export."""
+    """An import that is not stamped yet does not go on with another export either."""
     other = receipt(finished_at=None if stamped == SCHEMA else NOON, **{column: "other"})
     fault = fault_of(history(stamped, receipts=(other,)))
     assert f"{column} found other, expected" in fault.fact
@@ -231,20 +231,20 @@ def test_everything_that_is_pinned_is_compared(column: str, stamped: str) -> Non
 
 
 def test_the_last_of_several_reverts_is_the_one_to_be_stamped() -> None:
-    """An import may come and go more than once."""
+    """An import may be applied and reverted more than once."""
     first, last = replace(reverted(), remove_created=True), replace(reverted(), id=2)
     fault = fault_of(history(FIRST, receipts=(first, last)))
     assert commands(fault)[0] == "alembic downgrade -1"
 
 
 def test_faults_come_in_the_order_of_the_revisions() -> None:
-    """The first one is to be mended first."""
+    """You mend the first one first."""
     found = faults(history(SECOND))
     assert [fault.revision for fault in found] == [FIRST, SECOND]
 
 
 def test_an_import_that_this_release_does_not_know_stops_nothing() -> None:
-    """As when a newer release stopped halfway, and the older one is deployed again."""
+    """A newer release stopped halfway, say, and the older one is deployed again."""
     newer = replace(half_imported(), id=3, revision="9999_future")
     [fault] = faults(replace(ALL_IN, receipts=(*ALL_IN.receipts, newer)))
     assert "under revision 9999_future, which this release does not know" in fault.fact
@@ -252,7 +252,7 @@ def test_an_import_that_this_release_does_not_know_stops_nothing() -> None:
 
 
 def test_what_an_import_works_with_is_missed_only_after_an_import() -> None:
-    """It stops nothing by itself: the next import makes sure of it."""
+    """It stops nothing, because the next import makes sure of it."""
     lacks = ("the function f", "the index i")
     [fault] = faults(replace(ALL_IN, missing=lacks))
     assert "but the function f and the index i are not there" in fault.fact
@@ -262,7 +262,7 @@ def test_what_an_import_works_with_is_missed_only_after_an_import() -> None:
 
 
 def test_an_unfinished_import_of_another_export_is_stamped_before_its_downgrade() -> None:
-    """Alembic reverts no revision that is not stamped."""
+    """Alembic does not revert a revision without a stamp."""
     other = receipt(finished_at=None, sha256="other")
     assert commands(fault_of(history(SCHEMA, receipts=(other,))))[1:] == [
         f"alembic stamp {FIRST}",
@@ -271,7 +271,7 @@ def test_an_unfinished_import_of_another_export_is_stamped_before_its_downgrade(
 
 
 def test_an_application_may_have_many_revisions() -> None:
-    """They are gone through one by one, not one inside the other."""
+    """They are walked one by one, without recursion."""
     many = [Step("0")] + [Step(str(n), (str(n - 1),)) for n in range(1, 5000)]
     assert len(History(tuple(many), ("4999",)).applied) == 5000
 
@@ -280,7 +280,7 @@ def test_an_application_may_have_many_revisions() -> None:
 
 
 def test_a_stamp_of_a_newer_release_has_a_way_out() -> None:
-    """With that release, or back from it; all that this one knows has come before."""
+    """You deploy that release, or downgrade with it to the last revision known here."""
     found = replace(ALL_IN, stamped=("9999_future",))
     [fault] = faults(found)
     assert "stamped 9999_future, which this release does not know" in fault.fact
@@ -290,7 +290,7 @@ def test_a_stamp_of_a_newer_release_has_a_way_out() -> None:
 
 
 def test_a_revision_that_is_stamped_beside_a_later_one_is_too_much() -> None:
-    """Alembic finds no way from there; the last one is kept."""
+    """Alembic finds no path from there, so the remedy keeps the last one."""
     [fault] = stamp_faults(history(SCHEMA, SECOND))
     assert f"stamped {SCHEMA} and {SECOND}" in fault.fact
     assert commands(fault) == [f"alembic stamp --purge {SECOND}"]
@@ -298,7 +298,7 @@ def test_a_revision_that_is_stamped_beside_a_later_one_is_too_much() -> None:
 
 
 def test_branches_may_be_stamped_side_by_side() -> None:
-    """Neither of them comes before the other."""
+    """Neither comes before the other."""
     other = Step("0003_other", (FIRST,))
     both = replace(ALL_IN, steps=(*STEPS, other), stamped=(other.revision, SECOND))
     assert faults(both) == []
@@ -311,7 +311,7 @@ def test_branches_may_be_stamped_side_by_side() -> None:
 
 
 def test_a_run_that_was_not_committed_is_noticed() -> None:
-    """The stamp is not where Alembic thought it put it."""
+    """The stamp is not the one Alembic has set."""
     [fault] = faults_after(history(SCHEMA), {FIRST}, [FIRST])
     assert fault.fact == (
         f"The database is stamped {SCHEMA}, expected {FIRST}: the run was not committed"
@@ -321,14 +321,14 @@ def test_a_run_that_was_not_committed_is_noticed() -> None:
 
 
 def test_a_run_is_asked_for_what_it_did_alone() -> None:
-    """An import that was not in before is not its affair."""
+    """A missing import from before is not its concern."""
     found = history(SECOND, receipts=(receipt(SECOND),))
     assert faults_after(found, {SECOND}, [SECOND]) == []
     assert [fault.revision for fault in faults_after(found, {SECOND}, [FIRST, SECOND])] == [FIRST]
 
 
 def test_a_run_without_work_names_the_last_import_that_should_be_in() -> None:
-    """Not one that is above the stamp."""
+    """An import above the stamp is not named."""
     assert last_import(history(SCHEMA, receipts=(receipt(),))) is None
     found = last_import(replace(ALL_IN, stamped=(FIRST,)))
     assert found is not None
@@ -342,7 +342,7 @@ def test_a_run_without_work_names_the_last_import_that_should_be_in() -> None:
 
 
 def test_the_importer_works_on_no_receipt_that_does_not_fit() -> None:
-    """It says who knows the remedy."""
+    """The message names the command that knows the remedy."""
     with pytest.raises(DatabaseRefused, match=r"is not what revision .* status'"):
         check_receipt(receipt(), {"sha256": "other"})
     with pytest.raises(DatabaseRefused, match=r"has come to record 50 of 217 only.* status'"):

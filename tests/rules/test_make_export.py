@@ -1,4 +1,4 @@
-"""The invented export: reproducible to the byte, and nobody in it can be reached."""
+"""The invented export can be made again byte for byte, and nobody in it can be reached."""
 
 import hashlib
 import io
@@ -31,8 +31,7 @@ LIMITS = {
 }
 NEVER_EMPTY = ("lead_number", "full_name", "phone", "status")
 
-# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers without the
-# 0.
+# Ofcom, "Telephone numbers for use in TV and radio drama programmes": national numbers, no 0.
 DRAMA = re.compile(
     r"""(?: 11[3-8]496 0 | 1[2-6]1496 0 | 191498 0 | 207946 0 | 289649 6 | 292018 0
           | 1632960 | 7700900 | 808157 0 | 909879 0 | 3069990 ) \d{3}""",
@@ -58,20 +57,20 @@ def records(leads: int, seed: int = 1) -> list[dict[str, Any]]:
 
 
 def national(phone: str) -> str:
-    """Return the ten digits after the 0 or +44, by rules of this test's own."""
+    """Return the ten digits after the 0 or +44, by this test's own rules."""
     digits = re.sub(r"\D", "", phone.replace("(0)", ""))
     return digits.removeprefix("00").removeprefix("44").removeprefix("0")
 
 
 @pytest.fixture(scope="module")
 def leads_217() -> list[dict[str, Any]]:
-    """The records of the committed export."""
+    """Return the records of the committed export."""
     return records(217)
 
 
 @pytest.fixture(scope="module")
 def nationals_25000() -> list[str]:
-    """The national numbers of an export that needs more than drama has."""
+    """Return the national numbers of an export too large for the drama numbers."""
     return [national(record["phone"]) for record in records(25_000)]
 
 
@@ -86,7 +85,7 @@ def test_other_seed_gives_other_bytes() -> None:
 
 
 def test_committed_export_is_what_the_documented_command_writes() -> None:
-    """Anybody can reproduce the file, unless the owner has pinned the real one in its place."""
+    """Anybody can make the file again, unless the owner has pinned a real one instead."""
     if REVISION.exists() and SHA256_OF_217_LEADS not in REVISION.read_text(encoding="utf-8"):
         pytest.skip("the import revision pins another export than the invented one")
     assert export(217) == COMMITTED.read_bytes()
@@ -94,7 +93,7 @@ def test_committed_export_is_what_the_documented_command_writes() -> None:
 
 @pytest.mark.parametrize("to", ["stdout", "file"])
 def test_command_writes_the_same_bytes_whatever_the_locale(to: str, tmp_path: Path) -> None:
-    """Neither the locale's encoding nor the way out gets into the bytes."""
+    """Neither the locale's encoding nor the kind of output changes a byte."""
     path = tmp_path / "export.json"
     out = ["--out", str(path)] if to == "file" else []
     command = [sys.executable, str(SCRIPT), "--leads", "217", "--seed", "1", *out]
@@ -116,14 +115,14 @@ def test_number_of_leads_must_be_a_whole_number(
 
 
 def test_export_has_one_record_a_line() -> None:
-    """A diff shows one line a lead, and text that people can read."""
+    """A diff shows one line a lead, in text people can read."""
     first, *lines, last, end = export(217).decode("utf-8").split("\n")
     assert (first, len(lines), last, end) == ("[", 217, "]", "")
     assert any("é" in line for line in lines)
 
 
 def test_export_of_no_leads_is_an_empty_array() -> None:
-    """Zero is a number of leads too."""
+    """Zero is a valid number of leads."""
     assert export(0) == b"[]\n"
 
 
@@ -133,14 +132,14 @@ def test_records_have_exactly_the_keys_in_order(leads_217: list[dict[str, Any]])
 
 
 def test_values_keep_the_documented_limits(leads_217: list[dict[str, Any]]) -> None:
-    """data/README.md says how long each text may be; these four are filled in for every lead."""
+    """data/README.md gives the longest length of each text, and every lead has these four."""
     for record in leads_217:
         assert all(len(record[field]) <= limit for field, limit in LIMITS.items())
         assert all(record[field] for field in NEVER_EMPTY)
 
 
 def test_ids_ascend_with_gaps_from_3369(leads_217: list[dict[str, Any]]) -> None:
-    """The ids look like those of a table from which rows have gone."""
+    """They look like the ids of a table after rows were deleted."""
     ids = [record["id"] for record in leads_217]
     assert ids[0] == 3369
     assert ids == sorted(set(ids))
@@ -159,7 +158,7 @@ def test_lead_numbers_count_at_one_width(leads: int, first: str, last: str) -> N
 
 
 def test_created_at_lies_in_2025_with_an_offset(leads_217: list[dict[str, Any]]) -> None:
-    """Records come roughly in the order in which they were made, as in a real export."""
+    """Records come roughly in the order of their creation, as in a real export."""
     moments = [datetime.fromisoformat(record["created_at"]) for record in leads_217]
     assert all(
         datetime(2025, 1, 1, tzinfo=UTC) <= at < datetime(2026, 1, 1, tzinfo=UTC) for at in moments
@@ -190,7 +189,7 @@ def test_phones_are_kept_for_drama(leads_217: list[dict[str, Any]]) -> None:
 def test_phones_spread_over_the_ranges_with_mobiles_most_often(
     leads_217: list[dict[str, Any]],
 ) -> None:
-    """A small export already shows most areas and many spellings."""
+    """Even a small export shows most areas and many spellings."""
     nationals = [national(record["phone"]) for record in leads_217]
     assert sum(number.startswith("7700900") for number in nationals) > 217 / 2
     assert len({number[:-3] for number in nationals}) > 15
@@ -217,7 +216,7 @@ def test_postcodes_are_of_the_pseudo_area(leads_217: list[dict[str, Any]]) -> No
 
 
 def test_first_20000_phones_use_up_the_drama_ranges(nationals_25000: list[str]) -> None:
-    """Twenty ranges of a thousand numbers, each number once."""
+    """The 20 ranges have 1,000 numbers each, and every number comes once."""
     drama = nationals_25000[:DRAMA_NUMBERS]
     assert all(DRAMA.fullmatch(number) for number in drama)
     assert len(set(drama)) == DRAMA_NUMBERS
@@ -238,5 +237,5 @@ def test_unassigned_numbers_never_repeat() -> None:
 
 
 def test_first_record_of_a_hundred_million_comes_at_once() -> None:
-    """Records are made one by one: the memory does not grow with their number."""
+    """Records are made one by one, so memory does not grow with their number."""
     assert next(make_export["records"](100_000_000, 1))["lead_number"] == "MS000000001"

@@ -35,5 +35,5 @@ from migrations.preview.masking import masked
     ],
 )
 def test_phones_and_emails_are_masked(field: str, value: str | None, shown: str | None) -> None:
-    """Enough stays to tell two apart."""
+    """Enough stays to tell two of them apart."""
     assert masked(field, value) == shown

@@ -1,5 +1,4 @@
-"""The import gives way to the site: smaller batches where they take long, rests where commits are
-slow."""
+"""The import gives way to the site, with smaller batches or with rests between them."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from tests.support.upgrades import upgrade
 
 
 def test_batches_that_take_too_long_get_smaller_and_grow_again() -> None:
-    """By half at most and by a quarter at most, so that one slow moment does not decide."""
+    """They shrink by half and grow by a quarter at most, so one slow moment does not decide."""
     pace = Pace(1000, 0)
     sizes = []
     for seconds_a_record in [1e-5] + [1e-3] * 6 + [1e-5] * 12:
@@ -32,8 +31,7 @@ def test_batches_that_take_too_long_get_smaller_and_grow_again() -> None:
 
 
 def test_batches_get_no_smaller_than_a_few_records() -> None:
-    """However slow the server is, most of a batch's time would go into what each one takes by
-    itself."""
+    """In even smaller ones, most of the time would go into the batch itself, not its records."""
     pace = Pace(1000, 0)
     for _ in range(20):
         pace.after(pace.batch_size, Took(30, 0))
@@ -41,7 +39,7 @@ def test_batches_get_no_smaller_than_a_few_records() -> None:
 
 
 def test_no_batch_is_larger_than_was_asked_for() -> None:
-    """Also where that is less than a few records."""
+    """Even a batch size below the usual smallest is respected."""
     pace = Pace(7, 0)
     for seconds in (30, 0):
         pace.after(7, Took(seconds, 0))
@@ -49,8 +47,7 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
 
 
 def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
-    """Batches stay as large, for a commit takes no longer for more records; once commits are fast
-    the rest is over."""
+    """Batches keep their size, because any commit takes as long, and fast ones end the rest."""
     pace = Pace(1000, 0)
     pace.after(1000, Took(0.35, 0.3))
     assert (pace.batch_size, pace.rest) == (1000, 0.35)
@@ -64,7 +61,7 @@ def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
 def test_a_pause_that_was_asked_for_is_made_between_batches(
     crm_with_leads: URL, rests: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of so many milliseconds at the least; not after the last batch."""
+    """It lasts at least so many milliseconds, and there is none after the last batch."""
     monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
     monkeypatch.setattr(pace_module, "SLOW_COMMIT", inf)
     before = picture(crm_with_leads)
@@ -74,7 +71,7 @@ def test_a_pause_that_was_asked_for_is_made_between_batches(
 
 
 def test_a_dry_run_does_not_rest(crm_with_leads: URL, rests: list[float]) -> None:
-    """All its leads stay locked to its end, which is the sooner the better."""
+    """Its leads stay locked to the end, so the sooner it ends the better."""
     upgrade(crm_with_leads, IMPORT, "batch-size=50", "pause=250", "dry-run")
     assert rests == []
 
@@ -82,7 +79,7 @@ def test_a_dry_run_does_not_rest(crm_with_leads: URL, rests: list[float]) -> Non
 def test_a_slow_server_gets_smaller_batches(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says so, and the same leads are there at the end."""
+    """The log says so, and every lead arrives."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
     before = picture(crm_with_leads)
@@ -104,8 +101,7 @@ def test_a_server_whose_commits_are_slow_gets_rests(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each as long as the batch before it with its commit, and the log says so; batches stay as
-    large as they are."""
+    """Each rest lasts as long as batch and commit, the log says so, and batches stay as large."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("migrations.importer.progress.SECONDS_BETWEEN_LINES", 0)
     monkeypatch.setattr(pace_module, "LONGEST_WORK", inf)
@@ -120,7 +116,7 @@ def test_a_server_whose_commits_are_slow_gets_rests(
 
 @pytest.fixture
 def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the import has rested after each batch; it does not really."""
+    """Collect the rests after each batch, in seconds, without resting."""
     rested: list[float] = []
 
     def rest(_: Callable[[], str | None], seconds: float) -> None:

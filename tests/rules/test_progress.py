@@ -36,7 +36,7 @@ logging.info("the end")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What time it is, for rich and for us: the list's only number."""
+    """Set the time for rich and for us: the list's only number."""
     now = [100.0]
     monkeypatch.setattr("migrations.importer.progress.time.monotonic", lambda: now[0])
     bar = "migrations.importer.progress.Bar"
@@ -49,8 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_log_gets_a_line_every_few_seconds(
     caplog: pytest.LogCaptureFixture, clock: list[float]
 ) -> None:
-    """Done of total, rate and time left; what an earlier run had done does not count for the
-    rate."""
+    """It has done of total, time left, and a rate without the records of an earlier run."""
     caplog.set_level(logging.INFO)
     with Progress("october_leads.json", "records") as progress:
         for n in range(1, 8):
@@ -64,7 +63,7 @@ def test_a_log_gets_a_line_every_few_seconds(
 
 
 def test_a_short_piece_of_work_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Its end is told by others."""
+    """Its end is logged elsewhere."""
     caplog.set_level(logging.INFO)
     with Progress("october_leads.json", "records") as progress:
         progress.at(500, 1000)
@@ -73,7 +72,7 @@ def test_a_short_piece_of_work_says_nothing(caplog: pytest.LogCaptureFixture) ->
 
 
 def on_a_terminal(command: list[str], **environ: str) -> str:
-    """What a command shows on a terminal."""
+    """Return what a command shows on a terminal."""
     mouth, terminal = pty.openpty()
     given = {
         name: value
@@ -100,7 +99,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*[39][0-9;]*m")
 
 
 def test_a_terminal_gets_a_bar() -> None:
-    """With rate and time left; the log's lines stand whole above it, and it is gone at the end."""
+    """It has rate and time left, log lines stay whole above it, and it is gone at the end."""
     seen = on_a_terminal([sys.executable, "-c", WORK])
     assert "━" in seen
     assert re.search(r"\d00 of 1,000 records, [\d,]+ a second, .* left", seen)
@@ -111,14 +110,14 @@ def test_a_terminal_gets_a_bar() -> None:
 
 
 def test_no_color_is_respected() -> None:
-    """The bar is there, without a colour."""
+    """The bar has no colour."""
     seen = on_a_terminal([sys.executable, "-c", WORK], NO_COLOR="1")
     assert "━" in seen
     assert not COLOUR.search(seen)
 
 
 def test_an_import_has_a_bar_on_a_terminal(crm: URL) -> None:
-    """For the check and for the records; nothing is asked."""
+    """The check and the records have one each, and nothing is asked."""
     slow_down(crm, 0.002)
     seen = on_a_terminal(
         alembic_command("-x", "batch-size=50", "upgrade", "head"), DATABASE_URL=shown(crm)
@@ -128,7 +127,7 @@ def test_an_import_has_a_bar_on_a_terminal(crm: URL) -> None:
 
 
 def test_waiting_for_the_lock_says_for_whom_and_how_long(crm: URL) -> None:
-    """At once, and then every few seconds."""
+    """It says so at once, and then every few seconds."""
     with connected(crm) as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": DEPLOY_LOCK})
         upgrade = start_alembic(crm, "-x", "lock-wait=1", "upgrade", "head")
@@ -155,7 +154,7 @@ def test_waiting_for_the_lock_says_for_whom_and_how_long(crm: URL) -> None:
 def test_a_narrow_terminal_loses_the_bar_first_and_the_name_last(
     columns: int, seen: str, clock: list[float]
 ) -> None:
-    """Then rate, amount and time left; how much is done is always told."""
+    """Rate, amount and time left go in between, and the percentage always stays."""
     narrow = Console(width=columns, force_terminal=True, color_system=None)
     with (
         narrow.capture() as printed,

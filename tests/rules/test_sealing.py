@@ -1,5 +1,4 @@
-"""Sealed exports without a server: opened as a stream, or refused by name before anything is
-written."""
+"""Sealed exports are opened as a stream, or refused by name before anything is written."""
 
 import json
 import os
@@ -27,7 +26,7 @@ KEY_OF_NOBODY = new_key()
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A key, which the environment names."""
+    """Make a key and put it into the environment."""
     made = new_key()
     monkeypatch.setenv(KEY, made)
     monkeypatch.delenv(KEY_FILE, raising=False)
@@ -36,35 +35,35 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """However an export ends, its thread has ended and its descriptors are closed."""
+    """Check after each test that no thread runs and no descriptor is open."""
     before = set(threading.enumerate()), set(os.listdir("/proc/self/fd"))
     yield
     assert (set(threading.enumerate()), set(os.listdir("/proc/self/fd"))) == before
 
 
 def read(path: Path) -> tuple[Sequence[object], str, int]:
-    """All records of an export, its digest and their number."""
+    """Return all records of an export, its digest and their number."""
     with open_export(path) as export:
         found = [record for _, piece in export.checked() for record in piece]
         return found, export.sha256, export.count
 
 
 def refused(path: Path) -> str:
-    """What is said of an export that is refused."""
+    """Return the message of a refused export."""
     with pytest.raises(ExportRefused) as refusal, open_export(path) as export:
         export.check()
     return str(refusal.value)
 
 
 def many(number: int) -> bytes:
-    """An export of so many records."""
+    """Return an export of so many records."""
     bundled = records()
     return json.dumps([bundled[n % len(bundled)] for n in range(number)]).encode()
 
 
 @pytest.mark.parametrize("number", [1, 217, 5000])
 def test_a_sealed_export_reads_as_the_same_in_clear(number: int, key: str, tmp_path: Path) -> None:
-    """The same records, digest and count; also at many blocks."""
+    """Records, digest and count are the same, also across many blocks."""
     clear, sealed = tmp_path / "october.json", tmp_path / "october.json.age"
     clear.write_bytes(many(number))
     sealed.write_bytes(seal_for(many(number), key))
@@ -73,13 +72,13 @@ def test_a_sealed_export_reads_as_the_same_in_clear(number: int, key: str, tmp_p
 
 
 def test_a_sealed_export_goes_by_its_name_in_clear(key: str, tmp_path: Path) -> None:
-    """Receipts and the log of an import do not change when its export is sealed."""
+    """Sealing an export does not change its name in receipts and the log."""
     with open_export(sealed_copy(tmp_path, key)) as export:
         assert export.name == EXPORT.name
 
 
 def test_problems_of_records_are_found_in_a_sealed_export(key: str, tmp_path: Path) -> None:
-    """By position and field, as in a clear one."""
+    """Position and field are given, as for one in clear."""
     bad: list[Record] = [*records()[:99], records()[99] | {"phone": "none"}]
     path = tmp_path / "bad.json.age"
     path.write_bytes(seal_for(json.dumps(bad).encode(), key))
@@ -87,7 +86,7 @@ def test_problems_of_records_are_found_in_a_sealed_export(key: str, tmp_path: Pa
 
 
 def test_progress_ends_at_the_size_of_the_file(key: str, tmp_path: Path) -> None:
-    """What is told is the place in the sealed file."""
+    """Progress counts bytes of the sealed file."""
     path = tmp_path / "october.json.age"
     path.write_bytes(seal_for(many(5000), key))
     told: list[tuple[int, int]] = []
@@ -111,7 +110,7 @@ def test_progress_ends_at_the_size_of_the_file(key: str, tmp_path: Path) -> None
 def test_the_variable_may_hold_a_whole_key_file(
     text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Comments, blank lines, several keys, line ends of Windows; in the variable or in a file."""
+    """It may have comments, blank lines, several keys and Windows line ends, and may be a file."""
     key = new_key()
     sealed = sealed_copy(tmp_path, key)
     held = text.format(key, other=KEY_OF_NOBODY)
@@ -163,7 +162,7 @@ NO_KEY = f"{KEY} is no age key: expected one line that begins with AGE-SECRET-KE
 def test_a_key_that_does_not_fit_is_refused_by_name(
     environ: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Before anything is read; the sentence holds a way out, and no part of a key."""
+    """Nothing is read before, and the message gives a way out but no part of a key."""
     sealed = sealed_copy(tmp_path, new_key())
     (tmp_path / "empty").touch()
     (tmp_path / "noise").write_bytes(bytes(range(256)))
@@ -182,7 +181,7 @@ def test_a_key_that_does_not_fit_is_refused_by_name(
 
 
 class Stopped(Exception):
-    """Somebody wants no more of an export."""
+    """A reader wants no more of an export."""
 
 
 def stop_at_the_first(pieces: Iterator[Piece]) -> None:
@@ -191,7 +190,7 @@ def stop_at_the_first(pieces: Iterator[Piece]) -> None:
 
 
 def flipped(sealed: bytes, at: int) -> bytes:
-    """One bit of it is another."""
+    """Flip one bit."""
     return sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
 
 
@@ -220,7 +219,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_export_is_refused(
     damage: Callable[[bytes], bytes], key: str, tmp_path: Path
 ) -> None:
-    """In one sentence, wherever the damage is, although records before it were read."""
+    """One sentence says so, wherever the damage is, even after good records."""
     path = tmp_path / "october.json.age"
     path.write_bytes(damage(seal_for(many(1000), key)))
     assert refused(path) == (
@@ -229,7 +228,7 @@ def test_a_damaged_export_is_refused(
 
 
 def test_damaged_recipients_look_like_another_key(key: str, tmp_path: Path) -> None:
-    """Age cannot tell one from the other."""
+    """Age cannot tell the two apart."""
     path = tmp_path / "october.json.age"
     sealed = seal_for(EXPORT.read_bytes(), key)
     at = sealed.index(b"-> X25519 ") + 12
@@ -255,7 +254,7 @@ def test_damaged_recipients_look_like_another_key(key: str, tmp_path: Path) -> N
 def test_a_file_that_is_no_sealed_export_is_refused(
     name: str, content: bytes, said: str, key: str, tmp_path: Path
 ) -> None:
-    """By what it is, with the way out."""
+    """The message says what it is and what to do."""
     path = tmp_path / name
     path.write_bytes(content)
     assert said in refused(path)
@@ -273,14 +272,14 @@ def test_a_file_that_is_no_sealed_export_is_refused(
 def test_what_is_sealed_is_looked_at_as_in_clear(
     content: bytes, said: str, key: str, tmp_path: Path
 ) -> None:
-    """Other encodings, an empty file, an empty array."""
+    """Other encodings, an empty file and an empty array are recognised."""
     path = tmp_path / "a.json.age"
     path.write_bytes(seal_for(content, key))
     assert said in refused(path)
 
 
 def test_another_export_sealed_for_the_same_key_is_refused(key: str, tmp_path: Path) -> None:
-    """The revision has pinned the content: whoever swaps the file is found out."""
+    """The revision pins the content, so a swapped file is noticed."""
     pinned = read(EXPORT)[1]
     path = tmp_path / "october.json.age"
     path.write_bytes(seal_for(many(3), key))
@@ -290,7 +289,7 @@ def test_another_export_sealed_for_the_same_key_is_refused(key: str, tmp_path: P
 
 
 def test_an_export_lies_in_clear_or_sealed(tmp_path: Path) -> None:
-    """It is found either way; one that lies both ways is refused."""
+    """It is found in either form, and refused if both are there."""
     clear, sealed = tmp_path / "a.json", tmp_path / "a.json.age"
     assert find_export(tmp_path, "a.json") == clear
     sealed.touch()
@@ -301,7 +300,7 @@ def test_an_export_lies_in_clear_or_sealed(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_leaves_in_the_middle_leaves_nothing(key: str, tmp_path: Path) -> None:
-    """No thread, no descriptor, whichever end it comes to."""
+    """No thread and no descriptor stays, at whichever end it stops."""
     path = tmp_path / "october.json.age"
     path.write_bytes(seal_for(many(5000), key))
     with open_export(path) as export:
@@ -313,7 +312,7 @@ def test_a_reader_that_leaves_in_the_middle_leaves_nothing(key: str, tmp_path: P
 
 
 def test_no_record_of_a_refused_export_stays_in_the_error(key: str, tmp_path: Path) -> None:
-    """What age raised is not kept: neither as cause nor as context that would be shown."""
+    """The error of age is kept neither as its cause nor as a context to show."""
     path = tmp_path / "october.json.age"
     path.write_bytes(DAMAGE["middle"](seal_for(many(1000), key)))
     with pytest.raises(CannotUnseal) as refusal, open_export(path) as export:
@@ -328,7 +327,7 @@ def test_keys_do_not_show_when_they_are_printed(key: str) -> None:
 
 
 def test_an_export_sealed_by_the_age_program_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file was made with age 1.1.1 for a key of age-keygen's, as it stands there."""
+    """It was made with age 1.1.1 for a key of age-keygen, and both are in the repository."""
     monkeypatch.delenv(KEY, raising=False)
     monkeypatch.setenv(KEY_FILE, str(BY_THE_AGE_PROGRAM / "only-for-tests.txt"))
     assert read(BY_THE_AGE_PROGRAM / "three.json.age") == read(BY_THE_AGE_PROGRAM / "three.json")
@@ -345,7 +344,7 @@ print(export.count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_memory_does_not_grow_with_a_sealed_export(key: str, tmp_path: Path) -> None:
-    """100,000 records in clear and sealed: within 4 MB of each other."""
+    """A check of 100,000 sealed records takes less than 4 MB more than in clear."""
     clear = tmp_path / "october.json"
     make = [sys.executable, str(ROOT / "data" / "make_export.py"), "--leads", "100000", "--seed=7"]
     subprocess.run([*make, "--out", str(clear)], check=True)
@@ -362,7 +361,7 @@ def test_memory_does_not_grow_with_a_sealed_export(key: str, tmp_path: Path) -> 
 
 
 def test_git_offers_no_export_in_clear() -> None:
-    """Only the bundled one, which is invented, and twins; sealed ones as they are, byte by byte."""
+    """It takes only the bundled, invented export, twins, and sealed exports byte for byte."""
     offered = ["production_leads_export.json", "october.masked.json", "october.json.age"]
     ignored = ["october.json", "production_leads_export2.json", ".october.json.age.partial"]
     paths = [f"data/{name}" for name in (*offered, *ignored)]

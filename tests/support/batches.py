@@ -1,6 +1,6 @@
-"""What the server did in a batch, which is one call: the statements of its function, as they ran.
+"""What the server did in a batch, which is one call: each statement of its function, as it ran.
 
-The server's own auto_explain tells the plan of each; the server's counters show what no plan does.
+The server's auto_explain gives the plan of each, and its counters show what no plan does.
 """
 
 import json
@@ -39,8 +39,7 @@ _READS = """
 class Scan:
     """A scan in a plan.
 
-    by_index: whether an index leads to the rows; rows: how many it looked at, those that it passed
-    over too.
+    by_index: whether an index leads to the rows. rows: how many it read, those filtered out too.
     """
 
     table: str
@@ -51,7 +50,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a batch's function, in one line, and the scans of its plan."""
+    """A statement of a batch's function, on one line, and the scans of its plan."""
 
     sql: str
     scans: list[Scan]
@@ -61,8 +60,8 @@ class Statement:
 class Ran:
     """One batch.
 
-    records: how many it has; reads: how often it read all leads; leads: how many leads it looked at
-    in all.
+    records: how many it has. reads: how often it read all leads. leads: how many leads it read in
+    all.
     """
 
     records: int
@@ -72,7 +71,7 @@ class Ran:
 
 
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
-    """Add to this list each batch that runs from now on."""
+    """Return a list, and add each batch to it as it runs."""
     ran: list[Ran] = []
     execute = Server.execute
 
@@ -103,8 +102,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[Ran]:
 
 @dataclass
 class _Notices:
-    """What the server says beside its answers. No list: psycopg2 cuts one, and SQLAlchemy
-    empties it."""
+    """Keep the server's notices, because psycopg2 cuts a list of them and SQLAlchemy empties it."""
 
     said: list[str] = field(default_factory=list)
 
@@ -133,7 +131,7 @@ def _is_scan(node: dict[str, Any]) -> bool:
 
 
 def _scan(node: dict[str, Any]) -> Scan:
-    # Of each loop, on the average.
+    # The mean over all loops.
     rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     return Scan(
         node["Relation Name"],

@@ -1,4 +1,4 @@
-"""The bundled import: its export, its revision, and the project that the tests import."""
+"""The bundled import: its export, its revision, and the project under test."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import migrations
 from tests.support import released
 
 ROOT = Path(migrations.__file__).parents[1]
-"""The project that the tests import: see ``released``."""
+"""The project under test: see ``released``."""
 EXPORT = ROOT / "data" / "production_leads_export.json"
 IMPORT = released.IMPORT
 BEFORE_IMPORT = "0003_ledger"
@@ -27,6 +27,6 @@ Record = dict[str, Any]
 
 
 def records() -> list[Record]:
-    """The bundled export."""
+    """Return the records of the bundled export."""
     loaded: list[Record] = json.loads(EXPORT.read_text(encoding="utf-8"))
     return loaded

@@ -1,4 +1,4 @@
-"""What is in a CRM's database: its picture, and what a test does to it."""
+"""The picture of a CRM's database, and what a test does to it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Rows = dict[Any, dict[str, Any]]
 
 
 def add_lead(url: URL, **fields: object) -> int:
-    """Add a lead as the site does; returns its id."""
+    """Add a lead as the site does, and return its id."""
     names = ", ".join(fields)
     values = ", ".join(f":{name}" for name in fields)
     lead_id: int = value(
@@ -23,8 +23,7 @@ def add_lead(url: URL, **fields: object) -> int:
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything in the database, but the ledger; rows by their key, leads with their
-    phone's key."""
+    """Everything in the database but the ledger: rows by their key, leads with their phone key."""
 
     leads: Rows
     users: Rows
@@ -51,14 +50,13 @@ def _rows(connection: Connection, sql: str) -> Rows:
 
 
 def keys_of(url: URL, phones: Iterable[str]) -> dict[str, str | None]:
-    """The phone keys that the database gives to some spellings."""
+    """Return the database's phone key for each spelling."""
     sql = "SELECT phone, lead_phone_key_v1(phone) AS key FROM unnest(:phones) AS phone"
     return {row.phone: row.key for row in run(url, sql, phones=list(phones))}
 
 
 def slow_down(url: URL, seconds: float) -> None:
-    """Let each lead that is added take its time, so that a test can act in the middle of an
-    import."""
+    """Slow down each new lead, so that a test can act in the middle of an import."""
     body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END"
     run(url, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
     run(

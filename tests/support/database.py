@@ -1,4 +1,4 @@
-"""One statement on a database, and waiting for what it says."""
+"""Run one statement on a database, or wait for its result."""
 
 import time
 from collections.abc import Iterator
@@ -9,33 +9,32 @@ from sqlalchemy import URL, Connection, NullPool, Row, create_engine, text
 
 
 def shown(url: URL) -> str:
-    """A URL as ``DATABASE_URL`` holds it."""
+    """Return a URL as ``DATABASE_URL`` has it."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager
 def connected(url: URL) -> Iterator[Connection]:
-    """A connection whose statements are committed one by one."""
+    """Connect, and commit each statement by itself."""
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
 
 
 def run(url: URL, sql: str, **parameters: object) -> list[Row[Any]]:
-    """Run one statement; its rows, if it has any."""
+    """Run one statement, and return its rows if it has any."""
     with connected(url) as connection:
         result = connection.execute(text(sql), parameters)
         return list(result.all()) if result.returns_rows else []
 
 
 def value(url: URL, sql: str, **parameters: object) -> Any:
-    """The one value that a statement returns."""
+    """Return the one value a statement gives."""
     return run(url, sql, **parameters)[0][0]
 
 
 def wait_until_alone(url: URL) -> None:
-    """Wait until nobody else is connected: a session's last numbers reach the server's counters
-    when it ends."""
+    """Wait until nobody else is connected, because a session counts its last rows when it ends."""
     wait_until(
         url,
         """
@@ -47,8 +46,7 @@ def wait_until_alone(url: URL) -> None:
 
 
 def wait_until(url: URL, sql: str, seconds: float = 30) -> None:
-    """Wait until a query returns something true. Raises ``AssertionError`` when the time is
-    over."""
+    """Wait until a query returns something true. Raises ``AssertionError`` when time is up."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value(url, sql):

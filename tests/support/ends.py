@@ -41,9 +41,9 @@ _LEDGER = (
 
 
 def left_by_the_import(url: URL, crm: Iterable[str] = BUNDLED) -> list[object]:
-    """Return what is in the CRM, the counts of the ledger, and the before-images.
+    """Return what is in the CRM, the ledger's counts, and the before-images.
 
-    crm: queries for leads by their phone and for what no import may touch; without ids, which a
-    batch that was rolled back has used up, and without the times of the run.
+    crm: queries for leads, by phone, and for what no import may touch. They leave out ids, because
+    a batch rolled back uses some up, and the times of the run.
     """
     return [run(url, sql) for sql in (*crm, *_LEDGER)]

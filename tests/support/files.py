@@ -1,4 +1,4 @@
-"""Files of leads as tools write them, and what conversion makes of them."""
+"""Files of leads as tools write them, and their conversion."""
 
 import csv
 import gzip
@@ -64,7 +64,7 @@ def as_json(leads: Sequence[Lead] = LEADS) -> str:
 def as_csv(
     leads: Sequence[Lead] = LEADS, separator: str = ",", encoding: str = "utf-8", end: str = "\r\n"
 ) -> bytes:
-    """Write leads as a table whose cells have the given line ends, too."""
+    """Write leads as a table, with these line ends in its cells too."""
     file = io.StringIO(newline="")
     rows = csv.writer(file, delimiter=separator, lineterminator=end)
     rows.writerow(leads[0])
@@ -94,7 +94,7 @@ def gzipped(content: bytes | str) -> bytes:
 
 
 def options(*given: str) -> Options:
-    """Read options as a command line has them."""
+    """Read options from a command line."""
     parser = ArgumentParser()
     add_options(parser)
     return Options.given(parser.parse_args(given))
@@ -103,7 +103,7 @@ def options(*given: str) -> Options:
 def converted(
     path: Path, *given: str, fields: Sequence[Field] = STANDARD_FIELDS, kept: Sequence[Kept] = ()
 ) -> tuple[list[dict[str, Any]], Conversion, Result]:
-    """Convert a file; returns the records, how they came about, and what was found."""
+    """Convert a file, and return its records, the conversion and the result."""
     conversion = understand(path, options(*given), fields, kept)
     file = io.BytesIO()
     result = conversion.write(file)

@@ -1,11 +1,10 @@
-"""Two machines on one: a server and its clients in network namespaces, and a router between them
-that can fall silent.
+"""Two machines on one, in network namespaces: a server, clients, and a router able to fall silent.
 
     with two_machines() as machines, machines.server() as (by_socket, by_network):
         deploy = deploys.start(by_network, "upgrade", "head", faults=[machines.move])
         machines.silence()      # no FIN, no RST, and neither side loses its carrier
 
-A Unix socket is not of the network: ``by_socket`` works all the time.
+A Unix socket is not part of the network, so ``by_socket`` works all the time.
 """
 
 import ctypes
@@ -32,11 +31,11 @@ __all__ = ["Machines", "two_machines", "why_no_network"]
 CLONE_NEWNET = 0x40000000
 ENVIRON = {"LC_ALL": "C", "PATH": os.defpath}
 NETWORKS = {"client": "10.213.1", "server": "10.213.2"}
-"""The first three numbers of each machine's addresses: the router's is .1, the machine's own .2."""
+"""The first three numbers of each machine's addresses, with .1 for the router and .2 for itself."""
 
 
 def why_no_network() -> str | None:
-    """Why there can be no network of our own, or None where there can be one."""
+    """Return why this machine can make no network of its own, or None if it can."""
     if os.geteuid() != 0:
         return "only root can make network namespaces"
     if not shutil.which("ip") or not shutil.which("setpriv"):
@@ -50,7 +49,7 @@ def why_no_network() -> str | None:
 
 @contextmanager
 def two_machines() -> Iterator["Machines"]:
-    """Make the machines and their network; both are gone at the end."""
+    """Make the machines and their network, and remove both at the end."""
     name = f"chaos-{os.getpid()}-{secrets.token_hex(2)}"
     machines = Machines(f"{name}-client", f"{name}-router", f"{name}-server")
     with ExitStack() as made:
@@ -80,7 +79,7 @@ class Machines:
     server_side: str
 
     def move(self) -> None:
-        """Move this process to the client's machine: the fault of a deploy."""
+        """Move this process to the client's machine: a fault for a deploy."""
         libc = ctypes.CDLL(None, use_errno=True)
         with open(f"/run/netns/{self.client}") as namespace:
             assert libc.setns(namespace.fileno(), CLONE_NEWNET) == 0, os.strerror(
@@ -88,11 +87,11 @@ class Machines:
             )
 
     def silence(self) -> None:
-        """From now on nothing passes, and nobody is told."""
+        """Let nothing pass from now on, and tell nobody."""
         self._forward(0)
 
     def speak(self) -> None:
-        """Everything passes again."""
+        """Let everything pass again."""
         self._forward(1)
 
     def _forward(self, does: int) -> None:
@@ -102,7 +101,7 @@ class Machines:
 
     @contextmanager
     def server(self) -> Iterator[tuple[URL, URL]]:
-        """Run a Postgres on the server's machine; a database on it, by its Unix socket and by the
+        """Run a Postgres on the server's machine, and give a database's URL by socket and by
         network."""
         place, address = place_for("network"), f"{NETWORKS['server']}.2"
         place.mkdir()
@@ -124,7 +123,7 @@ class Machines:
 
 
 def _postgres(place: Path, address: str) -> list[str]:
-    """Make a data directory; the command that starts its server."""
+    """Make a data directory, and return the command to start its server."""
     with own_server() as (_, url):
         binaries = value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'")
     nobody = pwd.getpwnam("nobody")

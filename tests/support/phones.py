@@ -1,4 +1,4 @@
-"""Whether a phone could be somebody's, by libphonenumber."""
+"""Ask libphonenumber whether a phone could be somebody's."""
 
 from phonenumbers import NumberParseException, is_valid_number, parse
 
@@ -6,7 +6,7 @@ __all__ = ["can_be_called"]
 
 
 def can_be_called(phone: str) -> bool:
-    """Whether it is a valid number, dialled from Britain."""
+    """Whether this is a valid number, dialled from Britain."""
     try:
         return is_valid_number(parse(phone, "GB"))
     except NumberParseException:

@@ -1,15 +1,15 @@
-"""The Postgres that the tests run on: a container, the embedded one, or a server that you name.
+"""The Postgres under the tests: a container, the embedded one, or a server you name.
 
-    pytest                                   a container where Docker and its image are there,
+    pytest                                   a container if Docker and its image are there,
                                              else the embedded one
     pytest --postgres=container              a container, or the run fails
     pytest --postgres=embedded               the wheel's Postgres (migrations/deploy)
-    pytest --postgres=postgresql://u:p@h/db  that server, 15 or newer, as a user who may create
+    pytest --postgres=postgresql://u:p@h/db  this server, 15 or newer, as a user who may create
                                              databases
 
-TEST_POSTGRES says the same as `--postgres`; TEST_POSTGRES_IMAGE names another image than the
-official one. A server that was started here never waits for a disk, and is gone when the run is
-over, however the run ends.
+TEST_POSTGRES says the same as `--postgres`, and TEST_POSTGRES_IMAGE names an image other than the
+official one. A server started here never waits for a disk, and is gone when the run is over,
+however the run ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sqlalchemy.pool import NullPool
 
 from migrations.deploy.local_postgres import running
 
-if TYPE_CHECKING:  # not needed where the tests run on another Postgres
+if TYPE_CHECKING:  # not needed if the tests run on another Postgres
     from testcontainers.community.postgres import PostgresContainer
     from testcontainers.core.docker_client import DockerClient
 
@@ -59,12 +59,11 @@ except NotFound:
 
 
 class NoPostgresError(Exception):
-    """The tests have no Postgres; the message says why and what to do."""
+    """The tests have no Postgres. The message says why and what to do."""
 
 
 def choose(asked: str | None) -> str:
-    """What to run on: `container`, `embedded` or a URL. Raises NoPostgresError where it
-    cannot be had."""
+    """Choose `container`, `embedded` or a URL. Raises NoPostgresError if it cannot be had."""
     if not asked:
         return "embedded" if why_no_container() else "container"
     if asked == "container" and (why := why_no_container()):
@@ -81,13 +80,13 @@ def is_url(asked: str | None) -> bool:
 
 
 def describe(chosen: str) -> str:
-    """The line at the head of the test report, without a password."""
+    """Return a line for the head of the test report, without a password."""
     name = make_url(chosen).render_as_string() if is_url(chosen) else chosen
     return f"postgres: {name} {image()}" if chosen == "container" else f"postgres: {name}"
 
 
 def server(chosen: str) -> AbstractContextManager[URL]:
-    """Run what was chosen, and give the URL of one who may create databases."""
+    """Run the chosen server, and give the URL of a user who may create databases."""
     if chosen == "container":
         return container()
     if chosen == "embedded":
@@ -97,7 +96,7 @@ def server(chosen: str) -> AbstractContextManager[URL]:
 
 
 def _fastest_place() -> Path:
-    """Memory where there is room for it: a database is copied there in a tenth of the time."""
+    """Choose memory if it has room, because it copies a database in a tenth of the time."""
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
     return MEMORY if has_room and os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
 
@@ -110,8 +109,7 @@ def image() -> str:
 
 
 def why_no_container() -> str | None:
-    """Why there can be no container, or None where there can be one. Pulls the image where it is
-    missing."""
+    """Return why there can be no container, or None if there can. Pulls a missing image."""
     try:
         import testcontainers.community.postgres  # noqa: F401  # only to know that it is there
         from docker.errors import ImageNotFound  # type: ignore[import-untyped]  # it has no types
@@ -129,7 +127,7 @@ def why_no_container() -> str | None:
 
 
 def _docker() -> DockerClient | None:
-    """Docker, if it answers."""
+    """Return Docker, if it answers."""
     from testcontainers.core.docker_client import DockerClient
 
     with warnings.catch_warnings():
@@ -152,14 +150,13 @@ def _why_not_pulled(pull: Callable[[str], object]) -> str | None:
 
 @contextmanager
 def container() -> Iterator[URL]:
-    """Run a container on a free port, its data in memory; a child removes it when this process is
-    through."""
+    """Run a container on a free port with its data in memory, removed when this process ends."""
     from testcontainers.community.postgres import PostgresContainer
     from testcontainers.core.config import testcontainers_config
 
     class Postgres(PostgresContainer):
         def _connect(self) -> None:
-            """Do not wait here: it would take 120 s to notice a container that died."""
+            """Do not wait here, because it would take 120 s to notice a dead container."""
 
     testcontainers_config.ryuk_disabled = True  # another image to pull; the remover does its work
     name = f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
@@ -179,8 +176,7 @@ def container() -> Iterator[URL]:
 
 @contextmanager
 def _removed_at_the_end(name: str) -> Iterator[None]:
-    """A child removes the container once we are through: it reads a byte, or the end of file if we
-    died."""
+    """Let a child remove the container at the end, when it reads a byte or we have died."""
     command = [sys.executable, "-c", REMOVER, name]
     pipe = subprocess.PIPE
     child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
@@ -195,7 +191,7 @@ def _removed_at_the_end(name: str) -> Iterator[None]:
 
 
 def _answering(postgres: PostgresContainer) -> URL:
-    """The URL of the container once it answers; Docker's `localhost` is 127.0.0.1, never ::1."""
+    """Return the container's URL once it answers. Docker's `localhost` is 127.0.0.1, never ::1."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         postgres.reload()
@@ -227,8 +223,7 @@ def _answers(url: URL) -> bool:
 
 
 class Databases:
-    """Makes and drops databases on a server; their names are unique, so that several runs
-    can share one."""
+    """Make and drop databases on a server. Unique names let several runs share it."""
 
     def __init__(self, admin: URL) -> None:
         self.admin = admin
@@ -236,8 +231,7 @@ class Databases:
         self._templates: dict[str, str] = {}
 
     def create(self, template: str | None = None) -> URL:
-        """Make a database, empty or a copy of a template. Copying files beats copying
-        through the log."""
+        """Make a database, empty or a template's copy. Copying files beats copying by the log."""
         name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
         self._execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}" STRATEGY FILE_COPY'
@@ -245,12 +239,11 @@ class Databases:
         return self.admin.set(database=name)
 
     def drop(self, name: str) -> None:
-        """Drop a database, whoever is connected to it."""
+        """Drop a database, even if somebody is connected."""
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def template(self, name: str, build: Callable[[URL], None]) -> str:
-        """The database to copy for what is called `name`: built at the first call, closed
-        from then on."""
+        """Return the database to copy for `name`, built and closed at the first call."""
         if name not in self._templates:
             url = self.create()
             database = self._templates.setdefault(name, str(url.database))
@@ -263,7 +256,7 @@ class Databases:
             self.drop(database)
 
     def _close(self, database: str) -> None:
-        """A database with a connection cannot be copied."""
+        """Close a database, because one with a connection cannot be copied."""
         self._execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
         leave = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
         self._execute(leave, name=database)

@@ -1,4 +1,4 @@
-"""Copies of the project, for tests that add exports to it or change them."""
+"""Copies of the project, for tests adding exports to it or changing them."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 """What must hold after an import.
 
-``assert_imported`` is the one checker of the promises, and every test that imports ends with it.
-What it expects comes from a plain loop over the records, written without the importer.
+``assert_imported`` alone checks the promises, and every importing test ends with it. It expects
+what a plain loop over the records makes, written without the importer.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tests.support.database import connected
 
 
 def imported_by_hand(url: URL, before: Picture, export: list[Record]) -> tuple[Rows, list[Record]]:
-    """What a plain loop would make of the leads: those that were there, by id, and the new ones."""
+    """Return the leads a plain loop would leave: those from before, by id, and the new ones."""
     keys = keys_of(url, [record["phone"] for record in export])
     there = {lead_id: dict(lead) for lead_id, lead in before.leads.items()}
     youngest_first = sorted(
@@ -43,10 +43,10 @@ def assert_imported(
     *,
     rejected: int = 0,
 ) -> None:
-    """Check every promise of an import that has run to its end, against the picture from before it.
+    """Check every promise of a complete import, against the picture from before it.
 
-    export: its good records, the bundled ones if not given; rejected: how many others were set
-    aside. Nobody may have edited leads meanwhile.
+    export: its good records, or None for the bundled ones. rejected: how many others were rejected.
+    Nobody may have edited leads in between.
     """
     export = records() if export is None else export
     after = picture(url)

@@ -1,10 +1,10 @@
-"""A network between a deploy and its server, on which things go wrong.
+"""A network between a deploy and its server, with trouble on it.
 
-    with Proxy(url, SwallowReply(nth=3)) as url:
+    with proxy(url, SwallowReply(nth=3)) as url:
         …
 
-TCP on the loopback for the client; for the server whatever its URL says. The trouble comes once:
-who connects afterwards has a network that works.
+The client connects by TCP on the loopback, and the proxy connects as the server's URL says. The
+trouble comes once, and later connections have a network in order.
 """
 
 import select
@@ -33,23 +33,22 @@ COMMIT = b"COMMIT\0"
 
 
 class Trouble(Protocol):
-    """Asked about everything that passes, before it does. Raises ``Cut`` to end the connection
-    instead."""
+    """See all data before it passes. Raises ``Cut`` to end the connection instead."""
 
     def sent(self, data: bytes) -> None:
-        """The client sends ``data``."""
+        """See ``data`` from the client."""
 
     def answered(self, data: bytes) -> None:
-        """The server answers ``data``."""
+        """See ``data`` from the server."""
 
 
 class Cut(Exception):
-    """The line is cut: both sides see their connection end."""
+    """Raised to cut the line: both sides see their connection end."""
 
 
 @dataclass
 class CutAfter:
-    """Cut the line after so many bytes, in both directions together."""
+    """Cut the line after so many bytes, counted in both directions together."""
 
     size: int
 
@@ -63,7 +62,7 @@ class CutAfter:
 
 @dataclass
 class CutBeforeCommit:
-    """The nth COMMIT does not reach the server."""
+    """Cut the line before the nth COMMIT reaches the server."""
 
     nth: int
 
@@ -78,7 +77,7 @@ class CutBeforeCommit:
 
 @dataclass
 class SwallowReply:
-    """The nth COMMIT reaches the server, but its reply never comes back."""
+    """Let the nth COMMIT reach the server, but never its reply the client."""
 
     nth: int
 
@@ -92,7 +91,7 @@ class SwallowReply:
 
 @dataclass
 class Delay:
-    """Everything takes its time, in both directions."""
+    """Delay everything, in both directions."""
 
     seconds: float
 
@@ -104,7 +103,7 @@ class Delay:
 
 @dataclass
 class SlowCommits:
-    """Each COMMIT takes its time, as where a disk or a standby is behind."""
+    """Delay each COMMIT, as a slow disk or standby does."""
 
     seconds: float
 
@@ -118,7 +117,7 @@ class SlowCommits:
 
 @contextmanager
 def proxy(url: URL, trouble: Trouble) -> Iterator[URL]:
-    """Give the URL under which the database of ``url`` is reached through the trouble."""
+    """Give a URL to reach the database of ``url`` through the trouble."""
     with socket.create_server(("127.0.0.1", 0)) as door, _Threads() as threads:
         threads.start(_Network(url, trouble, threads).let_in, door)
         query = {name: value for name, value in url.query.items() if name not in ("host", "port")}
@@ -127,7 +126,7 @@ def proxy(url: URL, trouble: Trouble) -> Iterator[URL]:
 
 
 class _Threads:
-    """Threads that end with the block."""
+    """Run threads, and end them with the block."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -147,7 +146,7 @@ class _Threads:
 
 
 class _Network:
-    """Carries what passes between the clients and the server of ``url``."""
+    """Carry data between the clients and the server of ``url``."""
 
     def __init__(self, url: URL, trouble: Trouble, threads: _Threads) -> None:
         self._url = url
@@ -155,7 +154,7 @@ class _Network:
         self._threads = threads
 
     def let_in(self, door: socket.socket) -> None:
-        """Carry for each client that comes."""
+        """Accept clients, and carry data for each."""
         while not self._threads.over.is_set():
             if _readable(door):
                 self._threads.start(self._carry, door.accept()[0])

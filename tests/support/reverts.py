@@ -1,4 +1,4 @@
-"""Leads as a downgrade must leave them: a rule in plain Python, and what the tests do to leads."""
+"""Leads as a downgrade must leave them, by a rule in plain Python, and what tests do to leads."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from tests.support.crm import keys_of
 from tests.support.database import run
 
 Leads = dict[int, dict[str, Any]]
-"""Every lead with all its columns by its id; times as texts, so that infinity is one, too."""
+"""Every lead with all its columns, by id. Times are texts, so infinity can be one too."""
 
 
 class Counts(NamedTuple):
-    """What the receipt of a revert counts."""
+    """The counts in the receipt of a revert."""
 
     restored: int = 0
     kept: int = 0
@@ -22,7 +22,7 @@ class Counts(NamedTuple):
 
 
 def leads(url: URL) -> Leads:
-    """Every lead as it is."""
+    """Return every lead as it is."""
     return {
         row.id: row.lead
         for row in run(url, "SELECT id, to_jsonb(leads) AS lead FROM leads ORDER BY id")
@@ -30,12 +30,12 @@ def leads(url: URL) -> Leads:
 
 
 def row_versions(url: URL) -> dict[int, str]:
-    """The transaction that has written each lead last."""
+    """Return the transaction of each lead's last write."""
     return {row.id: row.xmin for row in run(url, "SELECT id, xmin\\:\\:text AS xmin FROM leads")}
 
 
 def counts(url: URL) -> Counts:
-    """What the last import's receipt counts; it must have been reverted to its end."""
+    """Return the counts of the last import's receipt. Its revert must be complete."""
     row = run(url, "SELECT * FROM lead_imports ORDER BY id DESC LIMIT 1")[0]
     assert row.reverted_at is not None
     assert row.revert_next_record == row.records
@@ -43,14 +43,14 @@ def counts(url: URL) -> Counts:
 
 
 def found_by_phone(url: URL, phone: str) -> int:
-    """The id of the current lead that has this phone."""
+    """Return the id of the current lead with this phone."""
     sql = "SELECT id FROM leads WHERE lead_phone_key_v1(phone) = :key"
     lead_id: int = run(url, sql, key=keys_of(url, [phone])[phone])[0].id
     return lead_id
 
 
 def edit(url: URL, lead_id: int, **fields: object) -> None:
-    """Edit a lead as the site does, which moves ``updated_at``."""
+    """Edit a lead as the site does, moving ``updated_at``."""
     fields = {"updated_at": "2031-01-01T00:00:00+00:00"} | fields
     changes = ", ".join(f"{name} = :{name}" for name in fields)
     run(url, f"UPDATE leads SET {changes} WHERE id = :lead_id", lead_id=lead_id, **fields)
@@ -65,11 +65,11 @@ def as_reverted(
     referenced: frozenset[int] = frozenset(),
     touched: frozenset[int] = frozenset(),
 ) -> tuple[Leads, Counts]:
-    """What a downgrade must make of the leads, and count.
+    """Return the leads a downgrade must leave, and its counts.
 
     before, imported, edited: the leads before the import, after it, and when the downgrade began.
-    remove: whether created leads are to go; referenced: those that rows of other tables refer to;
-    touched: those whose rows were written since the import.
+    remove: whether created leads are to go. referenced: leads other tables refer to. touched: leads
+    written since the import.
     """
     after: Leads = {}
     restored = kept = removed = spared = 0

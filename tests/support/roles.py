@@ -1,4 +1,4 @@
-"""A role that is nobody special, for what a superuser would not notice."""
+"""A role with few rights, because a superuser would not notice a missing one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +15,18 @@ MAY_IMPORT = (
     "ALTER TABLE leads OWNER TO {role}",
     "GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
 )
-"""What an import needs where somebody else has made the ledger."""
+"""What an import needs if somebody else has made the ledger."""
 MAY_LOOK = ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",)
 """What a preview needs."""
 
 
 @contextmanager
 def another_role(url: URL, *grants: str) -> Iterator[URL]:
-    """Make a role that may log in; its URL of the same database. It goes with all that it owns.
+    """Make a role with a login, give its URL for the same database, and drop it at the end.
 
-    grants: statements to run, in which ``{role}`` stands for its name.
+    grants: statements to run, with ``{role}`` for its name.
     """
-    role = f"role_of_{url.database}"  # a server has its roles for all databases
+    role = f"role_of_{url.database}"  # roles belong to the whole server
     run(url, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
     try:
         for grant in grants:

@@ -1,4 +1,4 @@
-"""Keys of tests, and exports that are sealed for them."""
+"""Keys for tests, and exports sealed with them."""
 
 import os
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ __all__ = ["Sealed", "new_key", "public", "seal_for", "sealed_copy"]
 
 
 def new_key() -> str:
-    """The text of a new secret key."""
+    """Return the text of a new secret key."""
     return str(x25519.Identity.generate())
 
 
 def public(key: str) -> str:
-    """The public key of a secret one."""
+    """Return the public key of a secret one."""
     return str(x25519.Identity.from_str(key).to_public())
 
 
 def seal_for(content: bytes, *keys: str) -> bytes:
-    """Some bytes, sealed for these keys."""
+    """Seal some bytes for these keys."""
     return pyrage.encrypt(content, [x25519.Identity.from_str(key).to_public() for key in keys])
 
 
 def sealed_copy(folder: Path, *keys: str, source: Path = EXPORT) -> Path:
-    """An export, sealed for these keys, in another folder."""
+    """Seal an export for these keys into another folder, and return its path."""
     path = folder / f"{source.name}.age"
     path.write_bytes(seal_for(source.read_bytes(), *keys))
     return path

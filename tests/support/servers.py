@@ -1,4 +1,4 @@
-"""Servers of our own, for what cannot be done to the one that all tests share; and PgBouncer."""
+"""Servers of our own, for what would disturb the one all tests share, and PgBouncer."""
 
 import os
 import pwd
@@ -35,15 +35,17 @@ __all__ = [
 
 @contextmanager
 def own_server(place: Path | None = None) -> Iterator[tuple[Path, URL]]:
-    """Run a Postgres that writes to its disk; its place and the URL of a database on it."""
+    """Run a Postgres writing to its disk, and give its folder and a database's URL."""
     place = place or place_for("server")
     with running(place, durable=True, keep=False, database="crm") as url:
         yield place, url
 
 
 def stop(url: URL, how: signal.Signals) -> None:
-    """Stop a server, SIGINT as ``pg_ctl stop -m fast`` does, SIGQUIT as ``-m immediate``, and wait
-    for its end."""
+    """Stop a server and wait for its end.
+
+    how: SIGINT, as ``pg_ctl stop -m fast`` does, or SIGQUIT, as ``-m immediate`` does.
+    """
     pid = int(Path(value(url, "SHOW data_directory"), "postmaster.pid").read_text().split()[0])
     os.kill(pid, how)
     end = time.monotonic() + 30
@@ -54,7 +56,7 @@ def stop(url: URL, how: signal.Signals) -> None:
 
 
 def why_no_small_disk() -> str | None:
-    """Why there can be no disk of a chosen size, or None where there can be one."""
+    """Return why this machine can make no disk of a chosen size, or None if it can."""
     if os.geteuid() != 0:
         return "only root can mount a small disk"
     try:
@@ -66,7 +68,7 @@ def why_no_small_disk() -> str | None:
 
 @contextmanager
 def small_disk(size: int) -> Iterator[Path]:
-    """A disk of ``size`` bytes, in memory; the server's account may write to it."""
+    """Mount a disk of ``size`` bytes in memory. The server's account may write to it."""
     place = place_for("disk")
     place.mkdir()
     try:
@@ -83,7 +85,7 @@ def small_disk(size: int) -> Iterator[Path]:
 
 
 def why_no_pgbouncer() -> str | None:
-    """Why there is no PgBouncer, or None where there is one."""
+    """Return why there is no PgBouncer, or None if there is."""
     return (
         None if _pgbouncer() else "PgBouncer is not installed (Debian: apt-get install pgbouncer)"
     )
@@ -91,7 +93,7 @@ def why_no_pgbouncer() -> str | None:
 
 @contextmanager
 def pgbouncer(url: URL, mode: str) -> Iterator[URL]:
-    """Run PgBouncer in front of the server of ``url``; the same database through it."""
+    """Run PgBouncer in front of the server of ``url``, and give the database's URL through it."""
     place = place_for("pgbouncer")
     place.mkdir()
     binary = _pgbouncer()
@@ -126,7 +128,7 @@ def _pgbouncer() -> str | None:
 
 
 def place_for(kind: str) -> Path:
-    """A path that every account can reach, as short as a socket's must be."""
+    """Return a path every account can reach, short enough for a socket."""
     return Path(tempfile.gettempdir(), f"chaos-{kind}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
@@ -140,8 +142,7 @@ def _wait_for(port: int) -> None:
 
 
 def tool(name: str, url: URL) -> str:
-    """One of the server's own programs, or of its version; the test is skipped where there is
-    none."""
+    """Find a program of the server, or of its version, and skip the test if there is none."""
     version = int(value(url, "SHOW server_version_num")) // 10_000
     beside_the_server = Path(
         value(url, "SELECT setting FROM pg_config WHERE name = 'BINDIR'"), name

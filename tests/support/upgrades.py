@@ -1,4 +1,4 @@
-"""Alembic, in this process or as a deploy runs it: in one of its own."""
+"""Run Alembic in this process, or in a process of its own as a deploy does."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from tests.support.database import shown
 def alembic(
     url: URL | None, *arguments: str, root: Path = ROOT, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``alembic`` as a deploy does: a process of its own, its output as one text."""
+    """Run ``alembic`` as a deploy does: in its own process, with its output as one text."""
     options = _as_deploy(url, root, environ)
     return subprocess.run(
         alembic_command(*arguments, root=root), check=False, timeout=120, **options
@@ -30,7 +30,7 @@ def alembic(
 def start_alembic(
     url: URL, *arguments: str, root: Path = ROOT, **environ: str
 ) -> subprocess.Popen[str]:
-    """Like ``alembic``, but running on."""
+    """Start ``alembic`` as a deploy does, and leave it running."""
     return subprocess.Popen(
         alembic_command(*arguments, root=root), **_as_deploy(url, root, environ)
     )
@@ -51,13 +51,13 @@ def _as_deploy(url: URL | None, root: Path, environ: dict[str, str]) -> dict[str
 
 
 def upgrade(url: URL, revision: str = IMPORT, *x: str) -> None:
-    """``alembic -x … upgrade REVISION`` in this process."""
+    """Run ``alembic -x … upgrade REVISION`` in this process."""
     with _database_url(url):
         command.upgrade(_config(x), revision)
 
 
 def downgrade(url: URL, revision: str = BEFORE_IMPORT, *x: str) -> None:
-    """``alembic -x … downgrade REVISION`` in this process."""
+    """Run ``alembic -x … downgrade REVISION`` in this process."""
     with _database_url(url):
         command.downgrade(_config(x), revision)
 
