@@ -56,7 +56,7 @@ NEIGHBOUR = Way(
     "no import, one core busy",
     lambda *_: [sys.executable, "-c", _COMPUTE.format(seconds=NEIGHBOUR_SECONDS)],
 )
-"""Any program slows the site if it computes beside it, even without asking the server anything."""
+"""Shows how much any computing beside the site slows it, without asking the server anything."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class _Raw(io.RawIOBase):
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, and unseal or unpack it. Raises ``Unreadable`` if gzip ends too early."""
+    """Open a file, and unseal or unpack it. Raises ``Unreadable`` if gzip is damaged or cut off."""
     if path.name.endswith(SUFFIX):
         with open_content(path) as content:
             yield cast(BinaryIO, io.BufferedReader(_Raw(content)))

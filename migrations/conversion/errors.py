@@ -17,9 +17,9 @@ class Unreadable(ImportStopped):
 class Undecided(ImportStopped):
     """Only the file's owner knows the answer.
 
-    option: its name on the command line, without dashes. question: for a person. example: an
-    answer. prefix: goes before an answer from a terminal, such as "phone=". guess: an answer to read
-    on with, to find what else the file does not say.
+    option: to answer on the command line, without dashes. question: for a person. example: an
+    answer. prefix: goes before an answer from a terminal, such as "phone=". guess: an answer for
+    reading on, to find what else the file does not say.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def _are_whole(values: Sequence[Value]) -> bool:
 
 
 def _orders(values: Sequence[Value]) -> set[str]:
-    """Find the orders the dates prove. Skip the column if its first text is not such a date."""
+    """Find the orders proved by dates such as 16/09/2025. The first text must be such a date."""
     first = next((value for value in values if value), None)
     if not isinstance(first, str) or not _TWO_NUMBERS.match(first):
         return set()

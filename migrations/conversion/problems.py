@@ -42,7 +42,7 @@ class Problems:
         ]
 
     def in_words(self, records: int, unit: str) -> list[str]:
-        """Return a line for each kind. records: in the file; unit: such as "row"."""
+        """Return a line for each kind. records: in the file. unit: such as "row"."""
         return [
             f"{name}: {reason}, in {kind.where(records, unit)}"
             for (name, reason), kind in self._kinds.items()

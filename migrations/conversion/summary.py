@@ -15,7 +15,7 @@ COUNTED = ("status", "assigned_agent")
 SUMMARISED = (*COUNTED, "phone", "lead_number", "created_at")
 """The fields of a summary."""
 FEW = 20
-"""Most different values of a field with a fixed list. With more, it holds no statuses."""
+"""Different values of a field chosen from a list. With more, it is not from a list."""
 Shared = Sequence[tuple[int, str]]
 """Records with one phone, each as its position and lead number."""
 

@@ -56,7 +56,7 @@ class Rehearsal:
         return list(self._schema)
 
     def run(self, revision: Script) -> None:
-        """Run a revision. If it does anything ours never do, only name it."""
+        """Run a revision. If it is not ours, or does more than ours do, only name it."""
         try:
             if not _is_ours(revision):
                 raise NotOursError
@@ -90,7 +90,7 @@ class Rehearsal:
 
 
 class NotOursError(Exception):
-    """A revision does something ours never do."""
+    """A revision does something none of ours do."""
 
 
 class _Impl:
