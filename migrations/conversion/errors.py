@@ -34,7 +34,7 @@ class Undecided(ImportStopped):
 
     @property
     def as_option(self) -> str:
-        """The example as it stands on a command line."""
+        """The example as an option, in quotes if it has spaces."""
         given = f"{self.prefix}{self.example}"
         return f'--{self.option} "{given}"' if " " in given else f"--{self.option} {given}"
 
