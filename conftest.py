@@ -1,4 +1,4 @@
-"""Let the tests import the project as it was released up to the bundled import."""
+"""Let the tests import the project as released up to the bundled import."""
 
 import sys
 

@@ -1,10 +1,10 @@
-"""The schema as it is today: what the application reads, and what ``alembic check`` compares.
+"""The schema as it is today. The application reads it, and ``alembic check`` compares it.
 
     from models import Base, Lead
 
-Revisions never import this module: they must do for ever what they did when they were released,
-while the models move on. The rules that live in the database beside the tables (the phone key's
-function, the audit trigger) are made by the revisions alone.
+Revisions never import this module. They must always do what they did when they were released, while
+the models move on. Only revisions make the database's rules beside the tables, such as the phone
+key's function and the audit trigger.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """Every table of the CRM. Texts are ``text``, times carry their zone."""
+    """Every table of the CRM. Texts are ``text``, and times carry their zone."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text(),
@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who logs in. Never written by an import."""
+    """Somebody who logs in. Imports never write it."""
 
     __tablename__ = "users"
 
@@ -40,7 +40,7 @@ class User(Base):
 
 
 class Setting(Base):
-    """One setting of the application. Never written by an import."""
+    """One setting of the application. Imports never write it."""
 
     __tablename__ = "settings"
 
@@ -49,7 +49,7 @@ class Setting(Base):
 
 
 class Lead(Base):
-    """A person to call. An import finds them by phone, through an index that a revision makes."""
+    """A person to call. Imports find leads by phone, through an index made by a revision."""
 
     __tablename__ = "leads"
 
@@ -68,7 +68,7 @@ class Lead(Base):
 
 
 class LeadAudit(Base):
-    """One change of one lead by people or programs; filled by a row trigger on ``leads``."""
+    """One change of one lead by people or programs. A row trigger on ``leads`` writes it."""
 
     __tablename__ = "lead_audit"
     __table_args__ = (Index("lead_audit_lead_id", "lead_id"),)
@@ -145,8 +145,7 @@ class LeadImportBatch(Base):
 
 
 class LeadImportReject(Base):
-    """The ledger: a record that was set aside. ``record`` is its position, from 0; no value of it
-    is kept."""
+    """The ledger: a rejected record, without its values. ``record`` is its position, from 0."""
 
     __tablename__ = "lead_import_rejects"
 
@@ -159,10 +158,10 @@ class LeadImportReject(Base):
 class LeadBeforeImage(Base):
     """The ledger: an updated lead as it was before the import.
 
-    ``record`` is the position in the export of the record that updated it. ``old_values`` are the
-    columns that the import's declaration names, in its order, and the time of the last change.
-    ``imported_at`` is the time that the import gave the lead. ``seen_by`` is the transaction that
-    had written it before; ``restored_by`` is that of the revert, if only imports have written it.
+    ``record`` is the position of the updating record in the export, from 0. ``old_values`` are the
+    columns of the import's declaration, in its order, and the time of the last change.
+    ``imported_at`` is the time the import gave the lead. ``seen_by`` is the transaction that had
+    written the lead before. ``restored_by`` is the revert's, if only imports have written the lead.
     """
 
     __tablename__ = "lead_before_images"

@@ -1,4 +1,4 @@
-"""python -m benchmarks load small growth site: see the package's docstring."""
+"""Run python -m benchmarks load small growth site. See the package's docstring."""
 
 import argparse
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers", default="all", help=f"all, none, or some of {','.join(PEERS)}")
     parser.add_argument(
-        "--sizes", default="1000,10000,100000,1000000", help="of the growth, ascending"
+        "--sizes", default="1000,10000,100000,1000000", help="records for growth, ascending"
     )
     parser.add_argument("--url", help="a server to measure instead of the embedded one")
     options = parser.parse_args()

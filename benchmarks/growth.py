@@ -1,5 +1,4 @@
-"""How time and memory grow: with the records in the export, and with the leads already in the
-table."""
+"""Measure how time and memory grow with the export's records and with the table's leads."""
 
 import os
 from collections import defaultdict
@@ -15,7 +14,7 @@ __all__ = ["bench_growth"]
 
 RECORDS_INTO_A_GROWING_TABLE = 10_000
 LARGE = 10**6
-"""From here on, one run is enough: it takes long, and noise counts little."""
+"""From this many records on, one run is enough. It takes long, and noise counts little."""
 
 
 def bench_growth(server: Server, sizes: Sequence[int], runs: int) -> None:
@@ -36,12 +35,12 @@ def bench_growth(server: Server, sizes: Sequence[int], runs: int) -> None:
     text = section(
         server,
         "Growth",
-        f"Rounds: {runs}, and one from {LARGE:,} on; medians, and in brackets the lowest and "
-        f"highest.",
+        f"Rounds: {runs}, and one from {LARGE:,} on. Medians, with the lowest and highest in "
+        f"brackets.",
         "An export of so many records, 30 % of them known, into a table with those 30 %:",
         _table("records", by_export, None),
         f"Exponent of the revision's own work, from 10,000 on: {_exponent(by_export, 10_000)} (1 "
-        f"is linear); over all "
+        f"is linear). Over all "
         f"sizes: {_exponent(by_export, 0)}.",
         f"{RECORDS_INTO_A_GROWING_TABLE:,} records into a table with so many other leads:",
         _table("other leads", by_table, RECORDS_INTO_A_GROWING_TABLE),

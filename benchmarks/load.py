@@ -1,4 +1,4 @@
-"""How long each way takes for the same work, as a multiple of both limits in the same round."""
+"""Measure each way at the same work, as a multiple of both limits in the same round."""
 
 import os
 import re
@@ -31,8 +31,10 @@ LIMITS = (LIMIT, PLAIN_LIMIT)
 
 @dataclass(frozen=True)
 class Once:
-    """A way, once: what the program took, what it wrote, what it left; again: the same export once
-    more."""
+    """One run of a way: what the program took, wrote and left.
+
+    again: the next run, with the same export.
+    """
 
     program: Measured
     written: Written
@@ -88,16 +90,16 @@ def bench_load(server: Server, records: int, runs: int, peers: Sequence[str]) ->
         server,
         title,
         "A limit is what the server needs for clean rows: psql `\\copy` into a temporary "
-        "table, then one INSERT … ON CONFLICT. The limit on our key pays for the key, on which its "
-        "unique index is. The plain limit has that index on the phone's text, which is cheaper and "
-        "knows no spellings. "
-        f"Interleaved rounds: {runs} (where no range is given, one); medians, and in "
-        f"brackets the lowest and "
-        "highest; multiples within a round. Every way starts as a program of its own and left "
+        "table, then one INSERT … ON CONFLICT. The limit on our key pays for the key, because its "
+        "unique index is on the key. The plain limit has this index on the phone's text. That is "
+        "cheaper, but knows no spellings. "
+        f"Interleaved rounds: {runs} (or one, if no range is given). Medians, with the lowest "
+        f"and highest in "
+        "brackets. Multiples within a round. Every way is a program of its own and left "
         "the same leads (digest "
-        "of all columns of the export, by phone key). Ours keeps before-images, a ledger and a "
-        "transaction per 1000, "
-        "which no other does. Liquibase, which knows no Unix sockets, reaches an embedded server "
+        "of all columns of the export, by phone key). Only ours keeps before-images, a ledger "
+        "and a transaction per 1000. "
+        "Liquibase knows no Unix sockets, so it reaches an embedded server "
         "through a relay.",
         table(head, rows),
         _about_again(first[OURS.name]),
@@ -138,7 +140,7 @@ def _timed(work: Work, url: URL, command: list[str]) -> Once:
 
 
 def own_seconds(program: Measured) -> float:
-    """What the import's revision took within ``alembic upgrade``."""
+    """Return the seconds of the import's revision within ``alembic upgrade``."""
     found = re.search(r"^own work (\S+)$", program.output, re.MULTILINE)
     assert found, program.output
     return float(found[1])
@@ -147,7 +149,7 @@ def own_seconds(program: Measured) -> float:
 def _rounds(
     server: Server, work: Work, ways: Sequence[Way], runs: int
 ) -> tuple[dict[str, list[Once]], dict[str, str]]:
-    """Let the ways take turns. Returns what each did, and for those that are left out, why."""
+    """Let the ways take turns. Returns what each did, and why others were left out."""
     results: dict[str, list[Once]] = {way.name: [] for way in ways}
     failed: dict[str, str] = {}
     with ExitStack() as stack:
@@ -182,7 +184,7 @@ def _rounds(
 
 
 def _lines(name: str, turns: list[Once]) -> list[tuple[str, list[float], list[float], list[float]]]:
-    """What a way's lines in the table show: seconds, memory, WAL."""
+    """Return a way's lines for the table: seconds, peak memory in MB, WAL in MB."""
 
     def line(kind: str, turns: Sequence[Once]) -> tuple[str, list[float], list[float], list[float]]:
         programs = [turn.program for turn in turns]
@@ -213,7 +215,7 @@ def _about_again(turns: Sequence[Once]) -> str:
     return (
         f"The identical export again: {whole.shown()} × the first as a program, {own.shown()} × "
         f"as the revision's own "
-        f"work; row versions of leads: {versions}; WAL: {wal.shown()} MB."
+        f"work. Row versions of leads: {versions}. WAL: {wal.shown()} MB."
     )
 
 

@@ -1,4 +1,4 @@
-"""One program, run and measured: how long it took, and how much memory at its highest."""
+"""Run a program, and measure its time and its peak memory."""
 
 import subprocess
 import tempfile
@@ -13,17 +13,19 @@ __all__ = ["Failed", "Measured", "measured"]
 
 SECONDS_BETWEEN_LOOKS = 0.02
 LONGEST = 3600.0
-"""Seconds, after which a program is ended."""
+"""Seconds before a program is ended."""
 
 
 class Failed(Exception):
-    """A program ended with an error; the message is the end of what it said."""
+    """A program ended with an error. The message is the end of its output."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """seconds: from its start to its end; peak: MB (2**20 bytes) of it and its children; output:
-    what it said."""
+    """A program's run.
+
+    seconds: from start to end. peak: MB (2**20 bytes), with its children. output: of both streams.
+    """
 
     seconds: float
     peak: float
@@ -67,8 +69,8 @@ def measured(
 class _Memory:
     """Looks at a process and its children again and again.
 
-    Not ``getrusage``: what that gives for a child is at least the size of the process that made it.
-    The kernel keeps the highest value (VmHWM), so that only growth within the last look is missed.
+    ``getrusage`` would not do: for a child it gives at least the size of its parent. The kernel
+    keeps the highest value (VmHWM), so only growth after the last look is missed.
     """
 
     def __init__(self, pid: int) -> None:

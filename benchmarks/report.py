@@ -1,4 +1,4 @@
-"""Tables and charts of results, with the machine, the date and the versions that they are from."""
+"""Make tables and charts of results, with their machine, date and versions."""
 
 import os
 import time
@@ -16,7 +16,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 class Spread:
-    """Some measurements of one thing: "1.52 (1.48-1.60)"."""
+    """Measurements of one thing, shown as "1.52 (1.48-1.60)"."""
 
     def __init__(self, values: Iterable[float]) -> None:
         self.values = [value for value in values if not isnan(value)]
@@ -35,7 +35,7 @@ class Spread:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of a straight line through the points' logarithms: 1 is linear, 0 is flat."""
+    """Fit a straight line to the points' logarithms. Returns its slope: 1 is linear, 0 is flat."""
     xs, ys = zip(*[(log(x), log(y)) for x, y in points], strict=True)
     x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((x - x_mean) ** 2 for x in xs)
@@ -47,13 +47,13 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; all columns but the first are numbers."""
+    """Write a table in Markdown. All columns but the first are numbers."""
     rules = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rules, *rows)) + "\n"
 
 
 def section(server: Server, title: str, *paragraphs: str, load_before: float) -> str:
-    """A whole results file."""
+    """Return a whole results file. load_before: the machine's load average before the runs."""
     load = f"load average {load_before:.2f} before, {os.getloadavg()[0]:.2f} after"
     return (
         "\n\n".join(
@@ -68,14 +68,14 @@ def section(server: Server, title: str, *paragraphs: str, load_before: float) ->
 
 
 def write(name: str, content: str) -> None:
-    """Put a file among the results."""
+    """Write a file into the results' folder."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / name).write_text(content, encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of a chart; ours is coloured."""
+    """One line of a chart. Ours is coloured."""
 
     label: str
     value: float
@@ -102,7 +102,7 @@ _WIDTH, _LINE, _TOP = 380, 28, 54
 
 
 def chart(title: str, bars: Sequence[Bar], foot: str) -> str:
-    """Horizontal bars from 1 on, on a logarithmic scale, as an SVG for light and dark pages."""
+    """Draw bars from 1 on, on a logarithmic scale, as an SVG for light and dark pages."""
     decades = max(1, ceil(log10(max(bar.value for bar in bars))))
     bottom = _TOP + _LINE * len(bars)
     left = 24 + 7 * max(len(bar.label) for bar in bars)

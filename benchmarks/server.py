@@ -1,4 +1,4 @@
-"""The server that is measured, and fresh databases on it."""
+"""Run the server to measure, and make fresh databases on it."""
 
 import os
 import platform
@@ -18,13 +18,12 @@ __all__ = ["ROOT", "WORK", "Server", "Written", "running_server", "written"]
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".bench"
-"""What may be thrown away: exports, the project's copy, the embedded server's data."""
+"""Files you may delete: exports, the project's copy, the embedded server's data."""
 
 
 @contextmanager
 def running_server(url: str | None) -> Iterator["Server"]:
-    """The server that ``url`` names, or an embedded one: durable, on a Unix socket, gone
-    afterwards."""
+    """Use the server at ``url``, or run a durable embedded one on a Unix socket for a while."""
     if url:
         yield Server(make_url(url).set(drivername="postgresql+psycopg2"), None)
         return
@@ -40,15 +39,15 @@ class Server:
         self._binaries = binaries
 
     def program(self, name: str) -> str:
-        """One of the client programs: the embedded server's, or the one that is on the path."""
+        """Find a client program: the embedded server's, or the one on the path."""
         return str(self._binaries / name) if self._binaries else name
 
     @contextmanager
     def database(self, template: URL | None = None) -> Iterator[URL]:
-        """A database, empty or a copy of one to which nobody is connected; dropped at the end.
+        """Make a database, empty or a copy, and drop it at the end.
 
-        Copying checkpoints, and then the disk is waited for: nothing of what was before is written
-        later.
+        template: nobody may be connected to it. Copying makes a checkpoint and waits for the disk,
+        so no earlier writes fall into a measurement.
         """
         Server._made += 1
         name = f"bench_{os.getpid()}_{Server._made}"
@@ -63,8 +62,7 @@ class Server:
     _made = 0
 
     def tcp_address(self) -> tuple[str, int]:
-        """Where the server can be reached by a tool that knows no Unix sockets: itself, or a
-        relay."""
+        """Return host and port for tools without Unix sockets: the server's, or a relay's."""
         if self.admin.host:
             return self.admin.host, self.admin.port or 5432
         if self._relay is None:
@@ -75,7 +73,7 @@ class Server:
     _relay: tuple[str, int] | None = None
 
     def describe(self) -> str:
-        """Server, machine and libraries in one line; no names of hosts."""
+        """Describe server, machine and libraries in one line, without host names."""
         version = run(self.admin, "SELECT split_part(version(), ' on ', 1)")[0][0]
         fsync = run(self.admin, "SHOW fsync")[0][0]
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -87,7 +85,7 @@ class Server:
 
 
 def relay(path: str) -> tuple[str, int]:
-    """Pass connections on to a Unix socket, for as long as this process lives."""
+    """Pass connections on to a Unix socket, as long as this process lives."""
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -112,7 +110,7 @@ def relay(path: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Written:
-    """What has been written so far: bytes of write-ahead log, and row versions of leads."""
+    """Writes so far: bytes of write-ahead log, and row versions of leads."""
 
     wal: int
     versions: int
@@ -122,8 +120,7 @@ class Written:
 
 
 def written(url: URL) -> Written:
-    """Ask how much a database's server has written; a session's last numbers are there when it has
-    ended."""
+    """Ask how much a server has written. A session's last numbers come when it has ended."""
     wait_until_alone(url)
     found = run(
         url,

@@ -1,8 +1,8 @@
-"""What the site notices: pgbench at 200 transactions a second, before, during and after an import.
+"""Measure what the site notices, before, during and after an import.
 
-Each finds a lead by its phone, changes its status and writes down a call, in one transaction, with
-the audit trail. A latency begins when the transaction was due, not when a free connection was
-found.
+pgbench runs 200 transactions a second. Each finds a lead by phone, changes its status and writes
+down a call, with the audit trail. A latency begins when the transaction is due, not when a
+connection is free.
 """
 
 import os
@@ -56,14 +56,15 @@ NEIGHBOUR = Way(
     "no import, one core busy",
     lambda *_: [sys.executable, "-c", _COMPUTE.format(seconds=NEIGHBOUR_SECONDS)],
 )
-"""What the site notices of any program that computes beside it, though it never asks the server for
-anything."""
+"""Shows how much any computing beside the site slows it, without asking the server anything."""
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """due: when it should have begun, in seconds since 1970; latency: milliseconds from there to
-    its end."""
+    """A transaction of the site.
+
+    due: planned start, in seconds since 1970. latency: milliseconds from there to its end.
+    """
 
     due: float
     latency: float
@@ -110,7 +111,7 @@ def bench_site(server: Server, records: int, runs: int) -> None:
     text = section(
         server,
         title,
-        f"Rounds: {runs}; medians, and in brackets the lowest and highest; milliseconds, from "
+        f"Rounds: {runs}. Medians, with the lowest and highest in brackets. Milliseconds, from "
         f"when each was due.",
         table(["import", "site", "import took, s", "transactions", "p50", "p99", "longest"], rows),
         "![chart](site.svg)",
@@ -122,14 +123,14 @@ def bench_site(server: Server, records: int, runs: int) -> None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of all do not exceed."""
+    """Return the value not exceeded by ``share`` of all."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def _beside(
     server: Server, work: Work, template: URL, way: Way
 ) -> tuple[float, dict[str, list[float]]]:
-    """Run a way beside the site. Returns its seconds, and the site's latencies in each phase."""
+    """Run a way beside the site. Returns its seconds, and the site's latencies, in ms, by phase."""
     with server.database(template) as url, tempfile.TemporaryDirectory() as folder:
         with _site(server, url, Path(folder)):
             time.sleep(WARM_UP + SECONDS_BESIDE)
@@ -183,8 +184,8 @@ def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
     try:
         yield
         if site.poll() is not None:
-            raise RuntimeError("pgbench ended early; run its command by hand to see why")
-        # Cut off from the server it writes its log to the end; killed it would not.
+            raise RuntimeError("pgbench ended early. Run its command by hand to see why.")
+        # Disconnected, pgbench still writes the rest of its log. Killed, it would not.
         run(
             server.admin,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
@@ -197,7 +198,7 @@ def _site(server: Server, url: URL, folder: Path) -> Iterator[None]:
 
 
 def _logged(folder: Path) -> Iterator[Transaction]:
-    """What pgbench has logged (https://www.postgresql.org/docs/current/pgbench.html,
+    """Read pgbench's logs (https://www.postgresql.org/docs/current/pgbench.html,
     Per-Transaction Logging)."""
     for log in folder.glob("log.*"):
         for line in log.read_text(encoding="utf-8").splitlines():

@@ -1,5 +1,4 @@
-"""A deploy's usual size, 217 leads: the revision's own work, and the deploy beside one that has
-nothing to do."""
+"""Measure a deploy of 217 leads, the usual size, beside a deploy with nothing to do."""
 
 import os
 
@@ -33,7 +32,7 @@ def bench_small(server: Server, runs: int) -> None:
     text = section(
         server,
         "217 records, 30 % known: what a deploy takes",
-        f"Rounds: {runs}; medians, and in brackets the lowest and highest.",
+        f"Rounds: {runs}. Medians, with the lowest and highest in brackets.",
         table(
             ["", "ms"],
             [

@@ -1,5 +1,4 @@
-"""The ways that are compared: both limits, ours, and other tools in a virtual environment of
-their own."""
+"""The ways to compare: both limits, ours, and other tools in their own virtual environment."""
 
 import hashlib
 import shutil
@@ -33,18 +32,18 @@ LIQUIBASE = "liquibase@4.28.1"
 
 
 class Unavailable(Exception):
-    """A way cannot be had on this machine; the message says why."""
+    """A way does not run on this machine. The message says why."""
 
 
 @dataclass(frozen=True)
 class Way:
     """One way to bring an export into the leads.
 
-    command: what is run and timed, given the work, the database and the server.
-    unique: what the unique index is on that its upsert needs: our key or the phone's text. None:
-    the plain index on our key that an import makes.
-    prepare: SQL that it needs first, not timed. most: it would take too long on more records.
-    slow: it takes part in one round only.
+    command: makes the command to time, from the work, the database and the server.
+    unique: the expression its upsert needs a unique index on: our key or the phone's text. If None,
+    there is the import's plain index on our key.
+    prepare: SQL to run first, not timed. most: records, because more would take too long.
+    slow: runs in one round only.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Way:
 
 
 def _limit_sql(work: Work, unique: str) -> tuple[str, ...]:
-    """What the server needs at least: clean rows by COPY, and one statement."""
+    """Return the least the server needs: clean rows by COPY, and one statement."""
     columns = ", ".join(COLUMNS)
     new = ", ".join(f"{column} = excluded.{column}" for column in FIELDS)
     return (
@@ -169,7 +168,7 @@ PEERS = {
 
 
 def install_peers() -> None:
-    """Make the peers' virtual environment, unless it is there as the requirements want it."""
+    """Make the peers' virtual environment, unless it fits the requirements already."""
     stamp = VENV / "installed"
     has_java = bool(shutil.which("npm") and shutil.which("java"))
     wanted = hashlib.sha256(
@@ -203,7 +202,7 @@ def install_peers() -> None:
 
 
 def version_of(name: str) -> str:
-    """A peer's version, as it is pinned."""
+    """Return a peer's pinned version."""
     pinned = {"liquibase": LIQUIBASE.partition("@")[2]}
     for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
         package, _, version = line.partition(";")[0].partition("==")

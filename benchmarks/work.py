@@ -1,10 +1,10 @@
-"""The work that all ways do: an export, and a database in which 30 % of its phones are known.
+"""Prepare the work of all ways: an export, and a database with 30 % of its phones.
 
-The known leads are such that a plain overwrite and the importer come to the same leads: they have
-the record's own spelling of the phone, and no value where the record has a blank. An import needs a
-plain index on its key. The others need a unique one, which their database gets in its place: on the
-key, or on the phone's text, which is cheaper and all that half of them can match. Five indexes
-either way, and the audit trigger lets everybody pass.
+A plain overwrite and the importer must leave the same leads. So the known leads have the record's
+own spelling of the phone, and no value if the record has a blank. An import needs a plain index on
+its key. The others need a unique index instead: on the key, or on the phone's text. The text is
+cheaper, and half of them can match nothing else. Either way there are five indexes, and the audit
+trigger lets everybody pass.
 """
 
 import csv
@@ -35,16 +35,15 @@ __all__ = ["AGAIN", "BY_KEY", "BY_TEXT", "Work", "bring_to", "digest", "prepared
 SEED = 7
 COLUMNS = (*FIELDS, "created_at")
 AGAIN = "0005_again"
-"""A second revision that imports the same export."""
+"""A second revision with the same export."""
 
 BY_KEY, BY_TEXT = "lead_phone_key_v1(phone)", "phone"
-"""What the unique index of an upsert is on."""
+"""The expressions for an upsert's unique index."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """An export of ``records`` leads: as JSON, as clean rows for COPY, and in a copy of the
-    project."""
+    """An export of ``records`` leads: as JSON, as rows for COPY, and in a copy of the project."""
 
     records: int
     export: Path
@@ -54,7 +53,7 @@ class Work:
 
 @cache
 def prepared(size: int, place: Path | None = None) -> Work:
-    """Make an export of ``size`` records, or take the one that was made before."""
+    """Make an export of ``size`` records, or take an earlier one."""
     folder = (place or WORK) / f"{size}-records"
     work = Work(size, folder / "export.json", folder / "rows.txt", folder / "a project")
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,8 +78,7 @@ def prepared(size: int, place: Path | None = None) -> Work:
 
 
 def _copy_project(work: Work) -> None:
-    """The project as it is, its import revision pinned to the export, and timed; and the revision
-    again."""
+    """Copy the project, pin its import revision to the export, time it, and add it once more."""
     shutil.rmtree(work.project, ignore_errors=True)
     copy_project(work.project.parent)
     with open(work.export, "rb") as export:
@@ -108,7 +106,7 @@ def _copy_project(work: Work) -> None:
 
 
 def bring_to(revision: str, work: Work) -> list[str]:
-    """The command of a deploy, which may take as long as it does."""
+    """Return the command of a deploy, without a short time budget."""
     config = str(work.project / "alembic.ini")
     return [
         sys.executable,
@@ -127,10 +125,10 @@ def bring_to(revision: str, work: Work) -> list[str]:
 def seeded(
     server: Server, work: Work, *, unique: str | None = None, more: int = 0
 ) -> Iterator[URL]:
-    """A database to copy: the CRM right before the import, 30 % of the phones and ``more``
-    leads in it.
+    """Make a database to copy: the CRM right before the import.
 
-    unique: ``BY_KEY`` or ``BY_TEXT`` if it is for a program that is no import of ours; see ``Way``.
+    It has 30 % of the phones and ``more`` other leads. unique: ``BY_KEY`` or ``BY_TEXT`` for other
+    tools (see ``Way``), None for ours.
     """
     with server.database() as url:
         command = bring_to(BEFORE_IMPORT, work)
@@ -163,14 +161,14 @@ def seeded(
 
 
 def _make_upsertable(url: URL, unique: str) -> None:
-    """A unique index in the place of ours, and ``app.skip_audit`` is not taken back."""
+    """Put a unique index in the place of ours, and let ``app.skip_audit`` stand."""
     run(url, "DROP INDEX leads_phone_key_v1")
     run(url, f"CREATE UNIQUE INDEX leads_unique ON leads ({unique})")
     run(url, "ALTER TABLE leads DISABLE TRIGGER audit_only_imports_skip")
 
 
 def _add_known(url: URL, work: Work) -> None:
-    """Three records in ten as older leads: another status, address and note."""
+    """Add three records in ten as older leads, with another status, address and note."""
     rows = []
     for position, record in enumerate(records(work.records, SEED)):
         if position % 10 in (0, 3, 6):
@@ -185,10 +183,9 @@ def _add_known(url: URL, work: Work) -> None:
 
 
 def digest(url: URL) -> tuple[int, str]:
-    """The number of leads, and a sum over what they hold: the export's columns by phone key, in no
-    order.
+    """Count the leads, and sum up their content: the export's columns by phone key, in any order.
 
-    Carriage returns in notes do not count: Liquibase drops them.
+    Carriage returns in notes do not count, because Liquibase drops them.
     """
     values = ", ".join(["lead_phone_key_v1(phone)", *COLUMNS]).replace(
         "notes", "replace(notes, chr(13), '')"

@@ -1,29 +1,27 @@
-"""Write an invented export of leads: the same options give the same bytes, on every machine.
+"""Write an invented export of leads. The same options give the same bytes on every machine.
 
     python data/make_export.py --leads 217 --seed 1 --out data/production_leads_export.json
     python data/make_export.py --leads 1000000 --seed 7 > million.json
 
-The first line made the export beside this script; the second one makes a load for a benchmark.
-Records are written as they are drawn: a million need no more memory than ten. The output is a JSON
-array in UTF-8, one record a line. Nobody in it exists, and nobody can be reached by it:
+The first line made the export beside this script. The second makes a load for a benchmark. Records
+are written as they are drawn, so a million need no more memory than ten. The output is a JSON array
+in UTF-8, one record a line. Nobody in it exists, and nobody can be reached by it:
 
-* names, streets, towns and notes are put together from the word lists below;
-* e-mail addresses stand at example.com, .net and .org, which RFC 2606 keeps for examples;
-* postcodes are in ZZ99, the pseudo area that UK statistics use where there is no real one;
-* the first 20,000 phones come from the twenty ranges of 1,000 that Ofcom keeps for drama, most
-often from the
+* Names, streets, towns and notes are made from the word lists below.
+* E-mail addresses are at example.com, .net and .org. RFC 2606 reserves them for examples.
+* Postcodes are in ZZ99. UK statistics use this pseudo area if there is no real one.
+* The first 20,000 phones come from the twenty ranges of 1,000 Ofcom keeps for drama, most often the
   mobile one ("Telephone numbers for use in TV and radio drama programmes",
-  https://www.ofcom.org.uk/phones-and-broadband/phone-numbers/numbers-for-drama);
-* every further phone begins with 06. The UK's National Telephone Numbering Plan uses neither 04 nor
-06
+  https://www.ofcom.org.uk/phones-and-broadband/phone-numbers/numbers-for-drama).
+* Further phones begin with 06. The UK's National Telephone Numbering Plan uses neither 04 nor 06
   (libphonenumber's GB pattern is `[1-357-9]\\d{9}`), and each would hold a thousand million
-  numbers. It is 06 because a bare 4412345678 would look as if it began with the country code.
+  numbers. It is 06, because a bare 4412345678 would seem to begin with the country code.
 
-No phone occurs twice in an export, however it is spelled.
+No phone occurs twice in an export, in any spelling.
 
-The one source of chance is `random.Random(seed).random()`, whose sequence Python promises to keep.
-A change to a word list or to the order of the draws changes every export made here: give the next
-one a new file name.
+All chance comes from `random.Random(seed).random()`. Python promises to keep its sequence. If you
+change a word list or the order of the draws, every export changes, so give the next one a new file
+name.
 """
 
 import argparse
@@ -40,7 +38,7 @@ Draw = Callable[[], float]  # random.Random.random: 0.0 <= draw() < 1.0
 Number = tuple[str, str]  # area code with its 0, local number as it is usually grouped
 
 FIRST_ID = 3369
-NEW_YEAR = datetime(2025, 1, 1)  # in UTC; naive, because an aware one is slower to write
+NEW_YEAR = datetime(2025, 1, 1)  # in UTC, naive because an aware one is slower to write
 SECONDS_FROM_FIRST_TO_LAST = 359 * 24 * 60 * 60
 SECONDS_OUT_OF_ORDER = 5 * 24 * 60 * 60
 
@@ -87,7 +85,7 @@ NAMES = [
     start + end for start in STARTS.split() for end in ENDS.split()
 ]  # of families, streets and towns
 STREETS = [f"{name} {road}" for name in NAMES for road in ROADS.split()]
-LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # those that the second half of a postcode may hold
+LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # allowed in the second half of a postcode
 POSTCODES = [f"ZZ99 {digit}{one}{two}" for digit in range(10) for one in LETTERS for two in LETTERS]
 NOTES = (
     "Called back, no answer.",
@@ -107,7 +105,7 @@ NOTE_BREAKS = (" ", "\n", "\n\n", "\r\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the export that the command line `argv` asks for."""
+    """Write the export the command line `argv` asks for."""
     parser = argparse.ArgumentParser(description="Write an invented export of leads.")
     parser.add_argument("--leads", type=whole_number, required=True, help="number of records")
     parser.add_argument(
@@ -120,8 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def whole_number(text: str) -> int:
-    """Read an option that counts from 0 (Python seeds -1 and 1 alike, so a sign would promise too
-    much)."""
+    """Read a number from 0 on. Signs are refused, because Python seeds -1 and 1 alike."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a whole number. Give digits only, such as 217."
@@ -130,7 +127,7 @@ def whole_number(text: str) -> int:
 
 
 def write_export(out: BinaryIO, leads: int, seed: int) -> None:
-    """Write an export to `out`, as bytes: no platform's line ends or encoding get into it."""
+    """Write an export to `out`, as bytes, so line ends and encoding are the same everywhere."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     separator = "[\n"
     for record in records(leads, seed):
@@ -164,7 +161,7 @@ def records(leads: int, seed: int) -> Iterator[dict[str, int | str]]:
 
 
 def numbers(draw: Draw) -> Iterator[Number]:
-    """Yield distinct phone numbers: those for drama in a drawn order, then those under 06."""
+    """Yield distinct phone numbers: the drama ranges in a drawn order, then numbers under 06."""
     areas = [entry.split(" ", 1) for entry in DRAMA_RANGES]
     drama = [(area, f"{local[:-3]}{last:03}") for area, local in areas for last in range(1000)]
     yield from sorted(
@@ -177,7 +174,7 @@ def numbers(draw: Draw) -> Iterator[Number]:
 
 
 def email(draw: Draw, surname: str, record_id: int) -> str:
-    """Make an address that no other record has, or none for two leads in five."""
+    """Make an address no other record has, or none for two leads in five."""
     return "" if draw() < 0.4 else f"{surname.lower()}.{record_id}@{pick(draw, EMAIL_HOSTS)}"
 
 
@@ -188,7 +185,7 @@ def address(draw: Draw) -> str:
 
 
 def notes(draw: Draw) -> str:
-    """Make free text of up to three sentences, empty for half of the leads."""
+    """Make free text of up to three sentences. For half of the leads it is empty."""
     if draw() < 0.5:
         return ""
     first, sentences = int(draw() * len(NOTES)), 1 + int(draw() * 3)
@@ -202,7 +199,7 @@ def created_at(draw: Draw, position: int, leads: int) -> str:
 
 
 def pick(draw: Draw, choices: Sequence[Choice]) -> Choice:
-    """Draw one of the choices, each as likely as the next."""
+    """Draw one of the choices. All are equally likely."""
     return choices[int(draw() * len(choices))]
 
 

@@ -1,4 +1,4 @@
-"""The original: Django's ORM, one record at a time."""
+"""Import as the original did: with Django's ORM, one record at a time."""
 
 import json
 import sys

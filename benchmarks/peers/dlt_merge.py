@@ -1,4 +1,4 @@
-"""dlt: a resource merged into leads by its phone."""
+"""Import with dlt: merge a resource into leads by its phone."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 URL, EXPORT = sys.argv[1:]
 os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
 
-import dlt  # noqa: E402  # it reads its settings when it is imported
+import dlt  # noqa: E402  # importing it reads its settings
 
 FIELDS = [
     "lead_number",
@@ -44,7 +44,7 @@ def leads() -> Iterator[list[dict[str, str]]]:
 
 
 parts = urlsplit(URL)
-# It insists on a host and a password; libpq prefers the host of the query, which may be a socket's
+# dlt insists on a host and a password. libpq prefers the host in the query, for example a socket's
 # directory.
 host = f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
 address = parts._replace(netloc=f"{parts.username}:{parts.password or 'none'}@{host}").geturl()

@@ -1,4 +1,4 @@
-"""pandas: read_json, to_sql into a staging table, then one INSERT … ON CONFLICT DO UPDATE."""
+"""Import with pandas: read_json, to_sql into a staging table, one INSERT … ON CONFLICT."""
 
 import sys
 

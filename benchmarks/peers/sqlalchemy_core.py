@@ -1,4 +1,4 @@
-"""SQLAlchemy Core: INSERT … ON CONFLICT DO UPDATE, a thousand rows a statement, one transaction."""
+"""Import with SQLAlchemy Core: INSERT … ON CONFLICT, 1000 rows a statement, one transaction."""
 
 import json
 import sys
@@ -31,6 +31,6 @@ statement = statement.on_conflict_do_update(
     set_={field: statement.excluded[field] for field in FIELDS} | {"updated_at": func.now()},
 )
 with engine.begin() as connection:
-    # Statements of 1000 rows: SQLAlchemy makes them of an upsert that returns something, and others
-    # go row by row.
+    # SQLAlchemy makes statements of 1000 rows only if an upsert returns something. Others go row
+    # by row.
     connection.execute(statement.returning(leads.c.id), rows).all()

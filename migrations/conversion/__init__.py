@@ -1,1 +1,1 @@
-"""Whatever file people have becomes the importer's one format, once, before it is committed."""
+"""Convert people's files to the importer's one format, once, before they are committed."""

@@ -1,4 +1,4 @@
-"""Which columns a field comes from, and where that is kept for the next file of the same kind."""
+"""Choose the columns of each field, and remember them for the next file of the same kind."""
 
 import csv
 import json
@@ -21,19 +21,22 @@ LONGEST_SHOWN = 40
 
 
 class BadChoice(ImportStopped):
-    """An option names a field or a column that is not there; the message lists those that are."""
+    """An option names an unknown field or column. The message lists the known ones."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """fields: each field, and ``id``, with its columns; none if it stays blank."""
+    """Where the fields come from.
+
+    fields: each field, and ``id``, with its columns. A field without columns stays blank.
+    """
 
     fields: Mapping[str, Sequence[str]]
     left_out: Sequence[str]
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing to decide: each field comes from the column of its own name."""
+        """Whether each field comes from the column of its own name. Then nothing is left to ask."""
         return all(list(columns) == [name] for name, columns in self.fields.items()) and all(
             map(is_bookkeeping, self.left_out)
         )
@@ -41,7 +44,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Kept:
-    """What was agreed for files with these columns. The day of ``--created-at`` is not kept."""
+    """What was agreed for files with these columns, without the day of ``--created-at``."""
 
     columns: Sequence[str]
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -53,7 +56,7 @@ class Kept:
 def choose(look: Look, names: Sequence[str], options: Options, kept: Kept | None) -> Choice:
     """Choose the columns of each field.
 
-    names: the fields. Raises ``BadChoice``, and ``Undecided`` if no column has phones.
+    names: the fields. Raises ``BadChoice``. Raises ``Undecided`` if no column has phones.
     """
     columns = list(look.columns)
     asked = {**(kept.fields if kept else {}), **dict(_asked(columns, names, options))}
@@ -65,13 +68,13 @@ def choose(look: Look, names: Sequence[str], options: Options, kept: Kept | None
         taken = taken.union(fields[name])
     if not fields["phone"]:
         listed = ", ".join(shown(column) for column in columns)
-        question = f"Which column holds the phone? There are: {listed}."
+        question = f"Which column holds the phone? The columns are: {listed}."
         raise Undecided("field", question, "COLUMN", prefix="phone=", guess=columns[0])
     return Choice(fields, [column for column in columns if column not in taken - left_out])
 
 
 def _found(name: str, look: Look, taken: set[str]) -> Sequence[str]:
-    columns = reversed(look.columns)  # of two that are alike, the first one wins
+    columns = reversed(look.columns)  # the first of two similar columns wins
     free = {normalised(column): column for column in columns if column not in taken}
     found = list(found_columns(name, free))
     if name == "id":
@@ -94,14 +97,14 @@ def _asked(
         name, _, value = option.partition("=")
         if name not in names:
             raise BadChoice(
-                f"{shown(name)} is no field. There are: {', '.join(names)}. "
+                f"{shown(name)} is not a field. The fields are: {', '.join(names)}. "
                 "Name one as in --field phone=Mobile."
             )
         yield name, _columns(value, columns)
 
 
 def _columns(value: str, columns: Sequence[str]) -> Sequence[str]:
-    """One column, or several between commas; a name that has a comma itself stands in quotes."""
+    """Split an option at its commas. A column's name may have a comma if it stands in quotes."""
     if not value or value in columns:
         return [value] if value else []
     return [_column(name.strip(), columns) for name in next(csv.reader([value]))]
@@ -112,17 +115,17 @@ def _column(name: str, columns: Sequence[str]) -> str:
     if name in columns or len(alike) == 1:
         return name if name in columns else alike[0]
     listed = ", ".join(map(shown, columns))
-    raise BadChoice(f"The file has no column {shown(name)!r}. There are: {listed}.")
+    raise BadChoice(f"The file has no column {shown(name)!r}. Its columns are: {listed}.")
 
 
 def shown(text: str) -> str:
-    """Show a name from a file: not all of it if it is long, and nothing that a terminal obeys."""
+    """Shorten a name from a file, and make it safe for a terminal."""
     text = printable(text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def keep(export: Path, kept: Kept) -> Path:
-    """Write what was agreed beside an export; returns the file."""
+    """Write what was agreed beside an export. Returns the file."""
     path = export.with_name(export.name.removesuffix(".json") + ENDING)
     text = json.dumps(asdict(kept), ensure_ascii=False, indent=1) + "\n"
     partial = path.with_name(f".{path.name}.partial")
@@ -132,7 +135,7 @@ def keep(export: Path, kept: Kept) -> Path:
 
 
 def kept_beside(folder: Path) -> list[Kept]:
-    """Read what was agreed for the exports in a folder, the latest first."""
+    """Read what was agreed for a folder's exports, the latest first."""
     paths = folder.glob(f"*{ENDING}")
     return [_read(path) for path in sorted(paths, key=lambda path: -path.stat().st_mtime_ns)]
 

@@ -1,4 +1,4 @@
-"""A file in any format becomes an export: looked at once, then converted.
+"""Look at a file of any format, then convert it to an export.
 
 conversion = understand(path, Options(), fields, kept=[])
 result = conversion.write(file)
@@ -31,14 +31,14 @@ __all__ = ["Conversion", "ConversionRefused", "Result", "understand"]
 
 PHONE = next(each for each in STANDARD_FIELDS if each.name == "phone")
 _UTC = re.compile(r"(?:^|[\W_])(?:utc|gmt)(?:$|[\W_])", re.IGNORECASE)
-"""In the name of a column, as Typeform's "Submit Date (UTC)"."""
+"""Found in a column's name, such as Typeform's "Submit Date (UTC)"."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass
 class Result:
-    """What became of a file. without_phone: positions of records that were left out for that."""
+    """What became of a file. without_phone: positions of records left out for lack of a phone."""
 
     problems: Problems
     without_phone: list[int] = field(default_factory=list)
@@ -47,7 +47,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How a file is converted. was_kept: as a file with the same columns was before."""
+    """How a file is converted.
+
+    was_kept: whether a file with the same columns was converted before.
+    """
 
     source: Source
     look: Look
@@ -58,13 +61,13 @@ class Conversion:
 
     @property
     def is_agreed(self) -> bool:
-        """Whether there is nothing to decide, or it was decided for a file with these columns."""
+        """Whether nothing is left to decide, or an earlier file with these columns decided it."""
         is_changed = bool(self.options.field or self.options.leave_out)
         return self.choice.is_plain or (self.was_kept and not is_changed)
 
     @property
     def conventions(self) -> Conventions:
-        """What was said of dates and times."""
+        """What the owner said about dates and times. Raises ``Undecided`` if it means nothing."""
         said = self.options
         if said.dates not in (None, DAY_FIRST, MONTH_FIRST):
             raise Undecided("dates", f"Is it {DAY_FIRST} or {MONTH_FIRST}?", DAY_FIRST)
@@ -76,21 +79,22 @@ class Conversion:
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether something was decided that the next file does not say itself."""
+        """Whether the next file of this kind needs the same decisions."""
         said = self.options
         return not self.choice.is_plain or bool(said.encoding or said.timezone or said.dates)
 
     @property
     def kept(self) -> Kept:
-        """What is worth keeping for the next file with these columns."""
+        """The decisions for the next file with these columns."""
         fields = {each.name: list(self.choice.fields[each.name]) for each in self.fields}
         said = self.options
         return Kept(list(self.look.columns), fields, said.encoding, said.timezone, said.dates)
 
     def write(self, file: BinaryIO, sink: Sink = lambda *_: None) -> Result:
-        """Write the export, of use only if there are no problems; ``sink`` is told of each.
+        """Write the export, and tell ``sink`` of each problem.
 
-        Raises ``Undecided``, and ``Unreadable`` if no record has a phone.
+        Use the export only if there are none. Raises ``Undecided``. Raises ``Unreadable`` if no
+        record has a phone.
         """
         result = Result(Problems(sink))
         before = b"["
@@ -111,7 +115,7 @@ class Conversion:
         return result
 
     def _with_phone(self, chunk: Chunk, result: Result) -> Chunk:
-        """Leave out records without a phone, because it says whose record it is."""
+        """Leave out records without a phone, because only the phone says whose they are."""
         has_phone = [bool(phone) for phone in self._values(PHONE, chunk)]
         if all(has_phone):
             return chunk
@@ -129,7 +133,7 @@ class Conversion:
         return columns
 
     def _ids(self, chunk: Chunk) -> Sequence[int]:
-        """The file's own ids if they are whole numbers, or else positions."""
+        """Take the file's own ids if it has any, otherwise the positions."""
         if columns := self.choice.fields["id"]:
             return [int(str(value)) for value in chunk.columns[columns[0]]]
         return chunk.positions
@@ -140,7 +144,7 @@ class Conversion:
         return joined(of, [chunk.columns.get(name, blanks) for name in columns] or [blanks])
 
     def conventions_of(self, name: str) -> Conventions:
-        """Return what a field's dates mean: what was said, or what its columns prove."""
+        """Return what a field's dates mean, as the owner said or as its columns prove."""
         columns = self.choice.fields[name]
         proven = set().union(*(self.look.columns[column].orders for column in columns))
         order = proven.pop() if len(proven) == 1 else None
@@ -150,7 +154,7 @@ class Conversion:
 
 
 class ConversionRefused(ImportStopped):
-    """Values of the file do not fit; nothing was written."""
+    """Values of the file do not fit, so nothing was written."""
 
     def __init__(self, conversion: Conversion, result: Result) -> None:
         self.conversion = conversion
@@ -170,7 +174,7 @@ class ConversionRefused(ImportStopped):
 def understand(
     path: Path, options: Options, fields: Sequence[Field], kept: Iterable[Kept] = ()
 ) -> Conversion:
-    """Look at a file and choose how it is converted.
+    """Look at a file and choose how to convert it.
 
     kept: what was agreed for other files. Raises ``Unreadable``, ``Undecided``, ``BadChoice``.
     """
@@ -191,7 +195,7 @@ def understand(
 
 
 def _looked_at(path: Path, options: Options, kept: Sequence[Kept]) -> tuple[Source, Look]:
-    """Read the file, if need be in an encoding that a file with these columns was in."""
+    """Read the file. If its encoding is unknown, try those of earlier files of the same kind."""
     try:
         source = recognise(path, options.encoding)
         return source, look(source)
@@ -206,10 +210,10 @@ def _looked_at(path: Path, options: Options, kept: Sequence[Kept]) -> tuple[Sour
 
 
 def _lines(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """Records as JSON, a line each, with commas between them."""
+    """Write records as JSON, one a line, with commas between them."""
     record = msgspec.defstruct("Record", list(columns))
     rows = zip(*columns.values(), strict=True)
-    # A line break inside of a text is escaped, so that each that is left ends a record.
+    # Line breaks inside texts are escaped, so each remaining one ends a record.
     return _encoder.encode_lines([record(*row) for row in rows])[:-1].replace(b"\n", b",\n")
 
 

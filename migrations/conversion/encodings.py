@@ -1,4 +1,7 @@
-"""The bytes of a file as text: gzip, byte order marks, UTF-16, strict UTF-8; else it is asked."""
+"""Read a file's bytes as text.
+
+Knows gzip, byte order marks, UTF-16 and strict UTF-8. Any other encoding is asked for.
+"""
 
 import codecs
 import gzip
@@ -17,7 +20,7 @@ __all__ = ["encoding_of", "is_gzipped", "known_encoding", "open_text", "opened",
 
 GZIP = b"\x1f\x8b"
 START = 1 << 16
-"""Bytes that are looked at to tell what a file is."""
+"""Bytes to look at to tell what a file is."""
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -27,13 +30,13 @@ _MARKS = {
 
 
 def is_gzipped(path: Path) -> bool:
-    """Whether a file is packed."""
+    """Whether a file is gzipped."""
     with open(path, "rb") as file:
         return file.read(len(GZIP)) == GZIP
 
 
 class _Raw(io.RawIOBase):
-    """What a sealed file holds, as a file that is only read."""
+    """The content of a sealed file, as a file to read."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
@@ -49,7 +52,7 @@ class _Raw(io.RawIOBase):
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, and unseal or unpack it. Raises ``Unreadable`` if it is cut off."""
+    """Open a file, and unseal or unpack it. Raises ``Unreadable`` if gzip is damaged or cut off."""
     if path.name.endswith(SUFFIX):
         with open_content(path) as content:
             yield cast(BinaryIO, io.BufferedReader(_Raw(content)))
@@ -59,7 +62,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
         except (EOFError, gzip.BadGzipFile, zlib.error):
             raise Unreadable(
-                path.name, "is damaged or cut off gzip", "Download it again and try again."
+                path.name, "is a damaged gzip file or cut off", "Download it and try again."
             ) from None
 
 
@@ -70,22 +73,25 @@ def start_of(path: Path) -> bytes:
 
 
 def known_encoding(name: str) -> str:
-    """Return Python's name of an encoding. Raises ``Undecided`` if there is none."""
+    """Return Python's name of an encoding. Raises ``Undecided`` if Python does not know it."""
     try:
         return codecs.lookup(name).name
     except LookupError:
-        question = f"{name!r} is no encoding that Python knows."
+        question = f"Python knows no encoding {name!r}."
         raise Undecided("encoding", question, "cp1252") from None
 
 
 def encoding_of(start: bytes, asked: str | None) -> str:
-    """Tell the encoding from a file's start. asked: what its owner said; a mark knows better."""
+    """Tell the encoding from a file's start.
+
+    asked: what its owner said. A byte order mark overrules it.
+    """
     for mark, encoding in _MARKS.items():
         if start.startswith(mark):
             return encoding
     if asked:
         return known_encoding(asked)
-    # Most characters of any table are ASCII, so UTF-16 has a zero in every other byte.
+    # Most characters of a table are ASCII, so in UTF-16 every other byte is zero.
     if start[1::2].count(0) > len(start) // 4:
         return "utf-16-le"
     return "utf-16-be" if start[::2].count(0) > len(start) // 4 else "utf-8"
@@ -93,14 +99,17 @@ def encoding_of(start: bytes, asked: str | None) -> str:
 
 @contextmanager
 def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """Open a file as text, line ends as they are. Raises ``Undecided`` if it is not so encoded."""
+    """Open a file as text, and keep its line ends.
+
+    Raises ``Undecided`` if the file has another encoding.
+    """
     with opened(path) as file:
         try:
             yield io.TextIOWrapper(file, encoding, newline="")
         except UnicodeDecodeError:
             name = encoding.removesuffix("-sig").upper()
             question = (
-                f"{path.name} is not {name}, and its encoding cannot be told. "
+                f"{path.name} is not {name}. Which encoding is it? "
                 "Excel in Western Europe writes cp1252."
             )
             raise Undecided("encoding", question, "cp1252") from None

@@ -1,4 +1,4 @@
-"""What can keep a file from becoming an export. No message carries a value of a record."""
+"""Why a file cannot become an export. No message carries a record's values."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ __all__ = ["Undecided", "Unreadable", "undecided_in_words"]
 
 
 class Unreadable(ImportStopped):
-    """The file is not one that can be converted."""
+    """The file cannot be converted."""
 
     def __init__(self, name: str, fact: str, action: str) -> None:
         super().__init__(f"{name}: {fact}. Nothing was written.\n{action}")
 
 
 class Undecided(ImportStopped):
-    """The file does not say something that only its owner knows.
+    """Only the file's owner knows the answer.
 
-    option: the name that answers it on the command line, without dashes. question: for a person.
-    example: an answer. prefix: goes before an answer from a terminal, such as "phone=". guess: an
-    answer with which the file can be read on, to find what else it does not say.
+    option: to answer on the command line, without dashes. question: for a person. example: an
+    answer. prefix: goes before an answer from a terminal, such as "phone=". guess: an answer for
+    reading on, to find what else the file does not say.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Undecided(ImportStopped):
 
     @property
     def as_option(self) -> str:
-        """The example as it stands on a command line."""
+        """The example as an option, in quotes if it has spaces."""
         given = f"{self.prefix}{self.example}"
         return f'--{self.option} "{given}"' if " " in given else f"--{self.option} {given}"
 

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes, never by its name.
+"""Tell what a file is by its first bytes, never by its name.
 
 source = recognise(Path("october.csv"))
 source.format                            'CSV with semicolons'
@@ -24,16 +24,16 @@ __all__ = ["recognise"]
 
 _OTHERS = {
     b"age-encryption.org/v1": ("a sealed export", "Let its name end in .age."),
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook of before 2007 (.xls)", "Save it as .xlsx."),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook from before 2007 (.xls)", "Save it as .xlsx."),
     b"SQLite format 3": ("an SQLite database", "Export its table of leads as CSV."),
     b"PAR1": ("Parquet", "Export it as CSV."),
     b"%PDF": ("PDF", "Export it as CSV or JSON where it comes from."),
     b"BEGIN:VCARD": ("vCard", "Import it into Google Contacts or Outlook, and export CSV there."),
     b"<": ("HTML or XML", "Open it in a spreadsheet and save it as .xlsx."),
-    b"version https://git-lfs": ("a pointer of Git LFS", "Run 'git lfs pull'."),
+    b"version https://git-lfs": ("a Git LFS pointer", "Run 'git lfs pull'."),
     b"-- ": ("an SQL dump", "Export the table of leads as CSV."),
     b"INSERT INTO": ("an SQL dump", "Export the table of leads as CSV."),
-    b"PGDMP": ("a dump of Postgres", "Export the table of leads as CSV."),
+    b"PGDMP": ("a Postgres dump", "Export the table of leads as CSV."),
 }
 _KINDS = "It has to be JSON, CSV or .xlsx, gzipped or not."
 
@@ -41,13 +41,13 @@ _KINDS = "It has to be JSON, CSV or .xlsx, gzipped or not."
 def recognise(path: Path, encoding: str | None = None) -> Source:
     """Tell what a file is.
 
-    encoding: what its owner says; it is asked for if the file does not tell. Raises
-    ``Unreadable``, ``Undecided``; reading it may, too.
+    encoding: what its owner says. Raises ``Unreadable`` and ``Undecided``, for example if the file
+    does not show its encoding. Reading the source may raise them, too.
     """
     if path.is_symlink():
         raise Unreadable(path.name, "is a symbolic link", "Name the file itself.")
     if not path.is_file():
-        raise Unreadable(path.name, "is no file", "Name the file that was exported.")
+        raise Unreadable(path.name, "is not a file", "Name the exported file.")
     start = start_of(path)
     _refuse_others(path.name, start)
     packed = "gzipped " if is_gzipped(path) else ""
@@ -104,7 +104,7 @@ def _read_workbook(path: Path) -> Iterator[Chunk]:
 
 @contextmanager
 def _seekable(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is read back and forth, which gzip is too slow for."""
+    """Open a file for reading back and forth. Gzip is too slow for that."""
     with opened(path) as file:
         if not is_gzipped(path):
             yield file
@@ -116,20 +116,20 @@ def _seekable(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _refused(name: str) -> Iterator[None]:
-    """Say what is wrong with a table, without any of it."""
+    """Say what is wrong with a table, without its values."""
     try:
         yield
     except tables.NoHeader:
-        action = "Put a row with the names of the columns above the first lead."
-        raise Unreadable(name, "has no header, or is no table", action) from None
+        action = "Put a row of column names above the first lead."
+        raise Unreadable(name, "has no header or is not a table", action) from None
     except tables.TooManyCells as error:
-        action = "A cell holds the separator without quotes around it: export it again."
+        action = "A cell holds the separator without quotes around it. Export it again."
         raise Unreadable(name, str(error), action) from None
     except csv.Error as error:
-        action = "A quote inside a cell has to be written twice: export it again."
+        action = "Quotes inside a cell must be doubled. Export it again."
         raise Unreadable(name, f"has quotes that do not match up to {error}", action) from None
     except workbooks.NotAWorkbook:
         action = "Unpack it if it is a ZIP archive, or save the spreadsheet as .xlsx again."
         raise Unreadable(
-            name, "looks like a ZIP archive, but is no Excel workbook", action
+            name, "looks like a ZIP archive, but not like an Excel workbook", action
         ) from None

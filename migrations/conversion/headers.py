@@ -1,7 +1,7 @@
-"""The usual names of columns in what CRMs, forms and address books export.
+"""The usual column names in exports of CRMs, forms and address books.
 
-HubSpot, Salesforce, Zoho, Pipedrive, Facebook, Google, Typeform, Mailchimp, Outlook, Shopify, and
-what people type into a spreadsheet.
+They come from HubSpot, Salesforce, Zoho, Pipedrive, Facebook, Google, Typeform, Mailchimp, Outlook,
+Shopify, and people's spreadsheets.
 """
 
 import re
@@ -42,7 +42,7 @@ _USUAL: Mapping[str, str] = {
     "submittedat submitdate submitdateutc leadsubmittime submittime submissiontime submissiondate "
     "leadsubmissiontime timestamp optintime confirmtime signupdate date",
 }
-"""Names without case, spaces and signs, the best one first; a + joins those that make one value."""
+"""Normalised names, the best one first. A + joins columns that make one value."""
 
 _WORDS = {
     "full_name": re.compile("fullname|yourname"),
@@ -50,13 +50,13 @@ _WORDS = {
     "email": re.compile("email"),
     "postal_code": re.compile("postcode|postalcode|zipcode"),
 }
-"""What the one column of a form's own question has in its name."""
+"""A word in the column's name if a form asks its own question. Only one column may have it."""
 
 _BOOKKEEPING = (
     "updatedat updatedate updatedon modifiedat modifieddate modifiedtime lastmodified "
     "lastmodifieddate model type"
 )
-"""Columns that nobody misses in a lead."""
+"""Columns nobody misses in a lead."""
 
 
 def normalised(name: str) -> str:
@@ -65,12 +65,12 @@ def normalised(name: str) -> str:
 
 
 def is_bookkeeping(column: str) -> bool:
-    """Whether a column says something of the row, not of the lead."""
+    """Whether a column describes the row, not the lead."""
     return normalised(column) in _BOOKKEEPING.split()
 
 
 def found_columns(field: str, columns: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Find the columns that may hold a field, the best first, each with those it is joined with.
+    """Find columns for a field, the best first. Several columns in one tuple make one value.
 
     columns: normalised name → name.
     """

@@ -1,9 +1,9 @@
-"""Records in JSON: an array, one object a line, or a list somewhere inside an object.
+"""Read records in JSON: an array, one object a line, or a list somewhere inside an object.
 
     [{…}, {…}]          {"results": [{…}, {…}]}          {…}
                                                          {…}
 
-It is read in pieces, so any size will do.
+The file is read in pieces, so it can have any size.
 """
 
 import json
@@ -20,15 +20,15 @@ __all__ = ["NotJson", "kind_of", "read_objects"]
 PIECE = 1 << 16
 _SPACE = re.compile(r"\s*")
 _UNWRAPPED = ("fields", "properties", "attributes")
-"""Objects inside a record that hold its columns: Django and Airtable, HubSpot, JSON:API."""
+"""Where tools put a record's columns: Django and Airtable, HubSpot, JSON:API."""
 
 
 class NotJson(Exception):
-    """The text is no JSON from here on; the message says why, without any of it."""
+    """The text is not JSON from here on. The message says why, without its values."""
 
 
 class _Window:
-    """The part of the text that is being looked at."""
+    """The part of the text in memory."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -37,14 +37,14 @@ class _Window:
         self.ended = False
 
     def more(self) -> None:
-        """Read on, and forget what was taken."""
+        """Read on, and forget the text before ``at``."""
         piece = self._file.read(PIECE)
         self.ended = not piece
         self.text = self.text[self.at :] + piece
         self.at = 0
 
     def peek(self) -> str:
-        """The next character that is no white space; "" at the end."""
+        """Skip white space and return the next character, or "" at the end."""
         while True:
             space = _SPACE.match(self.text, self.at)
             self.at = space.end() if space else self.at
@@ -53,7 +53,7 @@ class _Window:
             self.more()
 
     def take(self, expected: str) -> bool:
-        """Step over a character if it is the next one."""
+        """Step over a character if it comes next. Returns whether it did."""
         if self.peek() != expected:
             return False
         self.at += 1
@@ -68,7 +68,7 @@ class _Window:
             except json.JSONDecodeError:
                 end = len(self.text)
             else:
-                # A number may go on behind the window's edge.
+                # A number may continue behind the window's edge.
                 if end + 2 < len(self.text) or self.ended:
                     self.at = end
                     return value
@@ -78,7 +78,7 @@ class _Window:
 
 
 def kind_of(start: str) -> str | None:
-    """Say in words which kind of JSON a text begins as; None if it is none."""
+    """Say which kind of JSON a text begins as. Returns None if it is not JSON."""
     head = start.lstrip()
     if head.startswith("["):
         is_dump = '"model"' in head[:200] and '"fields"' in head[:2000]
@@ -89,7 +89,7 @@ def kind_of(start: str) -> str | None:
 
 
 def _is_line(head: str) -> bool:
-    """Whether an object is a record itself, not something around a list of them."""
+    """Whether an object is a record itself, not a wrapper around a list of them."""
     try:
         value, end = _decoder.raw_decode(head)
     except (json.JSONDecodeError, NotJson):
@@ -114,7 +114,7 @@ def read_objects(file: TextIO, kind: str) -> Iterator[Mapping[str, Value]]:
     try:
         for value in values:
             if not isinstance(value, dict):
-                raise NotJson("is no object")
+                raise NotJson("is not an object")
             yield _columns(value)
             count += 1
     except NotJson as error:
@@ -135,7 +135,7 @@ def _alone(window: _Window) -> Iterator[Any]:
 
 def _elements(window: _Window) -> Iterator[Any]:
     if not window.take("["):
-        raise NotJson("is no list")
+        raise NotJson("is not a list")
     if window.take("]"):
         return
     while True:
@@ -147,10 +147,10 @@ def _elements(window: _Window) -> Iterator[Any]:
 
 
 def _inside(window: _Window) -> Iterator[Any]:
-    """The elements of the first list of objects, however deep; else the objects by their keys."""
+    """Read the first list of objects, however deep. If there is none, read objects by key."""
     by_key: dict[str, Any] = {}
     if not window.take("{"):
-        raise NotJson("is no list")
+        raise NotJson("is not a list")
     while not window.take("}"):
         key = window.value()
         if not window.take(":"):
@@ -181,14 +181,14 @@ def _lists_of_objects(value: Any) -> Iterator[list[Any]]:
 
 
 def _inside_values(value: dict[str, Any]) -> list[Any]:
-    """Look for records in what came as one value: {"data": {"leads": […]}}, {"-Nx1": {…}, …}."""
+    """Find records inside one value: {"data": {"leads": […]}}, {"-Nx1": {…}, …}."""
     if found := next(_lists_of_objects(value), None):
         return found
     if value.keys() >= {"columns", "data"}:
         return [dict(zip(value["columns"], row, strict=True)) for row in value["data"]]
     inner_objects = [inner for inner in value.values() if isinstance(inner, dict)]
     if not value or len(inner_objects) < len(value):
-        raise NotJson("is no list of objects")
+        raise NotJson("has no list of objects")
     if all(key.isdecimal() for inner in inner_objects for key in inner):  # columns, by row
         rows = dict.fromkeys(key for inner in inner_objects for key in inner)
         return [{name: column.get(row) for name, column in value.items()} for row in rows]
@@ -196,7 +196,7 @@ def _inside_values(value: dict[str, Any]) -> list[Any]:
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Value]:
-    """A record's values under names of one level: {"owner": {"name": …}} has "owner.name"."""
+    """Flatten a record: {"owner": {"name": …}} becomes "owner.name"."""
     if not any(isinstance(value, dict | list) for value in record.values()):
         return record
     flat: dict[str, Value] = {}
@@ -228,7 +228,7 @@ def _of_list(name: str, values: list[Any]) -> Iterable[tuple[str, Value]]:
 
 
 def _answer(value: Mapping[str, Any]) -> tuple[str, Value] | None:
-    """One answer of a form, as the interfaces of Facebook and Google give it."""
+    """Read one answer of a form, as the interfaces of Facebook and Google give it."""
     name = value.get("column_id") or ("values" in value and value.get("name"))
     answers = value.get("values") or [value.get("string_value")]
     return (str(name), answers[0]) if name else None

@@ -1,4 +1,4 @@
-"""A first look at a whole file: its columns, how many of their cells are filled, and of what."""
+"""Look through a whole file: its columns, how many of their cells are filled, and with what."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ __all__ = ["DAY_FIRST", "MONTH_FIRST", "Column", "Look", "look"]
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 
 LONGEST_ID = 18
-"""Digits; more might not fit into 63 bits."""
+"""Digits. More might not fit into 63 bits."""
 
 _TWO_NUMBERS = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-]\d{2,4}(?!\d)")
 
@@ -20,8 +20,8 @@ _TWO_NUMBERS = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-]\d{2,4}(?!\d)")
 class Column:
     """What a column holds.
 
-    filled: how many cells; is_whole: whether all are whole numbers above 0.
-    orders: what its dates prove, such as 16/09/2025 that the day stands first.
+    filled: number of cells. is_whole: whether all are whole numbers above 0. orders: of day and
+    month, as its dates prove. For example, 16/09/2025 proves the day comes first.
     """
 
     filled: int = 0
@@ -29,7 +29,7 @@ class Column:
     orders: set[str] = field(default_factory=set)
 
     def add(self, values: Sequence[Value]) -> None:
-        """Take some more cells into account."""
+        """Count more cells."""
         self.filled += len(values) - values.count("") - values.count(None)
         self.is_whole = self.is_whole and _are_whole(values)
         self.orders |= _orders(values)
@@ -37,19 +37,19 @@ class Column:
 
 @dataclass
 class Look:
-    """A file's columns in their order, and how many records it has."""
+    """A file's columns in their order, and its number of records."""
 
     columns: dict[str, Column] = field(default_factory=dict)
     records: int = 0
 
     @property
     def filled(self) -> dict[str, int]:
-        """Cells that are filled, by column."""
+        """Number of filled cells, by column."""
         return {name: column.filled for name, column in self.columns.items()}
 
 
 def look(source: Source) -> Look:
-    """Read a file to its end."""
+    """Read a file to its end, and describe it."""
     found = Look()
     for positions, columns in source.chunks():
         found.records += len(positions)
@@ -73,7 +73,7 @@ def _are_whole(values: Sequence[Value]) -> bool:
 
 
 def _orders(values: Sequence[Value]) -> set[str]:
-    """Look closer only if the first text that is filled is such a date."""
+    """Find the orders proved by dates such as 16/09/2025. The first text must be such a date."""
     first = next((value for value in values if value), None)
     if not isinstance(first, str) or not _TWO_NUMBERS.match(first):
         return set()

@@ -1,4 +1,4 @@
-"""Dates and times as files spell them. What can be read in two ways is asked, never guessed."""
+"""Read dates and times as files spell them. An ambiguous date is asked about, never guessed."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -28,35 +28,35 @@ _TIME = re.compile(
 )
 
 _DAYS_OF_EXCEL = range(30_000, 75_000)
-"""1982 to 2105, as days since the end of 1899; seconds since 1970 are more."""
+"""1982 to 2105, in days since the end of 1899. Seconds since 1970 are larger numbers."""
 _EPOCH_OF_EXCEL = datetime(1899, 12, 30)
 _LATEST_SECONDS = 10**10
-"""Seconds since 1970 stay below, until 2286; milliseconds are above since April 1970."""
+"""Seconds since 1970 stay below it until 2286. Milliseconds are above it since April 1970."""
 
 
 def zone(name: str) -> tzinfo:
-    """Return a time zone by its name. Raises ``Undecided`` if there is none."""
+    """Return a time zone by its name. Raises ``Undecided`` if the name is unknown."""
     if name.upper() == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Undecided("timezone", f"{name!r} is no time zone.", "Europe/London") from None
+        raise Undecided("timezone", f"{name!r} is not a time zone.", "Europe/London") from None
 
 
 def midnight(day: str) -> datetime:
-    """Return the start of a day, in UTC. Raises ``Undecided`` if it is none."""
+    """Return the start of a day, in UTC. Raises ``Undecided`` if the text is not a day."""
     try:
         return datetime.combine(date.fromisoformat(day), time(), UTC)
     except ValueError:
-        raise Undecided("created-at", f"{day!r} is no day.", "2026-11-26") from None
+        raise Undecided("created-at", f"{day!r} is not a day.", "2026-11-26") from None
 
 
 def moment_of(value: Value, order: str | None) -> datetime:
-    """Read a date and time, without an offset if it has none; a date is its midnight.
+    """Read a date and time, without an offset if it has none. A date becomes its midnight.
 
-    order: "day-first", "month-first", or None if nobody has said. Raises ``ValueError`` if it is
-    none, ``Undecided`` if it can be read in two ways.
+    order: "day-first", "month-first", or None if unknown. Raises ``ValueError`` if the value is
+    neither, and ``Undecided`` if it can be read in two ways.
     """
     if isinstance(value, datetime):
         return value
@@ -72,7 +72,7 @@ def moment_of(value: Value, order: str | None) -> datetime:
 
 
 def _number(text: str) -> Decimal | None:
-    """A number that is no year, and no ISO date without dashes."""
+    """Read a number, unless it may be a year or an ISO date without dashes."""
     is_number = re.fullmatch(r"\d+(\.\d*)?|\d(\.\d+)?e\+?\d\d?", text, re.IGNORECASE)
     return Decimal(text) if is_number and len(text) not in (4, 8) else None
 

@@ -1,4 +1,4 @@
-"""What the owner of a file may say of it: on the command line, or at a question."""
+"""What a file's owner may say about it, on the command line or at a question."""
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ __all__ = ["Options", "add_options"]
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the options to a command's parser."""
-    group = parser.add_argument_group("of a file in another format than the importer's own")
+    group = parser.add_argument_group("for a file in another format than the importer's own")
     group.add_argument("--encoding", metavar="NAME", help="such as cp1252")
     group.add_argument(
         "--field",
@@ -21,18 +21,18 @@ def add_options(parser: ArgumentParser) -> None:
         help='where a field comes from, such as full_name="First Name,Last Name"',
     )
     group.add_argument(
-        "--leave-out", action="append", default=[], metavar="COLUMN", help="use this for no field"
+        "--leave-out", action="append", default=[], metavar="COLUMN", help="do not use this one"
     )
-    group.add_argument("--timezone", metavar="NAME", help="of times without an offset")
+    group.add_argument("--timezone", metavar="NAME", help="for times without an offset")
     group.add_argument("--dates", choices=(DAY_FIRST, MONTH_FIRST), help="what 01/02/2026 means")
-    group.add_argument("--created-at", metavar="DAY", help="of leads whose file does not say it")
+    group.add_argument("--created-at", metavar="DAY", help="if the file does not say it")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was said, as it was said.
+    """The owner's answers, as given.
 
-    field: such as "full_name=First Name,Last Name"; created_at: a day, such as "2026-11-26".
+    field: such as "full_name=First Name,Last Name". created_at: a day, such as "2026-11-26".
     """
 
     encoding: str | None = None
@@ -44,7 +44,7 @@ class Options:
 
     @classmethod
     def given(cls, arguments: Namespace) -> "Options":
-        """Take what the command line says."""
+        """Take the answers from the command line."""
         return cls(
             arguments.encoding,
             tuple(arguments.field),
@@ -55,7 +55,7 @@ class Options:
         )
 
     def answered(self, question: Undecided, answer: str) -> "Options":
-        """Add an answer; one that means nothing is asked again when it is used."""
+        """Add an answer. If it means nothing, the question comes again when it is used."""
         name = question.option.replace("-", "_")
         value = f"{question.prefix}{answer}"
         if name == "field":

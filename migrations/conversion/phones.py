@@ -1,7 +1,7 @@
-"""Phones as forms and spreadsheets leave them, and which of them are one.
+"""Tidy phones from forms and spreadsheets, and guess which are the same.
 
-Whether two phones are the same is the server's to say (``lead_phone_key_v1``). What is told here
-of an export is close enough for a person to look at.
+Only the server knows whether two phones are the same (``lead_phone_key_v1``). The guess is good
+enough for a person to look at.
 """
 
 import re
@@ -16,18 +16,18 @@ _PREFIX = re.compile(r"^\s*'?\s*(?:p:|tel:)?\s*'?", re.IGNORECASE)
 _DECIMAL = re.compile(r"(\+?\d{6,15})\.0+")
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d+)?[eE]\+?\d+")
 _SEVERAL = " ::: "
-"""What Google Contacts writes between several values of one label, the first of them its main."""
+"""Google Contacts writes it between several values of one label. The first is the main one."""
 _EXTENSION = re.compile(r"(?:ext(?:n|ension)?\.?|x|#)[:=\s]*(\d{1,7})$", re.IGNORECASE)
 _SIGNS = re.compile(r"[^\d+]+")
 _TRUNK_ZERO = re.compile(r"^((?:\+|00)[1-9]\d{0,2}) ?\(0\)")
 
 
 class LostPhone(ValueError):
-    """A spreadsheet has rounded the number, so nobody can tell it any more."""
+    """A spreadsheet has rounded the number, so its digits are lost."""
 
 
 def tidied(value: Value) -> str:
-    """Return a phone without what a tool has put around it. Raises ``LostPhone``."""
+    """Remove what tools put around a phone. Raises ``LostPhone``."""
     if isinstance(value, str) and _is_plain(value):
         return value
     if isinstance(value, float | Decimal):
@@ -40,7 +40,7 @@ def tidied(value: Value) -> str:
 
 
 def _whole(number: Decimal) -> str:
-    """A number that a spreadsheet made of a phone, if it still has all of its digits."""
+    """Write a spreadsheet's number as digits, if it still has all of them."""
     try:
         is_whole = number == number.to_integral_value()
     except InvalidOperation:
@@ -51,7 +51,7 @@ def _whole(number: Decimal) -> str:
 
 
 def key_of(phone: str) -> str:
-    """Reduce a phone to what two spellings of it have in common, in most cases."""
+    """Reduce a phone to what its spellings usually have in common."""
     number = _TRUNK_ZERO.sub(r"\1", phone) if "(0)" in phone else phone
     extension = None if _is_plain(number) else _EXTENSION.search(number)
     if extension:

@@ -1,4 +1,4 @@
-"""What is wrong in a file, each kind once."""
+"""Count what is wrong in a file, each kind once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from migrations.importer.errors import Problem
 __all__ = ["Problems", "Sink", "counted", "positions_in_words"]
 
 SHOWN = 10
-"""Positions of one kind that are listed."""
+"""Positions to list of each kind."""
 
 Sink = Callable[[Problem, Mapping[str, Value]], None]
 """Told of each problem, with the record's own values by column."""
@@ -24,7 +24,7 @@ class Problems:
         self._sink = sink
 
     def add(self, problem: Problem, record: Mapping[str, Value]) -> None:
-        """Take one more."""
+        """Add a problem, and tell the sink."""
         self.total += 1
         kind = self._kinds.setdefault((problem.field, problem.reason), _Kind())
         kind.count += 1
@@ -42,7 +42,7 @@ class Problems:
         ]
 
     def in_words(self, records: int, unit: str) -> list[str]:
-        """Return a line for each kind. records: in the file; unit: such as "row"."""
+        """Return a line for each kind. records: in the file. unit: such as "row"."""
         return [
             f"{name}: {reason}, in {kind.where(records, unit)}"
             for (name, reason), kind in self._kinds.items()
@@ -61,12 +61,12 @@ class _Kind:
 
 
 def counted(count: int, unit: str) -> str:
-    """Say how many: "1 row", "2 rows"."""
+    """Say how many, as in "1 row" or "2 rows"."""
     return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def positions_in_words(positions: list[int], count: int, unit: str) -> str:
-    """Say where: "row 2", "rows 2 and 3", "12 rows: 2, 3, 5, …"."""
+    """Say where, as in "row 2", "rows 2 and 3" or "12 rows: 2, 3, 5, …"."""
     listed = [f"{position:,}" for position in positions]
     if count > len(listed):
         return f"{counted(count, unit)}: {', '.join(listed)}, …"

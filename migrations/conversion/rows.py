@@ -1,4 +1,4 @@
-"""Records on their way, column by column, because whole columns are converted much faster."""
+"""Hand records on column by column, because converting whole columns is much faster."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,35 +10,35 @@ from typing import NamedTuple, TypeVar
 __all__ = ["UNNAMED", "Chunk", "Source", "Value", "chunked", "of_objects"]
 
 CHUNK = 1000
-"""Records that are in memory at a time."""
+"""Records in memory at a time."""
 
 UNNAMED = "unnamed column"
-"""With its number, what a column without a name is called."""
+"""The name of a column without one, before its number."""
 
 Value = str | int | float | Decimal | bool | date | None
-"""What a cell or a JSON value is; a ``datetime`` is a ``date``."""
+"""A cell's or a JSON value. A ``datetime`` is a ``date``."""
 
 Item = TypeVar("Item")
 
 
 class Chunk(NamedTuple):
-    """Some records. positions: of each in its file; columns: by name, each as long."""
+    """Some records. positions: of each in its file. columns: by name, each as long."""
 
     positions: Sequence[int]
     columns: Mapping[str, Sequence[Value]]
 
     def where(self, chosen: Sequence[bool]) -> "Chunk":
-        """Return those records that are chosen."""
+        """Return the chosen records. chosen: for each record."""
         columns = {name: list(compress(values, chosen)) for name, values in self.columns.items()}
         return Chunk(list(compress(self.positions, chosen)), columns)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was recognised.
+    """A recognised file.
 
-    name: the file's; format: in words; unit: what a position counts, such as "row";
-    chunks: reads the file from its start, each time it is called.
+    name: the file's. format: in words. unit: what a position counts, such as "row".
+    chunks: reads the file from its start at each call.
     """
 
     name: str
@@ -55,7 +55,7 @@ def chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def of_objects(objects: Iterable[Mapping[str, Value]]) -> Iterator[Chunk]:
-    """Turn records, counted from 1, into chunks. What a record lacks is None."""
+    """Turn records, counted from 1, into chunks. Missing values become None."""
     first = 1
     for some in chunked(objects):
         names = dict.fromkeys(chain.from_iterable(some))

@@ -1,4 +1,4 @@
-"""What an export holds, for the eye of whoever commits it: told while it is converted."""
+"""Sum up an export while it is converted, for the person who commits it."""
 
 import io
 from array import array
@@ -13,15 +13,15 @@ __all__ = ["SUMMARISED", "Shared", "Summary", "counts_in_words"]
 
 COUNTED = ("status", "assigned_agent")
 SUMMARISED = (*COUNTED, "phone", "lead_number", "created_at")
-"""The fields that a summary is made of."""
+"""The fields of a summary."""
 FEW = 20
-"""Different values of a field that people choose from a list; more are nobody's statuses."""
+"""Different values of a field chosen from a list. With more, it is not from a list."""
 Shared = Sequence[tuple[int, str]]
-"""Records with one phone: the position and the lead number of each."""
+"""Records with one phone, each as its position and lead number."""
 
 
 class Summary:
-    """Statuses, agents, days and repeated phones, in a few dozen bytes a record."""
+    """Statuses, agents, days and repeated phones. It takes a few dozen bytes a record."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -33,7 +33,7 @@ class Summary:
         self._lead_numbers = io.StringIO()
 
     def add(self, positions: Sequence[int], columns: Mapping[str, Sequence[str]]) -> None:
-        """Take some more records into account, of which none has a problem."""
+        """Add records without problems."""
         self.records += len(positions)
         self._positions.extend(positions)
         self._keys.extend(hash(key_of(phone)) for phone in columns["phone"])
@@ -48,7 +48,7 @@ class Summary:
         self.latest = max([*days, self.latest])
 
     def shared_phones(self) -> list[Shared]:
-        """Return the records that share a phone, in the order of the first of each."""
+        """Return the records with repeated phones, in the order of each phone's first record."""
         repeated = {one for one, next_one in pairwise(sorted(self._keys)) if one == next_one}
         if not repeated:
             return []
@@ -61,9 +61,9 @@ class Summary:
 
 
 def counts_in_words(counter: Counter[str]) -> str:
-    """List values with their counts, unless they are too many to be of a list."""
+    """List values with their counts, unless there are too many."""
     if len(counter) > FEW:
-        return f"more than {FEW} different ones"
+        return f"more than {FEW} different values"
     return ", ".join(
         f"{shown(value) or 'blank'} ({count:,})" for value, count in counter.most_common()
     )

@@ -1,4 +1,4 @@
-"""Records in a table: CSV of any usual kind, whatever separates its cells."""
+"""Read records from tables: any usual kind of CSV, whatever separates its cells."""
 
 import csv
 import io
@@ -24,44 +24,47 @@ __all__ = [
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLANKS = {r"\N", "NULL"}
-"""What Postgres, MySQL and SQL Server write for a value that is missing."""
+"""What Postgres, MySQL and SQL Server write for a missing value."""
 _TITLE_ROWS = 20
-"""A header stands among the first rows, below a title and blank rows."""
+"""Rows to search for the header: a title and blank rows may stand above it."""
 _GUARDED = re.compile(r"'[=+@\t\r-]")
-"""An apostrophe that keeps a spreadsheet from taking a text for a formula."""
+"""An apostrophe keeps a spreadsheet from taking the text for a formula."""
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
-"""How a CSV keeps a spreadsheet from taking a text for a number."""
+"""This spelling keeps a spreadsheet from taking the text for a number."""
 
 _EMAIL = re.compile(r"\s*[^@\s]+@[^@\s]+\.\w+\s*")
 _ESCAPED = re.compile(r'[^,;\t|"\\]\\"[^,;\t|\r\n]')
-"""A quote inside a cell with a backslash before it, as MySQL writes it."""
+"""A quote inside a cell, with a backslash before it, as MySQL writes it."""
 
 csv.field_size_limit(LONGEST_RECORD)
 
 
 class Dialect(NamedTuple):
-    """separator: of the cells; escape: what stands before a quote inside of one, if not a quote."""
+    """How a table is written.
+
+    separator: between cells. escape: stands before a quote inside a cell, if not another quote.
+    """
 
     separator: str
     escape: str | None
 
 
 class NoHeader(Exception):
-    """The first row has no names of columns."""
+    """No row has the names of the columns."""
 
 
 class TooManyCells(Exception):
-    """A row has values beyond the last column."""
+    """A row has values beyond the last column of the header."""
 
     def __init__(self, row: int) -> None:
         super().__init__(f"row {row} has more cells than the header")
 
 
 def dialect_of(start: str) -> Dialect:
-    """Tell how a table is written: the separator is what makes the most columns in most rows."""
+    """Tell how a table is written. The separator makes the most columns in most rows."""
 
     def width(separator: str) -> float:
-        # What is looked at ends anywhere, so its last row may be half of one.
+        # The start of a file may end in the middle of a row.
         rows = list(csv.reader(io.StringIO(start, newline=""), delimiter=separator))[:-1]
         return median([len(row) for row in rows[:100] if row] or [0])
 
@@ -71,7 +74,7 @@ def dialect_of(start: str) -> Dialect:
 
 
 def read_cells(file: TextIO, dialect: Dialect) -> Iterator[list[str]]:
-    """Read rows. Raises ``csv.Error``, which says where, if quotes do not match."""
+    """Read rows. Raises ``csv.Error``, with the place, if quotes do not match."""
     rows = csv.reader(file, delimiter=dialect.separator, escapechar=dialect.escape, strict=True)
     try:
         yield from rows
@@ -80,7 +83,7 @@ def read_cells(file: TextIO, dialect: Dialect) -> Iterator[list[str]]:
 
 
 def of_rows(rows: Iterable[Sequence[Value]]) -> Iterator[Chunk]:
-    """Turn rows, of which one is the header, into chunks. Raises ``NoHeader``, ``TooManyCells``."""
+    """Turn a header and its rows into chunks. Raises ``NoHeader``, ``TooManyCells``."""
     rows = iter(rows)
     header_at, header = _header(rows)
     names = _names(header)
@@ -94,7 +97,7 @@ def of_rows(rows: Iterable[Sequence[Value]]) -> Iterator[Chunk]:
 
 
 def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
-    """The first row with more than one cell filled, and its number: above it may be a title."""
+    """Find the header: the first row with more than one filled cell. Returns its number, too."""
     for number, cells in enumerate(islice(rows, _TITLE_ROWS), 1):
         filled = [str(cell) for cell in cells if cell is not None and str(cell).strip()]
         if len(filled) > 1:
@@ -105,7 +108,7 @@ def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
 
 
 def _names(cells: Sequence[Value]) -> list[str]:
-    """The columns' names. One that comes again gets a number, as does one without a name."""
+    """Name the columns. Repeated and missing names get a number."""
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
         name = " ".join(str(cell or "").split()) or f"{UNNAMED} {number}"
@@ -115,7 +118,7 @@ def _names(cells: Sequence[Value]) -> list[str]:
 
 
 def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterable[Sequence[Value]]:
-    """Rows as wide as the header. first: the number of the first one."""
+    """Make rows as wide as the header. first: the number of the first row."""
     if set(map(len, rows)) == {width}:
         return rows
     for number, cells in enumerate(rows, first):
@@ -125,9 +128,9 @@ def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterable
 
 
 def _tidied(cells: Sequence[Value]) -> Sequence[Value]:
-    """Cells without outer white space, with one kind of line break, and without guards."""
+    """Strip white space and guards from cells, and use one kind of line break."""
     try:
-        texts = list(map(str.strip, cells))  # type: ignore[arg-type]  # a workbook has others, too
+        texts = list(map(str.strip, cells))  # type: ignore[arg-type]  # workbooks have others, too
         joined = "".join(texts)
     except TypeError:
         return [_tidied([cell])[0] if isinstance(cell, str) else cell for cell in cells]

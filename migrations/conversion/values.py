@@ -1,6 +1,6 @@
-"""The values of a field as the importer's format has them; whole columns at a time.
+"""Convert a field's values to the importer's format, a whole column at a time.
 
-A value that does not fit is reported, and what is returned in its place is blank.
+If a value does not fit, it is reported and becomes blank.
 """
 
 import re
@@ -21,19 +21,19 @@ from migrations.importer.record import are_moments, why_no_moment
 __all__ = ["Conventions", "Report", "converted", "joined"]
 
 Report = Callable[[int, str], None]
-"""Told of a value that does not fit: its index among those given, and why."""
+"""Called if a value does not fit, with its index in the column and the reason."""
 
 
 class _Unfit(Exception):
-    """A value does not fit; the message says why, without the value."""
+    """A value does not fit. The message says why, without the value."""
 
 
 @dataclass(frozen=True)
 class Conventions:
-    """What a file means by its dates.
+    """What a file's dates mean.
 
-    zone: of times without an offset; order: of day and month; created_at: of leads whose file does
-    not say it. None: nobody has said.
+    zone: of times without an offset. order: of day and month. created_at: of leads without one.
+    Each is None if unknown.
     """
 
     zone: tzinfo | None = None
@@ -42,7 +42,7 @@ class Conventions:
 
 
 _BETWEEN = {"full_name": " ", "address1": ", ", "notes": "\n"}
-"""What stands between the values of several columns; of any other field the first is taken."""
+"""What joins the values of several columns. Other fields take the first filled one."""
 _TRUE = {"true", "yes", "y", "t", "1", "on", "1.0"}
 _FALSE = {"false", "no", "n", "f", "0", "off", "0.0"}
 _FOREIGN = re.compile("[\0\ud800-\udfff]")
@@ -51,7 +51,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,2})?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(,\d{3}){2,}")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 _MANY = re.compile(r"[+-]?\d{1,3},\d{3}")
-"""1,234 is a thousand in one country, and little more than one in another."""
+"""1,234 is over a thousand in one country, and little more than one in another."""
 LARGEST = 2**63 - 1
 LOST = (
     "lost digits in a spreadsheet, as in 7.7009E+09 (export it again, and do not save it from "
@@ -60,7 +60,7 @@ LOST = (
 
 
 def joined(field: Field, columns: Sequence[Sequence[Value]]) -> Sequence[Value]:
-    """Make one column of those that a field comes from."""
+    """Join a field's columns into one."""
     if len(columns) == 1:
         return columns[0]
     between = _BETWEEN.get(field.name)
@@ -73,7 +73,7 @@ def joined(field: Field, columns: Sequence[Sequence[Value]]) -> Sequence[Value]:
 def converted(
     field: Field, values: Sequence[Value], conventions: Conventions, report: Report
 ) -> Sequence[Any]:
-    """Return a field's values. Raises ``Undecided`` if they can be read in two ways."""
+    """Convert a field's values. Raises ``Undecided`` if they can be read in two ways."""
     if field.name == "phone":
         return _phones(field, values, report)
     if field.kind == "text":
@@ -121,7 +121,7 @@ def _texts(field: Field, values: Sequence[Value], report: Report) -> Sequence[st
     are_texts = set(map(type, values)) == {str}
     texts = cast(Sequence[str], values) if are_texts else list(map(_text, values))
     if field.name == "postal_code":
-        texts = [text.removeprefix("z:") for text in texts]  # as Facebook marks them
+        texts = [text.removeprefix("z:") for text in texts]  # Facebook's mark
     if max(map(len, texts)) > field.longest or _FOREIGN.search("".join(texts)):
         for index, text in enumerate(texts):
             _report_text(text, field.longest, index, report)
@@ -138,7 +138,7 @@ def _report_text(text: str, longest: int, index: int, report: Report) -> None:
 
 
 def _phones(field: Field, values: Sequence[Value], report: Report) -> list[str | None]:
-    """Phones; None for one that is lost."""
+    """Tidy phones. A lost one becomes None."""
     phones = [_phone(value, index, report) for index, value in enumerate(values)]
     if not _are_phones([phone for phone in phones if phone], field.longest):
         for index, phone in enumerate(phones):
@@ -175,7 +175,7 @@ def _moments(
 
 
 def _iso_moments(values: Sequence[Value]) -> Sequence[datetime | None]:
-    """Moments of the usual spelling, which are read ten times as fast; none if one is another."""
+    """Read the usual spelling ten times as fast. Returns nothing if a value has another one."""
     try:
         moments = [datetime.fromisoformat(value) for value in values]  # type: ignore[arg-type]  # caught
     except (TypeError, ValueError):
@@ -201,7 +201,7 @@ def _read(value: Value, conventions: Conventions) -> datetime:
     try:
         return moment_of(value, conventions.order)
     except (ValueError, OverflowError, OSError):
-        raise _Unfit("is no date that can be told, such as 2026-11-26 14:15") from None
+        raise _Unfit("cannot be read as a date, such as 2026-11-26 14:15") from None
 
 
 def _in_zone(moment: datetime, conventions: Conventions) -> datetime:
@@ -217,7 +217,7 @@ def _blank_moment(field: Field, conventions: Conventions) -> datetime | None:
     if field.name != "created_at":
         return None
     if conventions.created_at is None:
-        question = "The file does not say when each lead was created. Which day shall stand there?"
+        question = "The file does not say when each lead was created. Which day should be used?"
         raise Undecided("created-at", question, "2026-11-26")
     return conventions.created_at
 
@@ -233,7 +233,7 @@ def _number(value: Value) -> Decimal:
     elif _COMMA.fullmatch(text) and not _MANY.fullmatch(text):
         text = text.replace(".", "").replace(",", ".")
     if not _NUMBER.fullmatch(text):
-        raise _Unfit("is not a number that can be told, such as 1234.50")
+        raise _Unfit("cannot be read as a number, such as 1234.50")
     return Decimal(text)
 
 

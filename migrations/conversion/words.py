@@ -1,4 +1,4 @@
-"""What is told of a file before it becomes an export: columns, counts and positions, no values."""
+"""Describe a file before it becomes an export: columns, counts and positions, no values."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from migrations.conversion.summary import Summary, counts_in_words
 __all__ = ["choice_as_table", "format_in_words", "left_out_in_words", "summary_in_words"]
 
 SHOWN = 10
-"""Phones, and positions, that are listed."""
+"""How many phones, and positions of each, to list."""
 
 DATED = ("date", "timestamp")
 
@@ -46,7 +46,7 @@ def choice_as_table(conversion: Conversion) -> Table:
 
 
 def _read_as(name: str, conversion: Conversion) -> str:
-    """How a field's dates are read, if they do not say it themselves."""
+    """Say how a field's dates are read, if they do not say it themselves."""
     if name not in (each.name for each in conversion.fields if each.kind in DATED):
         return ""
     conventions = conversion.conventions_of(name)
@@ -64,11 +64,11 @@ def _without_column(name: str, conversion: Conversion) -> str:
 def left_out_in_words(positions: Sequence[int], unit: str) -> str:
     """Say which records have no phone."""
     where = positions_in_words(list(positions[:SHOWN]), len(positions), unit)
-    return f"Left out because no phone says whose they are: {where}."
+    return f"Left out for lack of a phone: {where}."
 
 
 def summary_in_words(summary: Summary, unit: str) -> Iterator[str]:
-    """Tell what the export holds, a line each."""
+    """Say what the export holds, line by line."""
     yield f"Created from {summary.earliest} to {summary.latest}."
     for name, counter in summary.counters.items():
         yield f"{name}: {counts_in_words(counter)}."

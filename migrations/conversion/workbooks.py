@@ -1,4 +1,4 @@
-"""Records in an Excel workbook (.xlsx): its first sheet that has rows."""
+"""Read records from an Excel workbook (.xlsx): from the first sheet with rows."""
 
 import warnings
 import zlib
@@ -20,13 +20,13 @@ class NotAWorkbook(Exception):
 
 
 def sheet_name(file: BinaryIO) -> str:
-    """Return the name of the sheet that is read."""
+    """Return the name of the sheet with the records."""
     with _sheet(file) as sheet:
         return str(sheet.title)
 
 
 def read_rows(file: BinaryIO) -> Iterator[Sequence[Value]]:
-    """Read the values of a sheet, formulas as what they came to."""
+    """Read the values of a sheet. Formulas give their results."""
     with _sheet(file) as sheet:
         yield from sheet.iter_rows(values_only=True)
 
@@ -42,11 +42,11 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
         ) from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what openpyxl does not keep, which nobody needs
+            warnings.simplefilter("ignore")  # openpyxl drops some things nobody needs
             book = load_workbook(file, read_only=True, data_only=True)
             sheets: list[Any] = [one for one in book.worksheets if one.sheet_state == "visible"]
             for sheet in sheets:
-                # What a workbook says of its size is often wrong, and would cut rows off.
+                # A workbook is often wrong about its size. Trusting it would cut rows off.
                 sheet.reset_dimensions()
             yield next((one for one in sheets if any(one.iter_rows(max_row=2))), sheets[0])
     except (BadZipFile, KeyError, IndexError, ValueError, SyntaxError, zlib.error):

@@ -1,1 +1,1 @@
-"""See what an upgrade would do before it does it."""
+"""See what an upgrade would do, before it does it."""

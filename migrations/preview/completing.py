@@ -1,8 +1,8 @@
-"""What the code and its exports add to a preview of a database.
+"""Add what only the code and its exports know to a preview of a database.
 
-Whether an export's people are invented is for its revision to say. The lead numbers of records that
-have problems let the export's owner find them: a message never carries a value of a record, so they
-are not part of a problem, and are read from the export once more.
+A revision says whether its export's people are invented. Lead numbers help the export's owner find
+records with problems. Problems never carry a record's values, so the numbers are read from the
+export again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ __all__ = ["completed"]
 
 
 def completed(preview: Preview, imports: Sequence[Import]) -> Preview:
-    """Return a preview that knows invented people, files and lead numbers. imports: the code's."""
+    """Add invented people, files and lead numbers to a preview. imports: the code's."""
     invented = {import_.masked for import_ in imports}
     figures = [replace(one, is_invented=one.sha256 in invented) for one in preview.imports]
     known = replace(preview, imports=figures, refused_file=_file_of(preview.refused))
@@ -29,7 +29,7 @@ def completed(preview: Preview, imports: Sequence[Import]) -> Preview:
 
 
 def _file_of(export: str) -> str:
-    """Where an export lies, sealed or not; "" if there is none."""
+    """Find an export's file, sealed or not. Returns "" if there is none."""
     if not export:
         return ""
     with suppress(ImportStopped):
@@ -38,7 +38,7 @@ def _file_of(export: str) -> str:
 
 
 def _with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:
-    """Add the numbers as far as they can be read; problems of several exports stay as they are."""
+    """Add the numbers that can be read, unless the problems are of several exports."""
     wanted = {problem.record for problem in preview.problems if problem.record}
     import_ = _with_problems(preview, imports)
     if not wanted or import_ is None:
@@ -50,7 +50,7 @@ def _with_lead_numbers(preview: Preview, imports: Sequence[Import]) -> Preview:
 
 
 def _with_problems(preview: Preview, imports: Sequence[Import]) -> Import | None:
-    """The import whose export the problems are of, or its twin; None if there are several."""
+    """Find the import, or the twin, of the export with the problems. None if there are several."""
     exports = {preview.refused} if preview.refused else {one.export for one in preview.imports}
     known = [one for import_ in imports for one in (import_, import_.twin) if one]
     alike = [import_ for import_ in known if import_.export in exports]
@@ -69,6 +69,6 @@ def _numbers(import_: Import, wanted: set[int]) -> Iterator[tuple[int, str]]:
 
 
 def _lead_number(value: Any) -> str:
-    """Of a record as its pairs; "" if it has none."""
+    """Return a record's number, or "" if it has none. value: the record as its pairs."""
     number = dict(value).get("lead_number") if isinstance(value, list) else None
     return number if isinstance(number, str) else ""

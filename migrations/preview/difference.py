@@ -1,4 +1,4 @@
-"""Which words of a text change: what a preview marks inside a long note.
+"""Mark the words that change inside a long note.
 
 marked("Call back on Monday, please.", "Call back on Tuesday, please.")
 # Call back on [Monday,] please.    Call back on [Tuesday,] please.
@@ -12,10 +12,10 @@ from typing import NamedTuple
 __all__ = ["Part", "marked"]
 
 FEWEST_WORDS = 5
-"""A text of fewer words is read at a glance."""
+"""A shorter text is read at a glance."""
 
 LEAST_ALIKE = 0.3
-"""Two texts that share less are two texts: marks would be a patchwork."""
+"""Share of common words. Below it, marks would be a patchwork."""
 
 _WORD = re.compile(r"\s*\S+|\s+$")
 
@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 def marked(old: str | None, new: str | None) -> tuple[list[Part], list[Part]]:
-    """Return both texts in parts, with the words marked that only one of them has.
+    """Split both texts into parts, and mark the words found in only one of them.
 
     Nothing is marked if a text is short, or if the two have little in common.
     """
@@ -47,7 +47,7 @@ def marked(old: str | None, new: str | None) -> tuple[list[Part], list[Part]]:
 
 
 def _parts(text: str, *, is_marked: bool) -> Iterator[Part]:
-    """A piece of a text; the space before a marked word is not marked."""
+    """Make parts of a piece of a text, without marking the space before a word."""
     word = text.lstrip() if is_marked else text
     if space := text[: len(text) - len(word)]:
         yield Part(space, is_marked=False)

@@ -1,11 +1,11 @@
-"""What a dry run did, collected before it is rolled back, as a preview (``figures.py``).
+"""Collect what a dry run did, as a preview (``figures.py``), before it is rolled back.
 
     with dry_run(connection, leads, show):
         ...                              # the very statements of an upgrade
     # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
-Triggers and constraints take part. The rows of each table are counted by Postgres itself, in its
-statistics of this transaction, so that what triggers write is counted too.
+Triggers and constraints take part. Postgres itself counts the rows of each table, in its
+statistics of this transaction. These include the rows triggers write.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ __all__ = ["count_all", "dry_run"]
 
 @dataclass(frozen=True)
 class _Start:
-    """The database before the dry run, which the preview compares with."""
+    """The database before the dry run."""
 
     leads: int
     rows: dict[str, tuple[int, int, int]]
@@ -38,10 +38,10 @@ class _Start:
 def dry_run(
     connection: Connection, leads: Leads | None, show: Callable[[Preview], None]
 ) -> Iterator[None]:
-    """Run the block in one transaction, look at it, undo it, and call ``show``.
+    """Run the block in one transaction, look at the result, undo it, and call ``show``.
 
-    leads: where the last import of the code has its leads. An export that is refused has a preview
-    too; ``ExportRefused`` is raised after it.
+    leads: where the code's last import has its leads. If an export is refused, ``show`` is called
+    too, then ``ExportRefused`` is raised.
     """
     refused = None
     with connection.begin() as transaction:
@@ -84,14 +84,14 @@ def _take(
 
 
 def count_all(connection: Connection, leads: Leads | None) -> int:
-    """Count the leads; none if there is no table of them."""
+    """Count the leads. Without a table of leads it is 0."""
     if leads is None or not is_there(connection, leads):
         return 0
     return count_leads(connection, find_table(connection, leads))
 
 
 def _name_of(connection: Connection, leads: Leads | None) -> str | None:
-    """The table of leads as Postgres names it."""
+    """Return the name Postgres gives to the table of leads. None if there is no such table."""
     if leads is None or not is_there(connection, leads):
         return None
     regclass = find_table(connection, leads).regclass

@@ -1,5 +1,8 @@
-"""What an upgrade would do: figures, schema, leads. Found out by reading alone (``reading.py``), or
-rehearsed by a dry run (``dry_run.py``), which knows the rows of each table too."""
+"""What an upgrade would do: figures, schema, leads.
+
+``reading.py`` finds it out by reading alone. ``dry_run.py`` rehearses it, and counts the rows of
+each table too.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,16 +23,16 @@ __all__ = [
 ]
 
 MOST_LISTED = 10_000
-"""Leads of a kind that a preview lists; it says how many more there are."""
+"""Leads of a kind to list. A preview says how many more there are."""
 
 MOST_UNTOUCHED = 12
-"""Tables that were not written and are listed by name."""
+"""Untouched tables to list by name."""
 
 LONGEST_SHOWN = 400
-"""Characters of a value that a preview shows."""
+"""Characters of a value to show."""
 
 SPELLED = "phone"
-"""The field of which a lead can only get another spelling: the number says which lead it is."""
+"""The number finds the lead, so an update only changes its spelling."""
 
 Values = dict[str, str | None]
 """A lead's fields, each at most ``LONGEST_SHOWN`` characters."""
@@ -37,11 +40,11 @@ Values = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Figures:
-    """What the dry run did of one import, or of its revert.
+    """What this run did of one import, or of its revert.
 
-    done: records of this run, fewer than ``records`` if an earlier one was stopped.
+    done: records of this run, fewer than ``records`` if an earlier run was stopped.
     counts: the ledger's, of this run: created, updated, …, or restored, kept, ….
-    is_invented: whether the people in the export are known to be invented.
+    is_invented: whether the export's people are known to be invented.
     """
 
     revision: str
@@ -54,13 +57,13 @@ class Figures:
 
     @property
     def is_revert(self) -> bool:
-        """Whether it reverted the import instead of applying it."""
+        """Whether the run reverted the import."""
         return "restored" in self.counts
 
 
 @dataclass(frozen=True)
 class TableRows:
-    """How many rows of a table the dry run wrote, as Postgres counts them.
+    """How many rows the dry run wrote in a table, as Postgres counts them.
 
     is_leads: whether it is the declared table of leads.
     """
@@ -73,12 +76,12 @@ class TableRows:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is of the import: the ledger, and Alembic's stamp."""
+        """Whether the table belongs to the import: the ledger or Alembic's stamp."""
         return self.table in (*LEDGER_TABLES, "alembic_version")
 
     @property
     def promise(self) -> str:
-        """What an import may do to it."""
+        """What an import may do to the table."""
         if self.is_leads:
             return "added and updated, never deleted"
         if self.table in LEDGER_TABLES:
@@ -89,21 +92,20 @@ class TableRows:
 
     @property
     def verdict(self) -> str:
-        """Whether the promise holds, or that it is the import's own table."""
+        """The result: "kept" or "broken", or "bookkeeping" for the import's own table."""
         if not self.is_kept:
             return "broken"
         return "bookkeeping" if self.is_ours else "kept"
 
     @property
     def is_kept(self) -> bool:
-        """Whether it did no more than that."""
+        """Whether the import did only what it may."""
         if self.is_ours or self.is_leads:
             return not self.deleted
         return not self.is_written
 
     def __lt__(self, other: "TableRows") -> bool:
-        """Leads first, then what should not have been written, the application's tables, and
-        ours."""
+        """Sort leads first, then broken promises, the application's tables, and ours."""
         return self._place < other._place
 
     @property
@@ -112,13 +114,13 @@ class TableRows:
 
     @property
     def is_written(self) -> bool:
-        """Whether it wrote to it at all."""
+        """Whether any row was written."""
         return bool(self.inserted or self.updated or self.deleted)
 
 
 @dataclass(frozen=True)
 class CreatedLead:
-    """A lead that would be added. ``position``: its record's, in the export, from 0."""
+    """A lead to be created. position: of its record in the export, from 0."""
 
     values: Values
     position: int = 0
@@ -126,9 +128,9 @@ class CreatedLead:
 
 @dataclass(frozen=True)
 class ChangedLead:
-    """A lead that would be updated.
+    """A lead to be updated.
 
-    fields: those that change; ``old`` and ``new`` hold them all. position: its record's, in the
+    fields: those that change. ``old`` and ``new`` hold all fields. position: of its record in the
     export, from 0.
     """
 
@@ -142,26 +144,26 @@ class ChangedLead:
 
     @property
     def other_fields(self) -> list[str]:
-        """The fields that change, but for the phone."""
+        """The fields that change, without the phone."""
         return [name for name in self.fields if name != SPELLED]
 
     @property
     def is_respelled(self) -> bool:
-        """Whether its phone is written differently: the number itself is what it was found by."""
+        """Whether its phone is written differently. The number itself stays the same."""
         return SPELLED in self.fields
 
 
 @dataclass(frozen=True)
 class Preview:
-    """Everything that can be told about the run that it stands for.
+    """Everything known about one run.
 
     database: with its host and role, as in "crm on db.example.com as deploy".
-    leads_table: where the leads are, as declared. tables: the rows that a dry run wrote; none if
-    nothing was written. created, changed: the first ``MOST_LISTED`` leads; ``total_created`` and
-    ``total_changed`` count all. problems: why records were rejected, or why the export was
-    ``refused``: nothing would be written then. schema: what would be made in the database, a line
-    each, such as "index leads_phone_key_v1 on leads". lead_numbers: of the records that have
-    problems, by record, as far as they could be read. refused_file: where the refused export lies.
+    leads_table: where the leads are, as declared. tables: rows written by a dry run, or none if
+    nothing was written. created, changed: the first ``MOST_LISTED`` leads. ``total_created`` and
+    ``total_changed`` count all. problems: why records were rejected, or why an upgrade would write
+    nothing. refused: then the name of the export. schema: what would be made in the database, such
+    as "index leads_phone_key_v1 on leads". lead_numbers: of records with problems, by record, if
+    they could be read. refused_file: where the refused export lies.
     """
 
     database: str
@@ -184,36 +186,36 @@ class Preview:
 
     @property
     def deleted(self) -> int:
-        """Leads that it deleted: none."""
+        """Number of deleted leads. It should be 0."""
         return next((rows.deleted for rows in self.tables if rows.is_leads), 0)
 
     @property
     def fields(self) -> list[str]:
-        """The fields that its leads have, in the order of the declaration."""
+        """The fields of the leads, in the order of the declaration."""
         created = [lead.values for lead in self.created[:1]]
         changed = [lead.new for lead in self.changed[:1]]
         return list(dict.fromkeys(name for values in [*created, *changed] for name in values))
 
     @property
     def field_totals(self) -> dict[str, int]:
-        """How many of the listed leads change in each field; phones are ``respelled``."""
+        """Number of listed leads that change, by field. ``respelled`` counts the phones."""
         counted = Counter(name for lead in self.changed for name in lead.other_fields)
         return {name: counted[name] for name in self.fields if counted[name]}
 
     @property
     def respelled(self) -> int:
-        """How many of the listed leads get their phone written differently."""
+        """Number of listed leads with their phone written differently."""
         return sum(lead.is_respelled for lead in self.changed)
 
     @property
     def listed_tables(self) -> list[TableRows]:
-        """Those that are worth a line each."""
+        """Tables worth a line each."""
         unlisted = self.unlisted_tables
         return [rows for rows in self.tables if rows not in unlisted]
 
     @property
     def unlisted_tables(self) -> list[TableRows]:
-        """The application's other tables that were not written, where they are many."""
+        """The application's untouched tables, if they are many."""
         untouched = [
             rows for rows in self.tables if not (rows.is_written or rows.is_ours or rows.is_leads)
         ]
@@ -221,9 +223,9 @@ class Preview:
 
     @property
     def is_upgrade(self) -> bool:
-        """Whether it imports; otherwise it reverts imports, or there was nothing to do."""
+        """Whether the run imports. Otherwise it reverts imports, or has nothing to do."""
         return bool(self.refused) or any(not figures.is_revert for figures in self.imports)
 
     def count(self, outcome: str) -> int:
-        """How many records, of all imports, came to an outcome."""
+        """Count the records with an outcome, over all imports."""
         return sum(figures.counts.get(outcome, 0) for figures in self.imports)

@@ -1,4 +1,4 @@
-"""What the imports of one run have done, read from the ledger and the leads, for a preview."""
+"""Read what the imports of one run did, from the ledger and the leads, for a preview."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,21 +31,23 @@ FindTable = Callable[[Connection, Leads], LeadsTable]
 
 @dataclass
 class Listed(Generic[Kind]):
-    """The first ones of a kind, and how many there are."""
+    """The first items of a kind, and how many there are."""
 
     listed: list[Kind] = field(default_factory=list)
     total: int = 0
 
     def add(self, more: Sequence[Kind], total: int) -> None:
-        """Add what was found of one table."""
+        """Add what one table gave."""
         self.listed += more[: MOST_LISTED - len(self.listed)]
         self.total += total
 
 
 @dataclass
 class Imported:
-    """imports: what each of them counted; created, changed: leads; problems: of records that were
-    rejected."""
+    """What the imports did.
+
+    imports: figures of each. created, changed: leads. problems: of rejected records.
+    """
 
     imports: list[Figures] = field(default_factory=list)
     created: Listed[CreatedLead] = field(default_factory=Listed)
@@ -55,7 +57,7 @@ class Imported:
     def as_preview(
         self, connection: Connection, refused: ExportRefused | None, **more: Any
     ) -> Preview:
-        """Return a preview of them. more: what only the caller knows of the run."""
+        """Return a preview. more: what only the caller knows about the run."""
         return Preview(
             database=named(connection),
             taken_at=datetime.now(UTC),
@@ -72,16 +74,16 @@ class Imported:
 
 
 def receipts_by_id(connection: Connection) -> dict[int, Receipt]:
-    """Return every receipt of the ledger by its id."""
+    """Return all receipts of the ledger, by id."""
     return {receipt.id: receipt for receipt in all_receipts(connection)}
 
 
 def find_imported(
     connection: Connection, before: Mapping[int, Receipt], find_table: FindTable
 ) -> Imported:
-    """Find what has been imported, or reverted.
+    """Find what was imported, or reverted.
 
-    before: the receipts as they were; find_table: finds a declared table of leads.
+    before: the earlier receipts, by id. find_table: finds a declared table of leads.
     """
     done = [
         _Done(receipt, before.get(id))
@@ -89,7 +91,7 @@ def find_imported(
         if receipt != before.get(id)
     ]
     found = Imported([one.figures for one in done])
-    # Of a revert there are figures alone. Its ledger's empty tables may be dropped by now.
+    # A revert has figures alone. It may have dropped the ledger's empty tables by now.
     applied = [one for one in done if one.is_apply]
     for declaration in dict.fromkeys(one.receipt.declaration for one in applied):
         alike = [one for one in applied if one.receipt.declaration == declaration]
@@ -103,29 +105,29 @@ def find_imported(
 
 @dataclass(frozen=True)
 class _Done:
-    """What a run did of one import: its receipt after it, and before it."""
+    """What a run did of one import: the receipts after and before the run."""
 
     receipt: Receipt
     before: Receipt | None
 
     def gained(self, count: str) -> int:
-        """How much a count of the ledger has grown."""
+        """Return how much a count of the ledger has grown."""
         difference: int = getattr(self.receipt, count) - getattr(self.before, count, 0)
         return difference
 
     @property
     def is_apply(self) -> bool:
-        """Whether it imported records, and did not revert them."""
+        """Whether the run imported records."""
         return self.gained("next_record") > 0
 
     @property
     def start(self) -> int:
-        """The position of the first record that it imported."""
+        """The position of the first imported record, from 0."""
         return self.before.next_record if self.before else 0
 
     @property
     def figures(self) -> Figures:
-        """What it counted."""
+        """What the run counted."""
         return Figures(
             revision=self.receipt.revision,
             export=self.receipt.export,

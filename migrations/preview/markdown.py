@@ -1,6 +1,4 @@
-"""A preview as Markdown, for a pull request's comment: counts and names of fields, and nobody's
-data.
-"""
+"""Write a preview as Markdown for a pull request's comment: counts and field names, no values."""
 
 import re
 from collections import Counter
@@ -12,12 +10,11 @@ from migrations.preview.words import outcomes_in_words, totals_in_words
 __all__ = ["preview_as_markdown"]
 
 _OBEYED = re.compile(r"[\\`*_\[\]<>#|~&]")
-"""What Markdown would not print as it is."""
+"""Characters Markdown would not print."""
 
 
 def preview_as_markdown(preview: Preview) -> str:
-    """Return what would become of records, leads and fields, and which kinds of problems there
-    are."""
+    """Say what would become of records, leads and fields, and which kinds of problems there are."""
     return "\n".join(_lines(preview)) + "\n"
 
 
@@ -76,5 +73,5 @@ def _count(problems: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text as Markdown prints it, in one line."""
+    """Escape a text for Markdown, in one line."""
     return _OBEYED.sub(r"\\\g<0>", " ".join(text.split()))

@@ -1,11 +1,10 @@
-"""Phones and e-mails as a preview shows them: enough to tell two apart, not enough to call or
-write.
+"""Mask phones and e-mails: enough is left to tell two apart, not enough to call or write.
 
     masked("phone", "+44 7700 900123")             +•• •••• •••123
     masked("email", "ada@example.org")             a••@•••••••.org
     masked("notes", "Call 07700 900123, or Ada")   Call ••••• •••123, or Ada
 
-In every text, not in the fields of that name alone: people write numbers into notes.
+Every text is masked, because people write numbers into notes.
 """
 
 import re
@@ -20,13 +19,13 @@ _EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']*")
 _BETWEEN = r"[\s().\u2010-\u2015-]*"
 _DATE = r"\b\d{4}-\d\d-\d\d\b"
 _UUID = r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
-# Seven digits and more that are neither, or what is left of a number where a long text was cut.
+# Seven or more other digits, or the rest of a number at the end of a shortened text.
 _PHONE = re.compile(rf"(?P<plain>{_DATE}|{_UUID})|\d(?:{_BETWEEN}\d){{6,}}|(?:\d{_BETWEEN})+(?=…$)")
 _PLAIN = ("lead_number", "status", "postal_code")
 
 
 def masked(field: str, value: str | None) -> str | None:
-    """Return a field's value without the phones and e-mails in it."""
+    """Mask the phones and e-mails in a field's value."""
     if value is None or field in _PLAIN:
         return value
     if field == "phone":

@@ -1,11 +1,11 @@
-"""What an upgrade would do, found out by reading: a preview that is safe on the live database.
+"""Find out what an upgrade would do, by reading. This is safe on the live database.
 
-One transaction on one snapshot, rolled back at its end. Everything that has to do with leads or an
-export runs READ ONLY, so that Postgres itself lets nothing be written but temporary tables. No lock
-is taken but that of any SELECT. It needs SELECT on what an import reads, and TEMPORARY.
+All happens in one transaction on one snapshot, rolled back at its end. Everything about leads or an
+export runs READ ONLY, so Postgres itself lets it write nothing but temporary tables. It takes no
+locks but those of any SELECT. It needs SELECT on what an import reads, and TEMPORARY.
 
-The statements are those of an upgrade, on copies (``importer/copies.py``), so the figures and the
-verdict of each lead are the same. What a trigger does, only a dry run shows.
+It runs an upgrade's statements on copies (``importer/copies.py``), so the figures and each lead's
+verdict are the same. Only a dry run shows what triggers do.
 """
 
 import os
@@ -40,9 +40,9 @@ def read_preview(
 ) -> None:
     """Find out what ``alembic upgrade head`` would do, and call ``show``.
 
-    connection: of no transaction yet. An export that is refused has a preview too;
-    ``ExportRefused`` is raised after it. Raises ``DatabaseRefused`` as an upgrade would, or if the
-    role may not look.
+    connection: not in a transaction. If an export is refused, ``show`` is called too, then
+    ``ExportRefused`` is raised. Raises ``DatabaseRefused`` as an upgrade would, or if the role may
+    not read.
     """
     imports = imports_of(config)
     refuse_preview_of_real_people(os.environ, imports)
@@ -62,7 +62,7 @@ def read_preview(
 def _read(
     connection: Connection, config: Config, options: Options
 ) -> tuple[Preview, ExportRefused | None]:
-    # Temporary tables have to be made, also by a role that reads only if nobody says otherwise.
+    # A role may be read-only by default, but temporary tables must be made.
     connection.execute(text("SET TRANSACTION READ WRITE"))
     history = read_history(connection, config)
     _refuse_faults(history)
@@ -92,14 +92,14 @@ def _read(
 
 
 def _refuse_faults(history: History) -> None:
-    """Raise ``DatabaseRefused`` where an upgrade would."""
+    """Raise ``DatabaseRefused`` if an upgrade would."""
     for fault in faults(history):
         if fault.stops_upgrade:
             raise DatabaseRefused(str(fault))
 
 
 def _rehearse(rehearsal: Rehearsal, config: Config, history: History) -> ExportRefused | None:
-    """Run the pending revisions, up to an export that is refused."""
+    """Run the pending revisions. Stop at a refused export and return its error."""
     script = ScriptDirectory.from_config(config)
     try:
         for step in history.steps_to(history.heads):

@@ -1,12 +1,11 @@
-"""Pending revisions, run so that they make nothing but temporary things, and tell what they would
-make.
+"""Run pending revisions with temporary things only, and note what they would make.
 
     rehearsal = Rehearsal(connection, options)
     rehearsal.run(revision)
     rehearsal.schema        ["table lead_imports", "index leads_phone_key_v1 on leads", …]
 
-It is the revisions' own code that says it: a table becomes a temporary one, so that the revisions
-after it find it; everything else is noted down.
+The revisions' own code runs. Tables and functions become temporary, so later revisions find them.
+Everything else is only noted down.
 """
 
 import re
@@ -28,7 +27,7 @@ _CREATE = re.compile(
     r"(?:.*? ON (?P<on>[^ (]+))?"
 )
 _IN_PASSING = ("COMMENT ON ", "GRANT ", "DROP INDEX ")
-"""Of these nobody need be told: what they are about is new itself."""
+"""Not worth noting: these are about things noted as new already."""
 _AS_TEMPORARY = {"TABLE": "CREATE TEMPORARY TABLE ", "FUNCTION": "CREATE FUNCTION pg_temp."}
 _IS_THERE = "SELECT to_regclass(:name) IS NOT NULL"
 _IS_TEMPORARY = """
@@ -39,7 +38,7 @@ _IS_TEMPORARY = """
 class Rehearsal:
     """A revision's context, in place of Alembic's.
 
-    connection: in a transaction that the caller rolls back; options: of the imports.
+    connection: in a transaction, for the caller to roll back. options: of the imports.
     """
 
     as_sql = False
@@ -53,11 +52,11 @@ class Rehearsal:
 
     @property
     def schema(self) -> list[str]:
-        """What the revisions would make, and those that were not looked into."""
+        """What the revisions would make, and which of them were not looked into."""
         return list(self._schema)
 
     def run(self, revision: Script) -> None:
-        """Run a revision of ours; one that does anything else than ours do is only named."""
+        """Run a revision. If it is not ours, or does more than ours do, only name it."""
         try:
             if not _is_ours(revision):
                 raise NotOursError
@@ -70,7 +69,7 @@ class Rehearsal:
         return nullcontext()
 
     def execute(self, sql: str) -> None:
-        """Note down what a statement would make, and make it if it can be temporary."""
+        """Note what a statement would make, and make it if it can be temporary."""
         if sql.startswith(_IN_PASSING):
             return
         made = _CREATE.match(sql)
@@ -84,18 +83,18 @@ class Rehearsal:
         if kind in _AS_TEMPORARY:
             self.bind.execute(text(sql.replace(f"CREATE {kind} ", _AS_TEMPORARY[kind], 1)))
         elif made["unique"] and self._ask(_IS_TEMPORARY, on):
-            self.bind.execute(text(sql))  # what is to be unique decides what happens
+            self.bind.execute(text(sql))  # a unique index changes what an import does
 
     def _ask(self, question: str, name: str) -> bool:
         return bool(self.bind.execute(text(question), {"name": name}).scalar())
 
 
 class NotOursError(Exception):
-    """A revision does what none of ours do."""
+    """A revision does something none of ours do."""
 
 
 class _Impl:
-    """What ``op`` hands its work over to: statements are taken, and nothing else."""
+    """What ``op`` calls. It takes statements only."""
 
     __dialect__ = "postgresql"
 
@@ -110,6 +109,6 @@ class _Impl:
 
 
 def _is_ours(revision: Script) -> bool:
-    """Whether a revision works through the importer's door."""
+    """Whether a revision calls the importer's functions for revisions."""
     door = (v1.apply, v1.create_crm, v1.create_phone_key, v1.create_tables)
     return any(value in door for value in vars(revision.module).values() if callable(value))

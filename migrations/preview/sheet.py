@@ -1,6 +1,6 @@
-"""A preview as CSV for a spreadsheet: a line for each lead, old and new values side by side.
+"""Write a preview as CSV for a spreadsheet: a line a lead, old and new values side by side.
 
-It holds people's data; phones and e-mails are masked unless asked for.
+It holds people's data. Phones and e-mails are masked unless asked for.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ __all__ = ["preview_as_csv"]
 
 
 def preview_as_csv(preview: Preview, *, show_personal_data: bool = False) -> str:
-    """List the leads that would be updated, then those that would be created."""
+    """List the leads to be updated, then those to be created."""
     return as_csv(_lines(preview, show_personal_data))
 
 

@@ -1,7 +1,7 @@
-"""A preview as words for people and as JSON for machines.
+"""Tell a preview in words for people, and in JSON for machines.
 
-No personal data is in either, unless it is asked for: of a value that a lead would get, the words
-show the status, and phones and e-mails masked.
+Neither holds personal data unless asked for. Of a lead's values, the words show only the status,
+and masked phones and e-mails.
 """
 
 import re
@@ -20,16 +20,16 @@ from migrations.preview.masking import masked
 __all__ = ["outcomes_in_words", "preview_as_json", "print_preview", "totals_in_words"]
 
 ALWAYS_SAID = ("created", "updated", "unchanged", "restored", "kept")
-"""Counts that are worth their words even if they are 0."""
+"""Counts to print even if they are 0."""
 
 MOST_PRINTED = 50
-"""Leads of a kind that are worth a line each."""
+"""Leads of a kind to print, a line each."""
 
 TELLING = "status"
-"""The field that is told first: what people look at, and nobody's data."""
+"""The field to print first: people look at it, and it is nobody's data."""
 
 SHOWN_MASKED = (TELLING, SPELLED, "email")
-"""Fields whose values are told; of the others, such as notes, the name alone."""
+"""Fields to print with their values. Others, such as notes, are only named."""
 
 SAME_NUMBER = "same number, written differently"
 
@@ -41,7 +41,7 @@ def print_preview(
 ) -> None:
     """Print the figures of a preview: records, leads, fields, and rows of each table.
 
-    leads: a line for each lead too. show_personal_data: with all its old and new values.
+    leads: add a line for each lead. show_personal_data: with all its old and new values.
     """
     accept_any_text()
     say = console().print
@@ -72,7 +72,7 @@ def print_preview(
 
 
 def totals_in_words(preview: Preview) -> str:
-    """Say how many leads change in which field, as in "status 8, address1 7"; "" if none does."""
+    """Say how many leads change, by field, as in "status 8, address1 7". Returns "" if none do."""
     totals = [f"{printable(name)} {count:,}" for name, count in preview.field_totals.items()]
     if preview.respelled:
         totals.append(f"{SPELLED} {preview.respelled:,} ({SAME_NUMBER})")
@@ -99,8 +99,8 @@ def outcomes_in_words(figures: Figures) -> str:
 def preview_as_json(preview: Preview, *, show_personal_data: bool = False) -> dict[str, Any]:
     """Return a preview for machines.
 
-    Without ``show_personal_data`` a lead that changes is its id, its record and the names of its
-    fields, and those that are created are a number.
+    show_personal_data: add values. Without it, a changed lead is its id, number, record and field
+    names, and created leads are only counted.
     """
     leads: dict[str, Any] = {
         "changed": [_changed(lead, show_personal_data) for lead in preview.changed]
@@ -144,7 +144,7 @@ def _imports_in_words(preview: Preview) -> Iterator[Text]:
 
 
 def _leads_in_words(preview: Preview, show_personal_data: bool) -> Iterator[Text]:
-    """Each lead's line: ``~`` for one that is updated, ``+`` for one that is created."""
+    """Say a line for each lead: ``~`` for an updated one, ``+`` for a created one."""
     for changed in preview.changed[:MOST_PRINTED]:
         yield _changed_in_words(changed, show_personal_data)
     if more := preview.total_changed - MOST_PRINTED:
@@ -158,7 +158,7 @@ def _leads_in_words(preview: Preview, show_personal_data: bool) -> Iterator[Text
 
 def _more_in_words(more: int, kind: str) -> Iterator[Text]:
     if more > 0:
-        yield Text(f"… and {more:,} more that would be {kind}; --html and --csv list them.", "dim")
+        yield Text(f"… and {more:,} more would be {kind}. --html and --csv list them.", "dim")
 
 
 def _changed_in_words(lead: ChangedLead, show_personal_data: bool) -> Text:
@@ -180,7 +180,7 @@ def _changed_in_words(lead: ChangedLead, show_personal_data: bool) -> Text:
 
 
 def _values_in_words(field: str, old: str | None, new: str | None) -> Text:
-    """Say "old → new", of a long text with the words in brackets that the other one lacks."""
+    """Say "old → new". In a long text, words missing from the other one stand in brackets."""
     before, after = marked(old, new)
     words = Text().append_text(_parts_in_words(before, "red")).append(" → ")
     words.append_text(_parts_in_words(after, "green"))

@@ -1,20 +1,21 @@
-"""What becomes of each field of a record in its twin.
+"""Mask each field of a record.
 
 | field | becomes |
 | --- | --- |
 | id | its position |
 | lead_number | another number of as many digits |
 | full_name, assigned_agent | a colour and two birds |
-| phone | a number that nobody has, in a similar spelling |
+| phone | a number nobody has, in a similar spelling |
 | email | lead-<9 letters and digits>@example.org |
-| address1, postal_code | an invented lane; a code in ZZ99, which no post uses |
+| address1 | an invented lane |
+| postal_code | a code in ZZ99, where no post goes |
 | notes, other text | other words, as long, with the same line breaks |
 | created_at, other times | the same day, another time, the same offset |
-| other whole numbers and numbers | of the same sign and as many digits |
+| other numbers | another number of the same sign and as many digits |
 | other dates | another day of that year |
-| status, true and false, fields that are told to stay | as they are |
+| status, true and false, ``kept_fields`` | stay as they are |
 
-What is blank stays blank. Of a postal code there are 6,760: two of them may become one.
+Blanks stay blank. There are only 6,760 codes in ZZ99, so two postal codes may become one.
 """
 
 import string
@@ -35,21 +36,21 @@ __all__ = ["kept_fields", "masked_record"]
 
 DAY = timedelta(days=1)
 NO_DATE, NO_TIME = "0000-00-00", "0000-00-00T00:00:00Z"
-"""For what looks like a date and is none: the server refuses either."""
+"""Replace values that only look like a date. The server refuses these, too."""
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 INTEGER_LIMITS = (1 << 15, 1 << 31, 1 << 63)
-"""What Postgres' smallint, integer and bigint do not hold any more."""
+"""The first numbers too large for Postgres' smallint, integer and bigint."""
 
 MOST_LETTERS = 4
-"""A lead number with more of them may be somebody's name."""
+"""A lead number with more letters may be somebody's name."""
 
 Rule = Callable[[Mask, Field, Any], Any]
 
 
 def kept_fields(leads: Leads) -> set[str]:
-    """The fields of a declaration that stay as they are in a twin.
+    """Return the fields to keep as they are in a twin.
 
-    The words of a list are nobody's, and a lookup without another way out has to find its row.
+    Words of a fixed list are nobody's data. A lookup without a default must find its row.
     """
     inner = {
         name: target.column if isinstance(target, New) else target
@@ -69,9 +70,9 @@ def masked_record(
     fields: Iterable[Field],
     kept: Collection[str],
 ) -> dict[str, Any]:
-    """A record with invented people, as it stands in JSON.
+    """Invent the people of a record. Returns it as values for JSON.
 
-    position: in the export, from 1; record: by field; kept: the fields that stay as they are.
+    position: in the export, from 1. record: by field. kept: the fields to keep as they are.
     """
     masked: dict[str, Any] = {"id": position}
     for field in fields:
@@ -136,18 +137,18 @@ def _integer(mask: Mask, field: Field, value: int) -> int:
 def _numeric(mask: Mask, field: Field, value: Any) -> msgspec.Raw:
     number = Decimal(str(value)).normalize()
     sign, digits, exponent = number.as_tuple()
-    assert isinstance(exponent, int)  # an infinite number is no JSON
+    assert isinstance(exponent, int)  # JSON has no infinite numbers
     unscaled = int("".join(map(str, digits)))
     while True:
         unscaled = _with_as_many_digits(mask, field, unscaled, 10 ** len(digits))
-        if unscaled % 10 or not unscaled:  # or it would be a number of fewer digits
+        if unscaled % 10 or not unscaled:  # a last 0 would be lost, and a digit with it
             break
     masked = Decimal(-unscaled if sign else unscaled).scaleb(exponent)
     return msgspec.Raw(f"{masked:f}".encode())
 
 
 def _with_as_many_digits(mask: Mask, field: Field, value: int, limit: int) -> int:
-    """Another whole number of the same sign, digits and integer type; only 0 stays."""
+    """Return another whole number of the same sign, digits and integer type. Only 0 stays."""
     size = abs(value)
     lowest: int = 10 ** (len(str(size)) - 1)
     highest = min(10 * lowest, limit)
@@ -159,7 +160,7 @@ def _with_as_many_digits(mask: Mask, field: Field, value: int, limit: int) -> in
 
 def _created_at(mask: Mask, field: Field, value: datetime) -> str:
     masked = _another_time(mask, field, value)
-    # The first and the last moment of all are in the middle of a day east or west of Greenwich.
+    # Away from Greenwich, EARLIEST and LATEST are in the middle of a day.
     return min(max(masked, EARLIEST), LATEST).astimezone(value.tzinfo).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""Invented names, lanes and notes: words of our own, which nobody takes for somebody's."""
+"""Invent names, lanes and notes from our own words. Nobody takes them for a real person's."""
 
 from collections.abc import Iterator
 from hashlib import shake_256
@@ -36,32 +36,32 @@ _FILLERS = """
 COLOURS, BIRDS, FILLERS = _COLOURS.split(), _BIRDS.split(), _FILLERS.split()
 
 TAG = 8
-"""Letters at the end of a text that tell it from every other one of the same length."""
+"""Letters at the end of a text. They make texts of the same length differ."""
 LETTERS = "abcdefghijkmnopqrstuvwxyz2345679"
-"""32 that are told apart by eye."""
+"""32 characters, easily told apart by eye."""
 LINE_ENDS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Where ``str.splitlines`` splits."""
 
 
 def name(number: int) -> str:
-    """A colour and two birds: *Amber Heron-Finch*."""
+    """Make a name of a colour and two birds: *Amber Heron-Finch*."""
     number, first = divmod(number, len(BIRDS))
     number, second = divmod(number, len(BIRDS))
     return f"{COLOURS[number % len(COLOURS)]} {BIRDS[first]}-{BIRDS[second]}"
 
 
 def address(number: int) -> str:
-    """A house in an invented lane: *212 Mossy Lapwing Lane*."""
+    """Make an address in an invented lane: *212 Mossy Lapwing Lane*."""
     number, house = divmod(number, 999)
     number, bird = divmod(number, len(BIRDS))
     return f"{house + 1} {COLOURS[number % len(COLOURS)]} {BIRDS[bird]} Lane"
 
 
 def text(seed: bytes, like: str, longest: int) -> str:
-    """Words without a meaning, of the length and with the line breaks of ``like``.
+    """Write meaningless words, with the length and the line breaks of ``like``.
 
-    The longest line ends with a tag, which keeps texts apart, and grows if it is too short for it.
-    longest: characters that the text may have, at the most.
+    The longest line ends with a tag, to keep texts apart. It grows if it is too short for the tag.
+    longest: characters the text may have.
     """
     lines = like.splitlines(keepends=True)
     contents = [line.rstrip(LINE_ENDS) for line in lines]
@@ -76,7 +76,7 @@ def text(seed: bytes, like: str, longest: int) -> str:
 
 
 def _tag(stream: Iterator[int], length: int) -> str:
-    """Letters for the end of a line of this length: all of it where no word fits beside them."""
+    """Make a tag for a line of this length. If no word fits beside it, it fills the line."""
     size = TAG if length > TAG + 1 else TAG + length // (TAG + 1)
     return "".join(LETTERS[byte % len(LETTERS)] for byte in islice(stream, size))
 

@@ -204,7 +204,7 @@ def test_a_table_is_imported_by_the_next_upgrade(
     assert added.returncode == 0, added.stderr
     assert "First Name + Last Name" in added.stdout
     assert "(left out)" in added.stdout
-    assert "Left out because no phone says whose they are: row 4." in added.stdout
+    assert "Left out for lack of a phone: row 4." in added.stdout
     assert "holds personal data" in added.stdout
     assert path.read_text() == HUBSPOT
     assert "07700" not in added.stdout
@@ -274,7 +274,7 @@ def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -
     command = ["add", str(path), "-m", "import hubspot"]
     shown, status = on_a_terminal(project, command, ["Mars", "Europe/London", "y"])
     assert status == 0, shown
-    assert shown.index("In which time zone") < shown.index("'Mars' is no time zone")
+    assert shown.index("In which time zone") < shown.index("'Mars' is not a time zone")
     assert shown.index("First Name + Last Name") < shown.index("Write it? [y/N]")
     assert (project / "data" / "hubspot.json").exists()
 

@@ -89,8 +89,8 @@ def test_many_leads_end_with_how_many_more_there_are(capsys: pytest.CaptureFixtu
     """A terminal is no place for 10,000."""
     lines = printed(capsys, made_up(2000, 51), leads=True)
     assert len([line for line in lines if line.startswith("~")]) == 50
-    assert "… and 1,950 more that would be updated; --html and --csv list them." in lines
-    assert "… and 1 more that would be created; --html and --csv list them." in lines
+    assert "… and 1,950 more would be updated. --html and --csv list them." in lines
+    assert "… and 1 more would be created. --html and --csv list them." in lines
 
 
 def test_personal_data_comes_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -276,8 +276,8 @@ def test_a_column_that_is_left_out_is_used_for_no_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ("--field=phone=Fax", "no column 'Fax'. There are: id, lead_number"),
-        ("--field=fax=phone", "fax is no field. There are: lead_number"),
+        ("--field=phone=Fax", "no column 'Fax'. Its columns are: id, lead_number"),
+        ("--field=fax=phone", "fax is not a field. The fields are: lead_number"),
         ("--leave-out=Fax", "no column 'Fax'"),
     ],
 )

@@ -181,22 +181,22 @@ def test_a_workbook_that_is_wrong_about_its_size_is_read_whole(tmp_path: Path) -
 REFUSED: dict[str, tuple[bytes | str, str]] = {
     "nothing": (" \n", "is empty"),
     "vCard": ("BEGIN:VCARD\nVERSION:3.0\n", "looks like vCard"),
-    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "of before 2007"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "from before 2007"),
     "a web page": ("<html><table></table></html>", "looks like HTML"),
     "a dump": ("-- PostgreSQL database dump\n", "looks like an SQL dump"),
     "a database": (b"SQLite format 3\x00", "looks like an SQLite database"),
     "another archive": (b"PK\x03\x04" + b"\0" * 60, "looks like a ZIP archive"),
     "cut off": (as_json()[:-40], "what follows 1 records is cut off or malformed"),
-    "cut off gzip": (gzipped(as_csv() * 100)[:-60], "cut off gzip"),
+    "cut off gzip": (gzipped(as_csv() * 100)[:-60], "a damaged gzip file or cut off"),
     "cut off lines": (lines()[:-40], "what follows 1 records is cut off or malformed"),
     "more than a list": (as_json() + "[]", "is not part of the list"),
-    "numbers": ("[1, 2]", "what follows 0 records is no object"),
+    "numbers": ("[1, 2]", "what follows 0 records is not an object"),
     "a key twice": ('[{"phone": "1", "phone": "2"}]', "has the same key twice"),
-    "an object without a list": ('{"data": {"leads": 3}, "a": [1]}', "is no list of objects"),
+    "an object without a list": ('{"data": {"leads": 3}, "a": [1]}', "has no list of objects"),
     "no records": ("[]", "holds no records"),
     "a header alone": ("phone,full_name\n", "holds no records"),
-    "text": ("Dear all,\nplease find attached.\n", "has no header, or is no table"),
-    "no header": (as_csv().split(b"\r\n", 1)[1], "has no header, or is no table"),
+    "text": ("Dear all,\nplease find attached.\n", "has no header or is not a table"),
+    "no header": (as_csv().split(b"\r\n", 1)[1], "has no header or is not a table"),
     "a lead in the header's place": (b"dot@example.com,Dot\r\n", "has no header"),
     "quotes that do not match": (b'phone,notes\r\n1,"never closed\r\n', "quotes that do not match"),
     "a cell too many": (b"phone,notes\r\n07700 900201,a,b\r\n", "row 2 has more cells"),
@@ -221,7 +221,7 @@ def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
         converted(path)
     assert undecided.value.option == "encoding"
     assert converted(path, "--encoding", "cp1252")[0] == list(LEADS)
-    with pytest.raises(Undecided, match="'klingon' is no encoding"):
+    with pytest.raises(Undecided, match="no encoding 'klingon'"):
         converted(path, "--encoding", "klingon")
     with pytest.raises(Undecided, match="is not ASCII"):
         converted(path, "--encoding", "ascii")
@@ -230,7 +230,7 @@ def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     """A folder is refused in the same way."""
     for path in (tmp_path, tmp_path / "gone.csv"):
-        with pytest.raises(Unreadable, match="is no file"):
+        with pytest.raises(Unreadable, match="is not a file"):
             recognise(path)
 
 

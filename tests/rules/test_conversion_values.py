@@ -77,7 +77,7 @@ def test_records_without_a_phone_are_left_out_and_named(tmp_path: Path) -> None:
     records, _, result = converted(write(tmp_path, as_json(leads)))
     assert [record["phone"] for record in records] == ["07700 900201", "07700 900202"]
     assert result.without_phone == [1, 3]
-    assert left_out_in_words([1, 3], "row").endswith("whose they are: rows 1 and 3.")
+    assert left_out_in_words([1, 3], "row").endswith("lack of a phone: rows 1 and 3.")
 
 
 def test_a_file_without_any_phone_names_the_column(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_dates_that_can_be_read_in_two_ways_are_asked(tmp_path: Path) -> None:
 def test_what_is_no_time_is_refused(junk: str, tmp_path: Path) -> None:
     """Letters for a zone are refused too, because several places use them."""
     given = "--timezone=UTC", "--dates=day-first"
-    assert why_not(tmp_path, "created_at", junk, *given).startswith("is no date that can be told")
+    assert why_not(tmp_path, "created_at", junk, *given).startswith("cannot be read as a date")
 
 
 def test_a_time_from_another_century_is_refused(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_the_summary_tells_statuses_agents_and_days(tmp_path: Path) -> None:
     ]
     many = [{**LEAD, "status": f"secret {number}"} for number in range(30)]
     _, _, result = converted(write(tmp_path, as_csv(many)))
-    assert "status: more than 20 different ones." in list(summary_in_words(result.summary, "row"))
+    assert "status: more than 20 different values." in list(summary_in_words(result.summary, "row"))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
-"""A preview as one page for a browser, with style and script in it and nothing from elsewhere.
+"""Write a preview as one page for a browser. It has its own style and script, and loads nothing.
 
     with private_file(Path("preview.html")) as write:
         write(render(preview))
 
-It holds people's data; phones and e-mails are masked unless asked for. Each value is escaped, and
-the page's policy lets no script run but the page's own, known by its hash.
+It holds people's data. Phones and e-mails are masked unless asked for. Each value is escaped, and
+the page's policy only lets its own script run, known by its hash.
 
-A browser takes seconds to lay out 10,000 leads as elements, so the rows after the first ones stand
-in a ``<noscript>``. With a script it is one text, from which the script takes the rows that it
-shows. Without a script it is the rest of the table.
+A browser takes seconds to lay out 10,000 leads as elements. So the rows after the first ones stand
+in a ``<noscript>``. If scripts run, it is one text, and the page's script takes rows from it as
+needed. If not, it is the rest of the table.
 """
 
 import base64
@@ -29,7 +29,7 @@ __all__ = ["render"]
 HERE = Path(__file__).parent
 
 AT_ONCE = 250
-"""Rows of a table that are laid out at first; the script adds as many at a time."""
+"""Rows of a table to lay out first. The script adds as many at a time."""
 
 LABELS = {
     "lead_number": "Number",
@@ -42,7 +42,7 @@ LABELS = {
     "notes": "Notes",
     "assigned_agent": "Agent",
 }
-"""What the page calls a field; one of the declaration's own is called by its name."""
+"""Names of fields on the page. Fields only the declaration has keep their own names."""
 
 WIDTHS = {
     "lead_number": "5.25rem",
@@ -71,11 +71,11 @@ class Outcome(NamedTuple):
 
 
 OUTCOMES = (
-    Outcome("created", "Created", "no lead has the phone yet", "good"),
-    Outcome("updated", "Updated", "a lead has the phone, and differs", "change"),
-    Outcome("unchanged", "Unchanged", "a lead has it all already", ""),
-    Outcome("folded", "Folded", "the phone comes again in a later record", ""),
-    Outcome("rejected", "Rejected", "has a problem, and is not imported", "bad"),
+    Outcome("created", "Created", "a new lead", "good"),
+    Outcome("updated", "Updated", "an existing lead, new values", "change"),
+    Outcome("unchanged", "Unchanged", "an existing lead has these values already", ""),
+    Outcome("folded", "Folded", "its phone comes again in a later record", ""),
+    Outcome("rejected", "Rejected", "has a problem and is never imported", "bad"),
 )
 
 VERDICTS = {
@@ -87,7 +87,7 @@ VERDICTS = {
 
 
 def render(preview: Preview, *, show_personal_data: bool = False) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     numbers_leads = all(isinstance(lead.id, int) for lead in preview.changed)
     style += _columns(preview.fields, numbers_leads=numbers_leads)
@@ -136,9 +136,9 @@ def _label(field: str) -> str:
 
 
 def _columns(fields: Sequence[str], *, numbers_leads: bool) -> str:
-    """The style that depends on the fields: what each column is called, and how wide it is.
+    """Return the style for these fields: the names and widths of the columns.
 
-    numbers_leads: whether ids are numbers; otherwise they may be as long as a UUID.
+    numbers_leads: whether ids are numbers. Otherwise they may be as long as a UUID.
     """
     widths = [*(WIDTHS.get(name, ANY_WIDTH) for name in fields), RECORD_WIDTH]
     rules = [
@@ -161,7 +161,7 @@ def _number(number: int) -> str:
 
 
 def _visible(value: str) -> str:
-    """A value with a mark for each character that a page would not show, or obey."""
+    """Mark each character a page would not show or would obey."""
     if value.isprintable():
         return value
     return "".join(
@@ -170,8 +170,7 @@ def _visible(value: str) -> str:
 
 
 _SHOWN = "\r\n\t\u200d"
-"""What a page shows though it is not printable: line breaks, tabs, and what joins emoji
-into one."""
+"""Unprintable characters a page shows: line breaks, tabs, and the joiner of emoji."""
 
 
 def _hash(source: str) -> str:

@@ -135,15 +135,15 @@ ${row(lead)}\
 % if preview.refused:
 <section class="refused" aria-labelledby="refused">
 <h2 id="refused">The export is refused</h2>
-<p>${n(preview.total_problems)} ${"problem" if preview.total_problems == 1 else "problems"}; the import is refused before its first write. Correct the export at its source, then look again.</p>
+<p>${n(preview.total_problems)} ${"problem" if preview.total_problems == 1 else "problems"}. An upgrade is refused before its first write. Correct the export at its source, then preview again.</p>
 % if preview.refused_file:
-<p>A fix sheet puts each problem of the file beside its record, for the export's owner: <code>python -m migrations check <bdi>${preview.refused_file}</bdi> --fix-sheet problems.fix-sheet.csv</code></p>
+<p>For the export's owner, write a fix sheet with each problem beside its record: <code>python -m migrations check <bdi>${preview.refused_file}</bdi> --fix-sheet problems.fix-sheet.csv</code></p>
 % endif
 </section>
 % elif not preview.imports:
 <section class="nothing-to-do" aria-labelledby="nothing-to-do">
 <h2 id="nothing-to-do">There is nothing to import</h2>
-<p>Every import that this code knows is in the database. An upgrade would leave all leads as they are.</p>
+<p>The database has every import in this code. An upgrade would leave all leads as they are.</p>
 </section>
 % endif
 
@@ -236,10 +236,10 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 % if preview.tables:
 <section aria-labelledby="proof">
 <h2 id="proof">Promise and proof</h2>
-<p class="lead">Rows that the import wrote in each table, counted by Postgres itself, those of triggers among them.</p>
+<p class="lead">Rows the import wrote in each table, as Postgres counts them. Rows from triggers are included.</p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="proof">
 <table class="plain proof">
-<caption class="visually-hidden">Rows inserted, updated and deleted in each table, and whether that is what was promised</caption>
+<caption class="visually-hidden">Rows inserted, updated and deleted in each table, and whether the promise holds</caption>
 <thead><tr><th scope="col">Table</th><th scope="col" class="wide">Promise</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Deleted</th><th scope="col">Result</th></tr></thead>
 <tbody>
 % for rows in preview.listed_tables:
@@ -266,7 +266,7 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 % elif preview.imports:
 <section aria-labelledby="promise">
 <h2 id="promise">What would be written</h2>
-<p class="lead">Each batch of an import proves it by Postgres' own counters before it commits. <code>alembic -x dry-run upgrade head</code> rehearses it on a copy of the database, with triggers.</p>
+<p class="lead">Before it commits, each batch of an import proves this by Postgres' own counters. To rehearse it with triggers, run <code>alembic -x dry-run upgrade head</code> on a copy of the database.</p>
 <table class="plain">
 <caption class="visually-hidden">What an import may write in each table</caption>
 <tbody>
@@ -288,11 +288,11 @@ ${bar(f"After: {n(preview.leads_before - changed)} leads as they were, {n(change
 <section aria-labelledby="changed">
 <h2 id="changed" aria-live="polite">Would be updated ${count("changed", changed)}</h2>
 % if changed > len(preview.changed):
-<p class="note">The first ${n(len(preview.changed))} are listed; the figures above count all.</p>
+<p class="note">Only the first ${n(len(preview.changed))} are listed. The figures above count all.</p>
 % endif
 % if preview.changed:
 <table class="leads changed" id="changed-leads">
-<caption class="visually-hidden">Each lead that would be updated, its fields old and new, in the order of the export; the headings sort</caption>
+<caption class="visually-hidden">Leads to be updated, with old and new fields, in the export's order. Use the headings to sort.</caption>
 <thead><tr>${heading("Id", id_kind)}${heading("Number")}${heading("Name")}${heading("Record", "number")}${heading("Fields", "number")}<th scope="col">Old → new</th></tr></thead>
 ${listed("changed", preview.changed, changed_row)}\
 % else:
@@ -303,12 +303,12 @@ ${listed("changed", preview.changed, changed_row)}\
 <section aria-labelledby="created">
 <h2 id="created" aria-live="polite">Would be created ${count("created", created)}</h2>
 % if created > len(preview.created):
-<p class="note">The first ${n(len(preview.created))} are listed; the figures above count all.</p>
+<p class="note">Only the first ${n(len(preview.created))} are listed. The figures above count all.</p>
 % endif
 % if preview.created:
 <div class="scroll" tabindex="0" role="region" aria-labelledby="created">
 <table class="leads created" id="created-leads">
-<caption class="visually-hidden">Each lead that would be created, in the order of the export; the headings sort</caption>
+<caption class="visually-hidden">Leads to be created, in the export's order. Use the headings to sort.</caption>
 <thead><tr>\
 % for column in preview.fields:
 ${heading(labels[column])}\
@@ -325,11 +325,11 @@ ${listed("created", preview.created, created_row)}\
 
 <footer>
 % if is_masked:
-<p>Phones and e-mails are masked; <code>--show-personal-data</code> shows them.</p>
+<p>Phones and e-mails are masked. Use <code>--show-personal-data</code> to show them.</p>
 % else:
-<p>This page shows people's phones and e-mails: keep it as carefully as the database.</p>
+<p>This page shows people's phones and e-mails. Keep it as carefully as the database.</p>
 % endif
-<p>A record and a lead belong together where their phones are one number, however it is written. A blank in the export keeps the lead's value, unless the revision says otherwise.</p>
+<p>A record matches a lead if their phones are the same number, however written. A blank in the export keeps the lead's value, unless the revision says otherwise.</p>
 </footer>
 <script>${script | n}</script>
 </body>

@@ -6,7 +6,7 @@
   const field = document.getElementById("filter");
   if (!field) return;
 
-  // A row is its HTML as it stands in the page: values are escaped, and a tag is never part of one.
+  // A row is its HTML in the page. Values are escaped, so they never contain a tag.
   const ENTITIES = { "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'", "&nbsp;": "\u00a0", "&amp;": "&" };
   const textIn = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|#34|#39|nbsp|amp);/g, (found) => ENTITIES[found]);
   const lower = (text) => text.toLowerCase();
@@ -28,7 +28,7 @@
     return { table, body, rows, found: rows, shown: body.rows.length, counts, all: counts[0].textContent, more };
   });
 
-  // The style makes grids of these tables; to a screen reader they stay tables.
+  // The style turns these tables into grids. For screen readers they stay tables.
   const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
   function nameRoles({ table }) {
     for (const element of [table, ...table.querySelectorAll("thead, tbody, tr, th, td")]) {
@@ -74,14 +74,14 @@
     const number = (a, b) => a.key.replaceAll(",", "") - b.key.replaceAll(",", "");
     const compare = heading.dataset.kind === "number" ? number : (a, b) => order.compare(a.key, b.key);
     for (const row of list.rows) row.key = keyOf(row, heading.cellIndex);
-    // Blanks come last, up and down.
+    // Blanks come last in both directions.
     list.rows.sort((a, b) => (a.key === "") - (b.key === "") || (down ? compare(b, a) : compare(a, b)) || place(a, b));
     for (const other of list.table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     filter();
   }
 
-  // The address names the list and the filter, as in #changed&filter=booked, and so do the links.
+  // The address and the links name the list and the filter, as in #changed&filter=booked.
   const links = [...document.querySelectorAll(".filter a")].map((link) => ({ link, target: link.hash.slice(1) }));
   const asFragment = () => (field.value ? new URLSearchParams({ filter: field.value }).toString() : "");
 
@@ -103,7 +103,7 @@
     if (target) document.getElementById(target.target).scrollIntoView();
   }
 
-  // What is typed is found at the next frame; the address follows once it stands still.
+  // Filter at the next frame, and update the address when typing pauses.
   let frame = 0;
   let pause = 0;
   field.addEventListener("input", () => {
@@ -130,7 +130,7 @@
   }
   if (location.hash) follow();
 
-  // Read the rows while nobody waits, so that the first filter is as fast as the others.
+  // Read the rows while the browser is idle, so the first filter is as fast as the others.
   const unread = lists.flatMap((list) => list.rows);
   function read(deadline) {
     while (unread.length && deadline.timeRemaining() > 1) searched(unread.pop());
