@@ -34,6 +34,10 @@ __all__ = [
     "stage_export",
 ]
 
+PRINTED = 100
+"""Bytes of a line that a server prints to its log, and the driver to standard error, if a COPY is
+cut off (MAX_COPY_DATA_DISPLAY). They hold the record's position, and blanks up to its values."""
+
 
 class Checked(Protocol):
     """What is staged: an export, or some records of one."""
@@ -159,7 +163,7 @@ def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes
                 _isoformat(column) if field.name == "created_at" else as_text(field, column)
                 for field, column in zip(export.fields, columns, strict=True)
             ]
-            yield copy_text([list(map(str, positions)), *texts])
+            yield copy_text([[f"{position:<{PRINTED}}" for position in positions], *texts])
             # Client and server are both at work, perhaps on the site's own two cores. Whoever waits
             # for one may have it.
             _let_others_run()

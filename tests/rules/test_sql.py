@@ -67,7 +67,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
-        "find_taken": {"unique": UNIQUE},
+        "find_taken": {"unique": UNIQUE, "fails": "makes the index unique_email of leads fail"},
         "find_broken": {"rule": RULE, "start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",

@@ -215,7 +215,7 @@ ${update_leads(table.compared)};
                 USING ERRCODE = 'LI006';
             END IF;
         END IF;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    ${shared.unless_the_servers("    ")}
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,

@@ -271,7 +271,10 @@ BEGIN
                 USING ERRCODE = 'LI006';
             END IF;
         END IF;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,
