@@ -277,6 +277,8 @@ def test_what_the_table_demands_is_listed_without_a_value(
 
 MEANWHILE = {
     "CREATE UNIQUE INDEX computed ON leads ((email\\:\\:int)) WHERE email <> ''": "22P02",
+    "ALTER TABLE leads ADD CONSTRAINT one FOREIGN KEY (notes) REFERENCES statuses "
+    "DEFERRABLE INITIALLY DEFERRED NOT VALID": "constraint one, 23503",
     "ALTER TABLE leads ADD CONSTRAINT raising CHECK (is_sane(full_name)) NOT VALID": "CRM01",
     "CREATE UNIQUE INDEX one ON leads (status) WHERE id > 10": "constraint one, 23505",
     "ALTER TABLE leads ADD CONSTRAINT one EXCLUDE USING btree (status WITH =) WHERE (id > 10)":
@@ -304,6 +306,7 @@ def test_what_the_table_demands_meanwhile_is_told_without_a_value(
         run(watched.url, "DROP INDEX IF EXISTS computed, one")
 
 
+DEFERRED = "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON leads DEFERRABLE INITIALLY DEFERRED"
 RAISES = (
     "RAISE EXCEPTION 'no %', NEW.full_name",
     "RAISE EXCEPTION 'no' USING ERRCODE = '23514', DETAIL = NEW.email, HINT = NEW.phone",
@@ -335,6 +338,11 @@ def test_a_trigger_that_fails_shows_no_value(watched: Watched, exported: Export)
         meddle(watched.url, body)
         deploy = watched.run(*BATCHES, "upgrade", "head", export=exported(), ends_well=False)
         assert "FAILED: record 11: the table refuses a row" in deploy.output
+    meddle(watched.url, RAISES[0])
+    run(watched.url, "DROP TRIGGER meddle ON leads")
+    run(watched.url, f"{DEFERRED} FOR EACH ROW EXECUTE FUNCTION meddle()")
+    deploy = watched.run(*BATCHES, "upgrade", "head", export=exported(), ends_well=False)
+    assert "FAILED: record 11: the table refuses a row" in deploy.output
 
 
 def test_what_a_trigger_says_is_in_the_servers_log_alone(

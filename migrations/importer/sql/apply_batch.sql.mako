@@ -194,6 +194,9 @@ ${update_leads(table.compared)};
         GET DIAGNOSTICS _updated = ROW_COUNT;
 % endif
 
+        -- What is deferred happens now, so that it is seen.
+        SET CONSTRAINTS ALL IMMEDIATE;
+
         -- step: look at triggers
         -- What was written is compared with what was asked, if a trigger could have changed it.
         IF EXISTS (

@@ -50,8 +50,6 @@ ${indent}    END IF;\
 ## leads: what must hold of the numbers of leads that were inserted, updated and deleted.
 <%def name="prove_writes(leads)">\
     -- step: prove writes
-    -- What is deferred happens now, so that it is seen.
-    SET CONSTRAINTS ALL IMMEDIATE;
     SELECT string_agg(
         format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong

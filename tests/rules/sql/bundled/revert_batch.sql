@@ -398,8 +398,6 @@ GROUP BY pg_constraint.oid, conrelid
     WHERE id = _import;
 
     -- step: prove writes
-    -- What is deferred happens now, so that it is seen.
-    SET CONSTRAINTS ALL IMMEDIATE;
     SELECT string_agg(
         format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong
