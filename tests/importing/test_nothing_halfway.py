@@ -107,6 +107,36 @@ def test_what_is_unique_over_two_columns_is_listed(crm: URL, bundled: Bundle) ->
     assert refused(crm) == [f"record 5, email: {told}", f"record 8, email: {told}"]
 
 
+def test_ten_deploys_that_mend_a_record_each_write_nothing_before_the_last(
+    crm: URL, bundled: Bundle
+) -> None:
+    """Everything is listed each time, so that the list gets shorter by one."""
+    run(crm, "CREATE UNIQUE INDEX ON leads (email) WHERE email <> ''")
+    run(crm, "CREATE INDEX ON leads ((NULLIF(postal_code, '')\\:\\:integer))")
+    run(crm, "CREATE TABLE agents (name text PRIMARY KEY)")
+    run(crm, "INSERT INTO agents VALUES ('')")
+    run(crm, "ALTER TABLE leads ADD FOREIGN KEY (assigned_agent) REFERENCES agents")
+    run(crm, "ALTER TABLE leads ADD CHECK (status <> 'insane'), ALTER lead_number TYPE varchar(9)")
+    add_lead(crm, phone="07700 900990", email="taken@example.org")
+    wrong = [
+        {"email": "taken@example.org"},
+        {"postal_code": "ZZ99 9ZZ"},
+        {"assigned_agent": "nobody"},
+        {"status": "insane"},
+        {"lead_number": "1234567890"},
+    ]
+    right = {"email": "", "postal_code": "", "assigned_agent": ""}
+    left = {25 * n: fields for n, fields in enumerate([*wrong, *wrong], start=1)}
+    while left:
+        bundled(left, **right)
+        told = refused(crm)
+        assert [line.split(",")[0] for line in told] == [f"record {position}" for position in left]
+        del left[min(left)]
+    bundled(**right)
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads") == 301
+
+
 def test_a_column_that_must_have_a_value_is_named_before_any_write(
     crm: URL, bundled: Bundle
 ) -> None:
