@@ -41,7 +41,7 @@ from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
-from migrations.importer.v1 import People
+from migrations.importer.v1 import Leads, People
 from migrations.preview.dry_run import dry_run
 from migrations.preview.words import print_preview
 from models import Base
@@ -162,7 +162,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
     if wanted is None:
         refuse(stamp_faults(found))
     elif wanted != set(found.stamped) or stopping(look(connection)):
-        check_server(connection)
+        check_server(connection, version_table(context.config), next_table(found, wanted))
         doing = "dry run" if settings.importer.dry_run else ""
         take_deploy_lock(connection, settings.lock_wait, stop, doing)
         # Only now: without the lock it may have been another deploy's downgrade at work.
@@ -179,6 +179,13 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
             context.run_migrations()
     if wanted is not None and done.heads is None:
         log_nothing_pending(connection)
+
+
+def next_table(history: History, wanted: set[str]) -> Leads | None:
+    """Where the leads of an import live, if an upgrade begins with one."""
+    imports = history.due(wanted) if is_upgrade() else []
+    is_first = bool(imports) and history.before(imports[0].revision) <= history.applied
+    return imports[0].leads if is_first else None
 
 
 def look(connection: Connection) -> History:

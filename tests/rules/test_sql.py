@@ -96,6 +96,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "create_copy": {"uniques": [UNIQUE], "numbers": "pg_temp.lead_preview_numbers"},
         "audit_lead": {"schema": "public"},
         "audit_only_imports_skip": {"lock": 1},
+        "check_server": {"stamp": "alembic_version"},
         "check_ledger": {"function": "lead_phone_key_v1"},
     }
     if name in ("revert_batch", "check_removal"):
