@@ -28,13 +28,15 @@ class Rule:
 
     columns: those that it looks at, by their bare names; condition: SQL over them, and ``_id`` of
     the lead that is there, that is true if the rule is broken; field: the record's, for the
-    message; reason: what is wrong, without the value.
+    message; reason: what is wrong, without the value. changes: SQL over the lead and the record
+    that is true if the lead is written so that the server looks at the rule.
     """
 
     columns: Sequence[str]
     condition: str
     field: str
     reason: str
+    changes: str
 
 
 def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
@@ -79,7 +81,7 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """What the server computes of a row, and can fail at: for indexes and generated columns."""
     for found in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, found.columns)
-        if field and table.knows(found.columns):
+        if field is not None and table.knows(found.columns):
             # It is computed, and never true.
             computed = " OR ".join(
                 f"({as_sql(sql)}) IS DISTINCT FROM ({as_sql(sql)})" for sql in found.expressions
@@ -87,7 +89,8 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
             condition = (
                 f"CASE WHEN ({as_sql(found.predicate)}) THEN {computed or 'false'} ELSE false END"
             )
-            yield Rule(found.columns, condition, field, _makes_fail(table, found.name))
+            told = _makes_fail(table, found.name)
+            yield Rule(found.columns, condition, field, told, table.differs())
 
 
 def _makes_fail(table: LeadsTable, what: str) -> str:
@@ -95,9 +98,14 @@ def _makes_fail(table: LeadsTable, what: str) -> str:
 
 
 def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
-    """The first field that an import writes to some columns."""
-    fields = {column.bare: column.field.name for column in table.columns}
-    return next((fields[name] for name in names if name in fields), None)
+    """The first field that an import writes to some columns.
+
+    "" if it writes what no field says; None if it writes nothing there.
+    """
+    fields = dict.fromkeys(table.given, "")
+    fields |= {moment.bare: "created_at" for moment in (table.touch, table.created_at) if moment}
+    fields |= {column.bare: column.field.name for column in table.columns}
+    return max((fields[name] for name in names if name in fields), key=bool, default=None)
 
 
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
@@ -109,6 +117,7 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 f"w._id IS NULL AND w.{column.name} IS NULL",
                 column.field.name,
                 f"is blank, and {table.told(column)} must have a value",
+                "false",
             )
 
 
@@ -116,7 +125,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """The CHECK constraints and foreign keys that look at what an import writes."""
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
-        if not field or not table.knows(found.columns) or _is_looked_up(table, found):
+        if field is None or not table.knows(found.columns) or _is_looked_up(table, found):
             continue
         if not found.may_look:
             raise DatabaseRefused(
@@ -126,10 +135,13 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
             reason = f"breaks the rule {found.name} of {table.leads.table}"
+            changes = table.differs()
         else:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
             reason = f"refers to no row of {found.referred} ({found.name})"
-        yield Rule(found.columns, condition, field, reason)
+            written = tuple(column for column in table.compared if column.bare in found.columns)
+            changes = table.differs(written)
+        yield Rule(found.columns, condition, field, reason, changes)
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:

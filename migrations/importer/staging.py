@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from migrations.importer.declaration import Field
-from migrations.importer.errors import ExportRefused, Problem, Stopped
+from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, Stopped
 from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
@@ -121,15 +121,17 @@ def convert(session: Session, table: LeadsTable) -> None:
 
 
 def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
-    """Refuse an export with records that were rejected, or leave them out.
+    """Refuse an export with records that were rejected, or leave them out if others remain.
 
     Raises ``ExportRefused``.
     """
-    found = session.execute(statement("problems")).all()
-    problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
-    if problems and not set_aside:
-        raise ExportRefused(export, problems)
+    found = session.execute(statement("problems"), most=SHOWN_PROBLEMS).all()
     leave_out_rejected(session)
+    if not set_aside and found:
+        problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
+        raise ExportRefused(export, problems, found[0].total)
+    if not session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one():
+        raise ExportRefused(export, [Problem(0, "", "has a problem in every record")])
 
 
 def leave_out_rejected(session: Session) -> None:

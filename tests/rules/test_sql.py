@@ -56,7 +56,7 @@ UNIQUE = SimpleNamespace(
     keys=["lower(email)"], predicate="email IS NOT NULL", columns=["email"], name="unique_email"
 )
 
-RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails")
+RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true")
 
 
 def rendered(name: str, table: LeadsTable) -> str | None:

@@ -24,6 +24,7 @@ from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.errors import CannotUnseal, ExportRefused, Problem
 from migrations.importer.export.problems import Malformed, find_problems, read_carefully
 from migrations.importer.phone import are_phones
+from migrations.importer.progress import log
 from migrations.importer.record import LONGEST_RECORD, Record, are_moments, record_type
 from migrations.importer.sealing import BLOCK, SUFFIX, Content, unsealed
 
@@ -209,6 +210,7 @@ def open_export(
     Raises ``ExportRefused`` where it is no such file.
     """
     with _open_regular_file(path) as file:
+        _tell_who_may_write(file, path.name)
         _refuse_other_formats(file, path.name)
         yield Export(file, path.name, sha256, records, set_aside, fields=fields)
 
@@ -258,6 +260,12 @@ def _open_regular_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _tell_who_may_write(file: BinaryIO, name: str) -> None:
+    mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        log.warning("%s can be written by others than its owner (mode %o): chmod go-w", name, mode)
 
 
 def _refuse_other_formats(file: BinaryIO, name: str) -> None:

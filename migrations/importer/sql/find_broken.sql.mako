@@ -11,6 +11,7 @@ SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
                 ${shared.lead_of_phone()}
             ) AS l ON true
             WHERE s.record >= ${start} ${more}
+                AND (l._id IS NULL OR ${rule.changes})
         ) AS w
         WHERE ${rule.condition}\
 </%def>\

@@ -29,6 +29,7 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= 0 
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
         RETURN;
@@ -63,6 +64,7 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= _record AND s.record = _record
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
         EXCEPTION WHEN OTHERS OR assert_failure THEN

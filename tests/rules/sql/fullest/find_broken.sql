@@ -33,6 +33,7 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= 0 
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
         RETURN;
@@ -71,6 +72,7 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= _record AND s.record = _record
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
         EXCEPTION WHEN OTHERS OR assert_failure THEN
