@@ -127,11 +127,10 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
     """
     found = session.execute(statement("problems"), most=SHOWN_PROBLEMS).all()
     leave_out_rejected(session)
-    if not set_aside and found:
+    remain = session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one()
+    if found and not (set_aside and remain):
         problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
         raise ExportRefused(export, problems, found[0].total)
-    if not session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one():
-        raise ExportRefused(export, [Problem(0, "", "has a problem in every record")])
 
 
 def leave_out_rejected(session: Session) -> None:
