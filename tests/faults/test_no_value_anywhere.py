@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.config import Config
 from sqlalchemy import URL, make_url, text
 
 from migrations.__main__ import main
-from migrations.commands import preview
-from migrations.commands.project import alembic_config
 from migrations.importer import v1
 from migrations.importer.declaration import Leads, Lookup, Numeric
 from migrations.importer.session import Server
@@ -463,15 +460,7 @@ def said(
     for name in ("sqlalchemy.engine", "sqlalchemy.pool", "sqlalchemy.dialects"):
         caplog.set_level(logging.DEBUG, name)
     monkeypatch.setenv("DATABASE_URL", shown(watched.url))
-    monkeypatch.setattr(preview, "alembic_config", quiet_config)
     return said
-
-
-def quiet_config(x: Sequence[str]) -> Config:
-    """Alembic's settings as ``preview`` takes them, without those of logging."""
-    config = alembic_config(x=x)
-    config.attributes["configure_logger"] = False
-    return config
 
 
 def test_no_command_shows_a_value(

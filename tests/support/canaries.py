@@ -35,10 +35,10 @@ LOG_ALL = {
 
 
 def canary(n: int, **changed: object) -> Record:
-    """A record of which no field may be shown anywhere."""
+    """A record of which no name, phone, address, e-mail, note or agent may be shown anywhere."""
     return {
         "id": n,
-        "lead_number": f"canary-number-{n}",
+        "lead_number": f"L-{n}",
         "full_name": f"Canary Nightingale {n}",
         "phone": f"07700 900{n:03d}",
         "email": f"canary.{n}@example.org",
