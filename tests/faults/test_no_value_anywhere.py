@@ -296,7 +296,7 @@ def test_what_the_table_demands_meanwhile_is_told_without_a_value(
         held.let_go()
         assert deploy.status != 0
         assert told.replace("CRM01", "a row") in deploy.output
-        assert "FAILED: record " in deploy.output
+        assert "ERROR record " in deploy.output
         assert watched.found(deploy) == set()
         run(watched.url, "ALTER TABLE leads DROP CONSTRAINT IF EXISTS raising")
         run(watched.url, "ALTER TABLE leads DROP CONSTRAINT IF EXISTS one")
@@ -334,12 +334,12 @@ def test_a_trigger_that_fails_shows_no_value(watched: Watched, exported: Export)
     for body in RAISES:
         meddle(watched.url, body)
         deploy = watched.run(*BATCHES, "upgrade", "head", export=exported(), ends_well=False)
-        assert "FAILED: record 11: the table refuses a row" in deploy.output
+        assert "ERROR record 11: the table refuses a row" in deploy.output
     meddle(watched.url, RAISES[0])
     run(watched.url, "DROP TRIGGER meddle ON leads")
     run(watched.url, f"{DEFERRED} FOR EACH ROW EXECUTE FUNCTION meddle()")
     deploy = watched.run(*BATCHES, "upgrade", "head", export=exported(), ends_well=False)
-    assert "FAILED: record 11: the table refuses a row" in deploy.output
+    assert "ERROR record 11: the table refuses a row" in deploy.output
 
 
 def test_what_a_trigger_says_is_in_the_servers_log_alone(
