@@ -17,9 +17,15 @@
 
 Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
+# ruff: noqa: E402  # Ctrl-C is heard while the others are imported.
 
-import os
+import signal
 import sys
+
+from migrations.starting import Heard, prepare_process
+
+HEARD = Heard(signal.SIGINT) if __name__ == "__main__" else Heard()
+
 import tomllib
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -28,7 +34,8 @@ from typing import NamedTuple, Protocol
 
 from alembic.util import CommandError
 
-from migrations.console import accept_any_text, did_you_mean
+from migrations.console import accept_any_text, did_you_mean, fault_in_words
+from migrations.deploy.stop import Interrupted
 from migrations.importer.declaration import BadDeclaration
 from migrations.importer.errors import ImportStopped
 
@@ -50,6 +57,10 @@ try:
     )
 except BadDeclaration as error:
     sys.exit(str(error))
+except Exception as error:
+    if told := fault_in_words(error):
+        sys.exit(told)
+    raise
 
 __all__ = ["main"]
 
@@ -144,19 +155,18 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    given = _parsed(sys.argv[1:] if arguments is None else arguments)
-    accept_any_text()
+    if sys.stdout is None:
+        print("Standard output is closed. Open it and try again.", file=sys.stderr)
+        return 1
+    prepare_process()
     try:
+        HEARD.interrupt()
+        given = _parsed(sys.argv[1:] if arguments is None else arguments)
+        accept_any_text()
         exit_status: int = given.run(given)
         sys.stdout.flush()
-    except (ImportStopped, CommandError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        _print_unwritten(error)
-        return 1
+    except (KeyboardInterrupt, Exception) as error:
+        return _failed(error)
     return exit_status
 
 
@@ -170,6 +180,21 @@ def _parsed(arguments: Sequence[str]) -> Namespace:
         meant = did_you_mean(name, COMMANDS)
         parser.error(f"{name} is no command.{meant} There are: {', '.join(COMMANDS)}.")
     return parser.parse_args(arguments)
+
+
+def _failed(error: BaseException) -> int:
+    """Say what an error means for the user; returns the exit status. Raises a bug of ours."""
+    if HEARD.numbers or isinstance(error, KeyboardInterrupt | Interrupted):
+        # Whatever came of Ctrl-C, as in a library that was at work.
+        print(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.", file=sys.stderr)
+        return 130
+    is_ours = isinstance(error, ImportStopped | CommandError)
+    told = str(error) if is_ours else fault_in_words(error)
+    if told is None:
+        raise error
+    if told:
+        print(told, file=sys.stderr)
+    return 1
 
 
 def _parser() -> ArgumentParser:
@@ -202,16 +227,6 @@ def _version() -> str:
         return "unknown"
     version: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]
     return version
-
-
-def _print_unwritten(error: OSError) -> None:
-    """Say what could not be written, unless its reader has seen enough (``status | head -1``)."""
-    if not isinstance(error, BrokenPipeError):
-        where = error.filename or "Standard output"
-        print(f"{where}: {error.strerror}. Fix this and try again.", file=sys.stderr)
-    if error.filename is None:
-        # Python would offer the rest again at exit, and fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

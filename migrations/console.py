@@ -4,15 +4,27 @@ In colour on a terminal, unless NO_COLOR is set; plain text elsewhere.
 """
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-__all__ = ["accept_any_text", "console", "did_you_mean", "print_json", "printable"]
+__all__ = [
+    "accept_any_text",
+    "console",
+    "did_you_mean",
+    "fault_in_words",
+    "print_json",
+    "printable",
+]
+
+DECLARED = Path(__file__).parent / "crm.py"
 
 
 def accept_any_text() -> None:
@@ -40,3 +52,31 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a sentence with the known word that is most like this one; "" if none is."""
     found = get_close_matches(word, known, n=1)
     return f" Did you mean {found[0]}?" if found else ""
+
+
+def fault_in_words(error: BaseException) -> str | None:
+    """Say what its user can mend: output that cannot be written, an error in the declaration.
+
+    "" if the output's reader has seen enough (``status | head -1``); None of a bug of ours.
+    """
+    if isinstance(error, OSError) and error.filename is None:
+        # Python would offer the rest again at exit, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return ""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'Standard output'}: {error.strerror}. Fix this and try again."
+    if line := _line_of_the_declaration(error):
+        return (
+            f"migrations/crm.py, line {line}: {type(error).__name__}: {error}. Nothing was "
+            "written. Fix this and try again."
+        )
+    return None
+
+
+def _line_of_the_declaration(error: BaseException) -> int | None:
+    """The line of ``crm.py`` that an error comes from, if it does."""
+    if isinstance(error, SyntaxError):
+        return error.lineno if error.filename == str(DECLARED) else None
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in frames if frame.filename == str(DECLARED)), None)

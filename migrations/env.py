@@ -1,4 +1,11 @@
 """What Alembic runs for each command: connect, lock, run, check."""
+# ruff: noqa: E402  # Signals are heard while the others are imported.
+
+import signal
+
+from migrations.starting import Heard, prepare_process
+
+HEARD = Heard(signal.SIGTERM, signal.SIGINT)
 
 import os
 import sys
@@ -13,6 +20,7 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
+from migrations.console import fault_in_words
 from migrations.deploy.connection import connect, named
 from migrations.deploy.given import database_of, is_logging_ours, names_database
 from migrations.deploy.lock import take_deploy_lock
@@ -20,7 +28,7 @@ from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
 from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
 from migrations.deploy.script import head, prepare
-from migrations.deploy.stop import Stop, listening
+from migrations.deploy.stop import Interrupted, Stop, listening
 from migrations.history import (
     Done,
     Fault,
@@ -41,31 +49,40 @@ from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
-from migrations.importer.v1 import People
+from migrations.importer.v1 import Leads, People
 from migrations.preview.dry_run import dry_run
 from migrations.preview.words import print_preview
 from models import Base
 
 
 def main() -> None:
-    logs = bool(context.config.config_file_name and is_logging_ours(context.config))
+    is_ours = is_logging_ours(context.config)
+    logs = bool(context.config.config_file_name and is_ours)
+    if is_ours:
+        prepare_process()
+        context.config.stdout = context.config.stdout or sys.stdout  # taken before, if it was there
     if logs:
         fileConfig(str(context.config.config_file_name), disable_existing_loggers=False)
     if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
         return
+    stop = None
     try:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
         if context.is_offline_mode():
             write_script(settings)
             return
         stop = Stop(settings.time_budget)
-        with listening(stop):
+        with listening(stop, HEARD):
             run(settings, stop)
-    except (ImportStopped, CommandError) as error:
+    except Exception as error:
+        is_told = isinstance(error, ImportStopped | CommandError)
+        if (told := str(error) if is_told else fault_in_words(error)) is None:
+            raise
         if logs:
             # Alembic logs it, and would print it too: into the script, where one is being written.
             context.config.messaging_opts = {"quiet": True}
-        raise CommandError(str(error)) from None
+        kind = Interrupted if stop and stop.is_by_ctrl_c else CommandError
+        raise kind(told) from None
 
 
 def write_script(settings: Settings) -> None:
@@ -162,7 +179,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
     if wanted is None:
         refuse(stamp_faults(found))
     elif wanted != set(found.stamped) or stopping(look(connection)):
-        check_server(connection)
+        check_server(connection, version_table(context.config), next_table(found, wanted))
         doing = "dry run" if settings.importer.dry_run else ""
         take_deploy_lock(connection, settings.lock_wait, stop, doing)
         # Only now: without the lock it may have been another deploy's downgrade at work.
@@ -179,6 +196,13 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
             context.run_migrations()
     if wanted is not None and done.heads is None:
         log_nothing_pending(connection)
+
+
+def next_table(history: History, wanted: set[str]) -> Leads | None:
+    """Where the leads of an import live, if an upgrade begins with one."""
+    imports = history.due(wanted) if is_upgrade() else []
+    is_first = bool(imports) and history.before(imports[0].revision) <= history.applied
+    return imports[0].leads if is_first else None
 
 
 def look(connection: Connection) -> History:
@@ -265,4 +289,7 @@ def named_errors(connection: Connection) -> Iterator[None]:
         raise
 
 
-main()
+try:
+    main()
+finally:
+    HEARD.release()

@@ -6,6 +6,7 @@ machine, it is a local Postgres of its own in ``.postgres/``. A deploy must neve
 throwaway database: on Render a missing URL is an error.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "10min",
     "idle_session_timeout": "10min",
     "transaction_timeout": "0",
+    # A notice of a trigger may hold values, and SQLAlchemy logs it.
+    "client_min_messages": "error",
 }
 APPLICATION = "lead-import"
 """What others see of a session, such as whoever asks for the holder of the deploy lock."""
@@ -80,6 +83,11 @@ CONNECT_ARGS: dict[str, Any] = {
     "tcp_user_timeout": 50_000,
 }
 
+_ENGINE = "lead-import"
+logging.getLogger(f"sqlalchemy.engine.Engine.{_ENGINE}").addFilter(
+    # At level DEBUG SQLAlchemy logs every row that comes back, values and all.
+    lambda record: record.levelno > logging.DEBUG
+)
 
 _STARTING = (
     "Connection refused",
@@ -225,7 +233,13 @@ def _reason(error: BaseException | None) -> str:
 
 def _prepared(url: URL) -> Connection:
     """Connect, and have the session as a deploy needs it."""
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=CONNECT_ARGS)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        logging_name=_ENGINE,
+        connect_args=CONNECT_ARGS,
+    )
     connection = engine.connect()
     try:
         _refuse_pooler(connection)

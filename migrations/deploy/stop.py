@@ -13,11 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from migrations.importer.progress import log
+from alembic.util import CommandError
 
-__all__ = ["Stop", "listening"]
+from migrations.importer.progress import log
+from migrations.starting import Heard
+
+__all__ = ["SIGNALS", "Interrupted", "Stop", "listening"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(CommandError):
+    """Ctrl-C has stopped what Alembic ran."""
 
 
 class Stop:
@@ -36,6 +43,11 @@ class Stop:
         return None if self.seconds_left else "the time budget is used up"
 
     @property
+    def is_by_ctrl_c(self) -> bool:
+        """Whether Ctrl-C is the reason."""
+        return self._signal == signal.SIGINT.name
+
+    @property
     def seconds_left(self) -> float:
         """How much of the time budget is left."""
         return max(0.0, self._deadline - time.monotonic())
@@ -51,8 +63,11 @@ class Stop:
 
 
 @contextmanager
-def listening(stop: Stop) -> Iterator[None]:
-    """Tell ``stop`` of signals, in a process's main thread; elsewhere Python cannot listen."""
+def listening(stop: Stop, heard: Heard) -> Iterator[None]:
+    """Tell ``stop`` of signals, in a process's main thread; elsewhere Python cannot listen.
+
+    heard: those that have come before.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -60,6 +75,8 @@ def listening(stop: Stop) -> Iterator[None]:
     mouth.setblocking(False)
     # The interpreter writes a signal's number there the moment it arrives.
     wakeup_before = signal.set_wakeup_fd(mouth.fileno())
+    for number in heard.release():
+        stop.hear(number)
     before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
     thread = threading.Thread(target=_listen, args=(ear, stop), daemon=True)
     thread.start()

@@ -12,6 +12,7 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
 __all__ = [
+    "SHOWN_PROBLEMS",
     "CannotUnseal",
     "DatabaseFailed",
     "DatabaseRefused",

@@ -1,7 +1,8 @@
 """What the table demands of a row, asked of every staged record before the first write.
 
-The server itself judges: by the lengths of texts, by unique indexes, by NOT NULL, CHECK and foreign
-keys, each over what the leads would hold. What it finds is in ``lead_import_rejected``, by record,
+The server itself judges: by the lengths of texts, by what it computes of a row for indexes and
+generated columns, by NOT NULL, CHECK and foreign keys, by unique indexes, each over what the leads
+would hold. What it finds is in ``lead_import_rejected``, by record,
 field and rule. No value reaches its log.
 """
 
@@ -27,13 +28,15 @@ class Rule:
 
     columns: those that it looks at, by their bare names; condition: SQL over them, and ``_id`` of
     the lead that is there, that is true if the rule is broken; field: the record's, for the
-    message; reason: what is wrong, without the value.
+    message; reason: what is wrong, without the value. changes: SQL over the lead and the record
+    that is true if the lead is written so that the server looks at the rule.
     """
 
     columns: Sequence[str]
     condition: str
     field: str
     reason: str
+    changes: str
 
 
 def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
@@ -48,12 +51,13 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         for column, longest in table.limited:
             asked = statement("find_too_long", table=table, column=column, longest=longest)
             session.execute(asked, start=start)
+        for rule in [*_computed(session, table), *_not_null(table), *_rules(session, table)]:
+            session.execute(statement("find_broken", table=table, rule=rule, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns):
-                session.execute(statement("find_taken", table=table, unique=unique), start=start)
-        for rule in [*_not_null(table), *_rules(session, table)]:
-            asked = statement("find_broken", table=table, rule=rule, start=start)
-            session.execute(asked)
+                fails = _makes_fail(table, f"the index {unique.name}")
+                asked = statement("find_taken", table=table, unique=unique, fails=fails)
+                session.execute(asked, start=start)
 
 
 def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
@@ -73,6 +77,37 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
         )
 
 
+def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
+    """What the server computes of a row, and can fail at: for indexes and generated columns."""
+    for found in session.execute(statement("find_computed", table=table)).all():
+        field = _field_in(table, found.columns)
+        if field is not None and table.knows(found.columns):
+            # It is computed, and never true.
+            computed = " OR ".join(
+                f"({as_sql(sql)}) IS DISTINCT FROM ({as_sql(sql)})" for sql in found.expressions
+            )
+            condition = (
+                f"CASE WHEN ({as_sql(found.predicate)}) THEN {computed or 'false'} ELSE false END"
+            )
+            told = _makes_fail(table, found.name)
+            yield Rule(found.columns, condition, field, told, table.differs())
+
+
+def _makes_fail(table: LeadsTable, what: str) -> str:
+    return f"makes {what} of {table.leads.table} fail"
+
+
+def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
+    """The first field that an import writes to some columns.
+
+    "" if it writes what no field says; None if it writes nothing there.
+    """
+    fields = dict.fromkeys(table.given, "")
+    fields |= {moment.bare: "created_at" for moment in (table.touch, table.created_at) if moment}
+    fields |= {column.bare: column.field.name for column in table.columns}
+    return max((fields[name] for name in names if name in fields), key=bool, default=None)
+
+
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
     """The columns that a new lead must have a value in, and that have none for a blank."""
     for column in table.columns:
@@ -82,15 +117,15 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 f"w._id IS NULL AND w.{column.name} IS NULL",
                 column.field.name,
                 f"is blank, and {table.told(column)} must have a value",
+                "false",
             )
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """The CHECK constraints and foreign keys that look at what an import writes."""
-    fields = {column.bare: column.field.name for column in table.columns}
     for found in session.execute(statement("find_rules", table=table)).all():
-        written = [fields[column] for column in found.columns if column in fields]
-        if not written or not table.knows(found.columns) or _is_looked_up(table, found):
+        field = _field_in(table, found.columns)
+        if field is None or not table.knows(found.columns) or _is_looked_up(table, found):
             continue
         if not found.may_look:
             raise DatabaseRefused(
@@ -100,10 +135,13 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
             reason = f"breaks the rule {found.name} of {table.leads.table}"
+            changes = table.differs()
         else:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
             reason = f"refers to no row of {found.referred} ({found.name})"
-        yield Rule(found.columns, condition, written[0], reason)
+            written = tuple(column for column in table.compared if column.bare in found.columns)
+            changes = table.differs(written)
+        yield Rule(found.columns, condition, field, reason, changes)
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:

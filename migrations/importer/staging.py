@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from migrations.importer.declaration import Field
-from migrations.importer.errors import ExportRefused, Problem, Stopped
+from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, Stopped
 from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
@@ -33,6 +33,10 @@ __all__ = [
     "refuse_rejected",
     "stage_export",
 ]
+
+PRINTED = 100
+"""Bytes of a line that a server prints to its log, and the driver to standard error, if a COPY is
+cut off (MAX_COPY_DATA_DISPLAY). They hold the record's position, and blanks up to its values."""
 
 
 class Checked(Protocol):
@@ -117,15 +121,16 @@ def convert(session: Session, table: LeadsTable) -> None:
 
 
 def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
-    """Refuse an export with records that were rejected, or leave them out.
+    """Refuse an export with records that were rejected, or leave them out if others remain.
 
     Raises ``ExportRefused``.
     """
-    found = session.execute(statement("problems")).all()
-    problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
-    if problems and not set_aside:
-        raise ExportRefused(export, problems)
+    found = session.execute(statement("problems"), most=SHOWN_PROBLEMS).all()
     leave_out_rejected(session)
+    remain = session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one()
+    if found and not (set_aside and remain):
+        problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
+        raise ExportRefused(export, problems, found[0].total)
 
 
 def leave_out_rejected(session: Session) -> None:
@@ -159,7 +164,7 @@ def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes
                 _isoformat(column) if field.name == "created_at" else as_text(field, column)
                 for field, column in zip(export.fields, columns, strict=True)
             ]
-            yield copy_text([list(map(str, positions)), *texts])
+            yield copy_text([[f"{position:<{PRINTED}}" for position in positions], *texts])
             # Client and server are both at work, perhaps on the site's own two cores. Whoever waits
             # for one may have it.
             _let_others_run()

@@ -345,7 +345,11 @@ class LeadsTable:
                 yield column.name, is_new
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
-                yield moment.name, moment.of("s.created_at")
+                there = f"l.{moment.name}" if moment is self.created_at else moment.of("now()")
+                is_new = (
+                    f"CASE WHEN l._id IS NULL THEN {moment.of('s.created_at')} ELSE {there} END"
+                )
+                yield moment.name, is_new
         for name in names:
             if name in self.leads.new or name not in self.given:
                 default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")

@@ -10,11 +10,11 @@ from migrations import crm as declared
 from migrations.importer import v1
 from models import Base
 from tests.adopting.crms import build
-from tests.support.bundled import FIELDS, IMPORT, records
+from tests.support.bundled import BEFORE_IMPORT, FIELDS, IMPORT, records
 from tests.support.crm import Rows, add_lead, picture
 from tests.support.database import run, value
 from tests.support.exports import bundle
-from tests.support.roles import another_role
+from tests.support.roles import MAY_IMPORT, another_role
 from tests.support.upgrades import downgrade, upgrade
 
 SCHEMA = """
@@ -473,3 +473,83 @@ def test_a_server_that_does_not_count_is_refused(crm: URL) -> None:
     """Without its counters nobody can prove that nothing else was written."""
     run(crm, f'ALTER DATABASE "{crm.database}" SET track_counts = off')
     assert "track_counts is off" in refusal(crm)
+
+
+# What an import needs, in one list before the first write.
+
+
+def test_what_an_import_lacks_is_one_list(crm: URL) -> None:
+    """Of the stamp, of the ledger and of the table; and nothing of it is written."""
+    grants = (*MAY_IMPORT, "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}")
+    add_lead(crm, id=40, phone="07700 900990")
+    run(crm, "ALTER TABLE leads DROP CONSTRAINT leads_pkey, DROP updated_at")
+    run(crm, "CREATE PUBLICATION everything FOR ALL TABLES")
+    with another_role(crm, *grants, "REVOKE INSERT ON lead_imports FROM {role}") as role:
+        said = refusal(role)
+        for missing in (
+            f"the role {role.username} may not UPDATE alembic_version",
+            f"the role {role.username} may not INSERT lead_imports",
+            "leads: the column id is not its primary key",
+            "leads.updated_at: is not there",
+            "SELECT setval('public.leads_id_seq', 40)",
+            "leads: is published without a replica identity",
+        ):
+            assert missing in said
+    assert value(crm, "SELECT count(*) FROM lead_imports") == 0
+
+
+def test_a_published_table_with_a_replica_identity_is_imported_into(crm: URL) -> None:
+    """A unique index will do, and so will the whole row."""
+    add_lead(crm, phone=records()[0]["phone"])
+    run(crm, "CREATE PUBLICATION everything FOR ALL TABLES")
+    run(crm, "ALTER TABLE leads DROP CONSTRAINT leads_pkey")
+    run(crm, "CREATE UNIQUE INDEX leads_id ON leads (id)")
+    assert "without a replica identity" in refusal(crm)
+    run(crm, "ALTER TABLE leads REPLICA IDENTITY USING INDEX leads_id")
+    upgrade(crm)
+    assert value(crm, "SELECT updated FROM lead_imports") == 1
+
+
+def test_a_search_path_that_begins_elsewhere_than_the_ledger_is_refused(crm: URL) -> None:
+    """As when a schema of the role's name is made: another table of leads might come first."""
+    run(crm, "CREATE SCHEMA elsewhere")
+    run(crm, f'ALTER DATABASE "{crm.database}" SET search_path = elsewhere, public')
+    told = "begins with the schema elsewhere, and alembic_version is in the schema public"
+    assert told in refusal(crm)
+    assert run(crm, "SELECT FROM pg_class WHERE relnamespace = 'elsewhere'\\:\\:regnamespace") == []
+
+
+def test_an_import_alone_needs_no_ownership(database: URL) -> None:
+    """The index is there, so rights on the rows will do."""
+    create_all(database)
+    upgrade(database, BEFORE_IMPORT)
+    grants = [grant for grant in MAY_IMPORT if "OWNER" not in grant]
+    with another_role(database, *grants) as role:
+        upgrade(role)
+    assert value(database, "SELECT created FROM lead_imports") == len(records())
+
+
+def test_an_import_that_the_audit_trail_would_not_leave_out_is_refused(crm: URL) -> None:
+    """Our own trail lets only the table's owner pass: that is found before the first batch."""
+    with another_role(crm, *(grant for grant in MAY_IMPORT if "OWNER" not in grant)) as role:
+        said = refusal(role)
+    assert "does not own it, so the audit trail would not leave its import out" in said
+    assert value(crm, "SELECT count(*) FROM lead_imports") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "refused"),
+    [
+        ("leads_phone_key_v1", "phone", True),
+        ("theirs", "lead_phone_key_v1(phone)", False),
+    ],
+)
+def test_an_index_is_ours_by_what_it_is_on(name: str, column: str, refused: bool, crm: URL) -> None:
+    """Not by its name."""
+    run(crm, "DROP INDEX leads_phone_key_v1")
+    run(crm, f"CREATE INDEX {name} ON leads ({column})")
+    if refused:
+        assert "The index leads_phone_key_v1 is there and is not on the phone's key" in refusal(crm)
+        return
+    upgrade(crm)
+    assert value(crm, "SELECT to_regclass('leads_phone_key_v1')") is None

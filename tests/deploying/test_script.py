@@ -156,5 +156,5 @@ def test_a_script_of_a_bad_export_is_not_written(tmp_path: Path) -> None:
         None, "upgrade", "head", "--sql", root=project, DATABASE_URL="postgresql://nowhere/none"
     )
     assert script.returncode != 0
-    assert "record 1, phone: is missing" in script.stdout
+    assert "The revision was made for another file. Put that one back" in script.stdout
     assert "COPY" not in script.stdout

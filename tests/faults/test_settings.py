@@ -30,14 +30,12 @@ def set_for(url: URL, setting: str) -> None:
         "TimeZone = 'Asia/Kolkata'",
         "standard_conforming_strings = off",
         "client_encoding = 'LATIN1'",
-        "search_path = app, public",
     ],
 )
 def test_a_setting_of_the_database_changes_nothing(
     setting: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
     """The same end as without it."""
-    run(crm_with_leads, "CREATE SCHEMA app")
     before = picture(crm_with_leads)
     set_for(crm_with_leads, setting)
     deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 
 from data.make_export import records as made
 from migrations.importer import staging
-from tests.support.bundled import IMPORT, Record
+from tests.support.bundled import FIELDS, IMPORT, Record
 from tests.support.crm import add_lead
 from tests.support.database import run, value
 from tests.support.exports import bundle
@@ -92,6 +92,32 @@ def test_a_foreign_key_that_finds_nothing_is_listed(crm: URL, bundled: Bundle) -
     assert refused(crm) == ["record 9, status: refers to no row of statuses (known)"]
 
 
+def test_what_leads_broke_already_is_in_nobodys_way(crm: URL, bundled: Bundle) -> None:
+    """A rule that is NOT VALID is for what is written: a lead that stays as it is is not, nor is a
+    reference that stays while another field changes."""
+    bundled({1: {"status": "odd", "notes": "same"}, 2: {"status": "odd", "notes": "new"}})
+    same, changed = (dict(record) for record in list(made(300, 7))[:2])
+    add_lead(crm, **{name: same[name] for name in FIELDS} | {"status": "odd", "notes": "same"})
+    add_lead(crm, **{name: changed[name] for name in FIELDS} | {"status": "odd", "notes": "old"})
+    run(crm, "ALTER TABLE leads ADD CONSTRAINT c CHECK (notes <> 'same') NOT VALID")
+    run(crm, "CREATE TABLE statuses (name text PRIMARY KEY)")
+    run(
+        crm,
+        "INSERT INTO statuses SELECT DISTINCT status FROM unnest(:names) AS status",
+        names=[record["status"] for record in list(made(300, 7))[2:]],
+    )
+    run(crm, "ALTER TABLE leads ADD FOREIGN KEY (status) REFERENCES statuses NOT VALID")
+    upgrade(crm, IMPORT)
+    assert value(crm, "SELECT ARRAY[created, updated, unchanged] FROM lead_imports") == [298, 1, 1]
+
+
+def test_a_rule_about_when_a_lead_was_created_is_listed(crm: URL, bundled: Bundle) -> None:
+    """That is a field too."""
+    bundled({5: {"created_at": "2021-01-01T00:00:00Z"}}, created_at="2025-01-01T00:00:00Z")
+    run(crm, "ALTER TABLE leads ADD CONSTRAINT late CHECK (created_at > '2024-01-01')")
+    assert refused(crm) == ["record 5, created_at: breaks the rule late of leads"]
+
+
 def test_what_is_unique_over_two_columns_is_listed(crm: URL, bundled: Bundle) -> None:
     """Against other leads and other records."""
     bundled(
@@ -105,6 +131,36 @@ def test_what_is_unique_over_two_columns_is_listed(crm: URL, bundled: Bundle) ->
     add_lead(crm, phone="07700 900990", email="a@example.com", status="x")
     told = "is another lead's or record's, and leads.email, leads.status is unique"
     assert refused(crm) == [f"record 5, email: {told}", f"record 8, email: {told}"]
+
+
+def test_ten_deploys_that_mend_a_record_each_write_nothing_before_the_last(
+    crm: URL, bundled: Bundle
+) -> None:
+    """Everything is listed each time, so that the list gets shorter by one."""
+    run(crm, "CREATE UNIQUE INDEX ON leads (email) WHERE email <> ''")
+    run(crm, "CREATE INDEX ON leads ((NULLIF(postal_code, '')\\:\\:integer))")
+    run(crm, "CREATE TABLE agents (name text PRIMARY KEY)")
+    run(crm, "INSERT INTO agents VALUES ('')")
+    run(crm, "ALTER TABLE leads ADD FOREIGN KEY (assigned_agent) REFERENCES agents")
+    run(crm, "ALTER TABLE leads ADD CHECK (status <> 'insane'), ALTER lead_number TYPE varchar(9)")
+    add_lead(crm, phone="07700 900990", email="taken@example.org")
+    wrong = [
+        {"email": "taken@example.org"},
+        {"postal_code": "ZZ99 9ZZ"},
+        {"assigned_agent": "nobody"},
+        {"status": "insane"},
+        {"lead_number": "1234567890"},
+    ]
+    right = {"email": "", "postal_code": "", "assigned_agent": ""}
+    left = {25 * n: fields for n, fields in enumerate([*wrong, *wrong], start=1)}
+    while left:
+        bundled(left, **right)
+        told = refused(crm)
+        assert [line.split(",")[0] for line in told] == [f"record {position}" for position in left]
+        del left[min(left)]
+    bundled(**right)
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads") == 301
 
 
 def test_a_column_that_must_have_a_value_is_named_before_any_write(

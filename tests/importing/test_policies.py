@@ -75,6 +75,20 @@ def test_rejected_records_can_be_set_aside(
     ]
 
 
+def test_an_export_of_which_nothing_goes_in_is_no_success(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever finds something wrong with every record, the check or the table."""
+    wrong = [record | {"phone": "n/a"} for record in records()[:100]]
+    right = records()[100:]
+    run(crm, "ALTER TABLE leads ADD CONSTRAINT late CHECK (created_at > now()) NOT VALID")
+    for export in (wrong, [*wrong, *right]):
+        bundle(export, monkeypatch, tmp_path, rejected="set aside")
+        with pytest.raises(CommandError, match=f"{len(export)} problems, nothing of it was"):
+            upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM lead_imports") == 0
+
+
 def test_an_import_that_set_records_aside_can_be_taken_back(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,13 +1,17 @@
 """What the site could do before, it can do in mid-chain and after: roles, sessions, rows."""
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import Base
 from tests.conftest import NewDatabase
@@ -15,7 +19,7 @@ from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import connected, run, shown, value
 from tests.support.deploys import Deploys
-from tests.support.faults import HoldBefore
+from tests.support.faults import HoldBefore, KillBefore
 from tests.support.promises import assert_imported
 from tests.support.reverts import found_by_phone
 from tests.support.roles import another_role
@@ -125,6 +129,71 @@ def test_a_role_with_rights_on_leads_alone_works_on_after_a_refused_deploy(
             run(role, "DELETE FROM leads")
         else:
             work(role)
+
+
+@dataclass
+class Busy:
+    """A site that adds, edits and deletes leads without a pause: how often, and what went wrong."""
+
+    done: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def busy(role: URL) -> Iterator[Busy]:
+    """Let a site work beside the block: a session as any other, and one without a search_path."""
+    site, over = Busy(), Event()
+    threads = [Thread(target=_work_on, args=(role, path, site, over)) for path in ("public", "")]
+    for thread in threads:
+        thread.start()
+    try:
+        yield site
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _work_on(role: URL, search_path: str, site: Busy, over: Event) -> None:
+    n = 0
+    with connected(role) as connection:
+        connection.execute(text(f"SET search_path = '{search_path}'"))
+        while not over.is_set():
+            n += 1
+            phone = f"07700 900{n % 1000:03d}"
+            for statement in (
+                "INSERT INTO public.leads (phone, notes) VALUES (:phone, 'of the site')",
+                "UPDATE public.leads SET status = 'booked' WHERE id = "
+                "(SELECT max(id) FROM public.leads WHERE phone = :phone)",
+                "DELETE FROM public.leads WHERE phone = :phone AND notes = 'of the site'",
+            ):
+                try:
+                    connection.execute(text(statement), {"phone": phone})
+                    site.done += 1
+                except SQLAlchemyError as error:
+                    site.wrong.append(str(error))
+
+
+@pytest.mark.parametrize("make", [owners_tables, first_revision])
+def test_a_site_that_never_pauses_meets_no_error(
+    make: Callable[[URL], None], database: URL, tmp_path: Path
+) -> None:
+    """Beside deploys that are cut off, refused and done, a revert, and all the way back."""
+    make(database)
+    killed = KillBefore("-- step: update leads", nth=2)
+    with site(database) as role, busy(role) as beside, Deploys(tmp_path).watched() as deploys:
+        cut_off = deploys.run(database, "-x", "batch-size=50", "upgrade", "head", faults=[killed])
+        assert cut_off.status == -signal.SIGKILL
+        run(database, "ALTER TABLE leads ADD CONSTRAINT sane CHECK (notes <> '') NOT VALID")
+        refused = deploys.run(database, "upgrade", "head")
+        assert "breaks the rule sane of leads" in refused.output
+        run(database, "ALTER TABLE leads DROP CONSTRAINT sane")
+        deploys.succeed(database, "upgrade", "head")
+        deploys.succeed(database, "-x", "remove-created", "downgrade", "-1")
+        deploys.succeed(database, "upgrade", "head")
+        deploys.succeed(database, "downgrade", "base")
+    assert beside.wrong == []
+    assert beside.done > 100
 
 
 # Sessions.

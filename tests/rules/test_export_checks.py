@@ -276,6 +276,32 @@ def test_an_export_other_than_the_pinned_one_is_refused(
     assert len(error.problems) == len(pinned)
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o664, True), (0o646, True), (0o640, False)])
+def test_an_export_that_others_may_write_is_told(
+    tmp_path: Path, mode: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In one line; the digest says whether somebody has."""
+    path = put(tmp_path, SMALL)
+    path.chmod(mode)
+    read(path)
+    line = f"export.json can be written by others than its owner (mode {mode:o}): chmod go-w"
+    assert (line in caplog.messages) == told
+
+
+@pytest.mark.parametrize("damage", [(b"7700 ", b"n/a "), (b"]", b""), (b"{", b"\xff")])
+@pytest.mark.parametrize("set_aside", [False, True])
+def test_a_pinned_file_that_is_damaged_is_to_be_put_back(
+    tmp_path: Path, damage: tuple[bytes, bytes], set_aside: bool
+) -> None:
+    """Both digests, not what is wrong in it: its owner has exported nothing wrong."""
+    digest, content = hashlib.sha256(SMALL).hexdigest(), SMALL.replace(*damage)
+    assert content != SMALL
+    error = refusal(put(tmp_path, content), sha256=digest, set_aside=set_aside)
+    assert f"sha256 is {hashlib.sha256(content).hexdigest()}, expected {digest}" in str(error)
+    assert str(error).endswith("Put that one back and try again.")
+    assert len(error.problems) == 1
+
+
 # The records.
 
 FAR = "lies outside of 1990 to 2100"

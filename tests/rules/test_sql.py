@@ -56,7 +56,7 @@ UNIQUE = SimpleNamespace(
     keys=["lower(email)"], predicate="email IS NOT NULL", columns=["email"], name="unique_email"
 )
 
-RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails")
+RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true")
 
 
 def rendered(name: str, table: LeadsTable) -> str | None:
@@ -67,7 +67,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
-        "find_taken": {"unique": UNIQUE},
+        "find_taken": {"unique": UNIQUE, "fails": "makes the index unique_email of leads fail"},
         "find_broken": {"rule": RULE, "start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",
@@ -96,6 +96,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "create_copy": {"uniques": [UNIQUE], "numbers": "pg_temp.lead_preview_numbers"},
         "audit_lead": {"schema": "public"},
         "audit_only_imports_skip": {"lock": 1},
+        "check_server": {"stamp": "alembic_version"},
         "check_ledger": {"function": "lead_phone_key_v1"},
     }
     if name in ("revert_batch", "check_removal"):

@@ -24,7 +24,8 @@ _EXPLAIN = """
     SET auto_explain.log_analyze = on;
     SET auto_explain.log_timing = off;
     SET auto_explain.log_format = json;
-    SET auto_explain.log_level = notice
+    SET auto_explain.log_level = notice;
+    SET client_min_messages = notice
 """
 _READS = """
     SELECT

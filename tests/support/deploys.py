@@ -48,12 +48,12 @@ class Deploy:
     """``alembic …`` in a process of its own; it runs already."""
 
     def __init__(
-        self, url: URL, arguments: Sequence[str], faults: Sequence[Fault], log: Path
+        self, url: URL, arguments: Sequence[str], faults: Sequence[Fault], log: Path, ini: Path
     ) -> None:
         self._log = log
         self._process = fresh_process.Process(
             target=_run,
-            args=(ROOT, shown(with_password(url)), arguments, faults, log),
+            args=(ini, shown(with_password(url)), arguments, faults, log),
             daemon=True,
         )
         self._process.start()
@@ -100,17 +100,21 @@ class Deploy:
 
 
 class Deploys:
-    """Starts deploys, ends them all, and looks through what they said."""
+    """Starts deploys, ends them all, and looks through what they said.
 
-    def __init__(self, folder: Path) -> None:
+    ini: Alembic's, which says how much is logged.
+    """
+
+    def __init__(self, folder: Path, ini: Path = ROOT / "alembic.ini") -> None:
         self._folder = folder
+        self._ini = ini
         self._started: list[Deploy] = []
         self.exports = [EXPORT]
 
     def start(self, url: URL, *arguments: str, faults: Sequence[Fault] = ()) -> Deploy:
         """Start ``alembic`` with these arguments, and go on."""
         log = self._folder / f"deploy-{len(self._started) + 1}.log"
-        self._started.append(Deploy(url, arguments, faults, log))
+        self._started.append(Deploy(url, arguments, faults, log, self._ini))
         return self._started[-1]
 
     def run(self, url: URL, *arguments: str, faults: Sequence[Fault] = ()) -> Deploy:
@@ -158,10 +162,8 @@ def with_password(url: URL) -> URL:
     return url if url.password else url.set(password=PASSWORD)
 
 
-def _run(
-    root: Path, url: str, arguments: Sequence[str], faults: Sequence[Fault], log: Path
-) -> None:
-    """The life of a deploy's process. Its own ROOT may be another: that of what was preloaded."""
+def _run(ini: Path, url: str, arguments: Sequence[str], faults: Sequence[Fault], log: Path) -> None:
+    """The life of a deploy's process."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -169,4 +171,4 @@ def _run(
     os.environ["DATABASE_URL"] = url
     for fault in faults:
         fault()
-    alembic(["-c", str(root / "alembic.ini"), *arguments])
+    alembic(["-c", str(ini), *arguments])

@@ -9,6 +9,7 @@ import pytest
 
 from migrations.crm import LEADS
 from migrations.importer import v1
+from migrations.importer.v1 import Import
 from tests.support.bundled import IMPORT, Record
 
 __all__ = ["bundle", "pin", "written"]
@@ -29,15 +30,20 @@ def bundle(
     pin(written(export, folder), monkeypatch, **policies)
 
 
-def pin(path: Path, monkeypatch: pytest.MonkeyPatch, **policies: Any) -> None:
-    """Let the import revision find the export at this path."""
-    real = v1.Import
-    records = len(json.loads(path.read_text(encoding="utf-8")))
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    pinned = real(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
+def pin(
+    path: Path, monkeypatch: pytest.MonkeyPatch, records: int | None = None, **policies: Any
+) -> None:
+    """Let the import revision find the export at this path.
 
-    def declared(**values: Any) -> v1.Import:
-        return pinned if values["revision"] == IMPORT else real(**values)
+    records: how many it holds, if it is none that can be read.
+    """
+    if records is None:
+        records = len(json.loads(path.read_text(encoding="utf-8")))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    pinned = Import(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
+
+    def declared(**values: Any) -> Import:
+        return pinned if values["revision"] == IMPORT else Import(**values)
 
     monkeypatch.setattr(v1, "DATA", path.parent)
     monkeypatch.setattr(v1, "Import", declared)

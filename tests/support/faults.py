@@ -97,15 +97,20 @@ class HoldBefore:
 
 @dataclass(frozen=True)
 class Pinned:
-    """Import another export than the bundled one, into the bundled CRM's table or another one."""
+    """Import another export than the bundled one, into the bundled CRM's table or another one.
+
+    records: how many it holds, if it is none that can be read.
+    """
 
     export: Path
     leads: Leads = LEADS
+    records: int | None = None
+    policies: dict[str, str] = field(default_factory=dict)
 
     def __call__(self) -> None:
         monkeypatch = pytest.MonkeyPatch()
         monkeypatch.setattr(crm, "LEADS", self.leads)
-        pin(self.export, monkeypatch, leads=self.leads)
+        pin(self.export, monkeypatch, self.records, leads=self.leads, **self.policies)
 
 
 def before_statement(part: str, nth: int, after: str, act: Callable[[], object]) -> None:

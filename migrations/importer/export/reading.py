@@ -12,10 +12,11 @@ import hashlib
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -23,6 +24,7 @@ from migrations.importer.declaration import STANDARD_FIELDS, Field
 from migrations.importer.errors import CannotUnseal, ExportRefused, Problem
 from migrations.importer.export.problems import Malformed, find_problems, read_carefully
 from migrations.importer.phone import are_phones
+from migrations.importer.progress import log
 from migrations.importer.record import LONGEST_RECORD, Record, are_moments, record_type
 from migrations.importer.sealing import BLOCK, SUFFIX, Content, unsealed
 
@@ -45,6 +47,7 @@ _OTHER_ENCODINGS = {
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
 """The comma between two records. Text cannot look like it: the first quote that has no backslash
 ends a text, and what follows the end of a text is excluded here."""
+_PUT_BACK = "The revision was made for another file. Put that one back and try again."
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 
 
@@ -107,10 +110,19 @@ class Export:
                 False  # what was raised may hold a record: no error of ours shall remember it
             )
         if not is_right:
-            with closing(self._blocks(hashlib.sha256())) as blocks:
-                raise ExportRefused(self.name, *find_problems(blocks, self.fields))
+            self._refuse()
         self.sha256 = digest.hexdigest()
         self._compare_with_pinned()
+
+    def _refuse(self) -> NoReturn:
+        """Say what is wrong: that it is not the pinned file, or else each problem in it."""
+        digest = hashlib.sha256()
+        with closing(self._blocks(digest)) as blocks:
+            problems, total = find_problems(blocks, self.fields)
+            deque(blocks, maxlen=0)  # the rest of the digest
+        if another := self._another_digest(digest.hexdigest()):
+            raise ExportRefused(self.name, another, remedy=_PUT_BACK)
+        raise ExportRefused(self.name, problems, total)
 
     def _is_right(self) -> bool:
         try:
@@ -166,15 +178,18 @@ class Export:
     def _compare_with_pinned(self) -> None:
         if not self.count:
             raise ExportRefused(self.name, [Problem(0, "", "holds no records")])
-        sha256, records = self._pinned
-        problems = []
-        if sha256 not in (None, self.sha256):
-            problems.append(Problem(0, "", f"sha256 is {self.sha256}, expected {sha256}"))
+        problems = self._another_digest(self.sha256)
+        _, records = self._pinned
         if records not in (None, self.count):
             problems.append(Problem(0, "", f"holds {self.count:,} records, expected {records:,}"))
         if problems:
-            remedy = "The revision was made for another file. Put that one back and try again."
-            raise ExportRefused(self.name, problems, remedy=remedy)
+            raise ExportRefused(self.name, problems, remedy=_PUT_BACK)
+
+    def _another_digest(self, found: str) -> list[Problem]:
+        expected, _ = self._pinned
+        if expected in (None, found):
+            return []
+        return [Problem(0, "", f"sha256 is {found}, expected {expected}")]
 
 
 @contextmanager
@@ -195,6 +210,7 @@ def open_export(
     Raises ``ExportRefused`` where it is no such file.
     """
     with _open_regular_file(path) as file:
+        _tell_who_may_write(file, path.name)
         _refuse_other_formats(file, path.name)
         yield Export(file, path.name, sha256, records, set_aside, fields=fields)
 
@@ -244,6 +260,12 @@ def _open_regular_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise ExportRefused(path.name, [Problem(0, "", "is not a regular file")])
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _tell_who_may_write(file: BinaryIO, name: str) -> None:
+    mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        log.warning("%s can be written by others than its owner (mode %o): chmod go-w", name, mode)
 
 
 def _refuse_other_formats(file: BinaryIO, name: str) -> None:

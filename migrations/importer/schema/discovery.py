@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import literal, qualified, quoted
+from migrations.importer.schema.leads import may_read
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -134,13 +135,8 @@ def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> lis
 def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
     """Return the table that looks most like one of leads, of those that the role may read."""
     tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
-    readable = [table for table in tables if _may_read(connection, table)]
+    readable = [table for table in tables if may_read(connection, table)]
     return max(readable, key=lambda table: _likeness(connection, table), default=None)
-
-
-def _may_read(connection: Connection, table: str) -> bool:
-    asked = f"SELECT has_table_privilege({_literal_name(table)}, 'SELECT')"
-    return bool(connection.execute(text(asked)).scalar_one())
 
 
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:

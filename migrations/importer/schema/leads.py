@@ -23,6 +23,7 @@ __all__ = [
     "count_leads_in_words",
     "find_table",
     "is_there",
+    "may_read",
     "mismatches",
     "table_for_script",
 ]
@@ -100,10 +101,18 @@ def mismatches(
             problems += _lookup_problems(connection, leads, name, inner)
         if isinstance(inner, Values) and inner.column in rows:
             problems += _label_problems(connection, leads, inner, rows[inner.column])
+    if leads.id in rows and may_read(connection, leads.table):
+        problems += _sequence_problems(connection, leads, rows)
     if not problems:
         problems += _sql_problems(connection, leads, rows)
-        problems += _sequence_problems(connection, leads, rows)
     return problems
+
+
+def may_read(connection: Connection, table: str) -> bool:
+    """Whether the role may read a table."""
+    name = literal(qualified(table).replace("\\:", ":"))
+    asked = f"SELECT has_table_privilege({name}, 'SELECT')"
+    return bool(connection.execute(text(asked)).scalar_one())
 
 
 def _name(leads: Leads) -> str:
@@ -216,8 +225,7 @@ def _lookup_problems(
     for column in (*by, lookup.id):
         if column not in columns:
             yield f"{name}: {lookup.table}.{column} is not there"
-    may = f"SELECT has_table_privilege({literal(qualified(lookup.table))}, 'SELECT')"
-    if not connection.execute(text(may)).scalar_one():
+    if not may_read(connection, lookup.table):
         yield f"{name}: the role may not SELECT {lookup.table}"
 
 

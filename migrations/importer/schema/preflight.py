@@ -14,7 +14,7 @@ from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.leads import mismatches
+from migrations.importer.schema.leads import find_table, mismatches
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
@@ -28,9 +28,15 @@ __all__ = [
 ]
 
 
-def check_server(connection: Connection) -> None:
-    """Raise ``DatabaseRefused`` unless the server lets the revisions do their work."""
-    refuse(_lines(connection, statement("check_server")))
+def check_server(connection: Connection, stamp: str, leads: Leads | None) -> None:
+    """Raise ``DatabaseRefused`` unless the server lets the revisions do their work.
+
+    stamp: the table that holds it; leads: where they live, if an import comes first.
+    """
+    missing = _lines(connection, statement("check_server", stamp=stamp))
+    if leads is not None:
+        missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
+    refuse(missing)
 
 
 def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
@@ -57,10 +63,14 @@ def check_import(
     rights: those on the table that the role needs. A revert goes on with what is still there of the
     declared table.
     """
+    refuse(_missing_for_import(connection, table, rights, is_revert=is_revert))
+
+
+def _missing_for_import(
+    connection: Connection, table: LeadsTable, rights: Sequence[str], *, is_revert: bool = False
+) -> list[str]:
     missing = _lines(connection, statement("check_ledger", function=table.key))
-    if not is_revert:
-        missing += mismatches(connection, table.leads, rights)
-    refuse(missing)
+    return missing if is_revert else missing + mismatches(connection, table.leads, rights)
 
 
 def check_removal(connection: Connection, table: LeadsTable) -> None:

@@ -194,6 +194,9 @@ ${update_leads(table.compared)};
         GET DIAGNOSTICS _updated = ROW_COUNT;
 % endif
 
+        -- What is deferred happens now, so that it is seen.
+        SET CONSTRAINTS ALL IMMEDIATE;
+
         -- step: look at triggers
         -- What was written is compared with what was asked, if a trigger could have changed it.
         IF EXISTS (
@@ -215,7 +218,7 @@ ${update_leads(table.compared)};
                 USING ERRCODE = 'LI006';
             END IF;
         END IF;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    ${shared.unless_the_servers("    ")}
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,

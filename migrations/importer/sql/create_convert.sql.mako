@@ -1,3 +1,4 @@
+<%namespace name="shared" file="shared.mako"/>\
 <%
     fields = {column.field.name: [] for column in table.converted}
     for column in table.converted:
@@ -22,8 +23,7 @@ BEGIN
         SET ${assignments(table.converted)}
         WHERE s.record >= _first AND s.record < _end;
         RETURN;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-        NULL;
+    ${shared.unless_the_servers("    ")}
     END;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
@@ -35,7 +35,7 @@ BEGIN
         UPDATE lead_import_stage AS s
         SET ${assignments(columns)}
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    ${shared.unless_the_servers("    ")}
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, ${literal(field)}, ${literal(f"does not fit {told(columns)}")});
     END;

@@ -1,10 +1,11 @@
+<%namespace name="shared" file="shared.mako"/>\
 -- An old value as the column's type of today. Where that has no room for it, the lead's value stays.
 CREATE OR REPLACE FUNCTION pg_temp.lead_revert_value(_old text, _now ${type})
 RETURNS ${type}
 LANGUAGE plpgsql AS $value$
 BEGIN
     RETURN CAST(_old AS ${type});
-EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+${shared.unless_the_servers("")}
     RETURN _now;
 END
 $value$

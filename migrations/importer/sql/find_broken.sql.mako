@@ -11,11 +11,12 @@ SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
                 ${shared.lead_of_phone()}
             ) AS l ON true
             WHERE s.record >= ${start} ${more}
+                AND (l._id IS NULL OR ${rule.changes})
         ) AS w
         WHERE ${rule.condition}\
 </%def>\
 -- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
--- itself fails on one of them. What is caught here does not reach the server's log.
+-- itself fails on one of them.
 DO $find$
 DECLARE
     _record integer;
@@ -24,14 +25,13 @@ BEGIN
         INSERT INTO lead_import_rejected (record, field, reason)
         ${broken(start)};
         RETURN;
-    EXCEPTION WHEN data_exception THEN
-        NULL;
+    ${shared.unless_the_servers("    ")}
     END;
     FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
         BEGIN
             INSERT INTO lead_import_rejected (record, field, reason)
             ${broken("_record", "AND s.record = _record")};
-        EXCEPTION WHEN data_exception THEN
+        ${shared.unless_the_servers("        ")}
             INSERT INTO lead_import_rejected (record, field, reason)
             VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
         END;

@@ -26,6 +26,23 @@ WHERE NOT EXISTS (
         AND indpred IS NULL AND attname = ${id} AND attnotnull
 )
 UNION ALL
+SELECT format(
+    '%s: is published without a replica identity, so the server refuses to update it '
+    '(ALTER TABLE … REPLICA IDENTITY USING INDEX …)', ${name})
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = to_regclass(${name}) AND c.relreplident <> 'f'
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index
+        WHERE indrelid = c.oid AND indisvalid
+            AND CASE c.relreplident WHEN 'd' THEN indisprimary WHEN 'i' THEN indisreplident END
+    )
+    AND EXISTS (
+        SELECT FROM pg_catalog.pg_publication_tables AS t
+        JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
+        WHERE p.pubupdate AND t.tablename = c.relname
+            AND quote_ident(t.schemaname) = c.relnamespace::regnamespace::text
+    )
+UNION ALL
 SELECT format('%s: the role %I may not %s', ${name}, current_user, may)
 FROM unnest(ARRAY[${", ".join(map(literal, rights))}]) AS may
 WHERE NOT has_table_privilege(to_regclass(${name}), may)
@@ -41,4 +58,13 @@ WHERE c.oid = to_regclass(${name}) AND NOT pg_has_role(relowner, 'USAGE')
         WHERE indrelid = c.oid AND indisvalid
             AND pg_get_indexdef(indexrelid, 1, true) LIKE '%lead\_phone\_key\_v1(%'
     )
+UNION ALL
+SELECT format(
+    '%s: the role %I does not own it, so the audit trail would not leave its import out', ${name},
+    session_user)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = c.oid
+JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
+WHERE c.oid = to_regclass(${name}) AND f.proname = 'audit_only_imports_skip'
+    AND NOT pg_has_role(session_user, relowner, 'USAGE')
 % endif

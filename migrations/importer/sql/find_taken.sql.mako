@@ -18,6 +18,10 @@ WITH would_be AS (
     LEFT JOIN LATERAL (
         ${shared.lead_of_phone()}
     ) AS l ON true
+    -- Those of which it cannot be computed are listed already.
+    WHERE s.record NOT IN (
+        SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
+    )
 ),
 keyed AS (
     SELECT

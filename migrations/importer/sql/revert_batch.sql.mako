@@ -162,7 +162,7 @@ ${updated_leads()}
             AND (
                 ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
             );
-    EXCEPTION WHEN integrity_constraint_violation THEN
+    ${shared.unless_the_servers("    ")}
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 ${literals}
@@ -172,8 +172,7 @@ ${updated_leads()}
                         'UPDATE ${table.name} AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
                         'WHERE r.lead_id = $1 AND l.${table.id} = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
                     USING _lead;
-                EXCEPTION WHEN integrity_constraint_violation THEN
-                    NULL;
+                ${shared.unless_the_servers("                ")}
                 END;
             END LOOP;
         END LOOP;

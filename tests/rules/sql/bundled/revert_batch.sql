@@ -205,7 +205,10 @@ BEGIN
                 OR l.assigned_agent IS DISTINCT FROM r.assigned_agent
                 OR l.updated_at IS DISTINCT FROM r.updated_at
             );
-    EXCEPTION WHEN integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 'lead_number',
@@ -224,8 +227,10 @@ BEGIN
                         'UPDATE leads AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
                         'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
                     USING _lead;
-                EXCEPTION WHEN integrity_constraint_violation THEN
-                    NULL;
+                EXCEPTION WHEN OTHERS OR assert_failure THEN
+                    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                        RAISE;
+                    END IF;
                 END;
             END LOOP;
         END LOOP;
@@ -393,8 +398,6 @@ GROUP BY pg_constraint.oid, conrelid
     WHERE id = _import;
 
     -- step: prove writes
-    -- What is deferred happens now, so that it is seen.
-    SET CONSTRAINTS ALL IMMEDIATE;
     SELECT string_agg(
         format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong

@@ -314,6 +314,9 @@ BEGIN
             _updated := _updated + _updated_keys;
         END IF;
 
+        -- What is deferred happens now, so that it is seen.
+        SET CONSTRAINTS ALL IMMEDIATE;
+
         -- step: look at triggers
         -- What was written is compared with what was asked, if a trigger could have changed it.
         IF EXISTS (
@@ -341,7 +344,10 @@ BEGIN
                 USING ERRCODE = 'LI006';
             END IF;
         END IF;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,
@@ -394,8 +400,6 @@ BEGIN
     WHERE id = _import;
 
     -- step: prove writes
-    -- What is deferred happens now, so that it is seen.
-    SET CONSTRAINTS ALL IMMEDIATE;
     SELECT string_agg(
         format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong

@@ -20,8 +20,10 @@ BEGIN
                 written_bill = CAST(s.bill AS numeric)
         WHERE s.record >= _first AND s.record < _end;
         RETURN;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-        NULL;
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
     END;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
@@ -35,7 +37,10 @@ BEGIN
                 written_full_name_2 = nullif(
                     regexp_replace(btrim(s.full_name), '^[^[:space:]]+$|^.*[[:space:]]', ''), '')
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, 'full_name', 'does not fit first_name (text), last_name (text)');
     END;
@@ -43,7 +48,10 @@ BEGIN
         UPDATE lead_import_stage AS s
         SET written_phone = '+' || s.phone_key
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, 'phone', 'does not fit phone_number (character varying(20))');
     END;
@@ -52,7 +60,10 @@ BEGIN
         SET written_status = CAST(CASE WHEN s.status IS NOT NULL
                 THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage)
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, 'status', 'does not fit stage (stage)');
     END;
@@ -62,7 +73,10 @@ BEGIN
                 SELECT jsonb_object_agg(f.value, f.id) FROM lead_import_found AS f
                 WHERE f.field = 'assigned_agent') ->> s.assigned_agent AS bigint)
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, 'assigned_agent', 'does not fit owner (bigint)');
     END;
@@ -70,7 +84,10 @@ BEGIN
         UPDATE lead_import_stage AS s
         SET written_bill = CAST(s.bill AS numeric)
         WHERE s.record = _first;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, 'bill', 'does not fit bill (numeric(10,2))');
     END;

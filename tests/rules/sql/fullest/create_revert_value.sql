@@ -4,7 +4,10 @@ RETURNS numeric(10,2)
 LANGUAGE plpgsql AS $value$
 BEGIN
     RETURN CAST(_old AS numeric(10,2));
-EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+EXCEPTION WHEN OTHERS OR assert_failure THEN
+    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+        RAISE;
+    END IF;
     RETURN _now;
 END
 $value$

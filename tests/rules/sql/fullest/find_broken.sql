@@ -1,5 +1,5 @@
 -- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
--- itself fails on one of them. What is caught here does not reach the server's log.
+-- itself fails on one of them.
 DO $find$
 DECLARE
     _record integer;
@@ -33,11 +33,14 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= 0 
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
         RETURN;
-    EXCEPTION WHEN data_exception THEN
-        NULL;
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
     END;
     FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
         BEGIN
@@ -69,9 +72,13 @@ BEGIN
                 LIMIT 1
             ) AS l ON true
             WHERE s.record >= _record AND s.record = _record
+                AND (l._id IS NULL OR true)
         ) AS w
         WHERE NOT (email <> '');
-        EXCEPTION WHEN data_exception THEN
+        EXCEPTION WHEN OTHERS OR assert_failure THEN
+            IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                RAISE;
+            END IF;
             INSERT INTO lead_import_rejected (record, field, reason)
             VALUES (_record, 'email', 'breaks the rule of e-mails');
         END;

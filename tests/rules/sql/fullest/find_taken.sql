@@ -26,6 +26,10 @@ WITH would_be AS (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
     ) AS l ON true
+    -- Those of which it cannot be computed are listed already.
+    WHERE s.record NOT IN (
+        SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email of leads fail'
+    )
 ),
 keyed AS (
     SELECT

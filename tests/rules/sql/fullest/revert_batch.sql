@@ -187,7 +187,10 @@ BEGIN
                 OR l.bill IS DISTINCT FROM r.bill
                 OR l.changed_on IS DISTINCT FROM r.changed_on
             );
-    EXCEPTION WHEN integrity_constraint_violation THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 'first_name',
@@ -204,8 +207,10 @@ BEGIN
                         'UPDATE sales.customers AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
                         'WHERE r.lead_id = $1 AND l.code = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
                     USING _lead;
-                EXCEPTION WHEN integrity_constraint_violation THEN
-                    NULL;
+                EXCEPTION WHEN OTHERS OR assert_failure THEN
+                    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                        RAISE;
+                    END IF;
                 END;
             END LOOP;
         END LOOP;
@@ -373,8 +378,6 @@ GROUP BY pg_constraint.oid, conrelid
     WHERE id = _import;
 
     -- step: prove writes
-    -- What is deferred happens now, so that it is seen.
-    SET CONSTRAINTS ALL IMMEDIATE;
     SELECT string_agg(
         format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
     INTO _wrong

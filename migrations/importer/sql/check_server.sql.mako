@@ -20,3 +20,16 @@ WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
 UNION ALL
 SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
 WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+UNION ALL
+SELECT format('the role %I may not %s %s', current_user, may, ${literal(stamp)})
+FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS may
+WHERE to_regclass(${literal(quoted(stamp))}) IS NOT NULL
+    AND NOT has_table_privilege(to_regclass(${literal(quoted(stamp))}), may)
+UNION ALL
+-- What is made elsewhere than the stamp and the ledger would be another CRM.
+SELECT format(
+    'search_path begins with the schema %I, and %s is in the schema %I: let it begin with that one',
+    current_schema(), c.relname, n.nspname)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(${literal(quoted(stamp))}) AND n.nspname <> current_schema()
