@@ -1,4 +1,4 @@
-"""Exports that were added after the bundled one: all of them are imported, and the tests hold."""
+"""Exports added after the bundled one: all are imported, and the tests still pass."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ CORE = [
 
 
 def test_the_whole_chain_ends_as_verify_wants_it(database: URL) -> None:
-    """From an empty database: every export of this repository, those that were added too."""
+    """Start from an empty database and import every export in this repository."""
     upgraded = alembic(database, "upgrade", "head", root=REPOSITORY)
     assert upgraded.returncode == 0, upgraded.stdout
     verified = migrations(REPOSITORY, "verify", url=database)
@@ -37,7 +37,7 @@ def test_the_whole_chain_ends_as_verify_wants_it(database: URL) -> None:
 
 
 def test_the_tests_pass_after_an_export_was_added(postgres_server: URL, tmp_path: Path) -> None:
-    """In a copy of the repository: the next revision changes nothing of what they say."""
+    """Add a revision to a copy of the repository and run the tests there."""
     repository = shutil.copytree(REPOSITORY, tmp_path / "repository", ignore=_what_git_ignores)
     known, new = records()[:2]
     further = [known | {"full_name": "Renamed"}, new | {"phone": "07700 900999 ext. 77"}]
@@ -53,7 +53,7 @@ _what_git_ignores = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
 
 
 def _run_tests(repository: Path, server: URL) -> subprocess.CompletedProcess[str]:
-    """Run the core of the tests on the same server, one by one."""
+    """Run the core of the tests on the same server, in one process."""
     environ = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *CORE],
