@@ -92,7 +92,7 @@ class Scene:
 
 Scenario = Callable[[Scene], Iterator[str]]
 SCENARIOS: dict[str, Scenario] = {}
-"""By what the log says."""
+"""Scenarios by their message in the log."""
 
 
 def says(message: str) -> Callable[[Scenario], Scenario]:

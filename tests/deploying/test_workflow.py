@@ -15,7 +15,7 @@ from tests.support.projects import copy_project, migrations
 from tests.support.upgrades import alembic
 
 UNREACHABLE = {"DATABASE_URL": "postgres://u@nowhere.invalid/db"}
-"""Whoever connects fails."""
+"""Every connection fails."""
 
 
 @pytest.fixture

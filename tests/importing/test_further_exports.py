@@ -25,7 +25,7 @@ CORE = [
     "tests/preview/test_preview.py::test_a_dry_run_prints_its_figures_and_no_lead",
     "tests/reverting/test_interrupted.py::test_two_imports_are_reverted_one_after_the_other",
 ]
-"""Of each folder, tests that would fail if they met a second import."""
+"""From each folder, tests a second import would break."""
 
 
 def test_the_whole_chain_ends_as_verify_wants_it(database: URL) -> None:

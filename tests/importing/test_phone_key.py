@@ -193,7 +193,7 @@ def test_another_extension_is_another_key(keys: Keys) -> None:
 # libphonenumber's.
 
 LONGEST = 15
-"""Digits of a key: ITU-T E.164."""
+"""Digits of a key, from ITU-T E.164."""
 
 
 def examples() -> Iterator[PhoneNumber]:

@@ -14,7 +14,7 @@ from tests.support.upgrades import alembic, upgrade
 
 OCTOBER, NOVEMBER = "0005_import_october", "0006_import_november"
 NEVER, TWICE, BEFORE, THERE_AND_BACK, SINCE, AT_LAST, CALLED = range(7)
-"""Records of the bundled export whose leads October updates, by who else writes them and when."""
+"""Records October writes again, by who else touches the lead and when."""
 
 
 @pytest.fixture(scope="module")

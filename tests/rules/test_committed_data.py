@@ -19,12 +19,12 @@ if not (REPOSITORY / ".git").exists():
     pytest.skip("only git knows what is committed", allow_module_level=True)
 
 EXPORTS = ("production_leads_export.json", "*.masked.json", "*.columns.json")
-"""What may lie under ``data/`` in clear."""
+"""Files allowed in clear under ``data/``."""
 
 EMAIL = re.compile(r"[\w.%+-]+@([\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})")
 RESERVED_DOMAINS = re.compile(r"(.*\.)?(example\.(com|net|org)|example|invalid|test|localhost)")
 PATTERNS = {"x.co.uk"}
-"""Of a test that counts lengths."""
+"""Used by a test of lengths."""
 
 PHONE = re.compile(r"(?<![\w.+-])(?:\+|\(?0)[\d ()/.\-]{8,20}\d(?!\w)")
 RESERVED_PHONES = (

@@ -25,9 +25,9 @@ WALLS = {
     "console.py": (*WINGS, "history", "env", "__main__"),
     "files.py": (*WINGS, "history", "env", "__main__"),
 }
-"""A folder or module under ``migrations/``, and what it never imports."""
+"""Folders and modules under ``migrations/``, and what each never imports."""
 GROUND = ("declaration", "record", "phone", "errors", "context", "pace")
-"""Parts of the importer that everything else stands on."""
+"""Parts of the importer everything else builds on."""
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -18,10 +18,10 @@ from migrations.importer.v1 import Import, People
 from tests.support.bundled import EXPORT
 
 OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)
-"""Nobody has said who is in it."""
+"""Nobody has described its people."""
 TWINNED = replace(OCTOBER, masked="b" * 64)
 BUNDLED = Import("0004_bundled", "bundled.json", "c" * 64, 3, LEADS, masked="c" * 64)
-"""Its people are invented: it is its own twin."""
+"""Its people are invented, so it is its own twin."""
 
 PREVIEW = {"IS_PULL_REQUEST": "true"}
 REAL, INVENTED = {"LEADS_PEOPLE": "real"}, {"LEADS_PEOPLE": "invented"}
