@@ -258,8 +258,8 @@ def test_verify_writes_nothing(imported: URL) -> None:
 
 
 def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
-    """Compare an updated lead with what the next import found, so only an edit in between counts.
-    """
+    """Compare an updated lead with what the next import found, so only an edit in between
+    counts."""
     project = copy_project(tmp_path)
     known, other, new = records()[:3]
     october = [known | {"full_name": "Renamed In October"}, new | {"phone": "07700 900999 ext. 77"}]

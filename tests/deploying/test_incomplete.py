@@ -116,7 +116,7 @@ def half_revert(url: URL, *x: str) -> None:
 
 @contextmanager
 def stopped_beyond(url: URL, checkpoint: str, record: int = 100) -> Iterator[None]:
-    """Stop every checkpoint of the ledger from moving beyond a record."""
+    """Stop a checkpoint column of the ledger from moving beyond a record."""
     refused = f"IF NEW.{checkpoint} > {record} THEN RAISE EXCEPTION 'no further'; END IF"
     body = f"BEGIN {refused}; RETURN NEW; END"
     run(url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
@@ -148,8 +148,8 @@ def test_an_import_below_the_last_is_looked_at_too(imported: URL, project: Path)
 
 
 def test_an_export_that_was_replaced_is_no_import(imported: URL, project: Path) -> None:
-    """It is refused even if its revision pins the new file, because the ledger holds the old one.
-    """
+    """Its revision pins the new file, but an upgrade refuses it until the ledger's old one is
+    back."""
     revision = project / "migrations" / "versions" / f"{IMPORT}.py"
     released = revision.read_text(encoding="utf-8")
     other = written(records()[:100], project / "data", "production_leads_export.json")

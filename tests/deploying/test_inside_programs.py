@@ -1,5 +1,5 @@
-"""Inside another program: use what it hands over or refuse it by name, and leave its logging alone.
-"""
+"""Inside another program: use what it hands over or refuse it by name, and leave its logging
+alone."""
 
 import logging
 from collections.abc import Iterator

@@ -64,8 +64,8 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def client(data: Path, user: str | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Run another process on the server until its standard input closes, and yield once it is up.
-    """
+    """Run another process on the server until its standard input closes, and yield once it is
+    up."""
     command = [sys.executable, "-c", CLIENT, str(data)]
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | IMPORTS | env
     pipe = subprocess.PIPE
@@ -272,8 +272,8 @@ def test_killed_keeper_leaves_a_server_that_the_next_user_stops(home: Path) -> N
 def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(
     home: Path, own: bool
 ) -> None:
-    """A stale pid file names an unrelated program, which runs on while the server starts and stops.
-    """
+    """A stale pid file names an unrelated program, which runs on while the server starts and
+    stops."""
     user = "nobody" if ROOT and own else None
     with subprocess.Popen(["sleep", "60"], user=user) as program:
         with running(home, durable=False):

@@ -1,5 +1,5 @@
-"""A deploy is killed (SIGKILL: it can neither say nor tidy up anything), and the next one follows.
-"""
+"""A deploy is killed (SIGKILL: it can neither say nor tidy up anything), and the next one
+follows."""
 
 import signal
 from itertools import count

@@ -90,8 +90,8 @@ def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
 def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """A batch holds leads while it waits for another, and after half a second it releases them all.
-    """
+    """A batch holds leads while it waits for another, and after half a second it releases them
+    all."""
     before = picture(crm_with_leads)
     low, high = value(
         crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'"

@@ -128,8 +128,8 @@ def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: De
 def test_a_second_signal_ends_a_deploy_at_once(
     number: signal.Signals, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """It ends even in a blocked statement, and the server rolls back the batch and frees the lock.
-    """
+    """It ends even in a blocked statement, and the server rolls back the batch and frees the
+    lock."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 60)
     deploy = deploys.start(crm_with_leads, "upgrade", "head")

@@ -127,7 +127,7 @@ def an_upgrade_that_is_not_there_does_not_end_well(
 
 
 def build_crm_out_of_order(url: URL) -> None:
-    """Add leads of the export with ids in reverse order, on disk too."""
+    """Add leads with ids in the reverse order of the export and of the disk."""
     build_crm(url)
     for n, record in enumerate(records()[:40]):
         add_lead(url, id=10_000 - n, phone=record["phone"])

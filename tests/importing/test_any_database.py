@@ -76,7 +76,7 @@ def build_tables(url: URL) -> None:
     database=None,
     phases=[
         Phase.generate
-    ],  # Each example is a database: shrinking a failure would take minutes.
+    ],  # Each example is a database, so making a failure smaller would take minutes.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(there=leads, export=exports, size=st.sampled_from([1, 3, 1000]))

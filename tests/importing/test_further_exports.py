@@ -53,7 +53,7 @@ _what_git_ignores = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
 
 
 def _run_tests(repository: Path, server: URL) -> subprocess.CompletedProcess[str]:
-    """Run the core of the tests on the same server, in one process."""
+    """Run the core of the tests on the same server, one by one."""
     environ = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *CORE],

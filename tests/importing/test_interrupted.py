@@ -1,4 +1,4 @@
-"""An import is cut off, or isn't alone."""
+"""An import is cut off, or is not alone."""
 
 import signal
 

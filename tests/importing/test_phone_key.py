@@ -122,7 +122,7 @@ def keys_of(connection: Connection, phones: Sequence[str]) -> list[str | None]:
     ],
 )
 def test_every_usual_spelling_has_the_key_of_its_number(keys: Keys, phone: str, key: str) -> None:
-    """Check DESIGN's rules one by one: separators, prefixes, the trunk zero, ten bare digits,
+    """Check the rules one by one: separators, prefixes, the trunk zero, ten bare digits,
     extensions."""
     assert keys([phone]) == [key]
 

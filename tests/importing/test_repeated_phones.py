@@ -15,8 +15,8 @@ from tests.support.upgrades import upgrade
 
 
 def repeated() -> list[Record]:
-    """Repeat some phones of the bundled export, near and far, in other spellings and with blanks.
-    """
+    """Repeat some phones of the bundled export, near and far, in other spellings and with
+    blanks."""
     export = records()
     again = [
         export[0]

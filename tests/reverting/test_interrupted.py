@@ -239,8 +239,8 @@ def test_an_unfinished_import_is_reverted_once_it_is_stamped(
 
 @pytest.fixture
 def with_a_second_import(tmp_path: Path) -> Path:
-    """Copy the project and add a second export: some of the first one's leads again, and a new one.
-    """
+    """Copy the project and add a second export: some of the first one's leads again, and a new
+    one."""
     copy = tmp_path / "project"
     for name in ("migrations", "data"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

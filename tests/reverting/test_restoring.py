@@ -186,8 +186,8 @@ def test_folded_records_are_reverted_in_batches_of(
 def test_a_number_that_another_lead_has_now_stays_away(
     crm: URL, two_leads: tuple[int, int]
 ) -> None:
-    """A unique old value is taken, so only that column keeps the imported value and nothing stops.
-    """
+    """A unique old value is taken, so that column keeps the imported value and the others are
+    restored."""
     one, other = two_leads
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     before = leads(crm)

@@ -201,8 +201,8 @@ def test_a_twin_is_the_same_import_of_another_file() -> None:
 
 
 def test_a_database_is_local_if_nobody_has_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any name counts, even an empty one, from the environment or from a program running Alembic.
-    """
+    """Any name counts, even an empty one, from the environment or from a program running
+    Alembic."""
     for variable in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
         monkeypatch.delenv(variable, raising=False)
     assert not names_database(Config())
