@@ -24,7 +24,7 @@ from tests.support.upgrades import alembic
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what the repository has released up to the bundled import."""
+    """Copy the project as released up to the bundled import."""
     return copy_project(tmp_path)
 
 
@@ -39,8 +39,8 @@ Record ID,First Name,Last Name,Phone Number,Create Date,Company
 
 
 def on_a_terminal(project: Path, command: list[str], answers: list[str]) -> tuple[str, int]:
-    """Run a command as somebody would who answers its questions."""
-    import pty  # not everywhere
+    """Run a command and answer its questions. Return its output and exit status."""
+    import pty  # Not available everywhere.
 
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
@@ -55,7 +55,7 @@ def on_a_terminal(project: Path, command: list[str], answers: list[str]) -> tupl
         os.close(theirs)
         terminal.write("".join(f"{answer}\n" for answer in answers).encode())
         shown = b""
-        # Linux ends the reading of a terminal that everybody has left with an error.
+        # Linux raises an error once everybody has left the terminal.
         with contextlib.suppress(OSError):
             while some := terminal.read(4096):
                 shown += some
@@ -64,7 +64,7 @@ def on_a_terminal(project: Path, command: list[str], answers: list[str]) -> tupl
 
 @pytest.fixture
 def october(tmp_path: Path) -> Path:
-    """Another export: a known lead under another name, and one that is new."""
+    """Write another export: a known lead under another name, and a new one."""
     known, new = records()[:2]
     new = new | {"phone": "07700 900999 ext. 77", "full_name": "New In October"}
     return written(
@@ -75,7 +75,8 @@ def october(tmp_path: Path) -> Path:
 def test_an_added_export_is_imported_by_the_next_upgrade(
     project: Path, october: Path, database: URL
 ) -> None:
-    """Checked, copied, a revision written; after the upgrade both imports are in the ledger."""
+    """Add checks the export, copies it and writes a revision, and after the upgrade the ledger has
+    both imports."""
     added = migrations(project, "add", str(october), "-m", "import october leads")
     assert added.returncode == 0, added.stderr
     assert "Next:" in added.stdout
@@ -95,7 +96,7 @@ def test_an_added_export_is_imported_by_the_next_upgrade(
 
 
 def test_an_added_revision_passes_the_projects_lint(project: Path, october: Path) -> None:
-    """The template writes what ruff would have written."""
+    """The template already writes what ruff formats."""
     assert migrations(project, "add", str(october), "-m", "import october leads").returncode == 0
     config = ["--config", str(ROOT / "pyproject.toml")]
     revision = str(project / "migrations" / "versions" / "0005_import_october_leads.py")
@@ -107,7 +108,7 @@ def test_an_added_revision_passes_the_projects_lint(project: Path, october: Path
 
 
 def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
-    """Its problems are listed, and nothing is written."""
+    """List its problems and write nothing."""
     bad = written([records()[0] | {"phone": "none"}], tmp_path, "bad.json")
     refused = migrations(project, "add", str(bad), "-m", "import bad leads")
     assert refused.returncode == 1
@@ -118,7 +119,7 @@ def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_that_is_imported_already_is_not_added(project: Path) -> None:
-    """The same bytes under another name would be the same import."""
+    """The same bytes under another name are the same import."""
     refused = migrations(
         project, "add", str(ROOT / "data" / "production_leads_export.json"), "-m", "once more"
     )
@@ -127,7 +128,7 @@ def test_an_export_that_is_imported_already_is_not_added(project: Path) -> None:
 
 
 def test_an_export_never_takes_another_ones_place(project: Path, october: Path) -> None:
-    """A file of that name in data/ with other bytes is left alone."""
+    """A file in data/ with this name and other bytes stays."""
     (project / "data" / october.name).write_bytes(
         (ROOT / "data" / "production_leads_export.json").read_bytes()
     )
@@ -137,7 +138,7 @@ def test_an_export_never_takes_another_ones_place(project: Path, october: Path) 
 
 
 def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Path) -> None:
-    """Which file, and why not."""
+    """The message says which file, and why it failed."""
     (project / "data" / ".october_leads.json.partial").mkdir()
     refused = migrations(project, "add", str(october), "-m", "import october leads")
     assert refused.returncode == 1
@@ -156,7 +157,7 @@ def test_a_message_that_makes_no_file_name_is_refused(
 
 
 def test_check_tells_digest_and_number_of_records(project: Path, october: Path) -> None:
-    """For people in words, for machines as JSON; no database is needed."""
+    """Print words for people and JSON for machines, without a database."""
     told = migrations(project, "check", str(october))
     assert told.returncode == 0
     assert "october_leads.json: 2 records, no problems." in told.stdout
@@ -167,7 +168,7 @@ def test_check_tells_digest_and_number_of_records(project: Path, october: Path) 
 
 
 def test_check_lists_problems_for_machines_too(project: Path, tmp_path: Path) -> None:
-    """Exit status 1, position and field of each problem, no value."""
+    """Exit status 1, with the position and field of each problem but no value."""
     bad = written([records()[0] | {"phone": "none"}, records()[1] | {"status": "s" * 51}], tmp_path)
     told = migrations(project, "check", "--json", str(bad))
     assert told.returncode == 1
@@ -180,7 +181,7 @@ def test_check_lists_problems_for_machines_too(project: Path, tmp_path: Path) ->
 
 
 def test_check_says_what_add_would_make_of_a_file(project: Path, tmp_path: Path) -> None:
-    """The same digest, before and after; for machines the columns, too."""
+    """The digest is the same before and after, and machines get the columns too."""
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     told = migrations(project, "check", "--json", *LONDON, str(path))
     assert told.returncode == 0, told.stderr
@@ -198,7 +199,7 @@ def test_check_says_what_add_would_make_of_a_file(project: Path, tmp_path: Path)
 def test_a_table_is_imported_by_the_next_upgrade(
     project: Path, tmp_path: Path, database: URL
 ) -> None:
-    """From the download to the leads, with what was chosen in the output."""
+    """Go from the download to the leads, and print the choices."""
     path = write(tmp_path, HUBSPOT, "HubSpot export (1).csv")
     added = migrations(project, "add", str(path), "-m", "import hubspot", "--yes", *LONDON)
     assert added.returncode == 0, added.stderr
@@ -220,7 +221,7 @@ def test_a_table_is_imported_by_the_next_upgrade(
 
 
 def test_nothing_is_written_before_somebody_has_looked(project: Path, tmp_path: Path) -> None:
-    """Without a terminal the table is shown, and --yes asked for."""
+    """Without a terminal, show the table and ask for --yes."""
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     shown = migrations(project, "add", str(path), "-m", "import hubspot", *LONDON)
     assert shown.returncode == 1
@@ -231,7 +232,7 @@ def test_nothing_is_written_before_somebody_has_looked(project: Path, tmp_path: 
 
 
 def test_the_next_download_needs_no_option(project: Path, tmp_path: Path) -> None:
-    """What was agreed stands beside the first export."""
+    """The agreed choices are in a file next to the first export."""
     first = write(
         tmp_path, HUBSPOT.replace("Fay,Invented,,", "Fay,Invented,07700 900996,"), "a.csv"
     )
@@ -243,7 +244,7 @@ def test_the_next_download_needs_no_option(project: Path, tmp_path: Path) -> Non
 
 
 def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: Path) -> None:
-    """There is nothing to decide."""
+    """Nothing is left to decide."""
     path = write(tmp_path, as_csv(separator=";", encoding="utf-8-sig"), "own.csv")
     added = migrations(project, "add", str(path), "-m", "import own")
     assert added.returncode == 0, added.stderr
@@ -254,7 +255,7 @@ def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: 
 def test_without_a_terminal_all_that_is_missing_is_told_at_once(
     project: Path, tmp_path: Path
 ) -> None:
-    """Answered as the message says, the file has no further question but whether it is right."""
+    """Give the options from the message, and only the confirmation is left to ask."""
     path = tmp_path / "own.csv"
     rows = "Name,Mobil,Created\nAnn Ä,07700 900991,01/02/2026 10:00\n"
     path.write_text(rows, encoding="cp1252")
@@ -269,7 +270,7 @@ def test_without_a_terminal_all_that_is_missing_is_told_at_once(
 
 
 def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -> None:
-    """A wrong answer once more, and then whether the file was read rightly."""
+    """Ask again after a wrong answer, and finally ask whether the file was read correctly."""
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     command = ["add", str(path), "-m", "import hubspot"]
     shown, status = on_a_terminal(project, command, ["Mars", "Europe/London", "y"])
@@ -280,7 +281,7 @@ def test_on_a_terminal_what_is_missing_is_asked(project: Path, tmp_path: Path) -
 
 
 def test_whoever_says_no_has_nothing_written(project: Path, tmp_path: Path) -> None:
-    """No is what an empty answer means, too."""
+    """An empty answer means no, too."""
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     command = ["add", str(path), "-m", "import hubspot", *LONDON]
     shown, status = on_a_terminal(project, command, [""])
@@ -292,7 +293,7 @@ def test_whoever_says_no_has_nothing_written(project: Path, tmp_path: Path) -> N
 def test_the_first_real_export_takes_the_bundled_ones_place(
     project: Path, tmp_path: Path, database: URL
 ) -> None:
-    """Digest and number in the revision, so that nobody edits it by hand."""
+    """The revision gets its digest and number of records, so nobody edits it by hand."""
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     replaced = migrations(project, "add", str(path), "--replace", "--yes", *LONDON, url=database)
     assert replaced.returncode == 0, replaced.stderr
@@ -300,7 +301,7 @@ def test_the_first_real_export_takes_the_bundled_ones_place(
     revision = (project / "migrations" / "versions" / f"{IMPORT}.py").read_text()
     assert hashlib.sha256(bundled.read_bytes()).hexdigest() in revision
     assert "records=2," in revision
-    assert "masked=" not in revision  # its people are real
+    assert "masked=" not in revision  # Its people are real.
     assert not list((project / "migrations" / "versions").glob("0005*"))
     assert alembic(database, "upgrade", "head", root=project).returncode == 0
     assert run(database, "SELECT count(*) FROM leads")[0][0] == 2
@@ -312,7 +313,7 @@ def test_the_first_real_export_takes_the_bundled_ones_place(
 def test_what_takes_the_bundled_ones_place_is_sealed_where_others_are(
     project: Path, tmp_path: Path
 ) -> None:
-    """Nothing of it stays in clear but its twin, and the invented one is gone."""
+    """Only its twin stays in clear, and the invented export is gone."""
     (project / "data" / "recipients.txt").write_text(f"{public(new_key())}\n{public(new_key())}\n")
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     replaced = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
@@ -332,7 +333,7 @@ def test_what_takes_the_bundled_ones_place_is_sealed_where_others_are(
 def test_the_bundled_export_is_back_if_nothing_takes_its_place(
     project: Path, tmp_path: Path
 ) -> None:
-    """Recipients that name nobody stop it midway."""
+    """Empty recipients stop the command midway."""
     (project / "data" / "recipients.txt").write_text("# nobody yet\n")
     path = write(tmp_path, HUBSPOT, "hubspot.csv")
     refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
@@ -346,7 +347,7 @@ def test_the_bundled_export_is_back_if_nothing_takes_its_place(
 def test_what_was_sealed_is_not_converted(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would touch a disk in clear."""
+    """It would be on a disk in clear."""
     key = new_key()
     monkeypatch.setenv(KEY, key)
     path = tmp_path / "october.csv.age"
@@ -370,7 +371,7 @@ def test_an_export_with_one_after_it_is_never_replaced(
 
 
 def test_without_openpyxl_a_workbook_names_the_command(tmp_path: Path, project: Path) -> None:
-    """A deploy does without it, and so does every other format."""
+    """A deploy works without it, and so does every other format."""
     path = write(tmp_path, as_workbook(), "leads.xlsx")
     hidden = "import sys; sys.modules['openpyxl'] = None; from migrations.__main__ import main; "
     command = [sys.executable, "-c", f"{hidden}sys.exit(main(['check', {str(path)!r}]))"]

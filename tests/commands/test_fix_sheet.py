@@ -1,5 +1,4 @@
-"""``python -m migrations check --fix-sheet``: problems beside the records that have them, for their
-owner."""
+"""``python -m migrations check --fix-sheet``: problems beside their records, for the owner."""
 
 import csv
 import stat
@@ -20,7 +19,7 @@ def check(export: Path, sheet: Path) -> subprocess.CompletedProcess[str]:
 
 
 def bad() -> list[Record]:
-    """Three records: the first is good, the others are not."""
+    """Return three records of which only the first is good."""
     good, formula, long = records()[:3]
     return [
         good,
@@ -30,7 +29,7 @@ def bad() -> list[Record]:
 
 
 def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
-    """Record, field and reason, then the record as it is; formulas are defused."""
+    """A row has record, field, reason and the original values, with formulas made harmless."""
     checked = check(written(bad(), tmp_path), tmp_path / "sheet.csv")
     assert checked.returncode == 1
     with open(tmp_path / "sheet.csv", newline="", encoding="utf-8") as sheet:
@@ -48,20 +47,20 @@ def test_each_problem_stands_beside_its_records_values(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    """The sheet holds what the messages never show."""
+    """The sheet holds values no message ever shows."""
     checked = check(written(bad(), tmp_path), tmp_path / "sheet.csv")
     assert stat.S_IMODE((tmp_path / "sheet.csv").stat().st_mode) == 0o600
     assert bad()[1]["full_name"] not in checked.stdout + checked.stderr
 
 
 def test_a_good_export_makes_no_sheet(tmp_path: Path) -> None:
-    """There is nothing to fix."""
+    """Nothing needs a fix."""
     assert check(written(records()[:3], tmp_path), tmp_path / "sheet.csv").returncode == 0
     assert not (tmp_path / "sheet.csv").exists()
 
 
 def test_a_tables_problems_stand_beside_their_own_columns(tmp_path: Path) -> None:
-    """By the row that a spreadsheet shows, with the columns as the file names them."""
+    """Rows have the spreadsheet's numbers, and columns have the file's names."""
     table = "Name,Mobile,created_at\nDot Invented,7.7009E+09,2025-09-16T14:15:00Z\n"
     assert check(write(tmp_path, table), tmp_path / "sheet.csv").returncode == 1
     with open(tmp_path / "sheet.csv", newline="", encoding="utf-8") as sheet:
@@ -72,7 +71,7 @@ def test_a_tables_problems_stand_beside_their_own_columns(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_cut_off_is_no_list_of_problems(tmp_path: Path) -> None:
-    """It has to be exported again; how far it can be read is told."""
+    """Say how much of it can be read, and write no sheet."""
     export = written(bad(), tmp_path)
     export.write_bytes(export.read_bytes()[:-20])
     checked = check(export, tmp_path / "sheet.csv")

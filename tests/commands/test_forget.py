@@ -1,4 +1,4 @@
-"""``python -m migrations forget``: old values leave the ledger, and people stay away."""
+"""``python -m migrations forget``: old values leave the ledger, and erased people stay away."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ ERASED_REASONS = "SELECT record, field, reason FROM lead_import_rejects ORDER BY
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The bundled export in a folder of its own, with somebody who can open what is sealed."""
+    """Copy the bundled export into its own folder, with a recipient's key at hand."""
     folder, key = tmp_path / "data", new_key()
     folder.mkdir()
     shutil.copy(EXPORT, folder)
@@ -51,7 +51,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """The mission's CRM after the import, 90 days and an hour ago; the commands work on it."""
+    """Import into the mission's CRM, 90 days and an hour ago, and point the commands at it."""
     monkeypatch.setenv("DATABASE_URL", shown(crm_with_leads))
     upgrade(crm_with_leads)
     ended(crm_with_leads, "90 days 1 hour")
@@ -59,12 +59,12 @@ def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
 
 
 def ended(url: URL, ago: str) -> None:
-    """Let the imports have ended so long ago."""
+    """Pretend the imports ended this long ago."""
     run(url, f"UPDATE lead_imports SET finished_at = now() - interval '{ago}'")
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
-    """What a command prints, on either output."""
+    """Run a command and return what it prints on either output."""
     capsys.readouterr()
     assert main([*arguments]) == status
     told = capsys.readouterr()
@@ -72,7 +72,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -
 
 
 def problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What ``verify`` finds wrong with the only import."""
+    """Return the problems ``verify`` finds in the only import."""
     capsys.readouterr()
     main(["verify", "--json"])
     found: list[str] = json.loads(capsys.readouterr().out)["imports"][0]["problems"]
@@ -85,7 +85,7 @@ def problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_old_values_go_and_the_receipt_stays(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No lead is touched; status, verify and lead say what is forgotten."""
+    """No lead changes, and status, verify and lead report what is forgotten."""
     before, updated = picture(imported), run(imported, KNOWN)
     told = said(capsys, "forget", "--older-than", "90d")
     assert f"{EXPORT.name}: forgot the old values of 10 leads." in told
@@ -105,7 +105,7 @@ def test_old_values_go_and_the_receipt_stays(
 def test_the_ledger_still_shows_if_somebody_else_has_written_to_it(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three are forgotten; a before-image that is gone otherwise is wrong."""
+    """Three before-images are forgotten, and any others missing are wrong."""
     run(imported, "UPDATE lead_imports SET forgotten = 3")
     [problem] = problems(capsys)
     assert "before images found 10, expected 7" in problem
@@ -114,7 +114,7 @@ def test_the_ledger_still_shows_if_somebody_else_has_written_to_it(
 def test_verify_says_that_a_later_import_cannot_be_told_from_edits(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its before-images would tell what it found."""
+    """Only its before-images would say what it found."""
     columns = "sha256, records, declaration, policies, ran_by, release"
     run(
         imported,
@@ -129,7 +129,7 @@ def test_verify_says_that_a_later_import_cannot_be_told_from_edits(
 def test_ages_are_to_the_second(
     imported: URL, ago: str, goes: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of the end of the import, by the server's clock."""
+    """An age runs from the end of the import, by the server's clock."""
     ended(imported, ago)
     told = said(capsys, "forget", "--older-than", "90d")
     assert value(imported, IMAGES) == (0 if goes else 10)
@@ -143,7 +143,7 @@ def test_ages_are_to_the_second(
 def test_what_is_halfway_needs_its_old_values(
     imported: URL, data: Path, halfway: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An import that has stopped, and a downgrade that has: neither by age nor by lead."""
+    """A stopped import or downgrade is forgotten neither by age nor by lead."""
     lead_id = value(imported, "SELECT min(lead_id) FROM lead_before_images")
     run(imported, f"UPDATE lead_imports SET {halfway}")
     assert "Nothing to forget" in said(capsys, "forget", "--older-than", "0d")
@@ -156,7 +156,7 @@ def test_what_is_halfway_needs_its_old_values(
 def test_a_reverted_import_is_as_old_as_its_revert(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not as its end; and its receipt still says what the revert did."""
+    """Its age runs from the revert, and its receipt still says what the revert did."""
     downgrade(imported)
     ended(imported, "200 days")
     assert "Nothing to forget" in said(capsys, "forget", "--older-than", "90d")
@@ -166,7 +166,7 @@ def test_a_reverted_import_is_as_old_as_its_revert(
 
 
 def test_a_dry_run_counts(imported: URL, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And changes nothing, neither by age nor by lead."""
+    """It changes nothing, by age or by lead."""
     told = said(capsys, "forget", "--older-than", "90d", "--dry-run")
     assert "would forget the old values of 10 leads" in told
     lead_id = value(imported, "SELECT min(lead_id) FROM lead_before_images")
@@ -179,7 +179,7 @@ def test_a_dry_run_counts(imported: URL, data: Path, capsys: pytest.CaptureFixtu
 def test_whoever_is_cut_off_between_batches_goes_on(
     imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each batch is whole: rows and count go together."""
+    """Each batch commits its rows and its count together."""
     monkeypatch.setattr(forgetting, "AT_A_TIME", 3)
     whole, left = forgetting._forget_batch, iter([1, 1])
 
@@ -203,7 +203,7 @@ def test_whoever_is_cut_off_between_batches_goes_on(
 def test_a_downgrade_keeps_what_is_forgotten_and_says_so(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two of ten leads keep what the import wrote, the others are restored; created ones go."""
+    """Two of ten leads keep the imported values, the others are restored, and created ones go."""
     gone = [row.lead_id for row in run(imported, "SELECT lead_id FROM lead_before_images LIMIT 2")]
     for lead_id in gone:
         said(capsys, "forget", "--lead", lead_id)
@@ -222,7 +222,7 @@ def test_a_downgrade_keeps_what_is_forgotten_and_says_so(
 def test_whoever_has_the_deploy_lock_comes_first(
     imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is forgotten beside an import or a downgrade."""
+    """Nothing is forgotten during an import or a downgrade."""
     monkeypatch.setattr(forget, "LOCK_WAIT", 0)
     with connect(imported) as connection:
         take_deploy_lock(connection, 0, lambda: None)
@@ -237,7 +237,7 @@ def test_whoever_has_the_deploy_lock_comes_first(
     [[], ["--older-than", "90"], ["--older-than", "soon"], ["--lead", "1", "--older-than", "9d"]],
 )
 def test_neither_or_both_or_no_days_is_exit_status_2(arguments: list[str]) -> None:
-    """It must be said what is to be forgotten."""
+    """The command must know what to forget."""
     with pytest.raises(SystemExit) as left:
         main(["forget", *arguments])
     assert left.value.code == 2
@@ -261,9 +261,9 @@ def test_a_person_is_forgotten_in_all_imports_and_does_not_come_back(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One lead in three imports: created, changed twice, edited to another phone.
+    """One lead in three imports is created, changed twice, and edited to another phone.
 
-    Neither a fresh database brings it back nor the same import again.
+    Neither a fresh database nor the same import again brings it back.
     """
     first, second = records()[:2]
     monkeypatch.setenv("DATABASE_URL", shown(crm))
@@ -304,7 +304,7 @@ def test_whoever_is_listed_stops_no_deploy(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The policy is for records that nobody has decided about."""
+    """The policy is for records nobody has decided about."""
     lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
     said(capsys, "forget", "--lead", lead_id)
     bundle(records(), monkeypatch, data, rejected=policy)
@@ -320,14 +320,14 @@ def test_without_the_key_no_import_runs_and_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A deploy that cannot know who was erased must not bring them back."""
+    """A deploy must not bring back erased people it cannot recognise."""
     lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
     said(capsys, "forget", "--lead", lead_id)
     monkeypatch.delenv(KEY)
     with pytest.raises(Exception, match=r"erased\.txt lists people who must not come back"):
         upgrade(database)
     assert value(database, "SELECT count(*) FROM leads") == 0
-    upgrade(imported)  # nothing is pending: no key is needed
+    upgrade(imported)  # Nothing is pending, so it needs no key.
 
 
 def test_where_people_are_invented_nobody_is_looked_for(
@@ -361,7 +361,7 @@ def test_a_preview_names_who_would_be_left_out_by_position(
 def test_a_lead_that_nobody_knows_is_exit_status_1(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is listed."""
+    """Nobody is added to the list."""
     assert "No lead of leads has that id" in said(capsys, "forget", "--lead", "999999", status=1)
     assert not (data / ERASED).exists()
 
@@ -369,7 +369,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
 def test_a_lead_whose_export_cannot_be_read_is_not_forgotten(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It came with a phone that may be another one by now: the export would bring it back."""
+    """It may have come with another phone, and the export would bring it back."""
     lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
     (data / EXPORT.name).unlink()
     told = said(capsys, "forget", "--lead", lead_id, status=1)
@@ -380,7 +380,7 @@ def test_a_lead_whose_export_cannot_be_read_is_not_forgotten(
 def test_what_was_forgotten_of_a_lead_that_is_gone_is_forgotten_all_the_same(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The application removed the lead first: the ledger still knows its phone."""
+    """The ledger still knows the phone of a lead the application deleted first."""
     lead_id = value(imported, "SELECT min(lead_id) FROM lead_before_images")
     run(imported, f"DELETE FROM leads WHERE id = {lead_id}")
     told = said(capsys, "forget", "--lead", lead_id)
@@ -395,7 +395,7 @@ def test_the_list_is_on_the_disk_before_anything_goes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Cut off in between, the person is on the list already; the command goes on."""
+    """A command cut off in between has listed the person already, and running it again finishes."""
     lead_id = value(imported, "SELECT min(lead_id) FROM lead_before_images")
 
     def cut_off(*_: object) -> None:
@@ -413,7 +413,7 @@ def test_the_list_is_on_the_disk_before_anything_goes(
 def test_a_script_leaves_the_erased_out_too(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What `alembic upgrade head --sql` writes holds nothing of them, and rejects their records."""
+    """`alembic upgrade head --sql` writes none of their values and rejects their records."""
     first = records()[0]
     lead_id = value(imported, "SELECT id FROM leads WHERE phone = :phone", phone=first["phone"])
     said(capsys, "forget", "--lead", str(lead_id))

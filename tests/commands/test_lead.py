@@ -24,14 +24,14 @@ EDIT = "UPDATE leads SET {} WHERE id = :id"
 
 @pytest.fixture
 def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """The mission's CRM after the import; the commands look at it."""
+    """Import into the mission's CRM and point the commands at it."""
     upgrade(crm_with_leads)
     monkeypatch.setenv("DATABASE_URL", shown(crm_with_leads))
     return crm_with_leads
 
 
 def by_person(url: URL, person: str, sql: str, **parameters: object) -> None:
-    """Run one statement as somebody of the site."""
+    """Run one statement as a person of the site."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text(f"SET SESSION AUTHORIZATION {person}"))
@@ -40,7 +40,7 @@ def by_person(url: URL, person: str, sql: str, **parameters: object) -> None:
 
 
 class History:
-    """A lead that three imports have changed and two people, with one import reverted."""
+    """A lead with changes from three imports and two people, and one revert."""
 
     def __init__(self, url: URL, project: Path, lead_id: int, people: tuple[str, str]) -> None:
         self.url = url
@@ -49,21 +49,21 @@ class History:
         self.people = people
 
     def told(self, *arguments: str) -> str:
-        """What ``lead`` prints of it."""
+        """Return what ``lead`` prints about it."""
         found = migrations(self.project, "lead", *arguments, url=self.url)
         assert found.returncode == 0, found.stderr
         return found.stdout
 
     def events(self, *arguments: str) -> list[dict[str, Any]]:
-        """The same for machines."""
+        """Return the same as JSON."""
         events: list[dict[str, Any]] = json.loads(self.told("--json", *arguments))["events"]
         return events
 
 
 @pytest.fixture(scope="module")
 def history(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
-    """Made once: 0004 creates the lead, somebody edits it, October and November update it,
-    somebody edits it again, and November is reverted."""
+    """Create the lead with 0004, edit it, update it with October and November, edit it again, and
+    revert November."""
     folder = tmp_path_factory.mktemp("history")
     project, url = copy_project(folder), databases.create()
     first: Record = records()[0]
@@ -92,7 +92,7 @@ def history(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_imports_reverts_and_people_are_told_in_order(history: History) -> None:
-    """Three imports, two people, one revert: who, when, from what to what."""
+    """Three imports, two people and one revert say who, when, and from what to what."""
     first = records()[0]
     events = history.events(str(history.lead_id), "--show-personal-data")
     assert [(event["kind"], event["export"], event["record"]) for event in events] == [
@@ -126,7 +126,7 @@ def test_imports_reverts_and_people_are_told_in_order(history: History) -> None:
 
 
 def test_words_are_masked_unless_they_are_asked_for(history: History) -> None:
-    """Phones and e-mails, in notes too; and the same words in clear."""
+    """Phones and e-mails are masked, in notes too, and shown in clear on request."""
     told = history.told(str(history.lead_id))
     assert "bob@example.org" not in told
     assert "900123" not in told
@@ -137,12 +137,12 @@ def test_words_are_masked_unless_they_are_asked_for(history: History) -> None:
 
 
 def test_machines_get_names_of_fields_unless_values_are_asked_for(history: History) -> None:
-    """As ``preview`` has it."""
+    """``preview`` does the same."""
     assert history.events(str(history.lead_id))[1]["fields"] == ["notes"]
 
 
 def test_a_phone_is_one_in_any_spelling(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the key that is looked for."""
+    """The command searches by key."""
     found = set()
     for asked in ("07700 900503", "+44 (0)7700-900503", "0044 7700900503", " 7700900503 "):
         capsys.readouterr()
@@ -154,7 +154,7 @@ def test_a_phone_is_one_in_any_spelling(imported: URL, capsys: pytest.CaptureFix
 def test_what_can_be_several_leads_is_asked_back(
     crm: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One lead's id is another's number and a third one's phone: each is named by its id."""
+    """One lead's id is another's number and a third one's phone, so the message gives each id."""
     monkeypatch.setenv("DATABASE_URL", shown(crm))
     upgrade(crm)
     by_id = value(crm, "SELECT max(id) FROM leads")
@@ -174,7 +174,7 @@ def test_what_can_be_several_leads_is_asked_back(
 def test_what_is_asked_for_stands_in_no_statement(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Statements reach the server's log; a phone, its key and the lead's id reach it by COPY."""
+    """Statements reach the server's log, so a phone, its key and the lead's id are sent by COPY."""
     statements: list[str] = []
 
     def remember(_connection: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
@@ -190,7 +190,7 @@ def test_what_is_asked_for_stands_in_no_statement(
 
 
 def test_it_reads_only(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not a row is written, and a role that may only read can ask."""
+    """It writes no row, and a role with SELECT alone can run it."""
     before = picture(imported), run(imported, "SELECT * FROM lead_imports")
     reader = f"asker_of_{imported.database}"
     run(imported, f"CREATE ROLE {reader} LOGIN PASSWORD 'p'")
@@ -207,7 +207,7 @@ def test_it_reads_only(imported: URL, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_lead_that_nobody_knows_is_exit_status_1(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One sentence, without what was asked for."""
+    """Print one sentence without the requested value."""
     for asked in (["07700 900999"], ["999999"], [" "], ["900999", "--by", "number"], ["no such"]):
         assert main(["lead", *asked]) == 1
         said = capsys.readouterr()
@@ -220,7 +220,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
 def test_a_lead_that_is_gone_is_known_by_its_id(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The ledger knows that an import has updated it, and the trail who removed it."""
+    """The ledger knows an import updated it, and the trail knows who deleted it."""
     gone = value(imported, "SELECT lead_id FROM lead_before_images LIMIT 1")
     run(imported, f"DELETE FROM leads WHERE id = {gone}")
     assert main(["lead", gone]) == 0
@@ -233,7 +233,7 @@ def test_a_lead_that_is_gone_is_known_by_its_id(
 def test_without_the_export_what_was_found_next_is_told(
     imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And that edits cannot be told from what the import wrote, and why."""
+    """The message also says why edits cannot be told from imported values."""
     lead_id = value(imported, "SELECT lead_id FROM lead_before_images LIMIT 1")
     run(imported, f"UPDATE leads SET status = 'edited' WHERE id = {lead_id}")
     run(imported, "DROP TABLE lead_audit CASCADE")
@@ -268,7 +268,7 @@ def test_a_ledger_that_is_not_whole_is_said(
 def test_a_downgrade_that_is_not_at_its_end_is_said(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it has put back cannot be told from what people did."""
+    """Restored values cannot be told from people's edits."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     assert main(["lead", "+44 7700 900503"]) == 0
     assert f"{EXPORT.name} is being reverted: what it has put back" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""``python -m migrations``: help, version, and what was meant."""
+"""``python -m migrations``: help, version, and suggestions for typing errors."""
 
 import shlex
 import tomllib
@@ -12,14 +12,14 @@ from tests.support.released import REPOSITORY
 
 
 def exit_status(*arguments: str) -> object:
-    """What the process ends with, where argparse ends it."""
+    """Run a command argparse ends, and return its exit status."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return ended.value.code
 
 
 def test_without_a_command_it_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command is in it; it was called wrongly all the same."""
+    """Help lists every command, and the exit status is still that of a wrong call."""
     assert exit_status() == 2
     told = capsys.readouterr()
     assert told.out == ""
@@ -29,7 +29,7 @@ def test_without_a_command_it_shows_help(capsys: pytest.CaptureFixture[str]) -> 
 def test_its_version_is_the_projects(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stands in pyproject.toml, and nowhere else."""
+    """It comes from pyproject.toml and nowhere else."""
     monkeypatch.setattr(__main__, "PROJECT", REPOSITORY / "pyproject.toml")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     assert exit_status("--version") == 0
@@ -42,7 +42,7 @@ def test_its_version_is_the_projects(
 def test_a_mistyped_command_is_recognised(
     given: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is like none of them is only refused."""
+    """A word unlike all commands is only refused."""
     assert exit_status(given) == 2
     told = capsys.readouterr().err
     assert f"{given} is no command." in told
@@ -51,7 +51,7 @@ def test_a_mistyped_command_is_recognised(
 
 
 def test_a_mistyped_option_of_alembic_is_recognised() -> None:
-    """Of alembic's -x, and of a preview's."""
+    """A misspelt -x gets a suggestion too."""
     with pytest.raises(BadOption, match=r"-x bach-size is not known\. Did you mean batch-size\?"):
         read_settings({"bach-size": "200"})
 
@@ -60,7 +60,7 @@ def test_a_mistyped_option_of_alembic_is_recognised() -> None:
 def test_help_has_examples_that_are_understood(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each could be typed as it stands."""
+    """You can type each one as it is."""
     assert exit_status(name, "--help") == 0
     told = capsys.readouterr().out
     assert COMMANDS[name].examples

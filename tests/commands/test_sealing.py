@@ -1,5 +1,4 @@
-"""``keygen``, ``seal``, ``unseal`` and ``reseal``: keys come and go, the exports stay what they
-are."""
+"""``keygen``, ``seal``, ``unseal`` and ``reseal``: keys change, and exports stay the same."""
 
 import hashlib
 import json
@@ -28,7 +27,7 @@ OLD, NEW, OFFLINE, OTHER = (new_key() for _ in range(4))
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names none, unless the test says so."""
+    """Remove the keys from the environment, unless a test sets one."""
     monkeypatch.delenv(KEY, raising=False)
     monkeypatch.delenv(KEY_FILE, raising=False)
 
@@ -39,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def recipients(folder: Path, *keys: str) -> None:
-    """Name those who can open what a folder holds."""
+    """Name the people who can open a folder's files."""
     lines = [f"{public(key)}  # number {n}, since 2026" for n, key in enumerate(keys)]
     (folder / "recipients.txt").write_text("\n".join(["# Who can open the exports.", "", *lines]))
 
@@ -50,12 +49,12 @@ def content(path: Path) -> bytes:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a folder, hidden ones too."""
+    """Read all files of a folder, hidden ones too."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_a_new_key_opens_what_is_sealed_for_it(project: Path, tmp_path: Path) -> None:
-    """The output of keygen is a key file; its public line stands on standard error too."""
+    """keygen prints a key file, and repeats its public line on standard error."""
     made = migrations(project, "keygen")
     key_file = tmp_path / "leads.key"
     key_file.write_text(made.stdout)
@@ -80,7 +79,7 @@ def test_a_new_key_opens_what_is_sealed_for_it(project: Path, tmp_path: Path) ->
 
 
 def test_one_recipient_alone_is_warned_of(project: Path, tmp_path: Path) -> None:
-    """--recipient is used instead of the file; a lost key must not be the end."""
+    """--recipient replaces the file, and losing that one key would lose the export."""
     october = tmp_path / "october.json"
     october.write_bytes(EXPORT.read_bytes())
     sealed = migrations(project, "seal", str(october), "--recipient", public(OLD))
@@ -101,7 +100,7 @@ def test_one_recipient_alone_is_warned_of(project: Path, tmp_path: Path) -> None
 def test_an_export_is_not_sealed_for_nobody(
     listed: str | None, said: str, project: Path, tmp_path: Path
 ) -> None:
-    """The file is named, its line, and nothing of a key."""
+    """The message names the file and its line, and shows nothing of a key."""
     if listed is not None:
         (project / "data" / "recipients.txt").write_text(listed)
     october = tmp_path / "october.json"
@@ -114,7 +113,7 @@ def test_an_export_is_not_sealed_for_nobody(
 
 
 def test_nothing_is_sealed_over_another_file_or_unchecked(project: Path, tmp_path: Path) -> None:
-    """A target that is there, an export with a problem, what is sealed already."""
+    """An existing target, an export with a problem and a sealed file are all refused."""
     recipients(project / "data", OLD)
     october, bad = tmp_path / "october.json", tmp_path / "bad.json"
     october.write_bytes(EXPORT.read_bytes())
@@ -133,7 +132,7 @@ def test_nothing_is_sealed_over_another_file_or_unchecked(project: Path, tmp_pat
 
 
 def test_unseal_shows_nothing_of_a_damaged_export(project: Path, tmp_path: Path) -> None:
-    """The damage is in the last byte: it looks through all of it before it writes the first."""
+    """The damage is in the last byte, so unseal reads everything before it writes the first."""
     path = tmp_path / "october.json.age"
     path.write_bytes(seal_for(EXPORT.read_bytes() * 9, OLD)[:-1] + b"?")
     unseal = [sys.executable, "-m", "migrations", "unseal", str(path)]
@@ -144,7 +143,7 @@ def test_unseal_shows_nothing_of_a_damaged_export(project: Path, tmp_path: Path)
 
 
 def test_unseal_shows_nobody_on_a_terminal(project: Path, tmp_path: Path) -> None:
-    """Whoever wants to look names a file."""
+    """Name a file to look at the people."""
     path = sealed_copy(tmp_path, OLD)
     ours, theirs = pty.openpty()
     unseal = [sys.executable, "-m", "migrations", "unseal", str(path)]
@@ -167,7 +166,7 @@ def test_unseal_shows_nobody_on_a_terminal(project: Path, tmp_path: Path) -> Non
 def test_keys_are_replaced_without_a_revision_being_touched(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old key, both, the new one: at each step production's key opens the export."""
+    """From the old key over both to the new one, production's key opens the export at each step."""
     data = project / "data"
     (data / EXPORT.name).unlink()
     sealed = sealed_copy(data, OLD, OFFLINE)
@@ -192,7 +191,7 @@ def test_keys_are_replaced_without_a_revision_being_touched(
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three sealed files for the old key, to be sealed for the old and the new one."""
+    """Seal three files for the old key, with the old and the new one as recipients."""
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.json.age").write_bytes(seal_for(name.encode() * 100_000, OLD))
     recipients(tmp_path, OLD, NEW)
@@ -208,7 +207,7 @@ class Killed(BaseException):
 def test_a_reseal_that_ends_between_two_files_leaves_each_whole(
     nth: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old key opens all of them, and the same command finishes the work."""
+    """The old key opens all of them, and running the command again finishes."""
     replaced: list[object] = []
     real = os.replace
 
@@ -231,7 +230,7 @@ def test_a_reseal_that_ends_between_two_files_leaves_each_whole(
 def test_a_reseal_with_another_key_changes_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where it opens the first files, but not the last."""
+    """A key for the first files but not the last is not enough."""
     (folder / "c.json.age").write_bytes(seal_for(b"c", OTHER))
     before = contents(folder)
     with pytest.raises(CannotUnseal, match=r"^c\.json\.age is sealed for other keys"):
@@ -240,7 +239,7 @@ def test_a_reseal_with_another_key_changes_nothing(
 
 
 def test_a_reseal_compares_with_what_is_pinned(folder: Path) -> None:
-    """A swapped file is not sealed anew as if it were right."""
+    """A swapped file is not sealed again."""
     before = contents(folder)
     pinned = {"b.json": hashlib.sha256(b"b" * 100_000).hexdigest(), "c.json": "another"}
     with pytest.raises(CannotUnseal, match=r"^c\.json\.age does not hold what"):
@@ -251,7 +250,7 @@ def test_a_reseal_compares_with_what_is_pinned(folder: Path) -> None:
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """A file takes no more than 200,000 bytes."""
+    """Limit files to 200,000 bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     yield
@@ -264,7 +263,7 @@ FULL = r"cannot be written: File too large\. Nothing was replaced\."
 def test_a_reseal_on_a_full_disk_changes_nothing(
     folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The last file does not fit any more."""
+    """The last file does not fit."""
     (folder / "c.json.age").write_bytes(seal_for(b"c" * 300_000, OLD))
     before = contents(folder)
     request.getfixturevalue("full_disk")
@@ -276,7 +275,7 @@ def test_a_reseal_on_a_full_disk_changes_nothing(
 def test_an_export_that_does_not_fit_leaves_nothing(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """No half of a sealed file, under whatever name."""
+    """No half of a sealed file is left, under any name."""
     october = tmp_path / "october.json"
     october.write_bytes(b" " * 300_000)
     request.getfixturevalue("full_disk")
@@ -287,14 +286,14 @@ def test_an_export_that_does_not_fit_leaves_nothing(
 
 
 def test_a_folder_without_sealed_files_has_nothing_to_reseal(tmp_path: Path) -> None:
-    """It says so instead of succeeding."""
+    """The command says so instead of succeeding."""
     recipients(tmp_path, NEW)
     with pytest.raises(CannotSeal, match="holds no sealed file"):
         reseal(tmp_path, {})
 
 
 def test_a_sealed_export_has_a_fix_sheet(project: Path, tmp_path: Path) -> None:
-    """It holds the records' own values, as that of a clear one."""
+    """It holds the records' own values, as for a clear export."""
     path = tmp_path / "bad.json.age"
     path.write_bytes(seal_for(json.dumps([records()[0] | {"phone": "none"}]).encode(), OLD))
     sheet = tmp_path / "sheet.csv"

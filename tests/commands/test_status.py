@@ -26,7 +26,7 @@ EXPORT = "production_leads_export.json"
 
 @pytest.fixture
 def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """An import as a deploy on Render makes it; the commands look at its database."""
+    """Import as a deploy on Render does, and point the commands at its database."""
     monkeypatch.setenv("DATABASE_URL", shown(crm_with_leads))
     monkeypatch.setenv("RENDER_SERVICE_NAME", "crm")
     monkeypatch.setenv("RENDER_GIT_COMMIT", "0123456789abcdef0123456789abcdef01234567")
@@ -35,14 +35,14 @@ def imported(crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
-    """What ``status`` prints."""
+    """Return what ``status`` prints."""
     capsys.readouterr()
     assert main(["status"]) == 0
     return capsys.readouterr().out
 
 
 def as_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What ``status --json`` prints."""
+    """Return what ``status --json`` prints."""
     capsys.readouterr()
     assert main(["status", "--json"]) == 0
     seen: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -68,7 +68,7 @@ def test_a_receipt_says_what_was_imported(
 
 
 def test_machines_get_all_of_it(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """One JSON object, with times in ISO 8601, the whole digest and seconds."""
+    """Print one JSON object, with ISO 8601 times, the whole digest and seconds."""
     assert main(["status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["stamped"] == [IMPORT]
@@ -91,7 +91,7 @@ def test_machines_get_all_of_it(imported: URL, capsys: pytest.CaptureFixture[str
 def test_an_import_that_has_stopped_says_where_and_since_when(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And how fast it was; nobody holds the deploy lock."""
+    """It also says how fast the import was, and nobody holds the deploy lock."""
     run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
     run(
         imported,
@@ -109,8 +109,7 @@ def test_an_import_that_has_stopped_says_where_and_since_when(
 def test_an_import_that_is_running_says_who_and_how_far(
     crm: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever holds the deploy lock, since when, per cent, rate and time left; stopped once it has
-    ended."""
+    """While the deploy lock is held, show its holder, since when, per cent, rate and time left."""
     monkeypatch.setenv("DATABASE_URL", shown(crm))
     x = ("-x", "batch-size=20", "-x", "pause=2000")
     importing = start_alembic(crm, *x, "upgrade", "head")
@@ -134,7 +133,7 @@ def test_an_import_that_is_running_says_who_and_how_far(
 def test_whoever_only_rehearses_is_no_import_that_runs(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A dry run holds the deploy lock too, and says what for."""
+    """A dry run holds the deploy lock too, and says so."""
     run(imported, "UPDATE lead_imports SET next_record = 100, finished_at = NULL")
     with connect(imported) as connection:
         take_deploy_lock(connection, 0, Stop(60), "dry run")
@@ -145,7 +144,7 @@ def test_whoever_only_rehearses_is_no_import_that_runs(
 
 
 def test_a_pause_is_no_working_time(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Stopped, and resumed two days later: the batches tell how long it worked."""
+    """An import stopped and resumed two days later adds up the time of its batches."""
     run(imported, "UPDATE lead_imports SET started_at = finished_at - interval '2 days'")
     run(imported, "UPDATE lead_import_batches SET started_at = finished_at - interval '7 seconds'")
     words = " ".join(told(capsys).split())
@@ -158,7 +157,7 @@ def test_a_pause_is_no_working_time(imported: URL, capsys: pytest.CaptureFixture
 def test_a_reverted_import_stays_with_what_was_taken_back(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The receipt of the way back, and that the import is pending again."""
+    """Print the receipt of the revert, and the import as pending again."""
     downgrade(imported)
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} reverted" in words
@@ -167,7 +166,7 @@ def test_a_reverted_import_stays_with_what_was_taken_back(
 
 
 def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """Up to which record it was reverted, and what to do about it."""
+    """Say up to which record it is reverted, and what to do."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     words = " ".join(told(capsys).split())
     assert f"{EXPORT} being reverted" in words
@@ -184,7 +183,7 @@ def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFix
 def test_somebody_elses_table_of_that_name_is_no_ledger(
     database: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is not read; an upgrade says that it does not fit."""
+    """It is not read, and an upgrade says it does not fit."""
     monkeypatch.setenv("DATABASE_URL", shown(database))
     run(database, "CREATE TABLE lead_imports (id text)")
     assert "Its ledger has no imports." in told(capsys)
@@ -195,7 +194,7 @@ def test_somebody_elses_table_of_that_name_is_no_ledger(
 def test_a_database_without_a_ledger_has_no_imports(
     database: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That is no error: exit status 0, and what is not imported yet."""
+    """Exit status 0, with the pending imports."""
     monkeypatch.setenv("DATABASE_URL", shown(database))
     words = told(capsys)
     assert "stamped with nothing" in words
@@ -210,7 +209,7 @@ def test_a_database_without_a_ledger_has_no_imports(
 def test_what_the_ledger_holds_does_not_reach_the_terminal(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Escape sequences are no text."""
+    """Escape sequences are not text."""
     run(imported, "UPDATE lead_imports SET ran_by = E'\\x1b[2J[bold]somebody'")
     assert "by       �[2J[bold]somebody" in told(capsys)
 
@@ -242,8 +241,7 @@ def test_a_standard_output_that_is_full_is_exit_status_1(imported: URL, command:
 
 
 def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:
-    """Exit status 1 without a word but the database's name, as when the pipe's other end is
-    closed."""
+    """As for a closed pipe, exit status 1 and print nothing but the database's name."""
     back, to = os.pipe()
     os.close(back)
     told = subprocess.run(
@@ -256,7 +254,7 @@ def test_a_reader_that_has_seen_enough_is_no_complaint(imported: URL) -> None:
 
 
 def test_an_encoding_without_a_character_for_it_gets_a_question_mark(imported: URL) -> None:
-    """As a terminal that is no UTF-8."""
+    """A terminal may not use UTF-8."""
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     told = subprocess.run(
         [sys.executable, "-m", "migrations", "status"],
@@ -267,7 +265,7 @@ def test_an_encoding_without_a_character_for_it_gets_a_question_mark(imported: U
 
 
 def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:
-    """As argparse has it."""
+    """This is argparse's own status."""
     with pytest.raises(SystemExit) as left:
         main(["status", "--no-such-option"])
     assert left.value.code == 2
@@ -286,10 +284,10 @@ def test_a_command_that_is_called_wrongly_is_exit_status_2() -> None:
     ],
 )
 def test_spans_of_time_read_well(seconds: float, told: str) -> None:
-    """In the units that matter."""
+    """Use the units that matter."""
     assert time_span(seconds) == told
 
 
 def test_alembic_says_no_with_255(database: URL) -> None:
-    """Its own exit status for whatever it refuses."""
+    """Alembic uses this exit status for every refusal."""
     assert alembic(database, "-x", "no-such-option=1", "upgrade", "head").returncode == 255

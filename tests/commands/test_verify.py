@@ -1,4 +1,4 @@
-"""``python -m migrations verify``: is it all there, as the ledger says?"""
+"""``python -m migrations verify``: check that everything is there, as the ledger says."""
 
 import json
 import os
@@ -30,14 +30,14 @@ EVERYTHING = """
 
 
 def verdict_of(url: URL) -> Verdict:
-    """What ``verify`` finds, in this process."""
+    """Run ``verify`` in this process."""
     config = Config(ROOT / "alembic.ini")
     with connect(url) as connection:
         return verify(connection.execution_options(isolation_level="AUTOCOMMIT"), config)
 
 
 def checked_of(url: URL) -> Checked:
-    """The same for the bundled import, of which nothing must be wrong."""
+    """Run the same for the bundled import and expect no problem."""
     verdict = verdict_of(url)
     assert verdict.all_problems == []
     return next(checked for checked in verdict.imports if checked.revision == IMPORT)
@@ -45,13 +45,13 @@ def checked_of(url: URL) -> Checked:
 
 @pytest.fixture
 def imported(crm_with_leads: URL) -> URL:
-    """The mission's CRM after the import."""
+    """Import into the mission's CRM."""
     upgrade(crm_with_leads)
     return crm_with_leads
 
 
 def created(url: URL, n: int = 0) -> int:
-    """The id of a lead that the import has created."""
+    """Return the id of the n-th created lead."""
     lead_id: int = value(
         url, "SELECT created_ids[CAST(:n AS integer) + 1] FROM lead_import_batches", n=n
     )
@@ -59,7 +59,7 @@ def created(url: URL, n: int = 0) -> int:
 
 
 def updated(url: URL, n: int = 0) -> int:
-    """The id of a lead that the import has updated."""
+    """Return the id of the n-th updated lead."""
     lead_id: int = value(
         url, "SELECT lead_id FROM lead_before_images ORDER BY record LIMIT 1 OFFSET :n", n=n
     )
@@ -70,7 +70,7 @@ def updated(url: URL, n: int = 0) -> int:
 def test_leads_as_imported_are_right(
     imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
-    """Nothing is wrong, nothing was edited, whatever the size of batches."""
+    """Nothing is wrong and nothing was edited, whatever the batch size."""
     monkeypatch.setattr(comparing, "RECORDS_AT_A_TIME", at_a_time)
     assert checked_of(imported) == Checked(IMPORT, EXPORT.name)
     assert verdict_of(imported).is_as_imported
@@ -80,7 +80,7 @@ def test_leads_as_imported_are_right(
 def test_edited_leads_are_counted_by_field(
     imported: URL, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
-    """Created and updated ones, blanks that were filled in, a phone that was changed."""
+    """Created leads, updated leads, filled blanks and a changed phone."""
     monkeypatch.setattr(comparing, "RECORDS_AT_A_TIME", at_a_time)
     edit = "UPDATE leads SET {} WHERE id = :id"
     run(imported, edit.format("status = 'edited'"), id=created(imported, 0))
@@ -100,7 +100,7 @@ def test_edited_leads_are_counted_by_field(
 
 
 def test_a_phone_in_another_spelling_is_an_edit_of_the_phone(imported: URL) -> None:
-    """The lead is found all the same."""
+    """The lead is still found."""
     run(imported, "UPDATE leads SET phone = phone || ' ' WHERE id = :id", id=created(imported))
     assert checked_of(imported).fields == {"phone": 1}
 
@@ -115,7 +115,7 @@ def test_a_lead_that_has_come_since_is_nobodys_edit(imported: URL) -> None:
 
 
 def test_removed_leads_are_counted(imported: URL) -> None:
-    """Created and updated ones; a lead of somebody else's is nobody's loss."""
+    """Created and updated leads count, and somebody else's do not."""
     for lead_id in (created(imported, 0), created(imported, 1), updated(imported, 0)):
         run(imported, "DELETE FROM leads WHERE id = :id", id=lead_id)
     run(imported, "DELETE FROM leads WHERE full_name = 'Kept 0'")
@@ -125,7 +125,7 @@ def test_removed_leads_are_counted(imported: URL) -> None:
 
 
 def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> None:
-    """Unchanged ones are found by their phone: edited, or not there any more."""
+    """Find unchanged leads by phone, and notice edited and deleted ones."""
     first, second = records()[:2]
     for record in (first, second):
         fields = {name: value for name, value in record.items() if name not in ("id", "created_at")}
@@ -147,8 +147,7 @@ def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> N
 def test_an_import_with_other_policies_is_right(
     policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Records that were set aside, and blanks that cleared a value, are no difference; an
-    edit is one."""
+    """Rejected records and values cleared by blanks are no difference, but an edit is."""
     export = records()
     if "rejected" in policies:
         export[3] |= {"phone": "nobody's", "email": None}
@@ -164,8 +163,7 @@ def test_an_import_with_other_policies_is_right(
 
 
 def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
-    """The data revision would be skipped for ever; the remedy that is named brings the
-    import in."""
+    """Otherwise the data revision is skipped for ever, and the remedy brings the import in."""
     engine = create_engine(database)
     Base.metadata.create_all(engine)
     engine.dispose()
@@ -185,7 +183,7 @@ def test_create_all_and_stamp_head_are_noticed(database: URL) -> None:
 
 
 def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
-    """The remedy that is named makes the ledger whole again, and touches no lead."""
+    """The remedy restores the ledger without writing leads."""
     leads = picture(imported).leads
     run(imported, "TRUNCATE lead_imports CASCADE")
     [problem] = verdict_of(imported).all_problems
@@ -212,7 +210,7 @@ def test_an_emptied_ledger_is_noticed(imported: URL) -> None:
     ],
 )
 def test_what_does_not_agree_is_wrong(imported: URL, damage: str, said: str) -> None:
-    """Stamp, ledger, batches and before-images tell one story, or it is said which one does not."""
+    """Stamp, ledger, batches and before-images must agree, or verify names the odd one."""
     run(imported, damage)
     assert said in "\n".join(verdict_of(imported).all_problems)
 
@@ -232,7 +230,7 @@ def test_a_database_without_the_import_is_wrong(database: URL) -> None:
 def test_a_file_that_is_not_the_file_is_wrong(
     imported: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One character edited, or the file gone."""
+    """One character is different, or the file is missing."""
     monkeypatch.setattr(v1, "DATA", tmp_path)
     assert "cannot be opened" in verdict_of(imported).all_problems[0]
     (tmp_path / EXPORT.name).write_bytes(EXPORT.read_bytes().replace(b"MS001", b"MS999", 1))
@@ -240,7 +238,7 @@ def test_a_file_that_is_not_the_file_is_wrong(
 
 
 def test_verify_writes_nothing(imported: URL) -> None:
-    """Not a row, not a byte, and it needs no right to."""
+    """It writes no row and no byte, and a role with SELECT alone can run it."""
     run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
     before, sizes = picture(imported), run(imported, EVERYTHING)
     counted = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
@@ -260,8 +258,8 @@ def test_verify_writes_nothing(imported: URL) -> None:
 
 
 def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
-    """What the next export updated is compared as that one found it; an edit between the
-    two is one."""
+    """Compare an updated lead with what the next import found, so only an edit in between
+    counts."""
     project = copy_project(tmp_path)
     known, other, new = records()[:3]
     october = [known | {"full_name": "Renamed In October"}, new | {"phone": "07700 900999 ext. 77"}]
@@ -288,7 +286,7 @@ def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
 def test_edits_are_fine_unless_it_is_strict(
     imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 0 with a count, or 1 where leads must be as they were imported."""
+    """Exit status 0 with a count, or 1 if leads must be as imported."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     assert main(["verify", "--strict"]) == 0
     assert "OK. No lead was edited or removed since." in capsys.readouterr().out
@@ -300,7 +298,7 @@ def test_edits_are_fine_unless_it_is_strict(
 
 
 def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a word; a statement that runs is the usual moment for it."""
+    """Print nothing, even in the middle of a statement."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     monkeypatch.setattr(
@@ -326,7 +324,7 @@ def test_a_lost_connection_is_one_sentence(
 def test_verify_tells_machines_what_is_wrong(
     imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One JSON object on standard output, exit status 1."""
+    """Print one JSON object on standard output and exit with status 1."""
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     assert main(["verify", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True

@@ -1,4 +1,4 @@
-"""Which database a deploy works on, how it is told, and what happens if it does not answer."""
+"""Which database a deploy works on, how you name it, and what happens if it does not answer."""
 
 import logging
 import socket
@@ -28,7 +28,7 @@ WRONG_PASSWORD = ("28P01", 'password authentication failed for user "u"')
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_both_of_renders_schemes_upgrade(scheme: str, database: URL) -> None:
-    """A deploy with either scheme, and sslmode in the URL, ends well."""
+    """A deploy succeeds with either scheme, and with sslmode in the URL."""
     given = shown(database).replace("postgresql://", f"{scheme}://", 1)
     given += ("&" if "?" in given else "?") + "sslmode=prefer"
     upgraded = alembic(None, "upgrade", IMPORT, DATABASE_URL=given)
@@ -37,7 +37,7 @@ def test_both_of_renders_schemes_upgrade(scheme: str, database: URL) -> None:
 
 
 def test_the_first_line_names_the_database(database: URL) -> None:
-    """Database, host and role, whichever command connects; a password is none of them."""
+    """Every command that connects prints database, host and role, but no password."""
     with_password = database if database.password else database.set(password="pass-to-hide")
     whole = f"{database.database} on "
     told = alembic(with_password, "current").stdout
@@ -48,7 +48,7 @@ def test_the_first_line_names_the_database(database: URL) -> None:
 
 
 def test_a_database_is_named_by_name_host_and_role(database: URL) -> None:
-    """A local socket is this machine; a port is told if it is not the usual one."""
+    """A local socket is this machine, and an unusual port is shown."""
     with connect(database) as connected:
         said = named(connected)
     host = database.host or "this machine"
@@ -57,7 +57,7 @@ def test_a_database_is_named_by_name_host_and_role(database: URL) -> None:
 
 
 def test_the_first_of_several_hosts_that_answers_is_used(database: URL) -> None:
-    """One that refuses is passed over."""
+    """Pass over a host that refuses."""
     reached = database.host or database.query["host"]
     port = database.port or database.query.get("port", 5432)
     several = f"postgresql:///?host=127.0.0.1,{reached}&port=1,{port}"
@@ -67,7 +67,7 @@ def test_the_first_of_several_hosts_that_answers_is_used(database: URL) -> None:
 
 
 def test_prismas_schema_is_where_the_tables_are_made(database: URL) -> None:
-    """A URL that an application shares with us means the same tables to both."""
+    """An application's URL means the same tables to both."""
     run(database, "CREATE SCHEMA crm")
     given = shown(database)
     given += ("&" if "?" in given else "?") + "schema=crm&pgbouncer=true"
@@ -82,8 +82,8 @@ def test_prismas_schema_is_where_the_tables_are_made(database: URL) -> None:
 
 @contextmanager
 def answering(*answers: tuple[str, str]) -> Iterator[tuple[URL, list[float]]]:
-    """A server that refuses each connection with the next SQLSTATE and message, the last one for
-    ever; the URL, and when it was asked."""
+    """Refuse each connection with the next SQLSTATE and message, repeating the last one. Yield the
+    URL and the times of the attempts, in seconds."""
     asked: list[float] = []
 
     def answer(listener: socket.socket) -> None:
@@ -114,7 +114,7 @@ def _refusal(sqlstate: str, message: str) -> bytes:
 
 
 def test_a_server_that_is_starting_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """Said once; whatever it answers afterwards counts."""
+    """Say so once, and judge by what the server answers afterwards."""
     with answering(STARTING, STARTING, WRONG_PASSWORD) as (url, asked):
         with pytest.raises(DatabaseRefused, match="password authentication failed"), connect(url):
             pass
@@ -124,7 +124,7 @@ def test_a_server_that_is_starting_is_waited_for(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_server_that_never_ends_starting_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait is bounded, and the password stays out of the message."""
+    """The wait is bounded, and the message does not show the password."""
     monkeypatch.setattr(connection, "PATIENCE", 0.5)
     with answering(STARTING) as (url, _), pytest.raises(DatabaseRefused) as refused, connect(url):
         pass
@@ -144,7 +144,7 @@ def test_a_wrong_password_is_refused_at_once() -> None:
 def test_a_database_that_is_not_there_is_refused_at_once(
     database: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server answers, and nothing is waited for."""
+    """The server answers, so nothing waits."""
     refused = pytest.raises(DatabaseRefused, match='database "no_such_one" does not exist')
     with refused, connect(database.set(database="no_such_one")):
         pass
@@ -152,7 +152,7 @@ def test_a_database_that_is_not_there_is_refused_at_once(
 
 
 def test_a_host_that_nobody_knows_is_refused_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A name without an address is a wrong name."""
+    """A name without an address is wrong."""
     url = read_url("postgres://u:secret-word@nowhere.invalid/db", "DATABASE_URL")
     with pytest.raises(DatabaseRefused, match="could not translate host name"), connect(url):
         pass
@@ -162,7 +162,7 @@ def test_a_host_that_nobody_knows_is_refused_at_once(caplog: pytest.LogCaptureFi
 def test_a_server_that_is_started_a_moment_later_is_found(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As while a host restarts it: the deploy waits, and goes on."""
+    """The host restarts its server: the deploy waits and goes on."""
     place = place_for("restarted")
     with running(place, durable=False) as url:
         pass
@@ -179,7 +179,7 @@ def test_a_server_that_is_started_a_moment_later_is_found(
 
 
 def test_a_refused_connection_is_no_traceback() -> None:
-    """The message says what failed; the password is in none of the output."""
+    """The message says what failed, and the output never shows the password."""
     with answering(WRONG_PASSWORD) as (url, _):
         refused = alembic(url, "upgrade", "head")
     assert refused.returncode != 0
@@ -189,7 +189,7 @@ def test_a_refused_connection_is_no_traceback() -> None:
 
 
 def test_an_unknown_option_is_refused(database: URL) -> None:
-    """A misspelt -x stops the run, rather than being ignored."""
+    """A misspelt -x stops the run instead of being ignored."""
     refused = alembic(database, "-x", "batchsize=20", "upgrade", "head")
     assert refused.returncode != 0
     assert "-x batchsize is not known" in refused.stdout
@@ -197,7 +197,7 @@ def test_an_unknown_option_is_refused(database: URL) -> None:
 
 
 def test_the_models_describe_the_database(crm: URL) -> None:
-    """``alembic check`` finds no difference between models.py and what the revisions make."""
+    """``alembic check`` finds no difference between models.py and the revisions' tables."""
     assert alembic(crm, "upgrade", "head").returncode == 0
     checked = alembic(crm, "check")
     assert checked.returncode == 0, checked.stdout

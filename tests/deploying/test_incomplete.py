@@ -1,7 +1,6 @@
-"""A database that is stamped with an import that it has not: an upgrade that stays quiet would skip
-it for ever.
+"""A database is stamped with an import it does not have: a quiet upgrade would skip it for ever.
 
-Which fault has which remedy is judged in ``rules/test_history.py``; here the remedies are followed.
+``rules/test_history.py`` judges which fault has which remedy. Here the remedies are followed.
 """
 
 import re
@@ -28,13 +27,13 @@ from tests.support.upgrades import alembic, downgrade, upgrade
 
 @pytest.fixture
 def imported(crm_with_leads: URL) -> URL:
-    """The mission's CRM after the import."""
+    """Import into the mission's CRM."""
     upgrade(crm_with_leads)
     return crm_with_leads
 
 
 def refusal(url: URL, root: Path = ROOT) -> str:
-    """What the upgrade of a deploy says when it ends badly."""
+    """Return the last line of a deploy whose upgrade fails."""
     refused = alembic(url, "upgrade", "head", root=root)
     assert refused.returncode != 0, refused.stdout
     assert "Traceback" not in refused.stdout
@@ -42,7 +41,7 @@ def refusal(url: URL, root: Path = ROOT) -> str:
 
 
 def follow(advice: str, url: URL, root: Path = ROOT) -> list[str]:
-    """Run the commands that a message names, one after the other; each must end well."""
+    """Run a message's commands one after the other, expect each to succeed, and return them."""
     commands: list[str] = re.findall(r"'(alembic [^']+)'", advice)
     for command in commands:
         done = alembic(url, *shlex.split(command)[1:], root=root)
@@ -51,7 +50,7 @@ def follow(advice: str, url: URL, root: Path = ROOT) -> list[str]:
 
 
 def test_create_all_and_a_stamp_are_no_import(database: URL) -> None:
-    """The upgrade refuses, and the commands that it names bring the import in."""
+    """The upgrade refuses, and following its commands brings the import in."""
     engine = create_engine(database)
     Base.metadata.create_all(engine)
     engine.dispose()
@@ -69,8 +68,8 @@ def picture_without_keys(url: URL) -> list[object]:
 
 
 def test_an_emptied_ledger_is_no_import(imported: URL) -> None:
-    """The commands that are named make it whole again; they touch no lead that holds the export's
-    values. Other commands work meanwhile: they are what mends it."""
+    """Following its commands restores the ledger without writing leads, while other commands keep
+    working."""
     leads = picture(imported).leads
     run(imported, "TRUNCATE lead_imports CASCADE")
     advice = refusal(imported)
@@ -85,8 +84,7 @@ def test_an_emptied_ledger_is_no_import(imported: URL) -> None:
 def test_an_import_that_was_stamped_before_its_end_goes_on(
     crm_with_leads: URL, new_database: NewDatabase, template: Template
 ) -> None:
-    """It is not taken for complete, and the commands that are named finish it from its
-    checkpoint."""
+    """It is not called complete, and following the commands finishes it from its checkpoint."""
     before = picture(new_database(template("crm_with_leads", build_crm_with_leads)))
     with stopped_beyond(crm_with_leads, "next_record"), pytest.raises(CommandError):
         upgrade(crm_with_leads, IMPORT, "batch-size=20")
@@ -98,7 +96,7 @@ def test_an_import_that_was_stamped_before_its_end_goes_on(
 
 
 def test_a_downgrade_that_has_stopped_is_no_import(imported: URL) -> None:
-    """The commands that are named finish it as it began, and import again."""
+    """Following the commands finishes it with its options and imports again."""
     half_revert(imported, "remove-created")
     advice = refusal(imported)
     assert f"its downgrade has come to record 100 of {len(records())} only" in advice
@@ -111,14 +109,14 @@ def test_a_downgrade_that_has_stopped_is_no_import(imported: URL) -> None:
 
 
 def half_revert(url: URL, *x: str) -> None:
-    """Let a downgrade come to record 100."""
+    """Stop a downgrade at record 100."""
     with stopped_beyond(url, "revert_next_record"), pytest.raises(CommandError):
         downgrade(url, "-1", "batch-size=20", *x)
 
 
 @contextmanager
 def stopped_beyond(url: URL, checkpoint: str, record: int = 100) -> Iterator[None]:
-    """Let no checkpoint of the ledger move beyond a record."""
+    """Stop a checkpoint column of the ledger from moving beyond a record."""
     refused = f"IF NEW.{checkpoint} > {record} THEN RAISE EXCEPTION 'no further'; END IF"
     body = f"BEGIN {refused}; RETURN NEW; END"
     run(url, f"CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
@@ -130,7 +128,7 @@ def stopped_beyond(url: URL, checkpoint: str, record: int = 100) -> Iterator[Non
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project with a second export of one lead more."""
+    """Copy the project and add a second export with one more lead."""
     copy = copy_project(tmp_path)
     export = written([records()[0] | {"phone": "07700 900999 x7"}], tmp_path, "second.json")
     added = migrations(copy, "add", str(export), "-m", "import second leads")
@@ -139,7 +137,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_an_import_below_the_last_is_looked_at_too(imported: URL, project: Path) -> None:
-    """The commands that are named mend it; the revisions above it do not run again."""
+    """Following the commands repairs it without running the revisions above it again."""
     assert alembic(imported, "upgrade", "head", root=project).returncode == 0
     run(imported, "UPDATE lead_imports SET revert_next_record = 100 WHERE id = 1")
     second = run(imported, "SELECT * FROM lead_imports WHERE export = 'second.json'")
@@ -150,8 +148,8 @@ def test_an_import_below_the_last_is_looked_at_too(imported: URL, project: Path)
 
 
 def test_an_export_that_was_replaced_is_no_import(imported: URL, project: Path) -> None:
-    """Though its revision pins the new file: what the ledger holds is the old one. Put back, it is
-    imported as it was."""
+    """Its revision pins the new file, but an upgrade refuses it until the ledger's old one is
+    back."""
     revision = project / "migrations" / "versions" / f"{IMPORT}.py"
     released = revision.read_text(encoding="utf-8")
     other = written(records()[:100], project / "data", "production_leads_export.json")
@@ -169,7 +167,7 @@ def test_an_export_that_was_replaced_is_no_import(imported: URL, project: Path) 
 
 @pytest.mark.parametrize("command", ["upgrade head", "downgrade base", "current"])
 def test_a_newer_release_is_named_with_a_way_back(command: str, imported: URL) -> None:
-    """As when an older release is deployed after it; in our words, and nothing is written."""
+    """An older release deployed after it explains this in our words and writes nothing."""
     run(imported, "UPDATE alembic_version SET version_num = '9999_future'")
     refused = alembic(imported, *command.split())
     assert refused.returncode != 0
@@ -180,7 +178,7 @@ def test_a_newer_release_is_named_with_a_way_back(command: str, imported: URL) -
 
 @pytest.mark.parametrize("command", ["upgrade head", "downgrade base"])
 def test_two_stamps_become_one_again(command: str, imported: URL) -> None:
-    """Alembic finds no way from them; the command that is named keeps the last one."""
+    """Alembic finds no path from two stamps, and following the command keeps the last one."""
     run(imported, "INSERT INTO alembic_version VALUES (:before)", before=BEFORE_IMPORT)
     refused = alembic(imported, *command.split())
     assert refused.returncode != 0

@@ -1,4 +1,5 @@
-"""Inside another program: what it hands over is used, or refused by name, and its logging stays."""
+"""Inside another program: use what it hands over or refuse it by name, and leave its logging
+alone."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ NOT_HERE = "postgres://u@nowhere.invalid/db"
 
 @pytest.fixture
 def engine(crm_with_leads: URL) -> Iterator[Engine]:
-    """An application's own engine."""
+    """Create an application's own engine."""
     engine = create_engine(crm_with_leads, poolclass=NullPool)
     yield engine
     engine.dispose()
@@ -30,12 +31,12 @@ def engine(crm_with_leads: URL) -> Iterator[Engine]:
 
 @pytest.fixture(autouse=True)
 def another_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment names is not what is handed over."""
+    """Name another database in the environment than the one handed over."""
     monkeypatch.setenv("DATABASE_URL", NOT_HERE)
 
 
 def config(connection: object = None, url: str | None = None) -> Config:
-    """A Config as an application makes it."""
+    """Build a Config as an application does."""
     made = Config(ROOT / "alembic.ini")
     made.attributes["connection"] = connection
     if url is not None:
@@ -50,14 +51,14 @@ def refusal(made: Config) -> str:
 
 
 def test_an_engine_is_where_the_upgrade_goes(crm_with_leads: URL, engine: Engine) -> None:
-    """All promises hold there; the environment's database is not asked."""
+    """It keeps all promises there and ignores the environment's database."""
     before = picture(crm_with_leads)
     command.upgrade(config(engine), IMPORT)
     assert_imported(crm_with_leads, before)
 
 
 def test_a_connection_is_where_the_upgrade_goes(crm_with_leads: URL, engine: Engine) -> None:
-    """It is as it was afterwards, and nobody's transaction."""
+    """It ends as it was, outside any transaction."""
     before = picture(crm_with_leads)
     with engine.connect() as connection:
         command.upgrade(config(connection), IMPORT)
@@ -67,7 +68,7 @@ def test_a_connection_is_where_the_upgrade_goes(crm_with_leads: URL, engine: Eng
 
 
 def test_a_url_in_the_config_is_where_the_upgrade_goes(crm_with_leads: URL) -> None:
-    """In any form that a variable may have."""
+    """A URL may have any form the variables accept."""
     before = picture(crm_with_leads)
     command.upgrade(config(url=shown(crm_with_leads)), IMPORT)
     assert_imported(crm_with_leads, before)
@@ -100,7 +101,8 @@ def test_a_connection_in_a_transaction_is_refused(
 def test_a_connection_that_sees_other_leads_than_its_url_is_refused(
     change: str, fact: str, crm_with_leads: URL, engine: Engine
 ) -> None:
-    """What a program has set on its connections is not in the URL: never other leads instead."""
+    """A program's settings on its connections are not in the URL, so other leads are never used
+    instead."""
 
     @event.listens_for(engine, "connect")
     def settle(driver: Any, _: object) -> None:
@@ -118,7 +120,7 @@ def test_a_connection_that_sees_other_leads_than_its_url_is_refused(
 def test_an_engine_whose_url_is_another_database_is_refused(
     crm_with_leads: URL, database: URL
 ) -> None:
-    """A creator may connect anywhere; the two are compared before anything is written."""
+    """A creator may connect anywhere, so compare the two before writing anything."""
     elsewhere = make_dsn(shown(crm_with_leads))
     engine = create_engine(
         database, poolclass=NullPool, creator=lambda: psycopg2.connect(elsewhere)
@@ -137,7 +139,7 @@ def test_an_engine_whose_url_is_another_database_is_refused(
     ],
 )
 def test_what_is_no_postgres_connection_is_refused_by_name(handed_over: object, fact: str) -> None:
-    """Which setting, and what it should be; no value of it."""
+    """The message says which setting, and what it should be, without showing its value."""
     said = refusal(config(handed_over))
     assert said.startswith("config.attributes['connection'] ")
     assert fact in said
@@ -145,12 +147,12 @@ def test_what_is_no_postgres_connection_is_refused_by_name(handed_over: object, 
 
 
 def test_a_url_that_does_not_fit_is_refused_by_name() -> None:
-    """Not the environment's instead."""
+    """The environment's URL is not used instead."""
     assert refusal(config(url="mysql://u:secret@host/db")).startswith("sqlalchemy.url does not")
 
 
 def test_logging_stays_the_programs_own(crm: URL, engine: Engine) -> None:
-    """Neither handlers nor levels change, and what the import says arrives there."""
+    """Handlers and levels stay the same, and the import's messages arrive there."""
     root = logging.getLogger()
     before = list(root.handlers), root.level, logging.getLogger("sqlalchemy.engine").level
     command.upgrade(config(url=shown(crm)), IMPORT)
@@ -160,7 +162,7 @@ def test_logging_stays_the_programs_own(crm: URL, engine: Engine) -> None:
 def test_the_environments_database_is_for_those_who_hand_over_nothing(
     crm: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As before: the variable alone decides."""
+    """Without a connection or URL from the program, the variable alone decides."""
     monkeypatch.setenv("DATABASE_URL", shown(crm))
     command.upgrade(config(), IMPORT)
     assert run(crm, "SELECT count(*) FROM lead_imports") == [(1,)]

@@ -1,5 +1,4 @@
-"""The embedded Postgres on the real thing: it starts, is shared, stops, recovers and harms
-nobody."""
+"""The embedded Postgres for real: it starts, is shared, stops, recovers and harms nobody."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only root can become somebody 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A data directory that is made once; each test finds its server stopped, and leaves it so."""
+    """Make one data directory for all tests, with its server stopped before and after each."""
     with tempfile.TemporaryDirectory(prefix="embedded-") as name:
         Path(name).chmod(0o755)
         yield Path(name, "pg")
@@ -57,7 +56,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A short directory that every account can reach, unlike pytest's own."""
+    """Make a short directory every account can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="embedded-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -65,8 +64,8 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def client(data: Path, user: str | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that uses the server until its standard input ends; it is up when this
-    begins."""
+    """Run another process on the server until its standard input closes, and yield once it is
+    up."""
     command = [sys.executable, "-c", CLIENT, str(data)]
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | IMPORTS | env
     pipe = subprocess.PIPE
@@ -103,7 +102,7 @@ def postmaster(home: Path) -> int:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be buried does not."""
+    """Say whether a process runs, other than as a zombie."""
     told = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout
@@ -121,7 +120,7 @@ def becomes_true(fact: Callable[[], bool], seconds: float = 5) -> bool:
 
 
 def test_server_runs_inside_the_block_and_only_there(home: Path) -> None:
-    """It answers inside the block; after it, the process, its socket and its pid file are gone."""
+    """It answers inside the block, and afterwards its process, socket and pid file are gone."""
     with running(home, durable=False) as url:
         pid = postmaster(home)
         assert ask(url, "SELECT current_database()") == "crm"
@@ -132,8 +131,7 @@ def test_server_runs_inside_the_block_and_only_there(home: Path) -> None:
 
 
 def test_data_is_there_the_next_time(home: Path) -> None:
-    """A second start finds what the first one wrote, in the database of the name that was
-    asked for."""
+    """A second start finds the first one's rows, in the database asked for by name."""
     with running(home, durable=False, database='Büro "1"') as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     with running(home, durable=False, database='Büro "1"') as url:
@@ -141,7 +139,7 @@ def test_data_is_there_the_next_time(home: Path) -> None:
 
 
 def test_server_is_utc_utf8_by_code_point_and_private(home: Path) -> None:
-    """Time zone, encoding, sort order and reach are the same on every machine."""
+    """Time zone, encoding, sort order and access are the same on every machine."""
     with running(home, settings={"work_mem": "5MB"}) as url:
         shown = {
             name: ask(url, f"SHOW {name}")
@@ -161,7 +159,7 @@ def test_server_is_utc_utf8_by_code_point_and_private(home: Path) -> None:
 
 
 def test_throwaway_server_never_waits_for_the_disk(home: Path) -> None:
-    """durable=False switches off what only a crash of the machine would need."""
+    """durable=False switches off protection needed only if the machine crashes."""
     with running(home, durable=False) as url:
         shown = {
             name: ask(url, f"SHOW {name}")
@@ -181,7 +179,7 @@ def test_data_goes_with_the_last_user_where_nobody_wants_to_keep_it(place: Path)
 
 
 def test_last_of_several_processes_stops_the_server(home: Path) -> None:
-    """The one that started it may leave first: the server stays until the other leaves."""
+    """The process that started it may leave first, because the server stays for the other."""
     with client(home) as first:
         with client(home) as second:
             pid = postmaster(home)
@@ -192,7 +190,7 @@ def test_last_of_several_processes_stops_the_server(home: Path) -> None:
 
 
 def test_server_outlives_a_killed_starter_for_the_others(home: Path) -> None:
-    """SIGKILL of the process that started the server does not take it from the second one."""
+    """SIGKILL the process that started the server, and the second one keeps it."""
     with client(home) as starter, running(home, durable=False) as url:
         starter.kill()
         starter.wait()
@@ -201,8 +199,7 @@ def test_server_outlives_a_killed_starter_for_the_others(home: Path) -> None:
 
 
 def test_processes_that_start_at_once_share_one_server(place: Path) -> None:
-    """Three newcomers on a directory that does not exist yet: all are served by the same
-    postmaster."""
+    """Three processes start on a missing directory, and one postmaster serves all of them."""
     command = [sys.executable, "-c", CLIENT, str(place / "pg")]
     env = os.environ | IMPORTS
     pipe = subprocess.PIPE
@@ -247,8 +244,7 @@ def nobody_uses(home: Path) -> bool:
 
 
 def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
-    """After SIGKILL of the postmaster the next start replays the log and has every
-    committed row."""
+    """SIGKILL the postmaster, and the next start replays the log and has every committed row."""
     with running(home) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         os.kill(postmaster(home), signal.SIGKILL)
@@ -259,7 +255,7 @@ def test_killed_postmaster_recovers_with_its_data(home: Path) -> None:
 
 
 def test_killed_keeper_leaves_a_server_that_the_next_user_stops(home: Path) -> None:
-    """Without its keeper a server runs on; who uses it next takes it over."""
+    """A server runs on without its keeper, and its next user takes it over."""
     with client(home) as process:
         pid = postmaster(home)
         subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=True)
@@ -276,8 +272,8 @@ def test_killed_keeper_leaves_a_server_that_the_next_user_stops(home: Path) -> N
 def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(
     home: Path, own: bool
 ) -> None:
-    """A stale pid file names an unrelated program: the server starts and stops, the program
-    runs on."""
+    """A stale pid file names an unrelated program, which runs on while the server starts and
+    stops."""
     user = "nobody" if ROOT and own else None
     with subprocess.Popen(["sleep", "60"], user=user) as program:
         with running(home, durable=False):
@@ -292,7 +288,7 @@ def test_program_that_has_the_number_of_a_killed_postmaster_is_untouched(
 
 
 def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
-    """A server that somebody runs in our data directory keeps running and keeps its pid file."""
+    """Somebody's own server in our data directory keeps running and keeps its pid file."""
     with running(home, durable=False, database="postgres"):
         pass
     server = Server(str(home), str(binaries()), True, {})
@@ -314,7 +310,7 @@ def test_server_that_was_started_by_hand_is_left_alone(home: Path) -> None:
 
 
 def test_path_may_be_long_and_have_spaces_signs_and_any_letters(place: Path) -> None:
-    """What a shell, a URL, a connection string or the limit of a socket's path would trip over does
+    """Characters and lengths that break a shell, a URL, a connection string or a socket's path do
     no harm."""
     with running(place / ("my leads, %20 #1 $HOME 'é' 日本" + "x" * 150), durable=False) as url:
         assert ask(url, "SELECT 1") == 1
@@ -324,7 +320,7 @@ def test_path_may_be_long_and_have_spaces_signs_and_any_letters(place: Path) -> 
     "env", [{}, {"LANG": "C"}, {"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8"}], ids=str
 )
 def test_language_of_the_machine_does_not_matter(place: Path, env: Mapping[str, str]) -> None:
-    """LANG unset, C or naming a locale that nobody generated: the same server."""
+    """LANG is unset, C or an ungenerated locale, and the server is the same."""
     with client(place / "é", **env):
         assert "database system is ready" in (place / "é/log").read_text()
 
@@ -333,8 +329,8 @@ def test_language_of_the_machine_does_not_matter(place: Path, env: Mapping[str, 
 def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_closed(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data and binaries below 0700 go to a place of root's that `nobody` can reach; no mode is
-    changed."""
+    """Data and binaries below 0700 go to a directory of root's open to `nobody`, and no mode
+    changes."""
     place.chmod(0o700)
     monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(copied_binaries(place)))
     with running(place / "pg", durable=False, keep=False) as url:
@@ -347,7 +343,7 @@ def test_root_below_a_closed_directory_has_a_server_and_the_directory_stays_clos
 
 
 def copied_binaries(place: Path) -> Path:
-    """The wheel's binaries as in a virtual environment of their own."""
+    """Copy the wheel's binaries, as into their own virtual environment."""
     found = binaries()
     package = found.parents[1]
     shutil.copytree(found.parent, place / package.name / found.parent.name)
@@ -362,7 +358,7 @@ def copied_binaries(place: Path) -> Path:
     not reachable, reason="this Python is below a directory that is closed to others"
 )
 def test_ordinary_user_runs_the_server_himself(place: Path) -> None:
-    """Without root the server is the user's own, and nobody else can look into its data."""
+    """Without root the user owns the server, and nobody else can read its data."""
     shutil.chown(place, "nobody")
     with client(place / "pg", user="nobody"):
         pid = postmaster(place / "pg")
@@ -373,7 +369,7 @@ def test_ordinary_user_runs_the_server_himself(place: Path) -> None:
 
 @needs_root
 def test_directory_that_somebody_else_made_is_refused(place: Path) -> None:
-    """What another user may have planted is neither used nor taken over."""
+    """Another user may have planted it, so it is neither used nor taken over."""
     (place / "pg").mkdir()
     shutil.chown(place / "pg", "nobody")
     with pytest.raises(EmbeddedPostgresError, match="Look who made it"), running(place / "pg"):
@@ -381,7 +377,7 @@ def test_directory_that_somebody_else_made_is_refused(place: Path) -> None:
 
 
 def test_missing_package_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the file of requirements and the way to do without."""
+    """The message names the requirements file and the way to do without it."""
     monkeypatch.delenv("EMBEDDED_POSTGRES_BIN", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(EmbeddedPostgresError) as error, running(place / "pg"):
@@ -394,7 +390,7 @@ def test_missing_package_says_what_to_install(place: Path, monkeypatch: pytest.M
 
 
 def test_directory_without_binaries_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """EMBEDDED_POSTGRES_BIN wins over the package, and a wrong one is named."""
+    """EMBEDDED_POSTGRES_BIN wins over the package, and the message names a wrong one."""
     monkeypatch.setenv("EMBEDDED_POSTGRES_BIN", str(place))
     with pytest.raises(
         EmbeddedPostgresError, match=f"EMBEDDED_POSTGRES_BIN={place} holds no initdb"

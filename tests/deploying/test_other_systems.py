@@ -1,6 +1,6 @@
-"""What runs on a system that lacks what only Unix has, such as Windows.
+"""What works on a system without Unix's own modules, such as Windows.
 
-The commands run in a process from which these modules and functions are taken away.
+Each command runs in a process without these modules and functions.
 """
 
 import os
@@ -30,7 +30,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def on_windows(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m …`` where those are not to be had."""
+    """Run ``python -m …`` without them."""
     return subprocess.run(
         [sys.executable, "-c", NOT_ON_WINDOWS, *arguments],
         check=False, cwd=ROOT, capture_output=True, text=True, timeout=60,
@@ -40,14 +40,14 @@ def on_windows(*arguments: str, **environ: str) -> subprocess.CompletedProcess[s
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", str(EXPORT)]])
 def test_what_needs_no_database_runs(arguments: list[str]) -> None:
-    """Help, and the check of an export."""
+    """Show help and check an export."""
     told = on_windows("migrations", *arguments)
     assert told.returncode == 0, told.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])
 def test_what_reads_a_database_runs(command: str, crm: URL) -> None:
-    """On the database that DATABASE_URL names; verify finds the import that is pending."""
+    """Read the database in DATABASE_URL, where verify finds a pending import."""
     told = on_windows("migrations", command, DATABASE_URL=shown(crm))
     assert told.returncode == (command == "verify"), told.stderr
     assert "Traceback" not in told.stderr
@@ -55,14 +55,14 @@ def test_what_reads_a_database_runs(command: str, crm: URL) -> None:
 
 
 def test_an_upgrade_runs(crm: URL) -> None:
-    """Signals, pauses and the export's file are the same to it."""
+    """Signals, pauses and the export's file work the same."""
     told = on_windows("alembic", "upgrade", "head", DATABASE_URL=shown(crm))
     assert told.returncode == 0, told.stderr
     assert run(crm, "SELECT count(*) FROM leads")[0][0] == len(records())
 
 
 def test_a_preview_its_page_and_a_script_are_written(crm: URL, tmp_path: Path) -> None:
-    """Their files are private where the system knows of that."""
+    """Their files are private if the system supports it."""
     page = tmp_path / "preview.html"
     told = on_windows("migrations", "preview", "--html", str(page), DATABASE_URL=shown(crm))
     assert told.returncode == 0, told.stderr
@@ -74,7 +74,7 @@ def test_a_preview_its_page_and_a_script_are_written(crm: URL, tmp_path: Path) -
 
 @pytest.mark.skipif(not shutil.which("psql"), reason="psql is not installed")
 def test_psql_is_opened(database: URL) -> None:
-    """The system's own."""
+    """Open the system's own psql."""
     options = ("-At", "--command", "SELECT 7")
     told = on_windows(
         "migrations.deploy.psql", *options, DATABASE_URL=shown(database), PATH=os.environ["PATH"]
@@ -83,7 +83,7 @@ def test_psql_is_opened(database: URL) -> None:
 
 
 def test_a_link_is_no_export_there_either(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Without the system's help it is looked at before it is opened."""
+    """Without the system's help, look at the path before opening it."""
     link = tmp_path_factory.mktemp("links") / "export.json"
     link.symlink_to(EXPORT)
     told = on_windows("migrations", "check", str(link))
@@ -92,7 +92,7 @@ def test_a_link_is_no_export_there_either(tmp_path_factory: pytest.TempPathFacto
 
 
 def test_the_local_postgres_is_refused_by_name() -> None:
-    """It says what is missing and what to do instead."""
+    """The message says what is missing and what to do instead."""
     told = on_windows("migrations", "status")
     assert told.returncode == 1
     assert told.stderr == (

@@ -1,4 +1,4 @@
-"""``make psql``: the database that the migrations work on, and a password that nobody sees."""
+"""``make psql`` opens the migrations' database without showing a password."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.support.database import shown
 
 
 def psql(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run it as the Makefile does."""
+    """Run it the way the Makefile does."""
     return subprocess.run(
         [sys.executable, "-m", "migrations.deploy.psql", *options],
         check=False, cwd=ROOT, capture_output=True, text=True, timeout=60,
@@ -21,7 +21,7 @@ def psql(*options: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_asks_the_database_of_the_url(database: URL) -> None:
-    """Its exit status is psql's own."""
+    """Its exit status is psql's."""
     told = psql("-At", "--command", "SELECT current_database()", DATABASE_URL=shown(database))
     assert (told.returncode, told.stdout.strip()) == (0, database.database), told.stderr
     assert psql("--command", "SELECT nothing", DATABASE_URL=shown(database)).returncode == 1
@@ -35,7 +35,7 @@ def test_without_one_on_the_path_the_local_postgres_has_one(database: URL, tmp_p
 
 
 def test_the_password_is_not_on_the_command_line(tmp_path: Path) -> None:
-    """It is in psql's environment, which only its owner can read."""
+    """It is in psql's environment, readable by its owner alone."""
     fake = tmp_path / "psql"
     fake.write_text('#!/bin/sh\necho "$@" "password $PGPASSWORD"\n')
     fake.chmod(0o755)
@@ -49,7 +49,7 @@ def test_the_password_is_not_on_the_command_line(tmp_path: Path) -> None:
 
 
 def test_a_url_that_does_not_fit_is_one_sentence() -> None:
-    """As with every other command."""
+    """Every other command does the same."""
     told = psql(DATABASE_URL="")
     assert told.returncode == 1
     assert told.stderr == (

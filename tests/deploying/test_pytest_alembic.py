@@ -1,6 +1,6 @@
-"""pytest-alembic's own tests pass: one head, up, up and down again, and models that fit.
+"""pytest-alembic's own tests pass: one head, up, up and down again, and matching models.
 
-It hands an engine to the chain, as it does in any project that uses it.
+It hands the chain an engine, as in any project that uses it.
 """
 
 from collections.abc import Iterator
@@ -29,14 +29,14 @@ __all__ = [
 
 @pytest.fixture
 def alembic_config(monkeypatch: pytest.MonkeyPatch) -> Config:
-    """The project's own; the database that the environment names is not there."""
+    """Use the project's own config, with an unreachable database in the environment."""
     monkeypatch.setenv("DATABASE_URL", "postgres://u@nowhere.invalid/db")
     return Config(ROOT / "alembic.ini")
 
 
 @pytest.fixture
 def alembic_engine(database: URL) -> Iterator[Engine]:
-    """An engine of an application's on an empty database."""
+    """Create an application's engine on an empty database."""
     engine = create_engine(database, poolclass=NullPool)
     yield engine
     engine.dispose()

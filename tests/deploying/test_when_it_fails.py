@@ -1,7 +1,7 @@
-"""``docs/when-it-fails.md``: each message is provoked, and what its row says to do mends it.
+"""``docs/when-it-fails.md``: provoke each message, then follow its row until the fault is gone.
 
-A scenario provokes its message, yields it, and then does what the row says. A command that it runs
-must stand in the row. At the end an upgrade must do its work.
+A scenario provokes its message, yields it, and then does what the row says. Every command it runs
+must be in the row. At the end an upgrade must succeed.
 """
 
 import re
@@ -48,20 +48,20 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """The rows below the heading "What the log says"."""
+    """Read the rows below the heading "What the log says"."""
     lines = section("What the log says").splitlines()
     cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
     return [Row(says.strip("`"), means, do) for says, means, do in cells]
 
 
 def section(heading: str) -> str:
-    """The text below a heading that begins so."""
+    """Return the text below the heading with this start."""
     return PAGE.read_text(encoding="utf-8").split(f"# {heading}")[1].split("\n#")[0]
 
 
 @dataclass
 class Scene:
-    """Where a scenario plays. url: a CRM right before the import; row: what it is about."""
+    """Where a scenario plays. url: a CRM right before the import. row: its subject."""
 
     url: URL
     row: Row
@@ -71,20 +71,20 @@ class Scene:
     opened: ExitStack
 
     def refusal(self, revision: str = "head", *x: str, url: URL | None = None) -> str:
-        """What an upgrade says when it fails."""
+        """Return the message of a failing upgrade."""
         with pytest.raises(CommandError) as failed:
             upgrade(url or self.url, revision, *x)
         return str(failed.value)
 
     def alembic(self, command: str) -> None:
-        """Run a command that stands in the row."""
+        """Run a command of the row."""
         assert f"`alembic {command}`" in self.row.do
         *given, verb, revision = shlex.split(command)
         run_it = {"upgrade": upgrade, "downgrade": downgrade}[verb]
         run_it(self.url, revision, *(word for word in given if word != "-x"))
 
     def bundle(self, export: list[dict[str, Any]], **policies: Any) -> Path:
-        """Let the import revision find a small export, in place of the bundled one."""
+        """Replace the import revision's export with a small one."""
         self.monkeypatch.setattr(v1, "Import", REAL_IMPORT)
         bundle(export, self.monkeypatch, self.folder, **policies)
         return self.folder / "export.json"
@@ -92,11 +92,11 @@ class Scene:
 
 Scenario = Callable[[Scene], Iterator[str]]
 SCENARIOS: dict[str, Scenario] = {}
-"""By what the log says."""
+"""Scenarios by their message in the log."""
 
 
 def says(message: str) -> Callable[[Scenario], Scenario]:
-    """Name the row that a scenario is of."""
+    """Name a scenario's row."""
 
     def keep(scenario: Scenario) -> Scenario:
         SCENARIOS[message] = scenario
@@ -106,7 +106,7 @@ def says(message: str) -> Callable[[Scenario], Scenario]:
 
 
 def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
-    """What nobody has tried is not promised."""
+    """Nothing untried is promised."""
     assert [row.says for row in rows()] == list(SCENARIOS)
 
 
@@ -118,7 +118,7 @@ def test_what_the_row_says_mends_it(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """The message is as the page has it; after the remedy an upgrade goes through."""
+    """The message matches the page, and after the remedy an upgrade succeeds."""
     for name in ("LEADS_PEOPLE", KEY, "RENDER"):
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as opened:
@@ -334,7 +334,7 @@ def two_heads(scene: Scene) -> Iterator[str]:
 
 
 def newer_release(folder: Path) -> Path:
-    """A copy of the project with one more import."""
+    """Copy the project and add one more import."""
     project = copy_project(folder)
     october = written([FEW[0] | {"full_name": "Renamed"}], folder, "october.json")
     added = migrations(project, "add", str(october), "-m", "import october leads")
@@ -343,21 +343,21 @@ def newer_release(folder: Path) -> Path:
 
 
 def ran(project: Path, url: URL, command: str) -> str:
-    """Run ``alembic`` in a project; it must end well."""
+    """Run ``alembic`` in a project and expect it to succeed."""
     told = alembic(url, *shlex.split(command), root=project)
     assert told.returncode == 0, told.stdout
     return told.stdout
 
 
 def deploy(project: Path, url: URL) -> None:
-    """Upgrade as the pre-deploy command does."""
+    """Upgrade the way the pre-deploy command does."""
     ran(project, url, "upgrade head")
 
 
 def test_an_import_is_reverted_for_good(
     crm: URL, new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    """The page's steps; an environment that was forgotten refuses the deploy."""
+    """Follow the page's steps, and a forgotten environment refuses the deploy."""
     project, forgotten = newer_release(tmp_path), new_database()
     for url in (crm, forgotten):
         deploy(project, url)

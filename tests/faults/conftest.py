@@ -1,4 +1,4 @@
-"""Fixtures of the tests in which something goes wrong."""
+"""Fixtures for the tests of faults."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.deploys import Deploys
 
 @pytest.fixture
 def deploys(tmp_path: Path) -> Iterator[Deploys]:
-    """Runs deploys in processes of their own; at the end, none of them may have said anything
-    personal."""
+    """Run deploys in processes of their own, and at the end check their output for personal
+    data."""
     with Deploys(tmp_path).watched() as deploys:
         yield deploys

@@ -1,4 +1,4 @@
-"""A server whose disk fills up in the middle of an import."""
+"""A server's disk fills up in the middle of an import."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +17,8 @@ from tests.support.servers import own_server, small_disk, why_no_small_disk
 
 @pytest.mark.server
 def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
-    """It stops with a clear message, the batches that were committed stay, and the next deploy
-    continues."""
+    """The import stops with a clear message, keeps its committed batches, and goes on with the next
+    deploy."""
     if why := why_no_small_disk():
         pytest.skip(why)
     with small_disk(32 * 2**20) as disk, own_server() as (_, server):
@@ -48,7 +48,7 @@ def test_an_import_goes_on_once_there_is_room(deploys: Deploys) -> None:
 
 
 def fill(disk: Path) -> Path:
-    """Fill a disk to its last page, with a file that can be removed."""
+    """Fill a disk to its last page with a removable file."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while True:

@@ -1,4 +1,4 @@
-"""A dump that was taken in the middle of an import, restored elsewhere."""
+"""A dump from the middle of an import, restored elsewhere."""
 
 import subprocess
 
@@ -17,8 +17,7 @@ from tests.support.servers import tool
 def test_a_dump_taken_in_mid_import_resumes_elsewhere(
     crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
 ) -> None:
-    """It holds the committed batches, their ledger and no lock: an upgrade there goes on where it
-    was taken."""
+    """It holds committed batches, their ledger and no lock, so an upgrade there resumes."""
     dump, psql = tool("pg_dump", crm_with_leads), tool("psql", crm_with_leads)
     before = picture(crm_with_leads)
     held = HoldBefore("INSERT INTO lead_import_batches", nth=3)

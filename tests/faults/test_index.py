@@ -1,4 +1,4 @@
-"""An index that is built beside a site whose transactions take their time."""
+"""Build an index beside a site with long transactions."""
 
 from sqlalchemy import URL, text
 
@@ -14,7 +14,7 @@ WAITS = """
 
 
 def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: Deploys) -> None:
-    """Longer than for a lead's lock: nobody waits behind an index that is built concurrently."""
+    """Wait longer than for a lead's lock, because nobody waits for an index built concurrently."""
     deploys.succeed(database, "upgrade", "0001_baseline")
     with connected(database) as site:
         site.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
@@ -28,7 +28,7 @@ def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: De
 
 
 def test_an_index_that_was_left_invalid_is_built_again(database: URL, deploys: Deploys) -> None:
-    """It was there before the deploy was killed, and is dropped first."""
+    """The killed deploy left it behind, so it is dropped first."""
     deploys.run(database, "upgrade", "head", faults=[KillBefore("UPDATE alembic_version", nth=1)])
     assert run(database, "SELECT version_num FROM alembic_version") == [("0001_baseline",)]
     invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}'::regclass"

@@ -1,5 +1,5 @@
-"""A deploy that is killed (SIGKILL: it can neither say nor tidy up anything), and the one
-after it."""
+"""A deploy is killed (SIGKILL: it can neither say nor tidy up anything), and the next one
+follows."""
 
 import signal
 from itertools import count
@@ -15,7 +15,7 @@ from tests.support.ends import LOCK_IS_FREE, left_by_the_import
 from tests.support.faults import KillBefore
 from tests.support.promises import assert_imported
 
-# Where it dies, and the statement before which that is. Two batches: 110 records and 107.
+# Where it dies: just before this statement. Two batches: 110 records and 107.
 PLACES = {
     "before the lock": KillBefore("pg_try_advisory_lock"),
     "with the lock held": KillBefore("SELECT alembic_version.version_num"),
@@ -46,7 +46,7 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_deploy_killed(place: str, crm_with_leads: URL, deploys: Deploys) -> None:
-    """What was committed stays, the lock is free within a second, and the next deploy comes to the
+    """Committed batches stay, the lock is free within a second, and the next deploy reaches the
     same end."""
     before = picture(crm_with_leads)
     killed = deploys.run(
@@ -61,8 +61,7 @@ def test_a_deploy_killed(place: str, crm_with_leads: URL, deploys: Deploys) -> N
 def test_every_deploy_in_a_row_killed_in_its_first_batch_but_one(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Each deploy brings one batch in and dies in the next: as many deploys as batches, and the
-    same end."""
+    """Each deploy imports one batch and dies in the next, until a last one reaches the same end."""
     before = picture(crm_with_leads)
     for batch in (1, 2, 3):
         dies = KillBefore("INSERT INTO lead_import_batches", nth=2)
@@ -78,8 +77,7 @@ def test_every_deploy_in_a_row_killed_in_its_first_batch_but_one(
 def test_a_long_statement_does_not_outlive_its_killed_client(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The server notices within two seconds that nobody waits for the answer, and the lock is
-    free."""
+    """The server notices within two seconds and frees the lock."""
     if value(crm_with_leads, "SHOW server_version_num") < "140000":
         pytest.skip("client_connection_check_interval came with Postgres 14")
     before = picture(crm_with_leads)
@@ -99,8 +97,7 @@ def test_a_long_statement_does_not_outlive_its_killed_client(
 def test_an_upgrade_from_nothing_killed_before_each_of_its_statements(
     new_database: NewDatabase, deploys: Deploys
 ) -> None:
-    """From no tables at all, with the whole chain and three batches: the same rows after every one
-    of them."""
+    """From no tables at all, in three batches, the rows are the same wherever it dies."""
     undisturbed = new_database()
     deploys.succeed(undisturbed, "upgrade", "head")
     for n in count(1):
@@ -123,8 +120,7 @@ def test_an_upgrade_from_nothing_killed_before_each_of_its_statements(
 def test_a_downgrade_killed_before_each_of_its_statements(
     new_database: NewDatabase, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The way back resumes as well: the next downgrade comes to the same end, and the import can
-    come again."""
+    """The next downgrade resumes and reaches the same end, and the import can come again."""
     before = picture(crm_with_leads)
     deploys.succeed(crm_with_leads, "upgrade", "head")
     undisturbed = new_database(str(crm_with_leads.database))

@@ -1,4 +1,4 @@
-"""A connection that ends in the middle: an operator's, the network's, or the server's doing."""
+"""A connection ends in the middle: by an operator, the network or the server."""
 
 import os
 import random
@@ -43,7 +43,8 @@ TAKES_THE_LOCK = "pg_try_advisory_lock"
 def test_a_deploy_whose_connection_an_operator_ends_before(
     when: str, nth: int, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """It connects anew, takes the lock again, reads the ledger again, and comes to the same end."""
+    """The deploy connects again, takes the lock again, reads the ledger again, and reaches the same
+    end."""
     before = picture(crm_with_leads)
     held, again = HoldBefore(when, nth), HoldBefore(TAKES_THE_LOCK, nth=2)
     deploy = deploys.start(
@@ -72,8 +73,7 @@ def test_a_commit_that_the_network_cuts_off(
     crm_with_leads: URL,
     deploys: Deploys,
 ) -> None:
-    """Whether its reply was lost or it never arrived: the checkpoint knows, and no batch comes
-    twice."""
+    """The checkpoint knows if the commit arrived, so no batch comes twice."""
     before = picture(crm_with_leads)
     with proxy(crm_with_leads, trouble(nth)) as url:
         deploy = deploys.run(url, "-x", "batch-size=110", "upgrade", "head")
@@ -86,7 +86,7 @@ def test_a_commit_that_the_network_cuts_off(
 def size_of_a_deploy(
     databases: Databases, template: Template, tmp_path_factory: pytest.TempPathFactory
 ) -> int:
-    """How many bytes pass in both directions while nothing goes wrong."""
+    """Return the bytes an undisturbed deploy transfers, in both directions together."""
     url = databases.create(template("crm_with_leads", build_crm_with_leads))
     much = CutAfter(10**9)
     with (
@@ -104,10 +104,9 @@ def size_of_a_deploy(
 def test_a_line_that_is_cut_after_some_bytes(
     seed: int, size_of_a_deploy: int, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Wherever that is, in a COPY, in an answer or between two: that run or the next one comes to
-    the same end."""
+    """In a COPY, in an answer or in between, this run or the next one reaches the same end."""
     before = picture(crm_with_leads)
-    # Two deploys differ by a few bytes: how a time is written is as long as its digits.
+    # Two deploys differ by a few bytes, because a time is as long as its digits.
     size = int(random.Random(seed).uniform(100, 0.999 * size_of_a_deploy))
     cut = CutAfter(size)
     with proxy(crm_with_leads, cut) as url:
@@ -120,7 +119,7 @@ def test_a_line_that_is_cut_after_some_bytes(
 
 
 def test_a_slow_network_only_takes_longer(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Ten milliseconds each way, and the same end."""
+    """Add ten milliseconds each way and reach the same end."""
     before = picture(crm_with_leads)
     with proxy(crm_with_leads, Delay(0.01)) as url:
         deploys.succeed(url, "upgrade", "head")
@@ -131,8 +130,7 @@ def test_a_slow_network_only_takes_longer(crm_with_leads: URL, deploys: Deploys)
     sys.platform != "linux", reason="other systems have other names for these options"
 )
 def test_a_network_that_is_gone_ends_a_connection_in_about_a_minute(crm: URL) -> None:
-    """Keepalives on both sides and a limit for what is not acknowledged: the kernels really have
-    them."""
+    """Both kernels really have the keepalives and the limit for unacknowledged data."""
     options = {
         "on": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
         "idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
@@ -149,8 +147,7 @@ def test_a_network_that_is_gone_ends_a_connection_in_about_a_minute(crm: URL) ->
 
 
 def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
-    """The server's side has them too: it shows what its kernel says of the line, nothing for a Unix
-    socket."""
+    """The server shows its kernel's limits for a network connection, and none for a Unix socket."""
     with connect(crm) as connection:
         settings = [
             connection.exec_driver_sql(f"SHOW {name}").scalar_one()
@@ -171,8 +168,8 @@ def test_a_server_without_a_client_gives_up_in_about_a_minute(crm: URL) -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
 def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys: Deploys) -> None:
-    """It recovers what was committed; the same deploy finds it again and goes on to the
-    same end."""
+    """It recovers committed batches, and the same deploy connects again and goes on to the same
+    end."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)
@@ -190,8 +187,8 @@ def test_a_server_that_is_stopped_and_started_again(how: signal.Signals, deploys
 
 @pytest.mark.server
 def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
-    """The server ends all sessions and recovers; the same deploy waits for it and goes on to the
-    same end."""
+    """The server ends all sessions and recovers, and the same deploy waits and goes on to the same
+    end."""
     with own_server() as (_, url):
         build_crm_with_leads(url)
         before = picture(url)
@@ -209,7 +206,7 @@ def test_a_crash_of_another_process_of_the_server(deploys: Deploys) -> None:
 
 @pytest.mark.server
 def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
-    """Who comes anew is refused; who was there tries again until there is room."""
+    """A new deploy is refused, and a running one tries again until there is room."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)
@@ -242,7 +239,7 @@ def test_a_server_that_takes_no_more_connections(deploys: Deploys) -> None:
 @pytest.mark.server
 @pytest.mark.chaos
 def test_a_server_that_stays_away_ends_the_deploy(deploys: Deploys) -> None:
-    """There is a last attempt; the exit status is not 0, and the next deploy goes on."""
+    """After a last attempt the exit status is not 0, and the next deploy goes on."""
     with own_server() as (place, url):
         build_crm_with_leads(url)
         before = picture(url)

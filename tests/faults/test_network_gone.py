@@ -1,4 +1,4 @@
-"""A network that is gone: no FIN, no RST, nothing passes any more, and nobody is told."""
+"""A network is gone: no FIN, no RST, nothing passes, and nobody is told."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ASLEEP = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'
 
 @pytest.fixture
 def machines() -> Iterator[Machines]:
-    """Two machines and a network between them."""
+    """Set up two machines and a network between them."""
     if why := why_no_network():
         pytest.skip(why)
     with two_machines() as machines:
@@ -38,8 +38,8 @@ def machines() -> Iterator[Machines]:
 def test_both_sides_notice_in_about_a_minute(
     sleep: float | None, machines: Machines, deploys: Deploys
 ) -> None:
-    """The server's session and the lock go away, the client tries again, and comes to the
-    same end."""
+    """The server drops the session and the lock, and the client tries again and reaches the same
+    end."""
     with machines.server() as (by_socket, by_network):
         build_crm_with_leads(by_socket)
         before = picture(by_socket)
@@ -66,7 +66,7 @@ def test_both_sides_notice_in_about_a_minute(
 def lose_the_network(
     sleep: float | None, machines: Machines, deploys: Deploys, by_socket: URL, by_network: URL
 ) -> Deploy:
-    """Start a deploy and silence the network in its second batch: between two statements, or in a
+    """Start a deploy and silence the network in its second batch, between two statements or in a
     slow one."""
     held = HoldBefore("SELECT pg_temp.lead_import_apply_batch", nth=2)
     arguments = ("-x", "batch-size=20", "-x", "statement-timeout=900", "upgrade", "head")

@@ -30,10 +30,10 @@ OWNER = next(crm for crm in CRMS if crm.name == "owner")
 
 @dataclass(frozen=True)
 class Site:
-    """A CRM whose imports are killed.
+    """A CRM to kill imports in.
 
-    build: makes it. add_known: adds leads with the phones of ``known (n, phone)``.
-    left: queries for what must be the same at the end.
+    build: creates it. add_known: adds leads with the phones of ``known (n, phone)``. left: queries
+    for what must be the same at the end.
     """
 
     name: str
@@ -70,7 +70,7 @@ SITES = {
         """,
         BUNDLED,
     ),
-    # It looks the agents up, and phones and lead numbers are unique there.
+    # It looks the agents up, and its phones and lead numbers are unique.
     "owner": Site(
         "owner",
         OWNER.leads,
@@ -101,8 +101,8 @@ SITES = {
 
 
 class Bench:
-    """An export of ``records`` leads in batches of ``size``, and copies of a CRM that know a tenth
-    of its phones."""
+    """An export of ``records`` leads in batches of ``size``, and copies of a CRM with a tenth of
+    its phones."""
 
     def __init__(self, site: Site, records: int, size: int, deploys: Deploys, folder: Path) -> None:
         self.site = site
@@ -119,7 +119,7 @@ class Bench:
         deploys.exports.append(self._export)
 
     def build(self, url: URL) -> None:
-        """Make a CRM that knows every tenth phone, with other values."""
+        """Create a CRM with every tenth phone and other values."""
         self.site.build(url)
         with connected(url) as connection:
             export = self._export.read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ class Bench:
         self.deploys.succeed(url, *self._arguments, faults=[self._pinned])
 
     def upgrade_killed_after(self, url: URL, seconds: float) -> bool:
-        """Upgrade, and kill that; whether it was there still."""
+        """Start an upgrade and kill it after some seconds. Return whether it was still running."""
         deploy = self.deploys.start(url, *self._arguments, faults=[self._pinned])
         time.sleep(seconds)
         deploy.send(signal.SIGKILL)
@@ -139,7 +139,7 @@ class Bench:
 
 
 def kill_at_random(runs: int, bench: Bench, start: Callable[[], URL]) -> list[int]:
-    """Kill ``runs`` upgrades, each at some moment of its own; upgrade once more, and compare.
+    """Kill ``runs`` upgrades at random moments, upgrade again after each, and compare.
 
     Returns how many records each of them had saved.
     """
@@ -154,7 +154,7 @@ def kill_at_random(runs: int, bench: Bench, start: Callable[[], URL]) -> list[in
         url = start()
         moment = moments.uniform(0, duration)
         if not bench.upgrade_killed_after(url, moment):
-            duration = moment  # it had ended by then
+            duration = moment  # It had already ended.
             continue
         died.append(saved(url))
         bench.upgrade(url)
@@ -169,7 +169,7 @@ def kill_at_random(runs: int, bench: Bench, start: Callable[[], URL]) -> list[in
 
 
 def saved(url: URL) -> int:
-    """How many records are saved; an owner's table may have no ledger beside it yet."""
+    """Count the saved records, or 0 without a ledger."""
     if value(url, "SELECT to_regclass('lead_imports') IS NULL"):
         return 0
     records: int = value(url, "SELECT coalesce(max(next_record), 0) FROM lead_imports")
@@ -180,7 +180,7 @@ def saved(url: URL) -> int:
 def test_a_few_runs_killed_at_random_moments(
     site: str, new_database: NewDatabase, template: Template, deploys: Deploys, tmp_path: Path
 ) -> None:
-    """Each is followed by one upgrade, which comes to the undisturbed run's end."""
+    """One upgrade after each reaches the end of an undisturbed run."""
     bench = Bench(SITES[site], 2_000, 20, deploys, tmp_path)
     name = f"{site}_that_knows_200"
     kill_at_random(3, bench, lambda: new_database(template(name, bench.build)))
@@ -191,7 +191,7 @@ def test_a_few_runs_killed_at_random_moments(
 def test_runs_killed_at_random_moments(
     site: str, new_database: NewDatabase, template: Template, deploys: Deploys, tmp_path: Path
 ) -> None:
-    """The same, as often as CHAOS_RUNS says, with 20,000 records in batches of 500."""
+    """Repeat this CHAOS_RUNS times, with 20,000 records in batches of 500."""
     bench = Bench(SITES[site], 20_000, 500, deploys, tmp_path)
     name = f"{site}_that_knows_2000"
     died = kill_at_random(RUNS, bench, lambda: new_database(template(name, bench.build)))

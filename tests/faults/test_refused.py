@@ -1,4 +1,4 @@
-"""What is found before anything is written: a pooler, a read-only server, missing rights."""
+"""Found before anything is written: a pooler, a read-only server, missing rights."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ NOTHING_WRITTEN = "SELECT count(*) = 0 FROM pg_class WHERE relnamespace = 'publi
 
 @pytest.fixture
 def needs_pgbouncer() -> None:
-    """Skips the test where PgBouncer is not installed; where CI runs as root it must be there."""
+    """Skip the test without PgBouncer, but fail if CI runs as root."""
     if why := why_no_pgbouncer():
         assert not (os.environ.get("CI") and os.geteuid() == 0), why
         pytest.skip(why)
@@ -31,7 +31,8 @@ def needs_pgbouncer() -> None:
 @pytest.mark.usefixtures("needs_pgbouncer")
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_is_refused(mode: str, database: URL, deploys: Deploys) -> None:
-    """Before any write, with the remedy; its sessions, which the site uses, keep their settings."""
+    """It is refused before any write with the remedy, and its sessions keep their settings for the
+    site."""
     with pgbouncer(database, mode) as url:
         deploy = deploys.run(url, "upgrade", "head")
         assert deploy.status != 0
@@ -43,7 +44,7 @@ def test_a_pooler_is_refused(mode: str, database: URL, deploys: Deploys) -> None
 
 
 def test_a_network_in_between_is_no_pooler(crm_with_leads: URL, deploys: Deploys) -> None:
-    """What only passes bytes on, as a load balancer or a tunnel does, is not noticed."""
+    """A load balancer or a tunnel only passes bytes on, so nobody notices it."""
     before = picture(crm_with_leads)
     with proxy(crm_with_leads, Delay(0)) as url:
         deploys.succeed(url, "upgrade", "head")
@@ -51,7 +52,7 @@ def test_a_network_in_between_is_no_pooler(crm_with_leads: URL, deploys: Deploys
 
 
 def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: Deploys) -> None:
-    """It says so, and why that may be."""
+    """The message says so, and why."""
     run(database, f'ALTER DATABASE "{database.database}" SET default_transaction_read_only = on')
     deploy = deploys.run(database, "upgrade", "head")
     assert deploy.status != 0
@@ -61,7 +62,7 @@ def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: 
 
 @pytest.fixture
 def deploy_role(database: URL) -> Iterator[URL]:
-    """The URL of a role that may do nothing, on an empty database."""
+    """Yield the URL of a role without rights, on an empty database."""
     run(database, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
     run(database, f'REVOKE TEMPORARY ON DATABASE "{database.database}" FROM PUBLIC')
     with another_role(database, "GRANT USAGE ON SCHEMA public TO {role}") as url:
@@ -71,7 +72,7 @@ def deploy_role(database: URL) -> Iterator[URL]:
 def test_all_rights_that_are_missing_are_listed_at_once(
     database: URL, deploy_role: URL, deploys: Deploys
 ) -> None:
-    """One message names them all, with what to grant; nothing was written."""
+    """One message names them all and what to grant, and nothing is written."""
     run(database, "CREATE TABLE leads (id bigint PRIMARY KEY)")
     deploy = deploys.run(deploy_role, "upgrade", "head")
     assert deploy.status != 0
@@ -83,7 +84,7 @@ def test_all_rights_that_are_missing_are_listed_at_once(
 def test_rights_on_a_table_that_is_there_are_listed_at_once(
     database: URL, deploys: Deploys
 ) -> None:
-    """Before anything is made, the index on it and the key's function too."""
+    """Nothing is made before, neither the index on it nor the key's function."""
     columns = ", ".join(f"{column} text NOT NULL" for column in FIELDS)
     run(
         database,
@@ -104,7 +105,7 @@ def test_rights_on_a_table_that_is_there_are_listed_at_once(
 def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
     crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
 ) -> None:
-    """Before the import: each table and each right."""
+    """The message comes before the import and lists each table and right."""
     grants = (
         "GRANT CREATE, USAGE ON SCHEMA public TO {role}",
         "ALTER TABLE leads OWNER TO {role}",

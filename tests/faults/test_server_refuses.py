@@ -1,4 +1,4 @@
-"""What the server answers to a statement: what passes is tried again, what does not is not."""
+"""The server refuses a statement: try passing faults again, and no others."""
 
 import time
 
@@ -17,9 +17,9 @@ from tests.support.roles import MAY_IMPORT, another_role
 
 
 def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Once is no reason to stop; the next attempt at the batch comes to the same end."""
+    """The next attempt at the batch reaches the same end."""
     before = picture(crm_with_leads)
-    run(crm_with_leads, "CREATE SEQUENCE attempts")  # no transaction takes its numbers back
+    run(crm_with_leads, "CREATE SEQUENCE attempts")  # No transaction takes its numbers back.
     run(
         crm_with_leads,
         """
@@ -44,8 +44,8 @@ def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploy
 def test_a_constraint_that_comes_in_the_middle_is_narrowed_down_to_its_record(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The message names the record and the constraint, and no value; what was committed stays, and
-    the next deploy goes on."""
+    """The message names the record and the constraint without a value, and the next deploy goes on
+    from the committed batches."""
     before = picture(crm_with_leads)
     breaks = records()[30]["lead_number"]
     held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
@@ -70,7 +70,7 @@ def test_a_constraint_that_comes_in_the_middle_is_narrowed_down_to_its_record(
 def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """It stops with what to grant; what was committed stays."""
+    """The deploy stops and says what to grant, and committed batches stay."""
     before = picture(crm_with_leads)
     with another_role(crm_with_leads, *MAY_IMPORT) as url:
         held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
@@ -90,7 +90,8 @@ def test_a_right_that_is_taken_away_in_the_middle_is_not_tried_again(
 def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """A batch that waits for one lead holds others; after half a second it lets go of them all."""
+    """A batch holds leads while it waits for another, and after half a second it releases them
+    all."""
     before = picture(crm_with_leads)
     low, high = value(
         crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'"
@@ -113,8 +114,7 @@ def test_the_site_never_waits_longer_for_a_batch_than_for_its_lock_timeout(
 
 
 def test_a_database_that_is_dropped_ends_the_deploy(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Connecting is tried again, for who says why cannot be told from a restart; but not for
-    ever."""
+    """It looks like a restart, so the deploy tries to connect again, but not for ever."""
     held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
     arguments = ("-x", "batch-size=20", "-x", "time-budget=4", "upgrade", "head")
     deploy = deploys.start(crm_with_leads, *arguments, faults=[held])

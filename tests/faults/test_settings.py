@@ -1,4 +1,4 @@
-"""A role, a database or a server with settings of its own, as ``ALTER ROLE … SET`` leaves them."""
+"""A role, a database or a server has its own settings, as after ``ALTER ROLE … SET``."""
 
 import signal
 import time
@@ -16,7 +16,7 @@ from tests.support.servers import own_server, stop
 
 
 def set_for(url: URL, setting: str) -> None:
-    """Let every new session of the database begin with a setting."""
+    """Start every new session of the database with a setting."""
     run(url, f'ALTER DATABASE "{url.database}" SET {setting}')
 
 
@@ -35,7 +35,7 @@ def set_for(url: URL, setting: str) -> None:
 def test_a_setting_of_the_database_changes_nothing(
     setting: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The same end as without it."""
+    """The import reaches the same end as without it."""
     before = picture(crm_with_leads)
     set_for(crm_with_leads, setting)
     deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
@@ -49,7 +49,7 @@ def test_a_setting_of_the_database_changes_nothing(
 def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
     limit: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Reading the export takes its time, inside of a transaction and outside."""
+    """The session is silent for a while, inside a transaction and outside."""
     if not value(
         crm_with_leads, "SELECT count(*) FROM pg_settings WHERE name = :limit", limit=limit
     ):
@@ -73,7 +73,7 @@ def test_a_limit_for_silent_sessions_does_not_cut_an_import_off(
 
 @pytest.mark.server
 def test_what_ended_well_outlives_a_crash_of_a_server_that_commits_later(deploys: Deploys) -> None:
-    """With synchronous_commit off, a server says that it has committed before it has: not so to an
+    """With synchronous_commit off, a server reports commits before they are on disk, but not to an
     import."""
     with own_server() as (place, url):
         build_crm_with_leads(url)

@@ -1,4 +1,4 @@
-"""Deploys beside deploys, and deploys beside the live site."""
+"""Deploys run beside deploys, and beside the live site."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from tests.support.roles import MAY_IMPORT, another_role
 
 @pytest.fixture
 def as_another_role(crm_with_leads: URL) -> Iterator[URL]:
-    """The URL of a role that may import, and is nobody special."""
+    """Yield the URL of an ordinary role with the rights to import."""
     with another_role(crm_with_leads, *MAY_IMPORT) as url:
         yield url
 
@@ -28,7 +28,7 @@ HAS_LEAD = (
 
 
 def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Deploys) -> None:
-    """All end well; one of them imports, the others find nothing to do."""
+    """All succeed: one of them imports, and the others find nothing to do."""
     ten = [deploys.start(database, "upgrade", "head") for _ in range(10)]
     assert [deploy.status for deploy in ten] == [0] * 10
     imported = [
@@ -44,7 +44,7 @@ def test_ten_upgrades_at_once_from_an_empty_database(database: URL, deploys: Dep
 def test_ten_upgrades_at_once_in_the_middle_of_the_chain(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The same where an earlier deploy died in the import."""
+    """They do the same after an earlier deploy died in the import."""
     before = picture(crm_with_leads)
     dies = KillBefore("INSERT INTO lead_import_batches", nth=2)
     deploys.run(crm_with_leads, "-x", "batch-size=50", "upgrade", "head", faults=[dies])
@@ -57,7 +57,7 @@ def test_ten_upgrades_at_once_in_the_middle_of_the_chain(
 
 
 def test_a_downgrade_waits_for_the_upgrade_before_it(crm_with_leads: URL, deploys: Deploys) -> None:
-    """One after the other: the import is whole before it is taken back, and both end well."""
+    """The import completes before it is reverted, and both succeed."""
     before = picture(crm_with_leads)
     held = HoldBefore("INSERT INTO lead_import_batches", nth=2)
     up = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[held])
@@ -76,8 +76,7 @@ def test_a_downgrade_waits_for_the_upgrade_before_it(crm_with_leads: URL, deploy
 def test_an_upgrade_waits_for_the_downgrade_before_it(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The other way round: where both find work, the one that comes second begins when the first is
-    through."""
+    """The upgrade begins when the downgrade has ended."""
     held = HoldBefore("DROP TABLE")
     down = deploys.start(crm_with_leads, "downgrade", "-1", faults=[held])
     held.wait()
@@ -92,8 +91,7 @@ def test_an_upgrade_waits_for_the_downgrade_before_it(
 def test_an_upgrade_waits_for_the_downgrade_of_its_import(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The stamp says that there is nothing to do, but the import is half back: it is waited for,
-    and comes again."""
+    """The stamp says nothing is pending, but the upgrade waits for the revert and imports again."""
     deploys.succeed(crm_with_leads, "upgrade", "head")
     held = HoldBefore("SET revert_next_record = _end", nth=2)
     down = deploys.start(crm_with_leads, "-x", "batch-size=20", "downgrade", "-1", faults=[held])
@@ -111,8 +109,8 @@ def test_an_upgrade_waits_for_the_downgrade_of_its_import(
 def test_a_holder_whose_session_may_not_be_seen_is_named_all_the_same(
     crm_with_leads: URL, as_another_role: URL, deploys: Deploys
 ) -> None:
-    """Only a superuser sees since when another role's session is there; the wait goes on for
-    everybody."""
+    """Only a superuser sees how long another role's session has existed, but everybody can wait for
+    it."""
     with connected(crm_with_leads) as other:
         other.execute(text("SET application_name = 'another deploy'"))
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
@@ -124,7 +122,7 @@ def test_a_holder_whose_session_may_not_be_seen_is_named_all_the_same(
 def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """How far the holder is cannot be read then; who it is can."""
+    """The wait can still name the holder, but not its progress."""
     with connected(crm_with_leads) as other, connected(crm_with_leads) as downgrade:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
         downgrade.execute(text("BEGIN"))
@@ -139,8 +137,7 @@ def test_a_ledger_that_is_being_dropped_does_not_end_the_wait(
 def test_without_the_lock_alembic_does_not_even_look_for_work(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Where nothing was pending a moment ago, what another deploy does now is no work to go on
-    from."""
+    """Another deploy may change what is pending, so nothing read before the lock counts."""
     looks = KillBefore("SELECT alembic_version.version_num")
     deploys.succeed(crm_with_leads, "downgrade", BEFORE_IMPORT, faults=[looks])
 
@@ -148,7 +145,7 @@ def test_without_the_lock_alembic_does_not_even_look_for_work(
 def test_rows_that_refer_to_a_lead_are_added_meanwhile(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """A call to a lead that the batch has updated is written down without waiting for the batch."""
+    """The site records a call to an updated lead without waiting for the batch."""
     before = picture(crm_with_leads)
     run(crm_with_leads, "CREATE TABLE calls (lead_id bigint NOT NULL REFERENCES leads (id))")
     held = HoldBefore("COMMIT", after="INSERT INTO lead_import_batches")
@@ -166,8 +163,8 @@ def test_rows_that_refer_to_a_lead_are_added_meanwhile(
 def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The batch lets go before a server looks for deadlocks; the site gets through, and the next
-    attempt does too."""
+    """The batch lets go before the server checks for deadlocks, so the site gets through and the
+    next attempt succeeds."""
     before = picture(crm_with_leads)
     low, high = value(
         crm_with_leads, "SELECT ARRAY[min(id), max(id)] FROM leads WHERE full_name LIKE 'Known %'"
@@ -201,8 +198,7 @@ def test_a_deadlock_with_the_site_ends_no_transaction_of_the_site(
 def test_a_lead_that_while_a_batch_looks_at_it(
     edit: str, when: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The batch is done again with what the site has made of it. Phones are unique here, so that
-    an added lead is seen."""
+    """The batch runs again on what the site has written, and unique phones reveal an added lead."""
     run(crm_with_leads, "CREATE UNIQUE INDEX ON leads (phone)")
     held = HoldBefore(when)
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -219,7 +215,7 @@ def test_a_lead_that_while_a_batch_looks_at_it(
 def test_a_lead_that_the_site_adds_beside_a_batch_is_as_if_it_were_added_after_it(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """A site that may hold two leads with one phone may do so during an import too."""
+    """A site free to hold two leads with one phone may do so during an import too."""
     before = picture(crm_with_leads)
     held = HoldBefore("INSERT INTO leads")
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -237,7 +233,7 @@ def test_a_lead_that_the_site_adds_beside_a_batch_is_as_if_it_were_added_after_i
 def test_the_site_edits_and_adds_leads_during_an_import(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Between two batches everything is free, and what the site writes is audited as ever."""
+    """Nothing is locked between two batches, and what the site writes is audited as ever."""
     held = HoldBefore("BEGIN ISOLATION", after="INSERT INTO lead_import_batches")
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=100", "upgrade", "head", faults=[held])
     held.wait()
@@ -260,7 +256,7 @@ def test_the_site_edits_and_adds_leads_during_an_import(
 def test_a_lead_that_is_given_the_phone_of_a_later_record(
     batch_size: int, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """It is updated twice, and each time as it was before is kept; the way back takes both back."""
+    """It is updated twice with a before-image each, and the downgrade reverts both."""
     known = value(crm_with_leads, "SELECT id FROM leads WHERE full_name = 'Known 0'")
     later = next(
         record
@@ -301,5 +297,5 @@ def test_a_lead_that_is_given_the_phone_of_a_later_record(
 
 
 def lock(site: Connection, lead_id: int) -> None:
-    """Lock a lead as the site does before it edits one."""
+    """Lock a lead as the site does before an edit."""
     site.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE"), {"id": lead_id})

@@ -1,5 +1,4 @@
-"""A deploy that is asked to stop: by a signal, by its time budget, by the server's limits, by an
-operator."""
+"""A deploy is asked to stop: by a signal, its time budget, the server's limits or an operator."""
 
 import signal
 import time
@@ -38,7 +37,7 @@ CANCEL_WHO_WAITS = """
 def test_a_signal_lets_the_batch_in_hand_finish(
     number: signal.Signals, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """The message says how far it came, the exit status is not 0, and the next deploy comes to the
+    """The message says how far it came, the exit status is not 0, and the next deploy reaches the
     same end."""
     before = picture(crm_with_leads)
     in_batch_2 = HoldBefore("-- step: update leads", nth=2)
@@ -73,8 +72,8 @@ def test_a_signal_lets_the_batch_in_hand_finish(
 def test_a_signal_before_the_first_batch_leaves_nothing_to_do(
     place: str, said: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """While it connects, while the export is checked, before the ledger's row: no lead is touched,
-    exit not 0."""
+    """Stop while it connects, checks the export or writes the ledger's row: no lead changes, and
+    the exit status is not 0."""
     before = picture(crm_with_leads)
     held = HoldBefore(place)
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -93,7 +92,7 @@ def test_a_signal_before_the_first_batch_leaves_nothing_to_do(
 def test_a_signal_when_all_is_in_ends_well(
     place: str, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """In the last commit, and after it: the import is complete, and so is its stamp."""
+    """In the last commit or after it, both import and stamp complete."""
     before = picture(crm_with_leads)
     held = HoldBefore(place, after="INSERT INTO lead_import_batches")
     deploy = deploys.start(crm_with_leads, "upgrade", "head", faults=[held])
@@ -107,8 +106,8 @@ def test_a_signal_when_all_is_in_ends_well(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: Deploys) -> None:
-    """It ends with that statement, or at once if asked twice; the next deploy builds the index
-    again."""
+    """It stops after that statement, or at once if asked twice, and the next deploy builds the
+    index again."""
     deploys.succeed(database, "upgrade", "0001_baseline")
     with connected(database) as site:
         site.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ"))
@@ -129,8 +128,8 @@ def test_a_signal_while_an_index_is_built(times: int, database: URL, deploys: De
 def test_a_second_signal_ends_a_deploy_at_once(
     number: signal.Signals, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Also while a statement is blocked; the server rolls back what was in hand and gives the lock
-    free."""
+    """It ends even in a blocked statement, and the server rolls back the batch and frees the
+    lock."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 60)
     deploy = deploys.start(crm_with_leads, "upgrade", "head")
@@ -147,7 +146,7 @@ def test_a_second_signal_ends_a_deploy_at_once(
 
 
 def test_a_signal_ends_the_wait_for_another_deploy(database: URL, deploys: Deploys) -> None:
-    """Nothing is in hand, so it ends right away, and says what it waited for."""
+    """No batch is running, so it stops right away and says what it waited for."""
     with connected(database) as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
         deploy = deploys.start(database, "upgrade", "head")
@@ -158,7 +157,7 @@ def test_a_signal_ends_the_wait_for_another_deploy(database: URL, deploys: Deplo
 
 
 def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Deploys) -> None:
-    """A deploy that the site keeps waiting stops at the next attempt, with what it has saved."""
+    """A deploy held up by the site stops at the next attempt and keeps what it has saved."""
     before = picture(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
@@ -177,14 +176,14 @@ def test_a_signal_ends_the_retries_of_a_batch(crm_with_leads: URL, deploys: Depl
 def test_a_reason_to_stop_ends_a_pause(
     attempts: Callable[[Callable[[], str | None]], Retrying],
 ) -> None:
-    """Pauses grow to many seconds; a deploy that is to stop does not sit them out."""
+    """Pauses grow to many seconds, but a deploy told to stop does not sit them out."""
     begun = time.monotonic()
     attempts(lambda: "SIGTERM was received").sleep(20)
     assert time.monotonic() - begun < 1
 
 
 def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deploys) -> None:
-    """It says to deploy again, and deploying again comes to the same end."""
+    """It says to deploy again, and doing so reaches the same end."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 0.02)
     deploy = deploys.run(
@@ -203,10 +202,9 @@ def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deplo
 def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """Everything before the record that takes too long is saved, and the message names its
-    position."""
+    """Everything before the slow record is saved, and the message names its position."""
     before = picture(crm_with_leads)
-    slow = 6  # its position; an added lead
+    slow = 6  # Its position. The lead is a new one.
     number = records()[slow]["lead_number"]
     sleep = "BEGIN PERFORM pg_sleep(60); RETURN NEW; END"
     run(
@@ -236,7 +234,7 @@ def test_a_statement_that_takes_too_long_is_halved_down_to_one_record(
 def test_a_held_lead_is_no_statement_that_takes_too_long(
     seconds: int, crm_with_leads: URL, deploys: Deploys
 ) -> None:
-    """However little time a statement has: the batch is tried again as it is, and not halved."""
+    """Even with a short time limit the batch is tried again whole instead of halved."""
     before = picture(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
@@ -252,7 +250,7 @@ def test_a_held_lead_is_no_statement_that_takes_too_long(
 
 
 def test_an_operators_cancel_is_not_retried(crm_with_leads: URL, deploys: Deploys) -> None:
-    """Somebody wants it to stop: it does, at once, and what was committed stays."""
+    """Somebody wants the deploy to stop, so it stops at once and keeps the committed batches."""
     before = picture(crm_with_leads)
     held = HoldBefore("FOR NO KEY UPDATE", nth=2)
     deploy = deploys.start(crm_with_leads, "-x", "batch-size=20", "upgrade", "head", faults=[held])

@@ -1,8 +1,7 @@
-"""Each line that holds it all together is needed: with it a scenario ends well, without it it does
-not.
+"""Each crucial line is needed: a scenario succeeds with it and fails without it.
 
-A scenario is a function that raises ``AssertionError`` where a promise is broken; ``without.py``
-takes the line out, in the deploy's process.
+A scenario is a function raising ``AssertionError`` if a promise is broken. ``without.py`` takes the
+line out, in the deploy's process.
 """
 
 import time
@@ -27,7 +26,7 @@ Scenario = Callable[[URL, Deploys, list[Fault]], None]
 
 
 def two_upgrades_at_once_both_end_well(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
-    """One of them is in the middle of the chain, about to make a table."""
+    """Hold one of them in the middle of the chain, before it makes a table."""
     held = HoldBefore("CREATE TABLE lead_imports")
     first = deploys.start(url, "upgrade", "head", faults=[held, *faults])
     held.wait()
@@ -42,9 +41,8 @@ def two_upgrades_at_once_both_end_well(url: URL, deploys: Deploys, faults: list[
 def a_batch_that_another_process_has_imported_is_left_alone(
     url: URL, deploys: Deploys, faults: list[Fault]
 ) -> None:
-    """The other one has lost its lock, or never had one; this one is about to begin with the same
-    records."""
-    # Without the lock it is no import to the audit trail, which not every table has.
+    """Let another process without the lock import the records this one is about to begin with."""
+    # Without the lock the audit trail sees no import, and not every table has one.
     run(url, "ALTER TABLE leads DISABLE TRIGGER audit_only_imports_skip")
     before = picture(url)
     held = HoldBefore("SET next_record = _end", nth=2)
@@ -60,8 +58,7 @@ def a_batch_that_another_process_has_imported_is_left_alone(
 def an_edit_during_a_batch_is_kept_somewhere(
     url: URL, deploys: Deploys, faults: list[Fault]
 ) -> None:
-    """The site edits a lead whose before-image is taken: its words are in the lead, or in the
-    before-image."""
+    """Edit a lead during its batch: the edit must be in the lead or in the before-image."""
     held = HoldBefore("-- step: update leads")
     deploy = deploys.start(url, "upgrade", "head", faults=[held, *faults])
     held.wait()
@@ -70,7 +67,7 @@ def an_edit_during_a_batch_is_kept_somewhere(
         edit = "UPDATE leads SET full_name = 'Edited' WHERE full_name = 'Known 0'"
         try:
             site.execute(text(edit))
-        except DBAPIError:  # it waits for the batch, as it should
+        except DBAPIError:  # It waits for the batch, as it should.
             held.let_go()
             deploy.wait()
             site.execute(
@@ -85,8 +82,8 @@ def an_edit_during_a_batch_is_kept_somewhere(
 def a_site_that_locks_leads_in_their_order_gets_through(
     url: URL, deploys: Deploys, faults: list[Fault]
 ) -> None:
-    """The site has the first lead and wants the last: the batch waits for the first, and holds
-    nothing meanwhile."""
+    """Lock the first lead and then the last: the batch must wait for the first without holding the
+    last."""
     low, high = value(url, "SELECT ARRAY[min(id), max(id)] FROM leads")
     lock = text("SELECT FROM leads WHERE id = :id FOR UPDATE NOWAIT")
     held = HoldBefore("WITH locked AS")
@@ -109,7 +106,7 @@ def a_site_that_locks_leads_in_their_order_gets_through(
 
 
 def an_upgrade_that_ends_well_is_there(url: URL, deploys: Deploys, faults: list[Fault]) -> None:
-    """Its tables can be seen from outside."""
+    """Look for its tables from outside."""
     deploys.succeed(url, "upgrade", "0001_baseline", faults=faults)
     assert value(
         url,
@@ -120,7 +117,7 @@ def an_upgrade_that_ends_well_is_there(url: URL, deploys: Deploys, faults: list[
 def an_upgrade_that_is_not_there_does_not_end_well(
     url: URL, deploys: Deploys, faults: list[Fault]
 ) -> None:
-    """Alembic itself ends with success although everything was rolled back."""
+    """Roll everything back, so Alembic alone would end with success."""
     deploy = deploys.run(
         url, "upgrade", "0001_baseline", faults=[without.commit_before_configure, *faults]
     )
@@ -130,8 +127,7 @@ def an_upgrade_that_is_not_there_does_not_end_well(
 
 
 def build_crm_out_of_order(url: URL) -> None:
-    """Leads of the export, the later the record the lower the lead's id, and not in that order on
-    disk either."""
+    """Add leads with ids in the reverse order of the export and of the disk."""
     build_crm(url)
     for n, record in enumerate(records()[:40]):
         add_lead(url, id=10_000 - n, phone=record["phone"])
@@ -140,10 +136,10 @@ def build_crm_out_of_order(url: URL) -> None:
 
 
 class Line(NamedTuple):
-    """A line of the product: what takes it out, the scenario that needs it, and how that fails
-    without it.
+    """A line of the product: what takes it out, which scenario needs it, and how it fails without
+    it.
 
-    build: what makes the database that the scenario takes place on; None for an empty one.
+    build: creates the scenario's database. None starts from an empty one.
     """
 
     take_out: Fault
@@ -161,7 +157,7 @@ LINES = {
     "compare-and-swap": Line(
         without.compare_and_swap,
         a_batch_that_another_process_has_imported_is_left_alone,
-        "stopped by something else",  # the ledger's own key comes after it
+        "stopped by something else",  # The ledger's own key stops it later.
         build_crm_with_leads,
     ),
     "row lock": Line(
@@ -193,7 +189,7 @@ LINES = {
 def test_the_product_would_not_be_right_without_its(
     line: str, new_database: NewDatabase, template: Template, deploys: Deploys
 ) -> None:
-    """The scenario ends well; with the line taken out it does not."""
+    """The scenario succeeds, and with the line taken out it fails."""
     take_out, scenario, fails, build = LINES[line]
 
     def start() -> URL:

@@ -1,4 +1,4 @@
-"""``CONTRIBUTING.md``: the door that it builds as an example opens."""
+"""``CONTRIBUTING.md``: the example of a second door works."""
 
 import re
 from hashlib import sha256
@@ -19,7 +19,7 @@ PAGE = REPOSITORY / "CONTRIBUTING.md"
 def test_the_second_door_of_the_example_changes_its_rule_alone(
     database: URL, tmp_path: Path
 ) -> None:
-    """A revision that names it sets a bad record aside; the one that names v1 is as it was."""
+    """A revision on the new door rejects a bad record, and one on v1 behaves as before."""
     project = copy_project(tmp_path)
     (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (project / "migrations" / "importer" / "v2.py").write_text(source)
@@ -42,7 +42,7 @@ def test_the_second_door_of_the_example_changes_its_rule_alone(
 
 
 def spoil(export: Path, revision: Path) -> None:
-    """Give the second record a phone that is none, and let the revision pin that."""
+    """Replace the second record's phone with an invalid one and pin the changed export."""
     before = export.read_bytes()
     after = before.replace(records()[1]["phone"].encode(), b"none")
     export.write_bytes(after)

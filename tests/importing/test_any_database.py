@@ -1,5 +1,5 @@
-"""Random databases meet random exports: the result is that of the plain loop, apart from the
-documented rules."""
+"""Random databases and random exports: the import equals a plain loop, apart from the documented
+rules."""
 
 import tempfile
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.support.upgrades import downgrade, upgrade
 NATIONAL = [f"7700 90000{n}" for n in range(6)] + ["20 7946 0001"]
 SPELLINGS = ["0{}", "+44 {}", "+44 (0){}", "0044{}", "{}", "0{} ext. 3", "0{}x3"]
 
-# Any text that Postgres can hold: no NUL, no half of a surrogate pair.
+# Any text Postgres can hold: no NUL, no half of a surrogate pair.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 blanks_or_texts = st.just("") | texts
 phones = st.builds(
@@ -64,7 +64,7 @@ exports = st.lists(
 
 
 def build_tables(url: URL) -> None:
-    """The tables alone, as they were before any of the phone key's rules."""
+    """Create the tables alone, before the phone key's rules exist."""
     build_crm(url)
     downgrade(url, "0001_baseline")
 
@@ -76,7 +76,7 @@ def build_tables(url: URL) -> None:
     database=None,
     phases=[
         Phase.generate
-    ],  # each example is a database: making a failure smaller would take minutes
+    ],  # Each example is a database, so making a failure smaller would take minutes.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(there=leads, export=exports, size=st.sampled_from([1, 3, 1000]))
@@ -87,8 +87,8 @@ def test_the_result_is_that_of_the_plain_loop(
     new_database: NewDatabase,
     template: Template,
 ) -> None:
-    """Find the first lead with this phone; update it or add one. Importing twice equals importing
-    once. A preview has foretold each lead."""
+    """Loop over the records, update the first lead with the same phone or add one, and expect the
+    same from one import, from two, and from the preview."""
     url = new_database(template("tables", build_tables))
     for lead in there:
         add_lead(url, **lead)

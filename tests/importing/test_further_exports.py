@@ -1,4 +1,4 @@
-"""Exports that were added after the bundled one: all of them are imported, and the tests hold."""
+"""Exports added after the bundled one: all are imported, and the tests still pass."""
 
 import os
 import shutil
@@ -25,11 +25,11 @@ CORE = [
     "tests/preview/test_preview.py::test_a_dry_run_prints_its_figures_and_no_lead",
     "tests/reverting/test_interrupted.py::test_two_imports_are_reverted_one_after_the_other",
 ]
-"""Of each folder, tests that would fail if they met a second import."""
+"""From each folder, tests a second import would break."""
 
 
 def test_the_whole_chain_ends_as_verify_wants_it(database: URL) -> None:
-    """From an empty database: every export of this repository, those that were added too."""
+    """Start from an empty database and import every export in this repository."""
     upgraded = alembic(database, "upgrade", "head", root=REPOSITORY)
     assert upgraded.returncode == 0, upgraded.stdout
     verified = migrations(REPOSITORY, "verify", url=database)
@@ -37,7 +37,7 @@ def test_the_whole_chain_ends_as_verify_wants_it(database: URL) -> None:
 
 
 def test_the_tests_pass_after_an_export_was_added(postgres_server: URL, tmp_path: Path) -> None:
-    """In a copy of the repository: the next revision changes nothing of what they say."""
+    """Add a revision to a copy of the repository and run the tests there."""
     repository = shutil.copytree(REPOSITORY, tmp_path / "repository", ignore=_what_git_ignores)
     known, new = records()[:2]
     further = [known | {"full_name": "Renamed"}, new | {"phone": "07700 900999 ext. 77"}]

@@ -1,4 +1,4 @@
-"""An import that is cut off, or that is not alone."""
+"""An import is cut off, or is not alone."""
 
 import signal
 
@@ -15,8 +15,8 @@ from tests.support.upgrades import alembic, start_alembic, upgrade
 
 
 def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
-    """SIGKILL in a batch: what was committed stays, the next upgrade goes on there, nothing comes
-    twice."""
+    """Send SIGKILL during a batch: committed leads stay, the next upgrade resumes, and no lead
+    comes twice."""
     before = picture(crm_with_leads)
     slow_down(crm_with_leads, 0.01)
     upgrade = start_alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
@@ -33,7 +33,7 @@ def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
 
 
 def test_two_upgrades_at_once_on_an_empty_database(database: URL) -> None:
-    """Both end well; one works, the other waits and finds nothing to do."""
+    """Both succeed: one imports, the other waits and finds nothing to do."""
     both = [start_alembic(database, "upgrade", "head") for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
@@ -42,8 +42,8 @@ def test_two_upgrades_at_once_on_an_empty_database(database: URL) -> None:
 
 
 def test_a_lead_that_the_site_is_editing_is_waited_for(crm_with_leads: URL) -> None:
-    """A held row makes the batch let go and try again; the edit that was committed meanwhile is
-    imported over."""
+    """The batch lets go of a locked row and tries again, and imports over the edit committed
+    meanwhile."""
     before = picture(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
@@ -65,7 +65,7 @@ def test_a_lead_that_the_site_is_editing_is_waited_for(crm_with_leads: URL) -> N
 
 
 def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
-    """The wait is bounded, says who holds the lock, and ends with an error."""
+    """The wait is bounded, names the lock's holder, and ends with an error."""
     with connected(database) as other:
         other.execute(text("SET application_name = 'another deploy'"))
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int.from_bytes(b"leads-im")})
@@ -79,8 +79,7 @@ def test_a_deploy_lock_that_somebody_keeps_ends_the_wait(database: URL) -> None:
 def test_an_edit_to_what_is_in_does_not_keep_the_rest_out(
     crm: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lead whose phone has changed since its record was imported still has that record's unique
-    number."""
+    """A lead keeps its record's unique number after people change its phone."""
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     before = picture(crm)
     with monkeypatch.context() as patch:

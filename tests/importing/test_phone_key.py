@@ -1,5 +1,5 @@
-"""The phone key on the real server: it agrees with libphonenumber, with ``are_phones`` and with its
-own rules."""
+"""The phone key on a real server agrees with libphonenumber, with ``are_phones`` and with its own
+rules."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ SEPARATORS += ["\u202a", "\u202c", "\u202f", "\u2066", "\u2212", "\u3000", "\ufe
 
 @pytest.fixture(scope="module")
 def server(databases: Databases) -> Iterator[Engine]:
-    """A database that has the function and nothing else."""
+    """Create a database with the function and nothing else."""
     url = databases.create()
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
@@ -57,7 +57,7 @@ def server(databases: Databases) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def keys(server: Engine) -> Iterator[Keys]:
-    """Asks the server for the keys of some phones, all in one query."""
+    """Ask the server for the keys of some phones, in one query."""
     with server.connect() as connection:
         yield partial(keys_of, connection)
 
@@ -122,7 +122,7 @@ def keys_of(connection: Connection, phones: Sequence[str]) -> list[str | None]:
     ],
 )
 def test_every_usual_spelling_has_the_key_of_its_number(keys: Keys, phone: str, key: str) -> None:
-    """DESIGN's rules, one by one: separators, prefixes, the trunk zero, ten bare digits,
+    """Check the rules one by one: separators, prefixes, the trunk zero, ten bare digits,
     extensions."""
     assert keys([phone]) == [key]
 
@@ -174,7 +174,7 @@ def test_every_usual_spelling_has_the_key_of_its_number(keys: Keys, phone: str, 
     ],
 )
 def test_junk_has_no_key(keys: Keys, phone: str) -> None:
-    """Neither empty, nor words, nor too short or too long, nor two numbers in one field."""
+    """Blanks, words, numbers too short or too long, and two numbers in one field."""
     assert keys([phone]) == [None]
     assert not are_phones([phone])
 
@@ -193,11 +193,11 @@ def test_another_extension_is_another_key(keys: Keys) -> None:
 # libphonenumber's.
 
 LONGEST = 15
-"""Digits of a key: ITU-T E.164."""
+"""Digits of a key, from ITU-T E.164."""
 
 
 def examples() -> Iterator[PhoneNumber]:
-    """Every example number that libphonenumber has, of every region and type."""
+    """Yield libphonenumber's example numbers, of every region and type."""
     for region in sorted(SUPPORTED_REGIONS):
         for kind in PhoneNumberType.values():
             if number := example_number_for_type(region, kind):
@@ -242,21 +242,20 @@ def differences(
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_agrees_with_libphonenumber_on_every_region(keys: Keys, spelling: str) -> None:
-    """Each example number of each region and type, in each international spelling, has its E.164
-    digits."""
+    """In each international spelling, the key of each example number is its E.164 digits."""
     phones = [SPELLINGS[spelling](number) for number in EXAMPLES]
     assert len(phones) > 1000
     assert differences(phones, keys(phones), [e164(number) for number in EXAMPLES]) == []
 
 
 def test_agrees_with_libphonenumber_on_the_bracketed_zero(keys: Keys) -> None:
-    """It goes where it is the trunk prefix and stays where it is part of the number."""
+    """Drop a trunk prefix and keep a zero of the number itself."""
     expected = {}
     for number in EXAMPLES:
         national = national_significant_number(number)
         phone = f"+{number.country_code} (0){national.removeprefix('0')}"
         expected[phone] = e164(parse(phone, None))
-    # In Colombia libphonenumber takes it from some numbers and leaves it in others.
+    # In Colombia libphonenumber drops it from some numbers and keeps it in others.
     expected = {phone: key for phone, key in expected.items() if not phone.startswith("+57 ")}
     phones = [phone for phone, key in expected.items() if len(key) <= LONGEST]
     assert len(phones) > 700
@@ -277,7 +276,7 @@ def test_agrees_with_libphonenumber_on_national_spellings_in_britain(keys: Keys)
 def test_agrees_with_libphonenumber_on_extensions(
     keys: Keys, spelling: str, countries: str
 ) -> None:
-    """``;ext=12`` for every country; as a word only Britain's, for others say ``Anexo`` or
+    """``;ext=12`` works for every country, but only Britain's word does: others say ``Anexo`` or
     ``int.``."""
     plain = [
         number for number in EXAMPLES if countries == "every country" or number.country_code == 44
@@ -355,7 +354,7 @@ PREFIXES = [
 
 
 def test_are_phones_knows_the_shortest_and_the_longest(keys: Keys) -> None:
-    """After each prefix, at each length, with and without an extension."""
+    """Try each prefix at each length, with and without an extension."""
     numbers = [first + "123456789" * 2 for first in ("", "0", "00", "9")]
     phones = [
         p + n[:size] + x
@@ -372,8 +371,7 @@ def test_are_phones_knows_the_shortest_and_the_longest(keys: Keys) -> None:
 @many
 @given(phones=st.lists(phone_like | any_text | long_number, min_size=20, max_size=40))
 def test_are_phones_knows_which_texts_have_a_key(keys: Keys, phones: list[str]) -> None:
-    """What the check of an export lets through is what the server has a key for, and nothing
-    else."""
+    """The check of an export accepts exactly the phones the server has a key for."""
     has_key = [key is not None for key in keys(phones)]
     assert [are_phones([phone]) for phone in phones] == has_key
     assert are_phones(phones) == all(has_key)
@@ -382,7 +380,7 @@ def test_are_phones_knows_which_texts_have_a_key(keys: Keys, phones: list[str]) 
 @many
 @given(phones=st.lists(phone_like | long_number, min_size=20, max_size=40))
 def test_a_key_is_its_own_international_number(keys: Keys, phones: list[str]) -> None:
-    """``+`` before a key gives that key again, so that a key says whose number it is."""
+    """``+`` before a key gives the same key, so a key says whose number it is."""
     found = [key for key in keys(phones) if key and not key.startswith("440")]
     assert keys([f"+{key}" for key in found]) == found
 
@@ -404,8 +402,7 @@ def sprinkle(number: str, marks: list[tuple[int, str]]) -> str:
 def test_punctuation_does_not_change_a_key(
     keys: Keys, numbers: list[tuple[str, list[tuple[int, str]]]]
 ) -> None:
-    """Spaces, dots, dashes and brackets do not count, wherever they stand and whatever they look
-    like."""
+    """Spaces, dots, dashes and brackets do not count, in any place or style."""
     plain = keys([number for number, _ in numbers])
     assert keys([sprinkle(number, marks) for number, marks in numbers]) == plain
     assert None not in plain
@@ -425,7 +422,8 @@ def test_the_function_may_stand_in_an_index_and_run_in_parallel(server: Engine) 
 
 
 def test_the_function_calls_nothing_by_a_bare_name() -> None:
-    """A function of somebody's in front of the server's own could change keys under their index."""
+    """Otherwise somebody's function, found before the server's own, could change keys under their
+    index."""
     body = re.sub(r"--.*|E?'[^']*'", "''", statement(KEY_FUNCTION).partition("BEGIN")[2])
     called = re.findall(r"([\w.]+)\(", body)
     assert len(called) > 10
@@ -441,7 +439,7 @@ def test_the_function_calls_nothing_by_a_bare_name() -> None:
     ],
 )
 def test_no_setting_of_the_session_changes_a_key(server: Engine, setting: str) -> None:
-    """The index asks the function in whatever session writes a lead."""
+    """The index calls the function in every session that writes a lead."""
     phones = ["+49 [0] (30)\t123456 ext. 12", "+44\v(0)7700\u00a0900-123", "tel:+39(0)6-1234-5678"]
     with server.connect() as connection:
         connection.execute(text(f"SET {setting}"))

@@ -1,4 +1,4 @@
-"""What the owner was promised, each on the bundled export."""
+"""The promises to the owner, each on the bundled export."""
 
 from pathlib import Path
 
@@ -21,14 +21,14 @@ from tests.support.upgrades import alembic, downgrade, upgrade
 
 
 def test_an_empty_database_gets_every_lead(database: URL) -> None:
-    """From no tables at all, the chain makes them and the import fills them."""
+    """The chain makes all tables, and the import fills them."""
     upgrade(database)
     assert value(database, "SELECT count(*) FROM leads") == len(records())
     assert value(database, "SELECT count(*) FROM lead_audit") == 0
 
 
 def test_fifty_leads_of_which_ten_are_known_become_257(crm_with_leads: URL) -> None:
-    """Ten are updated, forty stay as they were, the rest of the export is added."""
+    """Ten are updated, forty stay the same, and the other records are added."""
     before = picture(crm_with_leads)
     upgrade(crm_with_leads)
     assert value(crm_with_leads, "SELECT count(*) FROM leads") == 50 + len(records()) - 10
@@ -36,7 +36,7 @@ def test_fifty_leads_of_which_ten_are_known_become_257(crm_with_leads: URL) -> N
 
 
 def test_known_leads_keep_their_id_and_created_at(crm_with_leads: URL) -> None:
-    """An updated lead is the same lead, with the export's values and a new updated_at."""
+    """An updated lead stays the same lead, with new values and a new updated_at."""
     known = (
         "SELECT id, created_at, updated_at FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
     )
@@ -52,7 +52,7 @@ def test_known_leads_keep_their_id_and_created_at(crm_with_leads: URL) -> None:
 
 
 def test_leads_whose_phones_are_all_in_the_export_add_none(crm: URL) -> None:
-    """Five leads that the export knows: as many leads afterwards as it has records."""
+    """Five leads, all known to the export, end as one lead per record."""
     for record in records()[5:10]:
         add_lead(crm, phone=record["phone"])
     before = picture(crm)
@@ -62,7 +62,7 @@ def test_leads_whose_phones_are_all_in_the_export_add_none(crm: URL) -> None:
 
 
 def test_a_blank_in_the_export_never_erases_a_value(crm: URL) -> None:
-    """A field that is empty in the record keeps what the lead has."""
+    """An empty field in a record keeps the lead's value."""
     record = next(
         record
         for record in records()
@@ -79,7 +79,7 @@ def test_a_blank_in_the_export_never_erases_a_value(crm: URL) -> None:
 
 
 def test_an_ordinary_edit_still_writes_the_audit_trail(crm_with_leads: URL) -> None:
-    """The import skips the trail for itself alone."""
+    """Only the import itself skips the trail."""
     upgrade(crm_with_leads)
     assert value(crm_with_leads, "SELECT count(*) FROM lead_audit") == 0
     run(crm_with_leads, "UPDATE leads SET status = 'booked' WHERE full_name = 'Kept 1'")
@@ -87,8 +87,7 @@ def test_an_ordinary_edit_still_writes_the_audit_trail(crm_with_leads: URL) -> N
 
 
 def test_a_second_upgrade_writes_no_row_version(crm_with_leads: URL) -> None:
-    """Nothing is pending, so nothing is written: no tuple of leads is inserted, updated or
-    deleted."""
+    """Nothing is pending, so no row of leads is inserted, updated or deleted."""
     upgrade(crm_with_leads)
     written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
     before = run(crm_with_leads, written)
@@ -97,7 +96,7 @@ def test_a_second_upgrade_writes_no_row_version(crm_with_leads: URL) -> None:
 
 
 def test_importing_the_same_leads_again_writes_no_row_version(crm_with_leads: URL) -> None:
-    """The import itself, run anew over leads that already hold its values, leaves each as it is."""
+    """Run the import again over leads with its values, and it leaves each alone."""
     upgrade(crm_with_leads)
     written = "SELECT xmin::text, ctid::text, leads::text FROM leads ORDER BY id"
     before = run(crm_with_leads, written)
@@ -110,7 +109,7 @@ def test_importing_the_same_leads_again_writes_no_row_version(crm_with_leads: UR
 
 
 def test_two_databases_hold_the_same_leads(new_database: NewDatabase) -> None:
-    """From empty, two environments end with the same rows, times and all."""
+    """Two environments that start empty end with the same rows, times included."""
     one, other = new_database(), new_database()
     upgrade(one)
     upgrade(other)
@@ -120,7 +119,7 @@ def test_two_databases_hold_the_same_leads(new_database: NewDatabase) -> None:
 def test_the_size_of_batches_makes_no_difference(
     new_database: NewDatabase, template: Template
 ) -> None:
-    """Leads and counts are the same for batches of 1, of 20, and for one batch."""
+    """Leads and counts are the same for batches of 1, batches of 20, and one batch."""
     found = []
     for size in (1, 20, 1000):
         url = new_database(template("crm", build_crm))
@@ -137,15 +136,15 @@ def test_the_size_of_batches_makes_no_difference(
 
 @pytest.mark.parametrize("size", [7, 1000])
 def test_new_ids_are_in_the_exports_order(size: int, crm: URL) -> None:
-    """Whoever sorts by id sees the export as it is."""
+    """Sorting by id shows the export's order."""
     upgrade(crm, IMPORT, f"batch-size={size}")
     numbers = run(crm, "SELECT lead_number FROM leads ORDER BY id")
     assert [row.lead_number for row in numbers] == [record["lead_number"] for record in records()]
 
 
 def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) -> None:
-    """The edited field stays, the lead's other fields go back, no lead is gone, and the import can
-    come back."""
+    """The edited field stays, the lead's other fields are restored, no lead is gone, and the import
+    can come back."""
     before = picture(crm_with_leads)
     upgrade(crm_with_leads)
     leads_after = value(crm_with_leads, "SELECT count(*) FROM leads")
@@ -172,7 +171,7 @@ def test_a_downgrade_keeps_what_people_have_edited_since(crm_with_leads: URL) ->
 def test_what_is_imported_is_what_was_checked(
     crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever becomes of the file once it has passed."""
+    """A file changed after its check changes nothing."""
     bundle(records(), monkeypatch, tmp_path)
 
     def spoil_and_fold(session: Session, table: LeadsTable) -> None:
@@ -186,7 +185,7 @@ def test_what_is_imported_is_what_was_checked(
 
 
 def test_a_trigger_that_writes_at_the_commit_is_found_too(crm: URL) -> None:
-    """Deferred is not hidden: the batch is rolled back, and the message names the table."""
+    """The batch of a deferred trigger is rolled back too, and the message names the table."""
     note = "BEGIN INSERT INTO settings (key, value) VALUES (NEW.id::text, 'new'); RETURN NULL; END"
     run(crm, f"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ {note} $$")
     run(
@@ -207,7 +206,7 @@ def test_a_trigger_that_writes_at_the_commit_is_found_too(crm: URL) -> None:
 def test_a_revision_before_the_import_may_write_what_it_likes(
     x: tuple[str, ...], crm: URL, tmp_path: Path
 ) -> None:
-    """The proof is of the import's own writes."""
+    """The proof covers only the import's own writes."""
     project = copy_project(tmp_path)
     versions = project / "migrations" / "versions"
     (versions / "0003b_setting.py").write_text(
@@ -225,7 +224,7 @@ def test_a_revision_before_the_import_may_write_what_it_likes(
 
 
 def test_a_batch_of_a_dry_run_leaves_no_setting_behind(crm: URL) -> None:
-    """What comes after it in the same transaction is audited, and takes its time."""
+    """Later writes in the same transaction are audited and have no time limit."""
     settings = (
         "SELECT current_setting('app.skip_audit', true), current_setting('statement_timeout')"
     )

@@ -1,5 +1,4 @@
-"""Records that share a phone: folded as if they had been imported one by one, whatever the
-batches."""
+"""Records with the same phone are folded as if imported one by one, whatever the batch size."""
 
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from tests.support.upgrades import upgrade
 
 
 def repeated() -> list[Record]:
-    """The bundled export, in which some phones come again, near and far, in other spellings and
-    with blanks."""
+    """Repeat some phones of the bundled export, near and far, in other spellings and with
+    blanks."""
     export = records()
     again = [
         export[0]
@@ -46,7 +45,7 @@ def test_the_last_record_of_a_phone_wins_in_batches_of(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Each phone becomes one lead, with the last values that are no blanks; the others count as
+    """Each phone becomes one lead with the last non-blank values, and its other records count as
     folded."""
     url = new_database(template("crm_with_leads", build_crm_with_leads))
     export = repeated()
@@ -60,7 +59,7 @@ def test_the_last_record_of_a_phone_wins_in_batches_of(
 def test_folded_records_change_nothing_the_second_time(
     crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """An export with repeated phones, imported anew, finds every lead as it left it."""
+    """Import an export with repeated phones twice, and the second time leaves every lead alone."""
     bundle(repeated(), monkeypatch, tmp_path)
     upgrade(crm, IMPORT, "batch-size=7")
     written = "SELECT xmin::text, leads::text FROM leads ORDER BY id"

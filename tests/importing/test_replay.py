@@ -1,7 +1,7 @@
 """Same export and same leads before, same leads after, for ever: the door ``v1`` is frozen.
 
-``export.json`` meets the leads of ``before.json``; what comes out is ``after_v1.json``. Where this
-fails, a released import would leave other leads than it did: the change belongs behind a new door.
+Import ``export.json`` over the leads of ``before.json``, and ``after_v1.json`` must come out. If
+this fails, a released import would leave different leads. Put the change behind a new door.
 """
 
 import json
@@ -28,7 +28,7 @@ def read(name: str) -> list[Record]:
 def test_v1_leaves_the_leads_that_it_left_when_it_was_released(
     size: int, crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Every rule has a record here: spellings, blanks, repeats, extensions, odd texts, odd
+    """Every rule has a record here: spellings, blanks, repeats, extensions, odd texts and odd
     times."""
     for lead in read("before.json"):
         add_lead(crm, **lead)

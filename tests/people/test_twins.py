@@ -1,4 +1,4 @@
-"""A twin on a real Postgres: what matched still matches, and nobody of the export is anywhere."""
+"""A twin on a real Postgres: the same phones match, and nobody from the export is anywhere."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ Keys = Callable[[Sequence[str]], list[str | None]]
 
 @pytest.fixture(scope="module")
 def keys(databases: Databases, template: Template) -> Iterator[Keys]:
-    """Asks a server for the keys of some phones."""
+    """Yield a function asking a server for the keys of some phones."""
     url = databases.create(template("crm", build_crm))
 
     def ask(phones: Sequence[str]) -> list[str | None]:
@@ -75,7 +75,7 @@ MARKS = [" ", "-", ".", "(", ")", "[", "]", "\u00a0", "\u2011", "\u200b"]
 
 @st.composite
 def spelled(draw: st.DrawFn) -> str:
-    """One of a few phones, in any spelling."""
+    """Draw one of a few phones, in any spelling."""
     if draw(st.booleans()):
         phone = draw(st.sampled_from(SPELLINGS))(draw(st.sampled_from(NATIONAL)))
     else:
@@ -88,9 +88,9 @@ def spelled(draw: st.DrawFn) -> str:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(phones=st.lists(spelled(), min_size=30, max_size=60, unique=True))
 def test_what_is_one_phone_stays_one_phone(keys: Keys, phones: list[str]) -> None:
-    """And what is two stays two, in every spelling that the server knows, bare digits too."""
+    """Two phones stay two, in every spelling the server knows, and as bare digits."""
     known = zip(phones, keys(phones), strict=True)
-    # A trunk zero behind a bare 44 is left to the server.
+    # The server judges a trunk zero behind a bare 44.
     real = {phone: key for phone, key in known if key and not key.startswith("440")}
     masked = {phone: masked_phone(MASK, phone) for phone in real}
     invented = dict(zip(masked, keys(list(masked.values())), strict=True))
@@ -103,14 +103,15 @@ def test_what_is_one_phone_stays_one_phone(keys: Keys, phones: list[str]) -> Non
 
 
 def respelled(phone: str, chance: random.Random) -> str:
-    """A British phone as somebody else writes it."""
+    """Spell a British phone as somebody else writes it."""
     national = key_of(phone).removeprefix("44")
     return chance.choice(SPELLINGS)(national)
 
 
 @pytest.fixture(scope="module")
 def october(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], list[Record]]:
-    """24,000 records, 4,000 of which are others in another spelling; and leads that know some."""
+    """Make 24,000 records, 4,000 of them repeats in another spelling, and leads with phones of
+    some."""
     path = tmp_path_factory.mktemp("october") / "made.json"
     make = [sys.executable, str(ROOT / "data" / "make_export.py"), "--leads=20000", "--seed=5"]
     subprocess.run([*make, "--out", str(path)], check=True)
@@ -125,12 +126,12 @@ def october(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], lis
 
 
 def as_read(lead: Record) -> Record:
-    """A lead as the reader of exports hands it out."""
+    """Return a lead as the reader of exports does."""
     return lead | {"created_at": datetime.fromisoformat(lead["created_at"])}
 
 
 def known(record: Record, chance: random.Random) -> Record:
-    """The lead of a record: the same, edited since, or spelled otherwise."""
+    """Return a record's lead: the same, edited since, or spelled otherwise."""
     edited = {"notes": "Was told something else.", "email": "somebody@example.org"}
     return chance.choice(
         [
@@ -182,9 +183,9 @@ def test_a_twin_has_the_outcomes_of_its_export(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Created, updated in which fields, unchanged, folded: of every record and lead the same.
+    """Created leads, updated fields, unchanged leads and folded records are the same ones.
 
-    Two databases that import the twin are alike, and none of the export's values is in them.
+    Two databases with the twin are alike, and hold none of the export's values.
     """
     export, leads = october
     clear = written(export, tmp_path, "october.json")

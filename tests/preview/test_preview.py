@@ -1,4 +1,4 @@
-"""What a dry run shows is what the import then does, and a dry run leaves nothing."""
+"""A preview and a dry run show what the import then does, and leave nothing behind."""
 
 import signal
 import subprocess
@@ -26,7 +26,7 @@ UNTOUCHED = {"users", "settings", "lead_audit", "lead_import_rejects"}
 
 
 def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
-    """The same counts, and for every lead the same verdict with the same values."""
+    """The counts are the same, and each lead has the same verdict with the same values."""
     before = picture(crm_with_leads)
     preview = preview_of(crm_with_leads)
     assert (preview.leads_before, preview.leads_after, preview.deleted) == (50, 257, 0)
@@ -63,8 +63,8 @@ def test_a_preview_says_what_the_import_then_does(crm_with_leads: URL) -> None:
 def test_postgres_counts_the_rows_of_each_table(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a dry run leads are added and updated, the ledger is written, and nothing else; temporary
-    tables do not count."""
+    """A dry run adds and updates leads, writes the ledger and nothing else, and temporary tables do
+    not count."""
     monkeypatch.setattr(v1, "drop_stage", lambda _: None)
     tables = {rows.table: rows for rows in dry_run_of(crm_with_leads).tables}
     assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (
@@ -91,12 +91,12 @@ def test_postgres_counts_the_rows_of_each_table(
     ],
 )
 def test_a_broken_promise_shows(rows: TableRows, kept: bool) -> None:
-    """A lead that is deleted, or a row of another table that is written."""
+    """A deleted lead, or a written row of another table."""
     assert rows.is_kept is kept
 
 
 def test_an_empty_database_has_a_preview_with_the_schema_pending(database: URL) -> None:
-    """What they would make is told, and is not there afterwards."""
+    """List the pending tables, functions and indexes, and make none of them."""
     preview = preview_of(database)
     assert (preview.leads_before, preview.leads_after) == (0, len(records()))
     assert preview.imports[0].counts["created"] == len(records())
@@ -125,7 +125,7 @@ def test_an_empty_database_has_a_preview_with_the_schema_pending(database: URL) 
 
 
 def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
-    """No import, no row, and as many leads as before."""
+    """It has no import and no schema, and as many leads as before."""
     upgrade(crm_with_leads)
     preview = preview_of(crm_with_leads)
     assert (preview.imports, preview.schema) == ([], [])
@@ -135,7 +135,7 @@ def test_nothing_pending_has_a_preview_too(crm_with_leads: URL) -> None:
 def test_a_stopped_import_has_a_preview_of_its_rest(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the records, and only the leads, that are still to come."""
+    """It counts only the records and leads still to come."""
     before = picture(crm_with_leads)
     with monkeypatch.context() as patch:
         stop_after(2, patch)
@@ -155,7 +155,7 @@ def test_a_stopped_import_has_a_preview_of_its_rest(
 def test_a_stopped_dry_run_does_not_claim_to_have_saved(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it has gone through is rolled back, and that is what it says."""
+    """It rolls back the checked records and says so."""
     stop_after(2, monkeypatch)
     with pytest.raises(
         CommandError, match="100 of 217 records are checked; a dry run saves nothing"
@@ -167,7 +167,7 @@ def test_a_stopped_dry_run_does_not_claim_to_have_saved(
 def test_a_refused_export_has_a_preview_with_its_problems(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Which record and which field, without the value; nothing would be written."""
+    """It names record and field without the value, and nothing would be written."""
     bundle([*records()[:3], records()[3] | {"phone": "nobody's"}], monkeypatch, tmp_path)
     preview = preview_of(crm_with_leads)
     assert preview.refused == "export.json"
@@ -178,7 +178,7 @@ def test_a_refused_export_has_a_preview_with_its_problems(
 def test_records_that_are_set_aside_are_the_previews_problems(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The others are imported; each problem is listed by record and field."""
+    """The others would be imported, and each problem is listed by record and field."""
     export = records()
     export[3] |= {"phone": "nobody's", "email": None}
     export[9] |= {"notes": None}
@@ -200,7 +200,7 @@ def test_records_that_are_set_aside_are_the_previews_problems(
 def test_a_long_list_is_cut_and_says_so(
     crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only so many leads are read, all are counted; long values are cut."""
+    """Read only so many leads, count all of them, and cut long values."""
     monkeypatch.setattr("migrations.preview.imported.MOST_LISTED", 4)
     run(
         crm_with_leads, "UPDATE leads SET notes = repeat('long ', 1000) WHERE full_name = 'Known 0'"
@@ -212,7 +212,7 @@ def test_a_long_list_is_cut_and_says_so(
 
 
 def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None:
-    """Restored and kept, before anything is reverted."""
+    """Show restored and kept leads before anything is reverted."""
     upgrade(crm_with_leads)
     run(
         crm_with_leads,
@@ -228,7 +228,7 @@ def test_a_dry_run_of_a_downgrade_shows_its_figures(crm_with_leads: URL) -> None
 
 @pytest.mark.parametrize("updates", [True, False])
 def test_a_dry_run_goes_back_to_the_base_too(updates: bool, crm: URL, crm_with_leads: URL) -> None:
-    """Past the ledger, whose empty tables are dropped on the way."""
+    """It passes the ledger and drops its empty tables on the way."""
     url = crm_with_leads if updates else crm
     upgrade(url)
     before = dump(url)
@@ -239,14 +239,14 @@ def test_a_dry_run_goes_back_to_the_base_too(updates: bool, crm: URL, crm_with_l
 
 
 def test_a_dry_run_without_an_import_says_so(crm: URL) -> None:
-    """Forwards or backwards, whatever is in the revision."""
+    """Say so in either direction, whatever the revision does."""
     told = alembic(crm, "-x", "dry-run", "downgrade", "-1")
     assert told.returncode == 0, told.stdout
     assert "No import to run or to revert." in told.stdout
 
 
 def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
-    """What a deploy log may hold: counts and tables, nobody's name."""
+    """A deploy log may hold counts and tables, but nobody's name."""
     told = alembic(crm_with_leads, "-x", "dry-run", "upgrade", "head")
     assert told.returncode == 0, told.stdout
     assert "DRY RUN: this is what would be done." in told.stdout
@@ -256,7 +256,7 @@ def test_a_dry_run_prints_its_figures_and_no_lead(crm_with_leads: URL) -> None:
 
 
 def dump(url: URL) -> str:
-    """Everything in a database as pg_dump writes it; where sequences stand is left out."""
+    """Dump a database with pg_dump, without the positions of sequences."""
     command = [str(local_postgres.binaries() / "pg_dump"), "--dbname", shown(url)]
     dumped = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert dumped.returncode == 0, dumped.stderr
@@ -268,7 +268,7 @@ def dump(url: URL) -> str:
 def test_a_dump_before_and_after_is_identical(
     is_empty: bool, crm_with_leads: URL, new_database: NewDatabase
 ) -> None:
-    """Schema and rows, with leads and on an empty database."""
+    """Schema and rows are the same, with leads and on an empty database."""
     url = new_database() if is_empty else crm_with_leads
     before = dump(url)
     preview_of(url)
@@ -276,7 +276,7 @@ def test_a_dump_before_and_after_is_identical(
 
 
 def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
-    """SIGKILL in mid-import: the server rolls it back, the lock is free, the dump is the same."""
+    """SIGKILL in mid-import: the server rolls back and frees the lock, and the dump is the same."""
     slow_down(crm_with_leads, 0.02)
     before = dump(crm_with_leads)
     dry_run = start_alembic(
@@ -298,7 +298,7 @@ def test_a_killed_dry_run_leaves_no_trace(crm_with_leads: URL) -> None:
 
 
 def test_of_leads_that_share_a_phone_the_oldest_is_the_one_that_changes(crm: URL) -> None:
-    """The others are in no list; Postgres counts one row in a dry run."""
+    """The others are in no list, and Postgres counts one row in a dry run."""
     phone = records()[0]["phone"]
     times = ("2024-02-01", "2024-01-01", "2024-03-01")
     ids = [add_lead(crm, phone=phone, created_at=time) for time in times]

@@ -1,4 +1,4 @@
-"""A downgrade that is cut off, that only looks, or that meets an import that is not complete."""
+"""A downgrade is cut off, only looks, or meets an incomplete import."""
 
 import hashlib
 import re
@@ -27,8 +27,8 @@ WAY_BACK = (
 
 
 def build_imported(url: URL) -> None:
-    """The mission's CRM after the import, and one of its new leads edited by hand; as it was stands
-    beside it."""
+    """Import into the mission's CRM, edit one new lead by hand, and keep the earlier leads in a
+    copy."""
     build_crm_with_leads(url)
     run(url, "CREATE TABLE leads_before AS SELECT id, to_jsonb(leads) AS lead FROM leads")
     upgrade(url)
@@ -38,20 +38,20 @@ def build_imported(url: URL) -> None:
 
 @pytest.fixture
 def imported(new_database: NewDatabase, template: Template) -> URL:
-    """An imported CRM, for the downgrade."""
+    """Create an imported CRM to downgrade."""
     return new_database(template("imported", build_imported))
 
 
 @pytest.fixture
 def expected(imported: URL) -> Leads:
-    """The leads as remove-created must leave them."""
+    """Compute the leads remove-created must leave."""
     edited = value(imported, "SELECT max(id) FROM leads")
     before = {row.id: row.lead for row in run(imported, "SELECT * FROM leads_before")}
     return before | {edited: leads(imported)[edited]}
 
 
 def go_slowly(url: URL, seconds: float) -> None:
-    """Let each lead that is written by a revert take its time."""
+    """Delay each lead a revert writes, in seconds."""
     body = f"BEGIN PERFORM pg_sleep({seconds}); RETURN coalesce(NEW, OLD); END"
     run(url, f"CREATE FUNCTION take_your_time() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
     run(
@@ -65,8 +65,7 @@ def go_slowly(url: URL, seconds: float) -> None:
 def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
     end: signal.Signals, imported: URL, expected: Leads
 ) -> None:
-    """Killed or stopped in the middle: upgrade says so, and the same downgrade again comes to the
-    same end."""
+    """Kill or stop it in the middle: upgrade says so, and repeating the downgrade finishes it."""
     go_slowly(imported, 0.005)
     first = start_alembic(
         imported, "-x", "remove-created", "-x", "batch-size=20", "downgrade", "-1"
@@ -95,7 +94,7 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
 
 
 def half_way(url: URL) -> None:
-    """Let a downgrade come to record 100."""
+    """Stop a downgrade at record 100."""
     refusal = (
         "IF NEW.revert_next_record > 100 THEN RAISE EXCEPTION 'no further'; END IF; RETURN NEW;"
     )
@@ -112,7 +111,7 @@ def half_way(url: URL) -> None:
 
 
 def test_a_downgrade_is_finished_as_it_began(imported: URL) -> None:
-    """With the option or without it for all of the leads: its counts are of one kind."""
+    """It reverts all leads with the option or all without it, so its counts are of one kind."""
     half_way(imported)
     with pytest.raises(
         CommandError,
@@ -124,7 +123,7 @@ def test_a_downgrade_is_finished_as_it_began(imported: URL) -> None:
 
 
 def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None:
-    """A revision that was stamped by hand does not hide that some leads are reverted."""
+    """Stamping the revision by hand does not hide reverted leads."""
     half_way(imported)
     run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
     with pytest.raises(
@@ -140,8 +139,8 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
 def test_a_downgrade_killed_before_its_stamp_only_needs_the_stamp(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All batches are in, Alembic's version is not: the next one finds nothing to do, and says what
-    was done."""
+    """All batches are committed but not the stamp: the next downgrade finds nothing to do and says
+    what was done."""
     downgrade(imported, BEFORE_IMPORT, "remove-created")
     run(imported, "UPDATE alembic_version SET version_num = :revision", revision=IMPORT)
     caplog.set_level("INFO", "importer")
@@ -155,7 +154,7 @@ def test_a_downgrade_killed_before_its_stamp_only_needs_the_stamp(
 def test_a_dry_run_says_what_a_downgrade_would_do(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same statements and the same line, in several batches, and nothing of it stays."""
+    """It runs the same statements in several batches, prints the same line, and saves nothing."""
     everything = """
         SELECT leads::text FROM leads
         UNION ALL SELECT lead_imports::text FROM lead_imports
@@ -185,7 +184,8 @@ def test_two_downgrades_at_once(imported: URL, expected: Leads) -> None:
 def test_a_batch_that_runs_out_of_time_is_halved(
     imported: URL, expected: Leads, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As when a table that refers to leads has no index: fewer leads at a time, the same end."""
+    """A table that refers to leads without an index makes it slow, and smaller batches reach the
+    same end."""
     go_slowly(imported, 0.006)
     caplog.set_level("INFO", "importer")
     downgrade(imported, BEFORE_IMPORT, "remove-created", "statement-timeout=1")
@@ -196,7 +196,7 @@ def test_a_batch_that_runs_out_of_time_is_halved(
 
 @pytest.fixture
 def unfinished(crm_with_leads: URL) -> URL:
-    """An import that was killed in the middle, so that its revision is not stamped."""
+    """Kill an import in the middle, so its revision is not stamped."""
     slow_down(crm_with_leads, 0.01)
     importing = start_alembic(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
     wait_until(crm_with_leads, "SELECT max(next_record) >= 60 FROM lead_imports")
@@ -210,8 +210,7 @@ def unfinished(crm_with_leads: URL) -> URL:
 def test_the_ledger_of_an_unfinished_import_outlives_a_downgrade(
     unfinished: URL, new_database: NewDatabase, template: Template
 ) -> None:
-    """Whatever goes below it, the next upgrade goes on at the checkpoint and finishes the
-    import."""
+    """A downgrade below it keeps the checkpoint, and the next upgrade finishes the import."""
     before = picture(new_database(template("crm_with_leads", build_crm_with_leads)))
     checkpoint = value(unfinished, "SELECT next_record FROM lead_imports")
     for revision in ("-1", "base"):
@@ -226,7 +225,7 @@ def test_the_ledger_of_an_unfinished_import_outlives_a_downgrade(
 def test_an_unfinished_import_is_reverted_once_it_is_stamped(
     unfinished: URL, new_database: NewDatabase, template: Template
 ) -> None:
-    """As far as it has come; afterwards it can begin again."""
+    """The downgrade reverts it as far as it came, and then it can start again."""
     before = leads(new_database(template("crm_with_leads", build_crm_with_leads)))
     ledger = run(unfinished, "SELECT created, updated FROM lead_imports")[0]
     assert alembic(unfinished, "stamp", IMPORT).returncode == 0
@@ -240,8 +239,8 @@ def test_an_unfinished_import_is_reverted_once_it_is_stamped(
 
 @pytest.fixture
 def with_a_second_import(tmp_path: Path) -> Path:
-    """A copy of the project with a second export: some of the first one's leads anew, and one
-    more."""
+    """Copy the project and add a second export: some of the first one's leads again, and a new
+    one."""
     copy = tmp_path / "project"
     for name in ("migrations", "data"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -271,7 +270,7 @@ def release_second(project: Path, export: Path) -> None:
 def test_two_imports_are_reverted_one_after_the_other(
     crm_with_leads: URL, with_a_second_import: Path
 ) -> None:
-    """Each step ends with the leads from before it; an edit in between stays through both."""
+    """Each step leaves the leads from before it, and an edit in between survives both."""
     project = with_a_second_import
     start = leads(crm_with_leads)
     upgrade(crm_with_leads)

@@ -1,5 +1,4 @@
-"""``-x remove-created``: leads that the import created go, unless somebody has touched or
-referenced them."""
+"""``-x remove-created``: created leads go, unless somebody has touched or referenced them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ ALL = len(records())
 
 @pytest.fixture
 def created(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """Eight leads that an import has created, and nothing else."""
+    """Import eight new leads and nothing else."""
     bundle(records()[:8], monkeypatch, tmp_path)
     upgrade(crm)
     return list(leads(crm))
@@ -36,7 +35,7 @@ def created(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[i
 def test_without_the_option_created_leads_stay(
     crm_with_leads: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All of them, and the receipt's line says so."""
+    """All of them stay, and the receipt's line says so."""
     upgrade(crm_with_leads)
     there = value(crm_with_leads, "SELECT count(*) FROM leads")
     caplog.set_level("INFO", "importer")
@@ -52,7 +51,7 @@ def test_without_the_option_created_leads_stay(
 def test_with_the_option_the_leads_are_those_from_before(
     crm_with_leads: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row for row, and nothing else has changed either."""
+    """Rows are identical, and nothing else has changed."""
     before = picture(crm_with_leads)
     upgrade(crm_with_leads)
     caplog.set_level("INFO", "importer")
@@ -66,7 +65,7 @@ def test_with_the_option_the_leads_are_those_from_before(
 
 
 def test_a_lead_that_somebody_has_touched_stays(crm: URL, created: list[int]) -> None:
-    """Any edit keeps it, also one of a column that no import knows."""
+    """Any edit keeps it, even to a column no import knows."""
     run(crm, "ALTER TABLE leads ADD COLUMN score integer, ADD COLUMN region text DEFAULT 'north'")
     touches = (
         "status = 'booked'",
@@ -87,7 +86,7 @@ def test_a_lead_that_somebody_has_touched_stays(crm: URL, created: list[int]) ->
 
 
 def test_a_lead_that_was_edited_there_and_back_stays(crm: URL, created: list[int]) -> None:
-    """It looks as the import made it, and no trail knows of it: its row was written since."""
+    """It looks as imported and no trail mentions it, but its row was written since."""
     for status in ("booked", leads(crm)[created[0]]["status"]):
         run(crm, "UPDATE leads SET status = :status WHERE id = :id", status=status, id=created[0])
     run(crm, "TRUNCATE lead_audit")
@@ -99,7 +98,7 @@ def test_a_lead_that_was_edited_there_and_back_stays(crm: URL, created: list[int
 def test_a_lead_that_people_have_deleted_is_in_no_count(
     crm: URL, created: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor is another one that was added with its phone."""
+    """A lead added later with the same phone is not counted either."""
     phone = leads(crm)[created[0]]["phone"]
     run(crm, "DELETE FROM leads WHERE id = :id", id=created[0])
     again = add_lead(crm, phone=phone)
@@ -111,7 +110,7 @@ def test_a_lead_that_people_have_deleted_is_in_no_count(
 
 
 def test_a_lead_that_a_row_refers_to_stays(crm: URL, created: list[int]) -> None:
-    """Whatever the foreign key would do when the lead went: it is not asked."""
+    """The foreign key's action on deletion makes no difference, because it never runs."""
     actions = (
         "NO ACTION",
         "NO ACTION DEFERRABLE INITIALLY DEFERRED",
@@ -135,8 +134,8 @@ def test_a_lead_that_a_row_refers_to_stays(crm: URL, created: list[int]) -> None
 
 
 def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
-    """On other columns, on several, from partitions, other schemas, odd names, the lead itself, not
-    valid ones."""
+    """Other columns, several columns, partitions, other schemas, odd names, references to itself,
+    and invalid ones."""
     numbers = [leads(crm)[lead_id]["lead_number"] for lead_id in created]
     for statement in (
         "CREATE UNIQUE INDEX numbers ON leads (lead_number)",
@@ -168,7 +167,7 @@ def test_every_foreign_key_is_found(crm: URL, created: list[int]) -> None:
 
 
 def trigger(url: URL, body: str, when: str) -> None:
-    """Let the database do something when leads go."""
+    """Make the database do something when leads are deleted."""
     run(
         url,
         f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN "
@@ -179,7 +178,7 @@ def trigger(url: URL, body: str, when: str) -> None:
 
 @contextmanager
 def in_transaction(url: URL, *statements: str) -> Iterator[Connection]:
-    """Somebody of the site, in the middle of something."""
+    """Hold a transaction of the site open after some statements."""
     with connected(url) as site:
         site.execute(text("BEGIN"))
         for statement in statements:
@@ -188,8 +187,7 @@ def in_transaction(url: URL, *statements: str) -> Iterator[Connection]:
 
 
 def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: URL) -> None:
-    """A lead that is untouched at first sight, and referenced or edited at the second one,
-    stays."""
+    """A lead edited or referenced after the first look stays."""
     run(crm_with_leads, "ALTER TABLE leads ADD COLUMN score integer")
     run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
     upgrade(crm_with_leads)
@@ -216,8 +214,7 @@ def test_what_the_site_commits_while_the_downgrade_waits_counts(crm_with_leads: 
 
 
 def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) -> None:
-    """Whoever would refer to a lead between the look for such rows and its end waits, and hears
-    that it is gone."""
+    """A new reference waits while its lead is removed, and then hears that the lead is gone."""
     trigger(crm_with_leads, "PERFORM pg_sleep(1)", "BEFORE DELETE ON leads FOR EACH STATEMENT")
     run(crm_with_leads, "CREATE TABLE calls (lead bigint REFERENCES leads ON DELETE CASCADE)")
     upgrade(crm_with_leads)
@@ -245,8 +242,7 @@ def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) ->
 def test_a_trigger_that_writes_more_stops_the_downgrade(
     crm: URL, created: list[int], body: str
 ) -> None:
-    """The batch is rolled back whole: exactly the leads that are counted may go, and no other row
-    may change."""
+    """Only counted leads may go and no other row may change, so the whole batch is rolled back."""
     add_lead(crm, phone="0600000001", full_name="Bystander")
     trigger(crm, body, "AFTER DELETE ON leads FOR EACH ROW WHEN (OLD.full_name <> 'Bystander')")
     before = picture(crm)
@@ -256,7 +252,7 @@ def test_a_trigger_that_writes_more_stops_the_downgrade(
 
 
 def test_a_lead_that_a_trigger_holds_back_counts_as_kept(crm: URL, created: list[int]) -> None:
-    """What did not go is not counted as removed."""
+    """A lead that did not go does not count as removed."""
     trigger(crm, "RETURN NULL", f"BEFORE DELETE ON leads FOR EACH ROW WHEN (OLD.id = {created[4]})")
     downgrade(crm, *REMOVE)
     assert list(leads(crm)) == [created[4]]
@@ -264,7 +260,7 @@ def test_a_lead_that_a_trigger_holds_back_counts_as_kept(crm: URL, created: list
 
 
 def test_leads_that_an_earlier_downgrade_left_can_still_go(crm_with_leads: URL) -> None:
-    """Whoever forgot the option upgrades and downgrades once more."""
+    """If you forgot the option, upgrade and downgrade again."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     new = [lead_id for lead_id in leads(crm_with_leads) if lead_id not in before]
@@ -278,8 +274,7 @@ def test_leads_that_an_earlier_downgrade_left_can_still_go(crm_with_leads: URL) 
 
 
 def test_an_updated_lead_never_goes(crm: URL, created: list[int]) -> None:
-    """Not even one that an earlier import created, and that keeps the import's values as another
-    lead has its own."""
+    """It stays even if an earlier import created it and another lead has taken its old value."""
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     run(crm, "UPDATE leads SET lead_number = 'THEIRS' WHERE id = :id", id=created[0])
     downgrade(crm)
@@ -294,7 +289,7 @@ def test_an_updated_lead_never_goes(crm: URL, created: list[int]) -> None:
 def test_the_size_of_batches_makes_no_difference_to_what_goes(
     crm: URL, created: list[int], size: int
 ) -> None:
-    """Also where the import's batches were others."""
+    """The import's batches may have had another size."""
     run(crm, "CREATE TABLE calls (lead bigint REFERENCES leads)")
     run(crm, "INSERT INTO calls VALUES (:id)", id=created[1])
     edit(crm, created[6], phone="0600000001")
@@ -304,8 +299,8 @@ def test_the_size_of_batches_makes_no_difference_to_what_goes(
 
 
 def test_rows_that_the_role_may_not_see_are_not_taken_for_absent(crm: URL) -> None:
-    """Nothing begins where a table that refers to leads is closed to the role, or shows it only
-    some rows."""
+    """If a table that refers to leads is closed to the role or shows it only some rows, nothing
+    begins."""
     with in_transaction(
         crm,
         "CREATE TABLE closed (lead bigint REFERENCES leads)",
@@ -326,7 +321,7 @@ def test_rows_that_the_role_may_not_see_are_not_taken_for_absent(crm: URL) -> No
 
 
 def test_an_upgrade_after_it_brings_every_lead_back(crm: URL, created: list[int]) -> None:
-    """As new leads with new ids, which the next downgrade knows as its own."""
+    """They are new leads with new ids, and the next downgrade knows them as created."""
     first = leads(crm)
     downgrade(crm, *REMOVE)
     upgrade(crm, IMPORT)

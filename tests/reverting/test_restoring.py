@@ -1,4 +1,4 @@
-"""Updated leads get their old values back, except where people have put something since."""
+"""Updated leads get their old values back, unless people have edited them since."""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ KNOWN = "SELECT id FROM leads WHERE full_name LIKE 'Known %' ORDER BY id"
 
 @pytest.fixture
 def known(crm_with_leads: URL) -> list[int]:
-    """The ten leads that the import updates."""
+    """Return the ids of the ten leads the import updates."""
     return [row.id for row in run(crm_with_leads, KNOWN)]
 
 
 @pytest.fixture
 def two_leads(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[int, int]:
-    """Two leads, and an export of two records that updates all of their fields; imported."""
+    """Add two leads, then import an export of two records that updates all their fields."""
     export = [
         record | dict.fromkeys(FIELDS[1:2], f"Imported {n}")
         for n, record in enumerate(records()[:2])
@@ -49,8 +49,8 @@ def two_leads(crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tupl
 
 
 def test_of_ten_updated_leads_three_edits_are_kept(crm_with_leads: URL, known: list[int]) -> None:
-    """Three were edited in one field each: that stays, all else goes back, and the import can come
-    again."""
+    """Three leads were edited in one field each: those edits stay, all else is restored, and the
+    import can come again."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     imported = leads(crm_with_leads)
@@ -80,8 +80,8 @@ def test_of_ten_updated_leads_three_edits_are_kept(crm_with_leads: URL, known: l
 
 
 def test_a_lead_edited_in_every_field_stays_as_it_is(crm_with_leads: URL, known: list[int]) -> None:
-    """Nothing of the import is left in it, so nothing goes back, not even as a row version that
-    changes nothing."""
+    """Nothing of the import is left in it, so nothing is written, not even an identical row
+    version."""
     upgrade(crm_with_leads)
     edit(crm_with_leads, known[2], **{field: f"by hand {field}" for field in FIELDS})
     written = f"SELECT xmin::text, leads::text FROM leads WHERE id = {known[2]}"
@@ -106,7 +106,7 @@ def test_a_lead_that_people_have_deleted_stays_deleted(
 
 
 def test_a_phone_that_people_have_changed_stays(crm_with_leads: URL, known: list[int]) -> None:
-    """Found by its id, not by its phone: the other fields go back."""
+    """The lead is found by id, so its other fields are restored."""
     before = leads(crm_with_leads)[known[1]]
     upgrade(crm_with_leads)
     edit(crm_with_leads, known[1], phone="07700 900999", updated_at=before["updated_at"])
@@ -118,7 +118,7 @@ def test_a_phone_that_people_have_changed_stays(crm_with_leads: URL, known: list
 def test_an_old_value_that_people_have_put_back_is_no_edit(
     crm_with_leads: URL, known: list[int]
 ) -> None:
-    """The lead is as it was before the import: it counts as restored."""
+    """The lead is as it was before the import, so it counts as restored."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     lead = before[known[3]]
@@ -131,7 +131,7 @@ def test_an_old_value_that_people_have_put_back_is_no_edit(
 
 
 def test_leads_that_the_import_left_alone_get_no_new_row_version(crm_with_leads: URL) -> None:
-    """The forty that it did not match, and those that it created, are not written."""
+    """The forty unmatched leads and the created ones are not written."""
     upgrade(crm_with_leads)
     written = """
         SELECT ctid::text, xmin::text, id FROM leads
@@ -144,7 +144,7 @@ def test_leads_that_the_import_left_alone_get_no_new_row_version(crm_with_leads:
 
 
 def test_empty_and_infinite_values_go_back(crm: URL) -> None:
-    """NULL goes back as NULL, infinity as infinity."""
+    """NULL comes back as NULL, and infinity as infinity."""
     for field in FIELDS:
         run(crm, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
     run(crm, "ALTER TABLE leads ALTER updated_at DROP NOT NULL")
@@ -171,8 +171,7 @@ def test_folded_records_are_reverted_in_batches_of(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """What the import wrote of several records of one phone is known again, however the
-    batches are cut."""
+    """What the import wrote from records of one phone is known again, for any batch size."""
     url = new_database(template("crm_with_leads", build_crm_with_leads))
     export = records()[:60]
     again = [record | {"notes": "Again.", "full_name": ""} for record in export[::5]]
@@ -187,8 +186,8 @@ def test_folded_records_are_reverted_in_batches_of(
 def test_a_number_that_another_lead_has_now_stays_away(
     crm: URL, two_leads: tuple[int, int]
 ) -> None:
-    """A unique old value is taken: that column keeps the import's value, the others go back,
-    nothing stops."""
+    """A unique old value is taken, so that column keeps the imported value and the others are
+    restored."""
     one, other = two_leads
     run(crm, "CREATE UNIQUE INDEX ON leads (lead_number)")
     before = leads(crm)
@@ -222,7 +221,7 @@ def test_a_number_that_another_lead_has_now_stays_away(
 def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
     crm: URL, two_leads: tuple[int, int], constraint: str, field: str, action: str
 ) -> None:
-    """Whatever kind of constraint it is: that field stays, the others go back."""
+    """Any kind of constraint keeps that field as imported, and the others are restored."""
     one, other = two_leads
     third = add_lead(crm, phone="0600000001", status="new")
     before = leads(crm)
@@ -248,7 +247,7 @@ def test_an_old_value_that_a_constraint_forbids_by_now_stays_away(
 def test_an_old_spelling_that_another_lead_has_now_stays_away(
     crm: URL, two_leads: tuple[int, int]
 ) -> None:
-    """Where the table forbids equal texts; the key of both is the same."""
+    """The table forbids equal texts, although both have the same key."""
     one, other = two_leads
     old = "00 44 " + records()[0]["phone"].removeprefix("+44").lstrip(" 0")
     run(crm, "UPDATE leads SET phone = :old WHERE id = :id", old=old, id=one)
@@ -265,8 +264,7 @@ def test_an_old_spelling_that_another_lead_has_now_stays_away(
 def test_a_phone_that_goes_to_another_lead_is_found_there(
     crm_with_leads: URL, known: list[int]
 ) -> None:
-    """Two leads swap their phones: each phone stays where people have put it, all else goes
-    back."""
+    """Two leads swap phones: each phone stays with its new lead, and all else is restored."""
     before = leads(crm_with_leads)
     upgrade(crm_with_leads)
     imported = leads(crm_with_leads)
@@ -290,7 +288,8 @@ def test_a_phone_that_goes_to_another_lead_is_found_there(
 
 
 def test_going_up_and_down_ends_where_it_began(crm_with_leads: URL) -> None:
-    """Each round leaves its own receipt; without the created leads, the end is the beginning."""
+    """Each round leaves its own receipt, and with created leads removed the leads are the same as
+    at first."""
     before = leads(crm_with_leads)
     new = len(records()) - 10
     for _ in range(3):
@@ -312,7 +311,7 @@ def test_going_up_and_down_ends_where_it_began(crm_with_leads: URL) -> None:
 def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(
     crm_with_leads: URL, known: list[int]
 ) -> None:
-    """The lead is locked before it is looked at."""
+    """Lock the lead before looking at it."""
     upgrade(crm_with_leads)
     with connected(crm_with_leads) as site:
         site.execute(text("BEGIN"))
@@ -330,7 +329,7 @@ def test_an_edit_that_is_committed_while_the_downgrade_waits_stays(
 
 
 def test_the_audit_trail_knows_nothing_of_it(crm_with_leads: URL) -> None:
-    """Like the import, its revert is told by its receipt alone."""
+    """The receipt alone records a revert, like an import."""
     upgrade(crm_with_leads)
     downgrade(crm_with_leads, BEFORE_IMPORT, "remove-created")
     assert value(crm_with_leads, "SELECT count(*) FROM lead_audit") == 0
@@ -341,8 +340,8 @@ def test_the_audit_trail_knows_nothing_of_it(crm_with_leads: URL) -> None:
 def test_a_lead_of_two_records_is_left_to_people(
     crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One that was created, and by people became another record's in the middle of the import, is
-    as they made it."""
+    """A created lead that people gave another record's phone during the import is left as they made
+    it."""
     export: list[Record] = records()[:2]
     bundle(export, monkeypatch, tmp_path)
 
@@ -373,7 +372,7 @@ def test_an_import_with_other_policies_is_reverted(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """A record that was set aside has nothing to revert; what a blank has cleared comes back."""
+    """A rejected record has nothing to revert, and a value cleared by a blank comes back."""
     export = [record | ({"notes": ""} if "blanks" in policies else {}) for record in records()]
     if "rejected" in policies:
         export[0] |= {"phone": "nobody's"}

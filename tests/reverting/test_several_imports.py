@@ -1,4 +1,4 @@
-"""Several imports have written one lead, and are reverted one after the other."""
+"""Several imports write one lead and are reverted one after the other."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from tests.support.upgrades import alembic, upgrade
 
 OCTOBER, NOVEMBER = "0005_import_october", "0006_import_november"
 NEVER, TWICE, BEFORE, THERE_AND_BACK, SINCE, AT_LAST, CALLED = range(7)
-"""Records of the bundled export whose leads October updates, by who else writes them and when."""
+"""Records October writes again, by who else touches the lead and when."""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled import, and two that update leads which it has created."""
+    """Copy the project and add two imports that update created leads of the first."""
     folder = tmp_path_factory.mktemp("several")
     project = copy_project(folder)
     exports = {
@@ -39,13 +39,13 @@ def go(project: Path, url: URL, *command: str) -> None:
 
 
 def touch(url: URL, lead_id: int) -> None:
-    """Write a lead's row as somebody does who changes nothing in the end."""
+    """Write a lead's row without changing it in the end."""
     run(url, "UPDATE leads SET status = status WHERE id = :id", id=lead_id)
 
 
 def test_what_imports_have_written_and_reverted_is_no_edit(project: Path, crm: URL) -> None:
-    """A lead that the first one created goes with it, unless people have written it: before the
-    second import, since, or after its revert."""
+    """A lead the first one created goes with it, unless people wrote it before the second import,
+    since, or after its revert."""
     run(crm, "CREATE TABLE calls (lead bigint REFERENCES leads)")
     upgrade(crm, IMPORT)
     created = [found_by_phone(crm, record["phone"]) for record in records()[:7]]

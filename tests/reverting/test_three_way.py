@@ -1,5 +1,4 @@
-"""Whatever people do to the leads after an import, the downgrade follows one rule, field by
-field."""
+"""Whatever people do to leads after an import, the downgrade follows one rule, field by field."""
 
 import random
 from collections.abc import Iterator
@@ -20,8 +19,8 @@ ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 
 
 def build_crm_with_children(url: URL) -> None:
-    """Leads whose fields may be NULL, with a column that no import knows, and a table that refers
-    to them in every way there is."""
+    """Make leads with nullable fields and a column no import knows, and a table that refers to them
+    in every way possible."""
     upgrade(url, BEFORE_IMPORT)
     for field in FIELDS:
         run(url, f"ALTER TABLE leads ALTER {field} DROP NOT NULL")
@@ -33,7 +32,7 @@ def build_crm_with_children(url: URL) -> None:
 
 
 class People:
-    """A CRM's people, who do at random what they do."""
+    """People in a CRM, acting at random."""
 
     def __init__(self, seed: int, url: URL) -> None:
         self.random = random.Random(seed)
@@ -72,7 +71,7 @@ class People:
                 add_lead(self.url, **lead, created_at=record["created_at"], updated_at=moment)
 
     def go_on(self, before: Leads, imported: Leads) -> frozenset[int]:
-        """Edit, delete, score and refer to leads; returns those that calls refer to."""
+        """Edit, delete, score and refer to leads. Return the leads that calls refer to."""
         shuffled = self.random.sample(list(imported), len(imported))
         deleted, scored, called = shuffled[:5], shuffled[5:8], shuffled[8:20]
         run(self.url, "DELETE FROM leads WHERE id = ANY(:ids)", ids=deleted)
@@ -105,8 +104,7 @@ def test_each_field_goes_back_unless_somebody_has_edited_it(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """A plain loop over three pictures says what each field must hold, and the receipt counts the
-    same."""
+    """Compare each field and the receipt's counts with a plain loop over three pictures."""
     url = new_database(template("crm_with_children", build_crm_with_children))
     people = People(seed, url)
     export = people.an_export()

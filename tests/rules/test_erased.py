@@ -1,4 +1,4 @@
-"""Who must not come back: keyed hashes of phones, in ``data/erased.txt``."""
+"""People who must not come back: keyed hashes of phones, in ``data/erased.txt``."""
 
 from datetime import date
 from pathlib import Path
@@ -22,7 +22,7 @@ PHONE = "07700 900123"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one recipient, whose key is at hand."""
+    """Make a folder with one recipient, and put the key in the environment."""
     key = new_key()
     (tmp_path / RECIPIENTS).write_text(f"{public(key)}  # tests\n")
     monkeypatch.setenv(KEY, key)
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("spelled", [PHONE, "+44 (0)7700-900123", "7700900123", "00447700900123"])
 def test_a_phone_is_known_in_any_spelling(spelled: str, folder: Path) -> None:
-    """It is the key that is hashed; another number or extension is somebody else."""
+    """The hash is of the key, and another number or extension is somebody else."""
     assert list_erased(folder, [spelled], TODAY) == 1
     erased = read_erased(folder)
     assert erased
@@ -42,7 +42,7 @@ def test_a_phone_is_known_in_any_spelling(spelled: str, folder: Path) -> None:
 
 
 def test_the_file_tells_nobody_who_it_is(folder: Path) -> None:
-    """Neither the phone nor its digits, and not the hash that a twin is made of."""
+    """It shows neither the phone, nor its digits, nor the twin's hash."""
     list_erased(folder, [PHONE], TODAY)
     told = (folder / ERASED).read_text()
     assert "900123" not in told
@@ -54,7 +54,7 @@ def test_the_file_tells_nobody_who_it_is(folder: Path) -> None:
 
 
 def test_whoever_is_listed_is_not_listed_twice(folder: Path) -> None:
-    """The same phone in another spelling changes no byte; another one is a line more."""
+    """The same phone in another spelling changes no byte, and another phone adds one line."""
     assert list_erased(folder, [PHONE], TODAY) == 1
     before = (folder / ERASED).read_bytes()
     assert list_erased(folder, ["+447700900123"], TODAY) == 0
@@ -64,7 +64,7 @@ def test_whoever_is_listed_is_not_listed_twice(folder: Path) -> None:
 
 
 def test_a_list_of_nobody_takes_no_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does a folder without the list."""
+    """A folder without the list needs none either."""
     monkeypatch.delenv(KEY)
     assert read_erased(folder) is None
     (folder / ERASED).write_text("# nobody yet\n\n")
@@ -72,7 +72,7 @@ def test_a_list_of_nobody_takes_no_key(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_the_key_nothing_is_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could be known: it says so, and which key is wanted."""
+    """Nobody could be recognised, so the message says which key is needed."""
     list_erased(folder, [PHONE], TODAY)
     monkeypatch.delenv(KEY)
     with pytest.raises(CannotUnseal) as refused:
@@ -85,7 +85,7 @@ def test_without_the_key_nothing_is_imported(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_mask_key_that_is_gone_is_said(folder: Path) -> None:
-    """Without it the list is mute."""
+    """The list means nothing without it."""
     list_erased(folder, [PHONE], TODAY)
     (folder / MASK_KEY).unlink()
     with pytest.raises(CannotUnseal, match="they are known by the mask key alone: cannot be op"):
@@ -93,19 +93,19 @@ def test_a_mask_key_that_is_gone_is_said(folder: Path) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_no_empty_list(folder: Path) -> None:
-    """A directory stands for whatever the system refuses."""
+    """A directory stands for any error of the system."""
     (folder / ERASED).mkdir()
     with pytest.raises(CannotUnseal, match=r"erased\.txt cannot be read: Is a directory"):
         read_erased(folder)
 
 
 def test_another_mask_key_would_know_nobody_and_is_refused(folder: Path) -> None:
-    """The first line tells whether the two belong together."""
+    """The first line says if the list and the key belong together."""
     list_erased(folder, [PHONE], TODAY)
     (folder / MASK_KEY).unlink()
     lines = (folder / ERASED).read_text()
     (folder / ERASED).unlink()
-    list_erased(folder, [PHONE], TODAY)  # makes a new mask key
+    list_erased(folder, [PHONE], TODAY)  # This makes a new mask key.
     (folder / ERASED).write_text(lines)
     with pytest.raises(CannotUnseal, match="was written with another mask key"):
         read_erased(folder)
@@ -125,14 +125,14 @@ def test_a_line_that_is_no_hash_is_named_without_what_it_holds(line: str, folder
 def test_without_recipients_nobody_can_be_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The mask key would be nobody's to open."""
+    """Nobody could open the mask key."""
     with pytest.raises(CannotSeal, match=r"recipients\.txt is not there"):
         list_erased(tmp_path, [PHONE], TODAY)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_records_of_the_erased_are_rejected_and_the_others_stay() -> None:
-    """By position, field and reason; the records are read as ever."""
+    """Report position, field and reason, and read the other records as usual."""
     erased = Erased(bytes(32))
     listed = [records()[3], records()[200]]
     for record in listed:

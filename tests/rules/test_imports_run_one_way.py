@@ -1,5 +1,5 @@
 """Who may import whom: versions → importer.vN → its parts → errors, the three wings around them,
-and nobody the other way."""
+and never the other way."""
 
 import ast
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ WALLS = {
     "console.py": (*WINGS, "history", "env", "__main__"),
     "files.py": (*WINGS, "history", "env", "__main__"),
 }
-"""A folder or module under ``migrations/``, and what it never imports."""
+"""Folders and modules under ``migrations/``, and what each never imports."""
 GROUND = ("declaration", "record", "phone", "errors", "context", "pace")
-"""Parts of the importer that everything else stands on."""
+"""Parts of the importer everything else builds on."""
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The full names of what a module imports."""
+    """Yield the full names a module imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -41,7 +41,7 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("revision", REVISIONS, ids=lambda path: path.stem)
 def test_a_revision_imports_alembic_and_the_door_alone(revision: Path) -> None:
-    """A released revision must not move with models.py or with the importer's inside."""
+    """A released revision must not change with models.py or with the importer's parts."""
     foreign = {
         name
         for name in imported(revision)
@@ -52,7 +52,7 @@ def test_a_revision_imports_alembic_and_the_door_alone(revision: Path) -> None:
 
 @pytest.mark.parametrize("module", sorted(IMPORTER.rglob("*.py")), ids=lambda path: path.stem)
 def test_the_importer_knows_neither_alembic_nor_the_models(module: Path) -> None:
-    """It takes a connection, and imports nothing of ours but its own parts."""
+    """It takes a connection and imports only its own parts of the project."""
     for name in imported(module):
         assert not name.startswith(("alembic", "models"))
         assert not name.startswith("migrations.") or name.startswith("migrations.importer.")
@@ -61,14 +61,14 @@ def test_the_importer_knows_neither_alembic_nor_the_models(module: Path) -> None
 
 @pytest.mark.parametrize("part", GROUND)
 def test_the_ground_of_the_importer_stands_on_itself(part: str) -> None:
-    """Errors can be raised, and records read, without anything that works with them."""
+    """Raising errors and reading records need none of their users."""
     ours = {name for name in imported(IMPORTER / f"{part}.py") if name.startswith("migrations")}
     assert {name.split(".")[2] for name in ours} <= set(GROUND)
 
 
 @pytest.mark.parametrize("place", WALLS)
 def test_the_wings_stand_beside_each_other(place: str) -> None:
-    """A deploy works without previews and commands, a preview without commands."""
+    """A deploy works without previews and commands, and a preview without commands."""
     path = MIGRATIONS / place
     modules = [path] if path.is_file() else sorted(path.rglob("*.py"))
     assert modules
@@ -79,7 +79,7 @@ def test_the_wings_stand_beside_each_other(place: str) -> None:
 
 
 def test_no_imports_go_round_in_a_circle() -> None:
-    """Each module can be read with those below it alone."""
+    """You can read each module with only those below it."""
     modules = {module_name(path): path for path in MIGRATIONS.rglob("*.py")}
     graph = {
         name: {found for told in imported(path) if (found := known(told, modules)) != name}
@@ -93,7 +93,7 @@ def module_name(path: Path) -> str:
 
 
 def known(name: str, modules: dict[str, Path]) -> str:
-    """The module that an import is of: the name itself, or what it is taken from."""
+    """Return the imported module: the name itself or its parent."""
     return name if name in modules else name.rpartition(".")[0]
 
 

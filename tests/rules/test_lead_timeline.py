@@ -1,4 +1,4 @@
-"""What follows from before-images and exports for the history of one lead."""
+"""Derive the history of one lead from before-images and exports."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ START = datetime(2026, 9, 1, tzinfo=UTC)
 
 
 def day(number: int) -> datetime:
-    """A day of the history."""
+    """Return a day of the history."""
     return START + timedelta(days=number)
 
 
@@ -21,7 +21,7 @@ def step(
     *,
     reverted: int | None = None,
 ) -> Step:
-    """An import of a day, perhaps reverted on another."""
+    """Return an import on one day, reverted on another if given."""
     receipt = Receipt(
         **dict.fromkeys(
             ("next_record", "created", "updated", "unchanged", "rejected", "folded", "shared"), 0
@@ -45,7 +45,7 @@ def step(
 
 
 def told(events: list[Event]) -> list[tuple[str, dict[str, tuple[str | None, str | None]] | None]]:
-    """Kinds and changes."""
+    """Return the kinds and changes."""
     return [
         (
             event.kind,
@@ -58,7 +58,7 @@ def told(events: list[Event]) -> list[tuple[str, dict[str, tuple[str | None, str
 
 
 def test_what_the_next_import_found_otherwise_was_edited_between() -> None:
-    """And what the lead holds otherwise today, after the last one."""
+    """The same goes for what the lead holds today, after the last import."""
     events = timeline(
         [step(1, None, {"status": "a"}), step(5, {"status": "b"}, {"status": "c"})], {"status": "d"}
     )
@@ -72,7 +72,7 @@ def test_what_the_next_import_found_otherwise_was_edited_between() -> None:
 
 
 def test_a_revert_puts_back_what_nobody_has_edited() -> None:
-    """What people have put there since stays, and is their edit."""
+    """Later edits stay, and count as edits."""
     reverted = step(1, {"status": "a", "notes": "m"}, {"status": "b", "notes": "n"}, reverted=2)
     assert told(timeline([reverted], {"status": "a", "notes": "x"})) == [
         ("updated", {"status": ("a", "b"), "notes": ("m", "n")}),
@@ -82,7 +82,7 @@ def test_a_revert_puts_back_what_nobody_has_edited() -> None:
 
 
 def test_reverts_one_after_the_other_are_nobodys_edit() -> None:
-    """The last import first: each puts back what it found."""
+    """The last import is reverted first, and each revert restores what its import found."""
     steps = [
         step(1, {"status": "a"}, {"status": "b"}, reverted=4),
         step(2, {"status": "b"}, {"status": "c"}, reverted=3),
@@ -94,7 +94,7 @@ def test_reverts_one_after_the_other_are_nobodys_edit() -> None:
 
 
 def test_an_import_after_a_revert_finds_what_the_revert_left() -> None:
-    """The same revision once more."""
+    """The same revision runs again."""
     steps = [
         step(1, {"status": "a"}, {"status": "b"}, reverted=2),
         step(3, {"status": "a"}, {"status": "b"}),
@@ -107,19 +107,19 @@ def test_an_import_after_a_revert_finds_what_the_revert_left() -> None:
 
 
 def test_a_reverted_import_leaves_the_lead_that_it_created() -> None:
-    """Nothing of it changes."""
+    """Its values do not change."""
     events = timeline([step(1, None, {"status": "a"}, reverted=2)], {"status": "a"})
     assert told(events) == [("created", {"status": (None, "a")}), ("reverted", {})]
 
 
 def test_without_the_export_a_revert_hides_what_was_written() -> None:
-    """Neither what it wrote is known, nor what the revert did."""
+    """Neither the imported values nor the reverted ones are known."""
     events = timeline([step(1, {"status": "a"}, None, reverted=2)], {"status": "a"})
     assert told(events) == [("updated", None), ("reverted", None)]
 
 
 def test_the_trail_says_who_and_the_rest_was_edited_too() -> None:
-    """A trail that was emptied meanwhile explains less."""
+    """A trail emptied in between explains less."""
     trail = [
         Event("edited", day(0), (Change("notes", "", "before"),), by="ann"),
         Event("edited", day(2), (Change("status", "b", "x"),), by="bob"),
@@ -139,7 +139,7 @@ def test_the_trail_says_who_and_the_rest_was_edited_too() -> None:
 
 
 def test_an_edit_after_a_revert_that_the_trail_tells_is_told_once() -> None:
-    """The revert put it back first."""
+    """The revert came before the edit."""
     trail = [Event("edited", day(3), (Change("status", "a", "x"),), by="ann")]
     events = timeline(
         [step(1, {"status": "a"}, {"status": "b"}, reverted=2)], {"status": "x"}, trail

@@ -1,4 +1,4 @@
-"""Which people where, case by case: nothing is opened, nobody is connected."""
+"""Which people belong where, case by case, without opening a file or a connection."""
 
 import hashlib
 from dataclasses import replace
@@ -18,10 +18,10 @@ from migrations.importer.v1 import Import, People
 from tests.support.bundled import EXPORT
 
 OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)
-"""Nobody has said who is in it."""
+"""Nobody has described its people."""
 TWINNED = replace(OCTOBER, masked="b" * 64)
 BUNDLED = Import("0004_bundled", "bundled.json", "c" * 64, 3, LEADS, masked="c" * 64)
-"""Its people are invented: it is its own twin."""
+"""Its people are invented, so it is its own twin."""
 
 PREVIEW = {"IS_PULL_REQUEST": "true"}
 REAL, INVENTED = {"LEADS_PEOPLE": "real"}, {"LEADS_PEOPLE": "invented"}
@@ -73,7 +73,7 @@ SAY = "Nobody has said which people belong into this database."
 def test_a_place_takes_its_people_or_is_refused(
     environ: dict[str, str], pending: list[Import], expected: str
 ) -> None:
-    """A refusal says what to do; the empty database holds nobody."""
+    """A refusal says what to do, and the empty database holds nobody."""
     if expected in ("real", "invented"):
         assert (
             choose_people(environ, pending, is_local=LOCAL.items() <= environ.items()) == expected
@@ -120,7 +120,7 @@ REAL_IN, UNTOLD_IN = held("real", is_sure=True), held("real", is_sure=False)
 def test_real_and_invented_people_are_never_mixed(
     environ: dict[str, str], import_: Import, there: Held, is_taken: bool
 ) -> None:
-    """What nobody has said anything of counts as real as soon as somebody says something."""
+    """People nobody has described count as real as soon as anything is said."""
     if is_taken:
         choose_people(environ, [import_], [there], is_local=environ is LOCAL)
         return
@@ -137,7 +137,7 @@ REMOVED = REVERTED | {"remove_created": True}
 
 
 def receipt(export: str, sha256: str, **fields: object) -> Receipt:
-    """What is looked at of a receipt; the rest is of no interest here."""
+    """Build a receipt with the fields looked at here."""
     looked_at = (
         {"started_at": WHEN, "kept": 0, "unrestored": 0, "referenced": 0} | STANDING | fields
     )
@@ -155,13 +155,13 @@ def receipt(export: str, sha256: str, **fields: object) -> Receipt:
     ],
 )
 def test_the_ledger_tells_who_is_there(row: Receipt, people: People, is_sure: bool) -> None:
-    """By the name of a twin and by the digests that the code knows."""
+    """It knows a twin by name, and exports by the digests in the code."""
     found = held_by([row], [BUNDLED, TWINNED])
     assert found == [Held(row.export, row.started_at, people, is_sure, row.revision)]
 
 
 def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
-    """Its leads may be there still: an export that was replaced has left the code."""
+    """Its leads may still be there after another export has replaced it in the code."""
     assert hashlib.sha256(EXPORT.read_bytes()).hexdigest() == BUNDLED_SHA256
     (found,) = held_by([receipt(EXPORT.name, BUNDLED_SHA256)], [OCTOBER])
     assert found.people == "invented"
@@ -186,13 +186,13 @@ def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
 def test_an_import_that_was_removed_to_its_last_lead_holds_nobody(
     reverts: list[dict[str, object]], is_empty: bool
 ) -> None:
-    """One lead or one value that stayed is enough to hold them all."""
+    """One lead or value left is enough to hold all its people."""
     rows = [receipt("bundled.json", "c" * 64, **fields) for fields in reverts]
     assert (held_by(rows, [BUNDLED]) == []) == is_empty
 
 
 def test_a_twin_is_the_same_import_of_another_file() -> None:
-    """Its name and its digest; records and policies stay. One that is its own twin stays itself."""
+    """Only file name and digest change, and an export of invented people is its own twin."""
     twin = TWINNED.of("invented")
     assert twin == replace(TWINNED, export="october.masked.json", sha256="b" * 64)
     assert TWINNED.of("real") == TWINNED.as_imported("a" * 64) == TWINNED
@@ -201,7 +201,8 @@ def test_a_twin_is_the_same_import_of_another_file() -> None:
 
 
 def test_a_database_is_local_if_nobody_has_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the environment, nor a program that runs Alembic, whatever they name."""
+    """Any name counts, even an empty one, from the environment or from a program running
+    Alembic."""
     for variable in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
         monkeypatch.delenv(variable, raising=False)
     assert not names_database(Config())

@@ -1,4 +1,4 @@
-"""Twins: the same records with invented people, field by field."""
+"""A twin has the same records with invented people: rules for each field."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ GOLDEN = REPOSITORY / "tests" / "rules" / "twin"
 def masked(
     name: str, value: Any, kind: Kind = "text", longest: int = 500, mask: Mask = MASK
 ) -> Any:
-    """What becomes of one field's value."""
+    """Return what one field's value becomes."""
     field = next(
         (field for field in LEADS.fields if field.name == name), Field(name, kind, longest)
     )
@@ -47,9 +47,9 @@ def masked(
 
 
 def test_the_rules_of_version_1_stay_as_they_are(tmp_path: Path) -> None:
-    """Exports to come have to match what is in staging: the same key gives the same twin.
+    """The same key gives the same twin, because future exports must match what is in staging.
 
-    The golden file may only ever grow.
+    Only ever add to the golden file.
     """
     twin = write_twin(GOLDEN / "export.json", tmp_path / "twin.json", MASK, LEADS)
     assert (tmp_path / "twin.json").read_text() == (GOLDEN / "twin.json").read_text()
@@ -57,7 +57,7 @@ def test_the_rules_of_version_1_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def test_another_process_makes_the_same_twin(tmp_path: Path) -> None:
-    """Nothing of it hangs on the process, such as the order of a set."""
+    """Nothing depends on the process, such as the order of a set."""
     write_twin(EXPORT, tmp_path / "here.json", MASK, LEADS)
     there = """
 import sys
@@ -73,7 +73,7 @@ write_twin(Path(sys.argv[1]), Path(sys.argv[2]), Mask(bytes(range(32))), LEADS)
 
 
 def test_another_secret_makes_other_people(tmp_path: Path) -> None:
-    """In every field of every record, but the words of status."""
+    """Every field of every record changes, except the words of status."""
     write_twin(EXPORT, tmp_path / "one.json", MASK, LEADS)
     write_twin(EXPORT, tmp_path / "other.json", ANOTHER, LEADS)
     one, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "other"))
@@ -104,7 +104,7 @@ def test_a_twin_is_an_export_like_the_other(tmp_path: Path) -> None:
 
 
 def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
-    """libphonenumber takes none of its numbers for a valid one."""
+    """libphonenumber finds none of its numbers valid."""
     write_twin(EXPORT, tmp_path / "twin.json", MASK, LEADS)
     phones = [record["phone"] for record in json.loads((tmp_path / "twin.json").read_text())]
     assert [phone for phone in phones if can_be_called(phone)] == []
@@ -133,9 +133,9 @@ def test_nobody_in_a_twin_can_be_called(tmp_path: Path) -> None:
     ],
 )
 def test_a_phone_keeps_its_spelling(phone: str, like: str) -> None:
-    """Prefix, separators and extension; ten bare digits get the 0 that makes them national.
+    """Prefix, separators and extension stay, and ten bare digits get their national 0.
 
-    Where that does not fit, or would say something else, it is an international number.
+    If this does not fit or changes the meaning, the number becomes an international one.
     """
     found = masked_phone(MASK, phone)
     assert len(found) == len(like), found
@@ -155,7 +155,7 @@ def test_a_phone_keeps_its_spelling(phone: str, like: str) -> None:
     ],
 )
 def test_spellings_of_one_phone_stay_spellings_of_one_phone(spellings: list[str]) -> None:
-    """Ten bare digits too, and what a spreadsheet has eaten a 0 of."""
+    """Even ten bare digits, and numbers whose 0 a spreadsheet ate."""
     found = [masked_phone(MASK, spelling) for spelling in spellings]
     assert len(set(found)) == len(set(spellings))
     assert len(set(map(key_of, found))) == 1
@@ -178,7 +178,7 @@ def test_a_lead_number_keeps_its_letters_and_its_width(value: str, found: str) -
 
 
 def test_a_name_in_the_column_of_lead_numbers_does_not_stay() -> None:
-    """Exports are mapped by people."""
+    """A person maps the columns and may be wrong."""
     for value in ("Ada Moorhatch 2", "Ada"):
         assert "Ada" not in masked("lead_number", value)
 
@@ -188,7 +188,7 @@ def test_a_name_in_the_column_of_lead_numbers_does_not_stay() -> None:
     longest=st.integers(1, 60),
 )
 def test_words_fit_where_the_text_was(value: str, longest: int) -> None:
-    """As many characters and line breaks; a shorter one grows to hold what tells it apart."""
+    """Characters and line breaks stay as many, and a short text grows until it is unique."""
     value = value[:longest]
     found = masked("remark", value, longest=longest)
     if not value.strip():
@@ -204,7 +204,7 @@ def test_words_fit_where_the_text_was(value: str, longest: int) -> None:
 
 @given(values=st.sets(st.sampled_from("ab \n") | st.text("ab", max_size=4), min_size=2))
 def test_different_short_texts_stay_different(values: set[str]) -> None:
-    """A note that was changed from ok to no was changed."""
+    """A note changed from ok to no still changes."""
     found = [masked("notes", value) for value in values]
     assert len(set(found)) == len(found)
 
@@ -226,7 +226,7 @@ def test_different_short_texts_stay_different(values: set[str]) -> None:
     ],
 )
 def test_a_number_stays_as_large(kind: Kind, value: Any) -> None:
-    """The same sign, digits and integer type, so that it fits where the other one did."""
+    """It keeps sign, digits and integer type, so it fits the same column."""
     found = masked_record(MASK, 1, {"bill": value}, [Field("bill", kind)], KEPT)["bill"]
     text = found if isinstance(found, int) else bytes(found).decode()
     real, other = Decimal(str(value)).normalize(), Decimal(text).normalize()
@@ -239,7 +239,7 @@ def test_a_number_stays_as_large(kind: Kind, value: Any) -> None:
 
 @pytest.mark.parametrize("limit", [2**15, 2**31, 2**63])
 def test_a_whole_number_fits_the_column_of_the_other(limit: int) -> None:
-    """What a smallint, an integer or a bigint holds becomes what it holds too."""
+    """A smallint stays a smallint, an integer an integer, and a bigint a bigint."""
     found = {
         masked("bill", sign * n, "integer") for n in range(limit - 60, limit) for sign in (1, -1)
     }
@@ -248,7 +248,7 @@ def test_a_whole_number_fits_the_column_of_the_other(limit: int) -> None:
 
 
 def test_numbers_stay_apart() -> None:
-    """One to one, among those of as many digits."""
+    """Numbers with the same count of digits map one to one."""
     assert {masked("bill", n, "integer") for n in range(100, 1000)} == set(range(100, 1000))
     cents = {masked("bill", Decimal(n) / 100, "numeric") for n in range(101, 1000) if n % 10}
     assert len(cents) == 810
@@ -264,7 +264,7 @@ def test_numbers_stay_apart() -> None:
     ],
 )
 def test_a_time_becomes_another_one_of_the_same_day(moment: str) -> None:
-    """With the same offset, and never before the first or after the last that is allowed."""
+    """It keeps the offset and stays within the first and last allowed time."""
     real = datetime.fromisoformat(moment)
     found = datetime.fromisoformat(masked("created_at", real))
     assert (found.date(), found.utcoffset()) == (real.date(), real.utcoffset())
@@ -275,13 +275,13 @@ def test_a_time_becomes_another_one_of_the_same_day(moment: str) -> None:
 
 
 def test_a_day_becomes_another_one_of_that_year() -> None:
-    """One to one, in leap years too."""
+    """Days map one to one, in leap years too."""
     year = [date.fromordinal(date(2024, 1, 1).toordinal() + day) for day in range(366)]
     assert {masked("born", str(day), "date") for day in year} == set(map(str, year))
 
 
 def test_what_is_no_date_stays_none() -> None:
-    """The server refuses it in a twin as it does in the export; nothing of it stays."""
+    """The server refuses it in a twin as in the export, and nothing of it is left."""
     assert masked("born", "2024-02-30", "date") == "0000-00-00"
     assert masked("seen_at", "2024-02-30T12:00:00Z", "timestamp") == "0000-00-00T00:00:00Z"
 
@@ -301,12 +301,12 @@ def test_what_is_no_date_stays_none() -> None:
     ],
 )
 def test_what_is_blank_stays_blank(kind: Kind, blank: Any) -> None:
-    """True and false stay too: there is nothing else that they could be."""
+    """True and false stay too, because nothing else is possible."""
     assert masked("further", blank, kind) == blank
 
 
 def test_a_declaration_says_what_stays() -> None:
-    """The words of a list, and a lookup that must find its row."""
+    """Words of a list stay, and so does a lookup if it must find its row."""
     leads = Leads(
         "customers",
         phone="phone",
@@ -325,7 +325,7 @@ def test_a_declaration_says_what_stays() -> None:
 
 
 def test_words_are_nobodys() -> None:
-    """Each stands once, and there are many of them."""
+    """Each word comes once, and there are many."""
     for words, least in ((COLOURS, 48), (BIRDS, 100), (FILLERS, 100)):
         assert len(set(words)) == len(words) >= least
 
@@ -334,7 +334,7 @@ def test_words_are_nobodys() -> None:
 
 
 def refused(export: Sequence[Record], folder: Path) -> str:
-    """Why there is no twin; nothing of it may be left."""
+    """Return why there is no twin, and expect no file."""
     source = written(list(export), folder)
     with pytest.raises(CannotMask) as refusal:
         write_twin(source, folder / "export.masked.json", MASK, LEADS)
@@ -355,7 +355,7 @@ def refused(export: Sequence[Record], folder: Path) -> str:
 def test_a_twin_that_has_a_value_of_the_export_is_not_kept(
     field: str, value: Any, tmp_path: Path
 ) -> None:
-    """Somebody is called as the invented person of another record."""
+    """Somebody has the name invented for another record."""
     filled = {"notes": "Said to call back.", "assigned_agent": "Priya Moorhatch"}
     export = [
         record | filled | {"email": f"{n}@example.com"} for n, record in enumerate(records()[:3])
@@ -377,7 +377,7 @@ def test_a_twin_that_has_a_value_of_the_export_is_not_kept(
 def test_a_twin_with_a_field_left_in_clear_is_not_kept(
     rule: str, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a rule is broken."""
+    """The search notices a broken rule."""
 
     def broken(mask: Mask, position: int, record: Any, *more: Any) -> dict[str, Any]:
         return masked_record(mask, position, record, *more) | {field: record[field]}
@@ -388,7 +388,7 @@ def test_a_twin_with_a_field_left_in_clear_is_not_kept(
 
 
 def test_a_record_with_problems_has_one_in_the_twin(tmp_path: Path) -> None:
-    """If the revision sets such records aside; others stop, and there is no twin."""
+    """The policy "set aside" rejects them in both, and otherwise no twin is written."""
     export = [records()[0], records()[1] | {"phone": "none"}, records()[2], {"id": 1}]
     source = written(export, tmp_path)
     with pytest.raises(ExportRefused):
@@ -402,7 +402,7 @@ def test_a_record_with_problems_has_one_in_the_twin(tmp_path: Path) -> None:
 
 
 def test_a_twin_is_not_replaced_by_another_one(tmp_path: Path) -> None:
-    """The same again is no change; other people would be."""
+    """The same people may be written again, but other people are refused."""
     target = tmp_path / "twin.json"
     first = write_twin(EXPORT, target, MASK, LEADS)
     assert write_twin(EXPORT, target, MASK, LEADS) == first
