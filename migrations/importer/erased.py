@@ -20,7 +20,7 @@ from migrations.importer.export.reading import Export
 from migrations.importer.mask_key import MASK_KEY, keyed_digest, read_mask_key
 from migrations.importer.phone import key_of
 
-__all__ = ["ERASED", "Erased", "WithoutErased", "read_erased"]
+__all__ = ["ERASED", "REASON", "Erased", "WithoutErased", "read_erased"]
 
 ERASED = "erased.txt"
 REASON = "erased on request"

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from migrations.importer.declaration import Field
+from migrations.importer.erased import REASON as ERASED_REASON
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, Stopped
 from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
@@ -125,7 +126,7 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
 
     Raises ``ExportRefused``.
     """
-    found = session.execute(statement("problems"), most=SHOWN_PROBLEMS).all()
+    found = session.execute(statement("problems"), most=SHOWN_PROBLEMS, erased=ERASED_REASON).all()
     leave_out_rejected(session)
     remain = session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one()
     if found and not (set_aside and remain):

@@ -1,5 +1,7 @@
--- What is wrong with records: the first problems, and how many there are in all.
+-- What is wrong with records: the first problems, and how many there are in all. To be erased is no
+-- problem.
 SELECT record, field, reason, count(*) OVER () AS total
 FROM (SELECT DISTINCT record, field, reason FROM lead_import_rejected) AS found
+WHERE reason <> :erased
 ORDER BY record, field, reason
 LIMIT :most
