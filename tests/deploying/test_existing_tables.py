@@ -232,7 +232,7 @@ def test_a_declared_table_that_is_not_there_is_refused(
     """It is not made, nor is another one in its place."""
     monkeypatch.setattr(declared, "LEADS", v1.Leads("customers", phone="phone"))
     before = schema(database)
-    assert "declares the table customers, which is not there. Nothing was made." in refusal(
+    assert "declares the table customers, but it is not there. Nothing was made." in refusal(
         database
     )
     assert schema(database) == before

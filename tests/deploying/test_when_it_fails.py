@@ -260,7 +260,7 @@ def another_deploy(scene: Scene) -> Iterator[str]:
         yield scene.refusal("head", "lock-wait=0")
 
 
-@says("stopped, for …records are saved")
+@says("stopped because …records are saved")
 def out_of_time(scene: Scene) -> Iterator[str]:
     slow_down(scene.url, 0.05)
     yield scene.refusal("head", "time-budget=1", "batch-size=1")
@@ -307,7 +307,7 @@ def create_all(scene: Scene) -> Iterator[str]:
     scene.alembic("upgrade head")
 
 
-@says("its downgrade has come to record … only")
+@says("its downgrade has only reached record …")
 def half_reverted(scene: Scene) -> Iterator[str]:
     upgrade(scene.url, "head")
     run(scene.url, "UPDATE lead_imports SET revert_next_record = 100, remove_created = false")
