@@ -427,9 +427,7 @@ def _differences(receipt: Receipt, import_: Import) -> Iterator[str]:
             yield f"{column} found {found}, expected {expected}"
 
 
-_RUN_THEM = (
-    "Run 'alembic stamp base', then 'alembic upgrade head': it leaves existing leads alone"
-)
+_RUN_THEM = "Run 'alembic stamp base', then 'alembic upgrade head': it leaves existing leads alone"
 
 
 def _import_again(history: History, revision: str) -> list[str]:
