@@ -145,7 +145,7 @@ class Server:
         return self._transaction(doing, inf, [])
 
     def batch(self, doing: str) -> AbstractContextManager[None]:
-        # If the site holds a lead, the error must say so, never "a statement ran out of time".
+        # If the site holds a lead, the error must say so, not "a statement ran out of time".
         lock_timeout = min(LONGEST_WAIT, self._timeout / 2)
         return self._transaction(
             doing,

@@ -162,7 +162,7 @@ def through_a_pooler(scene: Scene) -> Iterator[str]:
     scene.monkeypatch.delenv("MIGRATION_DATABASE_URL")
 
 
-@says("The database is not ready; nothing was written.")
+@says("The database is not ready. Nothing was written.")
 def without_rights(scene: Scene) -> Iterator[str]:
     may_look = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
     role = scene.opened.enter_context(another_role(scene.url))
@@ -196,7 +196,7 @@ def another_table(scene: Scene) -> Iterator[str]:
     run(scene.url, "ALTER TABLE leads RENAME COLUMN remarks TO notes")
 
 
-@says("…: 1 problem, nothing of it was written by this run.…sha256 is …, expected …")
+@says("…: 1 problem. This run has written nothing.…sha256 is …, expected …")
 def an_edited_export(scene: Scene) -> Iterator[str]:
     path = scene.bundle(FEW)
     committed = path.read_bytes()

@@ -38,7 +38,7 @@ def test_rejected_records_stop_the_import_by_default(
     with pytest.raises(CommandError) as refused:
         upgrade(crm)
     said = str(refused.value)
-    assert "6 problems, nothing of it was written" in said
+    assert "6 problems. This run has written nothing" in said
     for line in (
         "record 1, phone",
         "record 51, notes",
@@ -108,7 +108,7 @@ def test_a_file_that_is_no_json_is_not_set_aside(
     bundle(with_bad_records(), monkeypatch, tmp_path, rejected="set aside")
     export = tmp_path / "export.json"
     export.write_bytes(export.read_bytes()[:-2])
-    with pytest.raises(CommandError, match="nothing of it was written"):
+    with pytest.raises(CommandError, match="This run has written nothing"):
         upgrade(crm)
     assert value(crm, "SELECT count(*) FROM leads") == 0
 
