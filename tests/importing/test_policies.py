@@ -84,7 +84,9 @@ def test_an_export_of_which_nothing_goes_in_is_no_success(
     run(crm, "ALTER TABLE leads ADD CONSTRAINT late CHECK (created_at > now()) NOT VALID")
     for export in (wrong, [*wrong, *right]):
         bundle(export, monkeypatch, tmp_path, rejected="set aside")
-        with pytest.raises(CommandError, match=f"{len(export)} problems. This run has written nothing"):
+        with pytest.raises(
+            CommandError, match=f"{len(export)} problems. This run has written nothing"
+        ):
             upgrade(crm)
     assert value(crm, "SELECT count(*) FROM lead_imports") == 0
 
