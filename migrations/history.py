@@ -1,13 +1,13 @@
 """Which state is each import in, and what is the remedy?
 
-Code, stamp and ledger are read once into one plain value, which is judged here and nowhere else:
+Read code, stamp and ledger once into one plain value, and judge it here and nowhere else:
 
     history = read_history(connection, config)
     for fault in faults(history):
         print(fault)            # a fact, then the one remedy for it
 
-``env.py`` asks before an upgrade and, from a fresh connection, after it, because Alembic believes
-the stamp: it can end with success although its work was rolled back or never done. ``verify`` lists
+``env.py`` asks before an upgrade and again after it, from a fresh connection. Alembic believes the
+stamp, so it can report success although its work was rolled back or never done. ``verify`` lists
 all faults, ``status`` prints them.
 """
 
@@ -53,7 +53,7 @@ PINNED: Mapping[str, Callable[[Import], object]] = {
     "policies": attrgetter("policies"),
     "declaration": lambda import_: import_.leads.as_json(),
 }
-"""Columns of the ledger that hold what a revision pins, and where the code has it."""
+"""What a revision pins: the ledger's column, and where the code keeps the value."""
 
 _MISSING = """
     SELECT 'the table ' || needed FROM unnest(CAST(:tables AS text[])) AS needed
@@ -70,7 +70,7 @@ _MISSING = """
 class Step:
     """A revision of the code.
 
-    parents: the revisions right before it, none for the first one; import_: what it imports.
+    parents: the revisions right before it, none for the first one. import_: what it imports.
     """
 
     revision: str
@@ -82,9 +82,9 @@ class Step:
 class History:
     """What code, stamp and ledger say.
 
-    steps: the code's revisions, each one after its parents; stamped: the rows of
-    ``alembic_version``; receipts: the ledger's imports, the oldest first; missing: what an import
-    works with and the database lacks, such as "the table lead_imports".
+    steps: the code's revisions, each one after its parents. stamped: the rows of
+    ``alembic_version``. receipts: the ledger's imports, the oldest first. missing: what an import
+    needs and the database lacks, such as "the table lead_imports".
     """
 
     steps: tuple[Step, ...]
@@ -99,32 +99,32 @@ class History:
 
     @property
     def live(self) -> list[Receipt]:
-        """The receipts of imports that have not been reverted."""
+        """The receipts of imports not reverted."""
         return [receipt for receipt in self.receipts if receipt.state != "reverted"]
 
     @property
     def pending(self) -> list[Import]:
-        """The code's imports that the ledger does not know, or knows as reverted."""
+        """The code's imports without a receipt in the ledger, or reverted since."""
         return [import_ for import_ in self.imports if self.receipt_of(import_.revision) is None]
 
     def steps_to(self, destination: Iterable[str]) -> list[Step]:
-        """The revisions of an upgrade to these, the first one first."""
+        """List the revisions of an upgrade to these, the first one first."""
         wanted = set(destination).union(*map(self.before, destination)) - self.applied
         return [step for step in self.steps if step.revision in wanted]
 
     def due(self, destination: Iterable[str]) -> list[Import]:
-        """The imports of an upgrade to these revisions, the first one first."""
+        """List the imports of an upgrade to these revisions, the first one first."""
         return [step.import_ for step in self.steps_to(destination) if step.import_]
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The stamps that the code does not know."""
+        """The stamps unknown to the code."""
         known = {step.revision for step in self.steps}
         return tuple(revision for revision in self.stamped if revision not in known)
 
     @property
     def applied(self) -> frozenset[str]:
-        """The revisions that should be in: those that are stamped and all before them."""
+        """The revisions that should be in: the stamped ones and all before them."""
         return frozenset(self.stamped).union(*(self.before(revision) for revision in self.stamped))
 
     @property
@@ -138,7 +138,7 @@ class History:
         return next(step for step in self.steps if step.revision == revision)
 
     def before(self, revision: str) -> frozenset[str]:
-        """The code's revisions before another one; what it does not know has come after all."""
+        """Find the code's revisions before another one. An unknown revision comes after all."""
         if revision in self.unknown:
             return frozenset(step.revision for step in self.steps)
         found = {revision}
@@ -148,7 +148,7 @@ class History:
         return frozenset(found - {revision})
 
     def receipt_of(self, revision: str) -> Receipt | None:
-        """The receipt of a revision's import that has not been reverted."""
+        """Find the receipt of a revision's import, unless it is reverted."""
         return _last(self.live, revision)
 
     def is_invented(self, receipt: Receipt) -> bool:
@@ -156,7 +156,7 @@ class History:
         return any(import_.masked == receipt.sha256 for import_ in self.imports)
 
     def reverted_receipt_of(self, revision: str) -> Receipt | None:
-        """The receipt of a revision's last import that has been reverted."""
+        """Find the receipt of a revision's last reverted import."""
         gone = [receipt for receipt in self.receipts if receipt.state == "reverted"]
         return _last(gone, revision)
 
@@ -169,7 +169,7 @@ def _last(receipts: Iterable[Receipt], revision: str) -> Receipt | None:
 def read_history(connection: Connection, config: Config) -> History:
     """Read code, stamp and ledger.
 
-    Without the deploy lock another run may be at work between the stamp and the ledger.
+    Without the deploy lock, another run may write between the two looks at stamp and ledger.
     """
     return replace(
         read_stamp(connection, config),
@@ -205,7 +205,7 @@ def _import_of(revision: Script) -> Import | None:
 
 
 def version_table(config: Config) -> str:
-    """Return the table that holds the stamp: another one where the CRM has revisions of its own."""
+    """Return the table of the stamp: another one if the CRM has revisions of its own."""
     return config.get_main_option("version_table") or "alembic_version"
 
 
@@ -233,10 +233,10 @@ def _read_missing(connection: Connection) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, and what to do about it.
+    """Something wrong, and what to do about it.
 
-    revision: that of the import it is about; "" for the database as a whole.
-    stops_upgrade: whether nothing may be imported, or be called complete, until it is mended.
+    revision: the import's; "" for the database as a whole.
+    stops_upgrade: whether nothing may be imported, or called complete, until it is mended.
     """
 
     fact: str
@@ -251,7 +251,7 @@ class Fault:
 def faults(history: History) -> list[Fault]:
     """List what is wrong: with the stamp, with the database as a whole, with each import in order.
 
-    An upgrade mends those that do not stop it, or has nothing to do with them.
+    If a fault does not stop an upgrade, the upgrade mends it or has nothing to do with it.
     """
     return [
         *stamp_faults(history),
@@ -264,7 +264,7 @@ def faults(history: History) -> list[Fault]:
 def faults_after(history: History, heads: set[str], upgraded: Iterable[str]) -> list[Fault]:
     """List what is wrong with what a run has done.
 
-    heads: what the database should be stamped with; upgraded: the revisions that should be in.
+    heads: what the database should be stamped with. upgraded: the revisions that should be in.
     """
     if set(history.stamped) != heads:
         stamped, expected = _names(history.stamped), _names(heads)
@@ -274,7 +274,7 @@ def faults_after(history: History, heads: set[str], upgraded: Iterable[str]) -> 
 
 
 def stamp_faults(history: History) -> list[Fault]:
-    """List what is wrong with the stamp, so that Alembic finds no way from it."""
+    """List what is wrong with the stamp: Alembic would find no way from it."""
     if history.unknown:
         return [_stamped_unknown(history)]
     included = frozenset().union(*map(history.before, history.stamped))
@@ -328,7 +328,7 @@ def _import_faults(history: History, import_: Import) -> Iterator[Fault]:
         yield _another_export(history, receipt, different)
     elif receipt.state == "being reverted":
         at = f"record {receipt.revert_next_record:,} of {receipt.records:,}"
-        yield _half_reverted(history, receipt, f"its downgrade has come to {at} only")
+        yield _half_reverted(history, receipt, f"its downgrade has only reached {at}")
     elif receipt.state == "unfinished":
         yield _stamped_too_early(history, receipt) if is_stamped else _unfinished(receipt)
     elif not is_stamped:
@@ -384,8 +384,8 @@ def _without_receipt(history: History, import_: Import) -> Fault:
 
 def _stamped_too_early(history: History, receipt: Receipt) -> Fault:
     return Fault(
-        f"The database is stamped {receipt.revision}, but the import of {receipt.export} has come "
-        f"to record {receipt.next_record:,} of {receipt.records:,} only: it was stamped by hand",
+        f"The database is stamped {receipt.revision}, but the import of {receipt.export} has only "
+        f"reached record {receipt.next_record:,} of {receipt.records:,}: it was stamped by hand",
         f"Import the rest: {_one_by_one(_import_again(history, receipt.revision))}",
         receipt.revision,
     )
@@ -427,9 +427,7 @@ def _differences(receipt: Receipt, import_: Import) -> Iterator[str]:
             yield f"{column} found {found}, expected {expected}"
 
 
-_RUN_THEM = (
-    "Run 'alembic stamp base', then 'alembic upgrade head': it leaves the leads that are there"
-)
+_RUN_THEM = "Run 'alembic stamp base', then 'alembic upgrade head': it leaves existing leads alone"
 
 
 def _import_again(history: History, revision: str) -> list[str]:
@@ -445,7 +443,7 @@ def _before(history: History, revision: str) -> str:
 
 
 def _upgrade_again(history: History, revision: str) -> list[str]:
-    """Upgrade to a revision, but run none of those again that are stamped above it."""
+    """Upgrade to a revision, without running the stamped ones above it again."""
     if any(revision in history.before(stamped) for stamped in history.stamped):
         return [f"alembic upgrade {revision}", f"alembic stamp {' '.join(history.stamped)}"]
     return ["alembic upgrade head"]
@@ -463,7 +461,7 @@ def _names(revisions: Iterable[str]) -> str:
 
 
 class Done:
-    """The revisions that a run went through: ``context.configure(on_version_apply=done)``."""
+    """The revisions a run went through: ``context.configure(on_version_apply=done)``."""
 
     def __init__(self) -> None:
         self.heads: set[str] | None = None
@@ -476,7 +474,7 @@ class Done:
 
     @property
     def upgraded(self) -> list[str]:
-        """The revisions that were upgraded to and not downgraded again."""
+        """The revisions upgraded to and not downgraded again."""
         return [revision for revision, up in self._upgraded.items() if up]
 
 
@@ -489,15 +487,15 @@ def check_done(connection: Connection, config: Config, done: Done) -> None:
 
 
 def last_import(history: History) -> Receipt | None:
-    """Find the receipt of the last import that should be in; None if there is none."""
+    """Find the receipt of the last import that should be in. None if there is none."""
     applied = [import_ for import_ in history.imports if import_.revision in history.applied]
     return history.receipt_of(applied[-1].revision) if applied else None
 
 
 def nothing_new_in_words(receipt: Receipt, leads: str, *, is_invented: bool = False) -> str:
-    """Say that an import is in and that this run added nothing to it.
+    """Say: the import is in, and this run added nothing.
 
-    leads: how many there are; is_invented: whether the import's people are.
+    leads: how many there are. is_invented: whether the import's people are.
     """
     return (
         f"{receipt.export}: {receipt.records:,} records, imported on "

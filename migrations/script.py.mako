@@ -18,22 +18,21 @@
 """${message}.
 
 % if merges:
-It joins the branches of the chain, and does nothing of its own.
+It joins the branches of the chain and does nothing else.
 % elif not imports_leads:
 Rules of a deploy:
-- The old code runs on while this runs, and after it if the deploy is taken back: add first, remove
-  in a later deploy.
-- Nothing here may hold a lock on a busy table for longer than a moment: no rewrite, indexes
-  CONCURRENTLY inside op.get_context().autocommit_block(), constraints NOT VALID first and
-  validated later.
-- A released revision is never edited, and imports nothing that moves on, such as models.
+- The old code runs on while this runs, and afterwards if the deploy is rolled back: add first,
+  remove in a later deploy.
+- Lock a busy table for a moment only: no rewrite, indexes CONCURRENTLY inside
+  op.get_context().autocommit_block(), constraints NOT VALID first and validated later.
+- Never edit a released revision, and import no code that changes, such as models.
 % else:
 Rules of a deploy:
-- Once this has been deployed anywhere, neither this file nor the export is edited: a new export is
-  a new file and a new revision (python -m migrations add).
+- Once this is deployed anywhere, edit neither this file nor the export: a new export is a new file
+  and a new revision (python -m migrations add).
 - Look first: alembic -x dry-run upgrade head, against a copy of the live database.
-- A deploy that is cut off loses nothing: deploy again and the import continues.
-- To take it back: alembic downgrade -1. What people have edited since stays as they left it.
+- If a deploy is cut off, nothing is lost: deploy again and the import continues.
+- To revert it: alembic downgrade -1. What people have edited since stays as they left it.
 % endif
 """
 

@@ -1,4 +1,4 @@
-"""The key that opens sealed exports: ``LEADS_AGE_KEY``, or the file of ``LEADS_AGE_KEY_FILE``.
+"""The key to sealed exports: ``LEADS_AGE_KEY``, or the file of ``LEADS_AGE_KEY_FILE``.
 
 Either may be a whole key file as ``age-keygen`` writes it: comments, blank lines, several keys.
 The text of an identity is the secret itself: nothing here formats, prints or keeps one.
@@ -22,7 +22,7 @@ KEY = "LEADS_AGE_KEY"
 KEY_FILE = "LEADS_AGE_KEY_FILE"
 
 LARGEST_KEY_FILE = 1 << 16
-"""Bytes. Whatever is behind them is no key."""
+"""Bytes. A longer file holds no key behind them."""
 
 
 def has_key(environ: Mapping[str, str] = os.environ) -> bool:
@@ -31,7 +31,7 @@ def has_key(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def read_identities(sealed: str, environ: Mapping[str, str] = os.environ) -> list[Identity]:
-    """Read the keys that the environment names.
+    """Read the keys the environment names.
 
     sealed: the name of the file to open with them. Raises ``CannotUnseal``.
     """
@@ -44,7 +44,7 @@ def read_identities(sealed: str, environ: Mapping[str, str] = os.environ) -> lis
 
 
 def _key_text(sealed: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Which variable names the key, and the text that holds it."""
+    """Find the variable with the key, and the key's text."""
     key, file = environ.get(KEY, "").strip(), environ.get(KEY_FILE, "").strip()
     if key and file:
         raise CannotUnseal(sealed, f"{KEY} and {KEY_FILE} are both set", "Keep one of them.")
@@ -78,12 +78,12 @@ def _identity(sealed: str, where: str, key: str) -> Identity:
         if key.lower().startswith("age1"):
             raise CannotUnseal(
                 sealed,
-                f"{where} is the public key, which opens nothing",
-                "Set the line that begins with AGE-SECRET-KEY-1.",
+                f"{where} is the public key and opens nothing",
+                "Set the line beginning with AGE-SECRET-KEY-1.",
             ) from None
         raise _no_key(sealed, where) from None
 
 
 def _no_key(sealed: str, where: str) -> CannotUnseal:
-    fact = f"{where} is no age key: expected one line that begins with AGE-SECRET-KEY-1"
+    fact = f"{where} is no age key: expected one line beginning with AGE-SECRET-KEY-1"
     return CannotUnseal(sealed, fact, "'python -m migrations keygen' makes one.")

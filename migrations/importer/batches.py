@@ -1,9 +1,8 @@
-"""Batches: some records of an export that reach the database together, or not at all.
+"""Batches: some records of an export reach the database together, or not at all.
 
-Each is one transaction and one call, in an order of which every other loses somebody's edit: move
-the checkpoint, find the leads that are there, add the missing ones, lock those that will change and
-keep their before-images, update them, write the ledger, and make sure that nothing else was
-written.
+Each is one transaction and one call. Any other order would lose somebody's edit: move the
+checkpoint, find existing leads, add the missing ones, lock those about to change and keep their
+before-images, update them, write the ledger, and make sure nothing else was written.
 """
 
 from collections.abc import Callable
@@ -52,7 +51,7 @@ def apply_batch(session: Session, batch: Batch, revision: str) -> None:
 
 
 def preview_batch(session: Session, batch: Batch, revision: str) -> None:
-    """Bring one batch into copies. A read-only transaction may not TRUNCATE, only DELETE."""
+    """Bring one batch into copies. DELETE, because a read-only transaction may not TRUNCATE."""
     session.execute("DELETE FROM lead_import_place")
     apply_batch(session, batch, revision)
 
@@ -62,9 +61,9 @@ def revert_batch(
 ) -> None:
     """Revert one batch, as far as nobody has edited since: ``apply_batch``'s inverse.
 
-    batch: positions from the end of the export's ``records`` on, which is reverted from its last to
-    its first. remove_created: whether leads that it added go again. Raises ``TryAgain`` if the site
-    was in the way.
+    batch: positions counted from the end of the export's ``records``, because a revert goes from
+    the last record to the first. remove_created: whether created leads go again. Raises
+    ``TryAgain`` if the site was in the way.
     """
     with session.batch(f"reverting {Batch(records - batch.end, records - batch.first)}"):
         session.execute(
@@ -116,7 +115,7 @@ class Batches:
                 first, done = batch.end, done + 1
                 progress.at(first, self._export.count, self._pace.note)
                 if first < self._export.count and not self._options.keeps_nothing:
-                    # One transaction holds its locks all the while: it gives way to nobody.
+                    # No rest in a single transaction: it would hold its locks even longer.
                     sleep_unless(self._options.why_stop, self._pace.rest)
 
     def _whole_or_in_halves(self, work: Work, batch: Batch, *, again: bool = False) -> None:
@@ -130,7 +129,7 @@ class Batches:
         except TryAgain as error:
             if error.lost:
                 raise
-            # The run must not try it all over again.
+            # Not TryAgain, or the whole run would try again.
             told = f"{error} It was tried {BATCH_ATTEMPTS} times."
             raise DatabaseFailed(told, error.sqlstate) from None
         except TooManyAtOnce as error:
@@ -146,6 +145,6 @@ class Batches:
     def _stop_if_asked(self, batch: Batch) -> None:
         if reason := self._options.why_stop():
             raise Stopped(
-                f"{self._export.name}: stopped, for {reason}. {batch.first:,} of "
+                f"{self._export.name}: stopped because {reason}. {batch.first:,} of "
                 f"{self._export.count:,} records are {self._saved}."
             )

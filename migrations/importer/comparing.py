@@ -1,7 +1,7 @@
 """Compare leads with what an import wrote: what have people edited or removed since?
 
-Nothing is written but temporary tables. If a later import has updated a lead, it is compared as
-that import found it.
+Write to temporary tables only. If a later import has updated a lead, compare the lead as the later
+import found it.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ RECORDS_AT_A_TIME = 5_000
 class Edits:
     """What people have done to the leads of an import.
 
-    edited: leads; fields: how many of them in which field; removed: leads that are gone.
-    lost: records that changed nothing, so that the ledger does not know their leads, and whose
-    phone no lead has any more.
+    edited: leads. fields: how many of them in which field. removed: deleted leads.
+    lost: records whose phone no lead has any more. They changed nothing, so the ledger does not
+    know their leads.
     """
 
     edited: int = 0
@@ -48,7 +48,7 @@ def compare_leads(
 ) -> Edits:
     """Compare the leads with what an import wrote into them.
 
-    later: the imports after it that have not been reverted. Raises ``ExportRefused``.
+    later: the imports after it, without reverted ones. Raises ``ExportRefused``.
     """
     server.execute("SET default_transaction_read_only = off")  # on since the last comparison
     drop_stage(server)

@@ -1,4 +1,4 @@
-"""What the importer needs of the revision that calls it, so that it needs no Alembic.
+"""What the importer needs of the calling revision, to need no Alembic itself.
 
 Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 """
@@ -20,28 +20,28 @@ __all__ = [
 ]
 
 People = Literal["real", "invented"]
-"""Who is in an export: those whom it is about, or those of its twin."""
+"""Who is in an export: its own people, or its twin's."""
 
 
 MAY_IMPORT = ("SELECT", "INSERT", "UPDATE")
-"""The rights on the table of leads that an import needs."""
+"""The rights an import needs on the table of leads."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an upgrade runs; ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
+    """How an upgrade runs. ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
 
-    - batch_size: records a transaction, at the most.
-    - pause: seconds between two batches, at the least.
-    - dry_run: everything happens in one transaction, which the caller rolls back.
-    - reads: so it does, and nothing is written but temporary tables: leads and ledger are copies.
+    - batch_size: records a transaction, at most.
+    - pause: seconds between two batches, at least.
+    - dry_run: do everything in one transaction, for the caller to roll back.
+    - reads: the same, but write to temporary tables only: leads and ledger are copies.
     - new_crm: make the bundled CRM although other tables have phones.
-    - remove_created: a revert also removes the leads that the import created, if nobody has touched
-      or referenced them since.
-    - statement_timeout: seconds that a batch may take.
+    - remove_created: a revert also removes created leads, if nobody has touched or referenced them
+      since.
+    - statement_timeout: seconds a batch may take.
     - why_stop: asked between batches. A reason, such as "the time is over", stops the import there.
-    - people: an upgrade imports the export, or its twin.
-    - look: connects to the database that a script is for, to see its table of leads. None if no
+    - people: import the export, or its twin.
+    - look: connect to the database a script is for, to see its table of leads. Yields None if no
       database is named.
     - ran_by, release: who runs it and which release of the code it is, for the ledger.
     """
@@ -66,7 +66,7 @@ class Options:
 
     @property
     def rights(self) -> tuple[str, ...]:
-        """The rights on the table of leads that the role needs."""
+        """The rights the role needs on the table of leads."""
         return ("SELECT",) if self.reads else MAY_IMPORT
 
 
@@ -82,19 +82,19 @@ class RevisionContext(Protocol):
         """The connection of the upgrade."""
 
     def autocommit_block(self) -> AbstractContextManager[None]:
-        """Commit what the revision has done, and let it open its own transactions."""
+        """Commit the revision's work so far, and let it open its own transactions."""
 
     def execute(self, sql: str) -> None:
         """Run a statement, or write it into the script."""
 
 
 def options_of(context: RevisionContext) -> Options:
-    """What ``env.py`` has handed over, or the defaults."""
+    """Return the options from ``env.py``, or the defaults."""
     options: Options = context.opts.get("importer", Options())
     return options
 
 
 def connection_of(context: RevisionContext) -> Connection:
-    """The connection of an upgrade that is no script."""
+    """Return the connection of an upgrade online."""
     assert context.bind is not None
     return context.bind

@@ -1,9 +1,9 @@
-"""Leads and ledger as temporary tables: what a preview imports into.
+"""Copy leads and ledger into temporary tables, for a preview to import into.
 
-A preview runs an import's own statements, so that both come to the same. They write here and
-nowhere else: the leads that have a phone of the export are copied, the others are read where they
-are, and the ledger's tables are found before the real ones of the same names. A later import finds
-the leads as the earlier one would leave them.
+A preview runs an import's own statements, so both come to the same. They write here and nowhere
+else. Leads with a phone of the export are copied, the others are read in place. The ledger's copies
+hide the real tables of the same names. A later import finds the leads as the earlier one would
+leave them.
 """
 
 import re
@@ -21,7 +21,7 @@ __all__ = ["as_copy", "copy_leads", "copy_ledger", "create_copy"]
 
 
 def copy_ledger(connection: Connection) -> None:
-    """Make a temporary table of each table of the ledger that is there, with its receipts."""
+    """Make a temporary table of each existing table of the ledger, with its receipts."""
     connection.execute(text(statement("temporary_first")))
     tables = {"tables": list(LEDGER_TABLES)}
     for found in connection.execute(text(statement("find_ledger")), tables).all():
@@ -32,7 +32,7 @@ def copy_ledger(connection: Connection) -> None:
 
 
 def as_copy(connection: Connection, table: LeadsTable) -> LeadsTable:
-    """Return a table whose leads are written to a copy. The copy need not be there yet."""
+    """Return a table with a copy for whatever is written. The copy need not exist yet."""
     asked = text(statement("find_key"))
     key: str = connection.execute(asked, {"function": KEY_FUNCTION}).scalar_one()
     return table.copied(_temporary("copy", table), _temporary("whole", table), key)
@@ -50,7 +50,7 @@ def create_copy(session: Session, table: LeadsTable) -> None:
 def copy_leads(session: Session, table: LeadsTable) -> None:
     """Copy the leads of the staged phones."""
     with session.transaction("copying the leads of the export's phones"):
-        # The server knows nothing of temporary tables unless it is told to look.
+        # Without ANALYZE the server knows nothing of temporary tables.
         session.execute("ANALYZE pg_temp.lead_import_stage (phone_key)")
         session.execute(statement("copy_leads", table=table))
 

@@ -1,6 +1,6 @@
-"""Where leads live in a CRM: everything that the engine says of the owner's table.
+"""Where leads live in a CRM: everything the engine knows of the owner's table.
 
-The simplest one is a table whose columns have the fields' own names:
+In the simplest table, columns have the fields' own names:
 
     LEADS = Leads("leads", full_name="full_name", phone="phone", email="email")
 
@@ -20,11 +20,11 @@ Most CRMs differ, column by column:
         only="NOT is_deleted",
     )
 
-A field of ``Record`` that is not named is not imported. A field beyond those is named with its
-type, or is text; every record of the export then has it.
+Fields you do not name are not imported. Name a field beyond the standard ones with its type, or it
+is text. Every record of the export then needs it.
 
-Frozen once it is released: the ledger keeps the declaration with each import. A new shape of the
-table is a new declaration beside the old one, and the next revision names it.
+A declaration is frozen once released, because the ledger keeps it with each import. If the table
+changes its shape, write a new declaration beside the old one and name it in the next revision.
 """
 
 import json
@@ -55,15 +55,15 @@ Kind = Literal["text", "integer", "numeric", "boolean", "date", "timestamp"]
 
 
 class BadDeclaration(ImportStopped):
-    """A declaration contradicts itself; the message lists everything."""
+    """A declaration contradicts itself. The message lists everything."""
 
 
 class Field(NamedTuple):
     """One key of a record.
 
-    kind: what its values are in JSON: text; a whole number; a number; true or false; an ISO 8601
-    date; an ISO 8601 time with an offset. Blank is "" for text, dates and times, null for others.
-    longest: characters of a text, at the most.
+    kind: its values in JSON. In the order of ``Kind``: text, a whole number, a number, true or
+    false, an ISO 8601 date, an ISO 8601 time with an offset. Blank is "" for text, dates and times,
+    null for others. longest: characters of a text, at most.
     """
 
     name: str
@@ -91,7 +91,7 @@ _STANDARD = {standard.name for standard in STANDARD_FIELDS}
 
 @dataclass(frozen=True)
 class Text:
-    """A column for text. longest: characters that a record may have, at the most."""
+    """A column for text. longest: characters of a record's text, at most."""
 
     column: str
     longest: int = 500
@@ -134,16 +134,17 @@ class Timestamp:
 
 @dataclass(frozen=True)
 class E164:
-    """A column for phones that the CRM wants as E.164 (+447700900123)."""
+    """A column for phones in E.164 (+447700900123)."""
 
     column: str
 
 
 @dataclass(frozen=True)
 class Values:
-    """A column in which the CRM has words of its own.
+    """A column with the CRM's own words.
 
-    values: the export's word → the CRM's. otherwise: the CRM's word for any other; None: as it is.
+    values: the export's word → the CRM's. otherwise: the CRM's word for any other one. None leaves
+    it as it is.
     """
 
     column: str
@@ -153,12 +154,12 @@ class Values:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A column that refers to a row of another table, such as the agent's user.
+    """A column referring to a row of another table, such as the agent's user.
 
-    table: that table; by: the column, or columns in the order in which they are tried, that hold
-    what the export says; a second look ignores case. id: the column that is referred to.
-    names: the export's word → what to look for instead. otherwise: what to look for where nothing
-    is found; None: that is a problem of the record.
+    table: the other table. by: its column with the export's word, or several in the order to try. A
+    second look ignores case. id: its column of the reference.
+    names: the export's word → what to look for instead. otherwise: what to look for if nothing is
+    found. None makes it a problem of the record.
     """
 
     column: str
@@ -171,7 +172,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class New:
-    """A column that is written to new leads alone: a lead that is there keeps what it has."""
+    """A column written in new leads only: an existing lead keeps what it has."""
 
     column: "str | Values | Lookup"
 
@@ -204,11 +205,11 @@ _KINDS: dict[type, Kind] = {
 class Leads:
     """The declaration of one table of leads.
 
-    table: its name, with its schema if that is not the first of the search_path; id: its primary
-    key. Other keywords are fields and where they go. touch: the column that says when a lead was
-    last changed; new leads get their ``created_at`` there, updated ones the batch's time.
-    new: columns of new leads → SQL. only: SQL over the columns that says which rows are leads.
-    Raises ``BadDeclaration``.
+    table: its name, with its schema unless the search_path finds it first. id: its primary key.
+    touch: the column for the time of a lead's last change. New leads get their ``created_at``
+    there, updated ones the batch's time. new: columns of new leads → SQL. only: SQL over the
+    columns, true for rows that are leads. Other keywords are fields and where they go. Raises
+    ``BadDeclaration``.
     """
 
     def __init__(
@@ -231,7 +232,7 @@ class Leads:
             raise BadDeclaration(
                 "\n".join(
                     [
-                        f"The declaration of {table} contradicts itself; nothing was written.",
+                        f"The declaration of {table} contradicts itself. Nothing was written.",
                         *(f"  {problem}" for problem in problems),
                         "Change it in migrations/crm.py and try again.",
                     ]
@@ -240,20 +241,20 @@ class Leads:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What each record holds: the standard fields, and those that this declaration adds."""
+        """What each record holds: the standard fields, then those of this declaration."""
         return STANDARD_FIELDS + tuple(
             _field(name, target) for name, target in self.targets.items() if name not in _STANDARD
         )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the table that this declaration names."""
+        """Every column this declaration names."""
         targets = [column for target in self.targets.values() for column in columns_of(target)]
         return (self.id, *targets, *([self.touch] if self.touch else []), *self.new)
 
     @property
     def changed_columns(self) -> tuple[str, ...]:
-        """The columns that an import may change in a lead that is there, without ``touch``."""
+        """The columns an import may change in an existing lead, without ``touch``."""
         return tuple(
             column
             for name, target in self.targets.items()
@@ -262,14 +263,14 @@ class Leads:
         )
 
     def as_json(self) -> str:
-        """All of it on one line; two declarations are the same if this is."""
+        """Return all of it on one line. Two declarations are the same if this is."""
         told = {name: _told(target) for name, target in self.targets.items()}
         of_table = {"table": self.table, "id": self.id, "touch": self.touch, "only": self.only}
         return json.dumps({**of_table, "new": self.new, "fields": told}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, told: str) -> "Leads":
-        """Return the declaration that ``as_json`` told."""
+        """Return the declaration again from its ``as_json``."""
         of_table = json.loads(told)
         fields = of_table.pop("fields")
         targets: dict[str, Any] = {name: _target(field) for name, field in fields.items()}
@@ -286,7 +287,7 @@ class Leads:
 
     def _problems(self) -> Iterator[str]:
         if "phone" not in self.targets:
-            yield "phone: not there; it says whose record this is"
+            yield "phone: missing, but it says whose record this is"
         for name, target in self.targets.items():
             inner = target.column if isinstance(target, New) else target
             if isinstance(inner, E164) and name != "phone":
@@ -294,22 +295,22 @@ class Leads:
             if name == "phone" and not isinstance(target, str | E164):
                 yield "phone: expected a column's name or E164(…)"
             if name in _STANDARD and isinstance(inner, (Text, *_KINDS)):
-                yield f"{name}: has its type already; name the column alone"
+                yield f"{name}: already has its type. Name the column alone"
             if name == "created_at" and not isinstance(target, str):
                 yield "created_at: expected a column's name"
             if name == "id":
-                yield "id: is the source's own, and not imported"
+                yield "id: belongs to the source and is not imported"
             if name in ("record", "phone_key") or name.startswith("written_"):
-                yield f"{name}: is a name of the importer's own; call the field otherwise"
+                yield f"{name}: is reserved for the importer. Give the field another name"
         columns = self.columns
         for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):
             yield f"the column {column} is named more than once"
         if self.id in columns[1:] and self.id not in self.new:
-            yield f"the column {self.id} is the primary key; no field goes there"
+            yield f"the column {self.id} is the primary key: no field goes there"
 
 
 def columns_of(target: Target) -> tuple[str, ...]:
-    """The names of the columns that a field goes to: one, or a pair."""
+    """Return the names of a field's columns: one, or a pair."""
     if isinstance(target, tuple):
         return target
     if isinstance(target, str):

@@ -1,11 +1,11 @@
-"""Who must not come back: ``data/erased.txt``, a keyed hash of a phone's key each line.
+"""Who must not come back: ``data/erased.txt``, one keyed hash of a phone's key a line.
 
     mask-key 0f1e2d3c4b5a69788796a5b4c3d2e1f0
     9b74c9897bac770ffc029102a200c5de  # since 2026-11-27
 
-``python -m migrations forget --lead`` writes it, and it is committed. No import brings in a record
-whose phone is listed, whatever its policy for rejected records. Without the mask key nobody can
-tell whose phone it is. The first line tells which mask key it takes.
+``python -m migrations forget --lead`` writes it. Commit it. No import brings in a record whose
+phone is listed, whatever its policy for rejected records. Without the mask key nobody can tell
+whose phone it is. The first line names the mask key by its hash.
 """
 
 import re
@@ -32,9 +32,9 @@ _MASK_KEY = "mask-key "
 
 
 class Erased:
-    """The phones of people who were erased.
+    """The phones of erased people.
 
-    secret: the mask key; lines: those of the file.
+    secret: the mask key. lines: those of the file.
     """
 
     def __init__(self, secret: bytes, lines: Iterable[str] = ()) -> None:
@@ -43,11 +43,11 @@ class Erased:
         self._digests = {told for line in self.lines if (told := _told(line))}
 
     def __contains__(self, phone: str) -> bool:
-        """Whether a text that is a phone is one of them, in any spelling."""
+        """Whether a phone is one of them, in any spelling."""
         return self._digest(key_of(phone)) in self._digests
 
     def add(self, phone: str, today: date) -> bool:
-        """List a phone; false if it is there already."""
+        """List a phone. Returns false if it is listed already."""
         digest = self._digest(key_of(phone))
         if digest in self._digests:
             return False
@@ -77,7 +77,7 @@ def _told(line: str) -> str:
 
 
 def read_erased(folder: Path) -> Erased | None:
-    """Read the list of a folder; None if nobody is listed, so that it takes no key.
+    """Read the list of a folder. Returns None, without a key, if nobody is listed.
 
     Raises ``CannotUnseal``.
     """
@@ -95,8 +95,8 @@ def read_erased(folder: Path) -> Erased | None:
     except ExportRefused as error:
         raise CannotUnseal(
             ERASED,
-            f"data/{ERASED} lists people who must not come back, and they are known by the mask "
-            f"key alone: {error.problems[0].reason}",
+            f"data/{ERASED} lists people who must not come back, and only the mask key "
+            f"recognises them: {error.problems[0].reason}",
             f"Set LEADS_AGE_KEY to a key that opens data/{MASK_KEY}.",
         ) from None
     erased.check()
@@ -104,7 +104,7 @@ def read_erased(folder: Path) -> Erased | None:
 
 
 class WithoutErased(SomeRecords):
-    """An export without the people who were erased: their records are rejected."""
+    """An export without erased people: their records are rejected."""
 
     def __init__(self, export: Export, erased: Erased) -> None:
         super().__init__(export, self._is_another)
@@ -113,7 +113,7 @@ class WithoutErased(SomeRecords):
 
     @property
     def rejected(self) -> list[Problem]:
-        """What is wrong with records that are left out."""
+        """What is wrong with rejected records, erased people's among them."""
         return [*super().rejected, *self._left_out]
 
     def _is_another(self, position: int, record: Any) -> bool:

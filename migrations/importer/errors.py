@@ -1,7 +1,7 @@
 """What can stop an import. Each message is a fact with its values, then the next action.
 
-No message carries a value of a record, nor text that a server or a parser composed around one:
-a problem is named by the record's position and the field, a server's refusal by its SQLSTATE.
+No message holds a record's value, or a server's or parser's text around one. It names a problem by
+the record's position and the field, a server's refusal by its SQLSTATE.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SHOWN_PROBLEMS = 100
-"""How many problems a message lists; a file that is wrong throughout would fill the deploy log."""
+"""How many problems a message lists. A file wrong throughout would fill the deploy log."""
 
 WROTE_ELSEWHERE = "LI001"
 WITHOUT_LEAD = "LI002"
@@ -36,7 +36,7 @@ UPDATED_TWICE = "LI004"
 REFUSED_BY_TABLE = "LI005"
 CHANGED_BY_TRIGGER = "LI006"
 TAKEN = "LI007"
-"""The SQLSTATEs of our own assertions (``sql/``); their messages name tables, no values."""
+"""The SQLSTATEs of our own assertions (``sql/``). Their messages name tables, no values."""
 
 RETRYABLE = {
     errorcodes.LOCK_NOT_AVAILABLE,
@@ -46,14 +46,14 @@ RETRYABLE = {
 
 
 class ImportStopped(Exception):
-    """The import is not complete. What was committed stays; the message says what to do."""
+    """The import is not complete. What was committed stays. The message says what to do."""
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong in an export.
+    """Something wrong in an export.
 
-    record: position in the export, from 1; 0 where the file as a whole is meant.
-    field: the field's name, "" where the whole record is meant.
+    record: position in the export, from 1. 0 for the file as a whole.
+    field: the field's name, "" for the whole record.
     reason: what is wrong, without the value.
     """
 
@@ -67,10 +67,10 @@ class Problem(NamedTuple):
 
 
 class ExportRefused(ImportStopped):
-    """The export does not pass; nothing was written.
+    """The export does not pass. Nothing was written.
 
-    export: the file's name; problems: the first ones found, in the order of the records; total: how
-    many there are; remedy: what to do.
+    export: the file's name. problems: the first ones found, in the order of the records. total: how
+    many there are. remedy: what to do.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ExportRefused(ImportStopped):
         shown = self.problems[:SHOWN_PROBLEMS]
         count = "1 problem" if self.total == 1 else f"{self.total:,} problems"
         lines = [
-            f"{export}: {count}, nothing of it was written by this run.",
+            f"{export}: {count}. This run has written nothing.",
             *(f"  {problem}" for problem in shown),
         ]
         if self.total > len(shown):
@@ -96,9 +96,9 @@ class ExportRefused(ImportStopped):
 
 
 class CannotUnseal(ExportRefused):
-    """A sealed file does not open, or an export lies where it must not; nothing was written.
+    """A sealed file does not open, or an export lies where it must not. Nothing was written.
 
-    export: the file's name; fact: what is in the way, a sentence without its full stop; remedy:
+    export: the file's name. fact: what is in the way, a sentence without its full stop. remedy:
     what to do.
     """
 
@@ -108,11 +108,11 @@ class CannotUnseal(ExportRefused):
 
 
 class DatabaseRefused(ImportStopped):
-    """The database is not one that this import can work on; nothing was written."""
+    """This import cannot work on the database. Nothing was written."""
 
 
 class DatabaseFailed(ImportStopped):
-    """The server refused a statement or went away. ``sqlstate`` is "" where there is none."""
+    """The server refused a statement or went away. ``sqlstate`` is "" if there is none."""
 
     def __init__(self, message: str, sqlstate: str = "") -> None:
         super().__init__(message)
@@ -124,10 +124,10 @@ class OvertakenByAnother(DatabaseFailed):
 
 
 class TooManyAtOnce(DatabaseFailed):
-    """A batch cannot be done as a whole: fewer records at a time may do, or show which one it is.
+    """A batch fails as a whole. A smaller one may succeed, or show the record to blame.
 
-    alone: what to do if it is one record alone. look_again: the site may have been in the way, so
-    the same batch is tried once more.
+    alone: what to do if it is one record alone. look_again: try the same batch once more, because
+    the site may have been in the way.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class TooManyAtOnce(DatabaseFailed):
 
 
 class Stopped(ImportStopped):
-    """Somebody asked to stop, or the time is over; what was committed stays."""
+    """Somebody asked to stop, or the time is over. What was committed stays."""
 
 
 class TryAgain(DatabaseFailed):
@@ -156,11 +156,11 @@ class TryAgain(DatabaseFailed):
 def from_database(
     error: DBAPIError | DriverError, doing: str, *, out_of_time: bool = False
 ) -> DatabaseFailed:
-    """Say what a server's refusal was without its text, which may carry values of a record.
+    """Describe a server's refusal without its text, because this may hold a record's values.
 
     doing: what was going on, such as "records 201 to 400".
-    out_of_time: the statement ran as long as it may. The server's SQLSTATE for that is the same as
-    for an operator's cancel, and its text is in the server's language.
+    out_of_time: the statement ran as long as it may. The server's SQLSTATE cannot tell a timeout
+    from an operator's cancel, and its text is in the server's language.
     """
     driver = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(driver, "pgcode", None) or ""
@@ -182,7 +182,7 @@ def from_database(
 
 
 def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
-    """What our own functions have raised."""
+    """Describe an error our own functions have raised."""
     if sqlstate == OVERTAKEN:
         return OvertakenByAnother(
             f"{doing}: another process is at the same import. Run the same command again."
@@ -191,7 +191,7 @@ def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
         wrote = getattr(diagnostics, "message_primary", "")
         return DatabaseFailed(
             f"{doing}: rolled back, because {wrote}. A trigger or "
-            "rule on leads does that: let it return where current_setting('app.skip_audit', true) "
+            "rule on leads does this: let it return if current_setting('app.skip_audit', true) "
             "= 'on', then run again.",
             sqlstate,
         )
@@ -202,14 +202,14 @@ def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
 
 
 def _passing(sqlstate: str, diagnostics: object) -> str | None:
-    """What is in the way for a moment, if it is such a thing."""
+    """Describe what is in the way for a moment, or return None if it is not passing."""
     if sqlstate in RETRYABLE:
         return _answer(sqlstate, None, diagnostics)
     return None
 
 
 def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) -> str:
-    """A server's refusal by its code and the names in it."""
+    """Describe a server's refusal by its code and the names in it."""
     name = (
         errorcodes.lookup(sqlstate).lower().replace("_", " ")
         if sqlstate in _KNOWN
@@ -220,7 +220,7 @@ def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) ->
 
 
 def _about(diagnostics: object) -> str:
-    """The names in a server's refusal, and the code of what our function has caught."""
+    """List the names in a server's refusal, and the code our function has caught."""
     nouns = (
         (noun, getattr(diagnostics, f"{noun}_name", None))
         for noun in ("table", "column", "constraint")
@@ -271,7 +271,7 @@ _NARROWED = {
     ),
     CHANGED_BY_TRIGGER: (
         "a trigger changes what is written, so it was rolled back",
-        "What was committed stays. Let the trigger return the row as it is where "
+        "What was committed stays. Let the trigger return the row as it is if "
         "current_setting('app.skip_audit', true) = 'on', then run again.",
         False,
     ),
@@ -281,10 +281,10 @@ _NARROWED = {
         True,
     ),
 }
-"""What our functions raise and fewer records may show the reason of: the fact, what to do about one
+"""Errors of our functions whose reason fewer records may show: the fact, what to do about one
 record, and whether the site may have been in the way."""
 _ACTIONS = {
-    errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays; run again when "
+    errorcodes.QUERY_CANCELED: "Somebody cancelled it. What was committed stays. Run again when "
     "they agree.",
     errorcodes.DISK_FULL: "What was committed stays. Make room on the server's disk, then run "
     "again.",

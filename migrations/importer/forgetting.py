@@ -1,6 +1,6 @@
-"""Take old values out of the ledger: before-images, of which receipts keep the number alone.
+"""Delete before-images, a lead's old values, from the ledger. Receipts keep only their number.
 
-What is forgotten cannot be restored: a downgrade keeps what the import wrote into these leads.
+Forgotten values cannot be restored: a downgrade keeps what the import wrote into these leads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ AT_A_TIME = 1000
 
 
 class OldValues(NamedTuple):
-    """How many leads an import has old values of."""
+    """How many leads an import keeps old values of."""
 
     id: int
     export: str
@@ -24,14 +24,14 @@ class OldValues(NamedTuple):
 
 
 def find_forgettable(server: Server, days: int) -> list[OldValues]:
-    """Find the imports that are complete, or reverted, for so many days, and have old values."""
+    """Find imports with old values, complete or reverted for at least so many days."""
     rows = server.execute(statement("find_forgettable"), days=days)
     found = [OldValues(row.id, row.export, row.old_values) for row in rows]
     return [old for old in found if old.old_values]
 
 
 def forget_batches(server: Server, import_id: int) -> Iterator[int]:
-    """Forget what an import found, batch by batch; yield how many leads are done."""
+    """Forget what an import found, batch by batch. Yields how many leads are done."""
     done = 0
     while gone := _forget_batch(server, import_id):
         done += gone
@@ -46,6 +46,6 @@ def _forget_batch(server: Server, import_id: int) -> int:
 
 
 def forget_lead(server: Server, receipts: Sequence[Receipt]) -> None:
-    """Forget what these imports found in the lead that is named (``lead_trace_lead``)."""
+    """Forget what these imports found in the lead in ``lead_trace_lead``."""
     with server.transaction("forgetting old values"):
         server.execute(statement("forget_lead"), imports=[receipt.id for receipt in receipts])

@@ -1,18 +1,18 @@
 """The ledger: which imports ran, how far they came, what they counted, and what a revert did.
 
-Each lead that an import wrote is in one class when the import has been reverted:
+A revert puts each lead the import wrote into one class:
 
 - **restored**: updated by the import, and again as it was before.
-- **kept**: edited since. An updated lead of which at least one column is not as it was before, the
-  others are restored; or a created lead that is not as the import made it.
+- **kept**: edited since. Either an updated lead with a column unlike before, while its other
+  columns are restored, or a created lead unlike the import made it.
 - **removed**: created by the import, and removed.
-- **referenced**: created by the import and as it made it, but a row of some table refers to it.
+- **referenced**: created by the import and unchanged, but a row of some table refers to it.
 - **unrestored**: updated by the import, and its before-image is forgotten.
 - None of these: people have deleted it meanwhile.
 
-Created leads are looked at only where they are to be removed (``remove_created``), and then those
-of all imports of the revision: an earlier one may have been reverted without its leads. What a
-later import has written to one, and its revert has put back, is no edit.
+A revert looks at created leads only to remove them (``remove_created``). Then it looks at those of
+all imports of the revision, because an earlier one may have been reverted without its leads. If a
+later import wrote to one and its revert put the old values back, it is not edited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,22 +48,23 @@ __all__ = [
 ]
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected", "folded")
-"""What becomes of a record; the five counts add up to the records."""
+"""What becomes of a record. The five counts add up to the records."""
 
 REVERT_OUTCOMES = ("restored", "kept", "removed", "referenced", "unrestored")
 """What becomes of a lead in a revert."""
 
 KNOWN_BY = ("revision", "export", "sha256", "declaration", "next_record", "reverted_at")
-"""Columns by which a table of the ledger's name is known to be ours."""
+"""A table called ``lead_imports`` is ours if it has these columns."""
 
 State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What an import left in the ledger; the fields are the columns of ``lead_imports``.
+    """What an import left in the ledger. The fields are the columns of ``lead_imports``.
 
-    forgotten: before-images that are gone; unrestored: those that were when it was reverted.
+    forgotten: deleted before-images. unrestored: leads whose before-images were forgotten before
+    the revert.
     """
 
     id: int
@@ -101,7 +102,7 @@ class Receipt:
 
     @property
     def downgrade(self) -> str:
-        """The command that goes on with a downgrade as it began."""
+        """The command to go on with a downgrade as it began."""
         return f"alembic {'-x remove-created ' if self.remove_created else ''}downgrade -1"
 
     @property
@@ -115,7 +116,7 @@ class Receipt:
 
     @property
     def took(self) -> timedelta | None:
-        """How long the import took; None while it is unfinished."""
+        """How long the import took. None while it is unfinished."""
         return None if self.finished_at is None else self.finished_at - self.started_at
 
     @property
@@ -131,7 +132,7 @@ class Receipt:
         gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
             counts.append(f"{gone:,} deleted by people before")
-        rest = "" if self.remove_created else f" The {self.created:,} leads that it created stay."
+        rest = "" if self.remove_created else f" The {self.created:,} leads it created stay."
         return f"{', '.join(counts)}.{rest}"
 
     @property
@@ -158,8 +159,8 @@ class Receipt:
 class Work:
     """What an import has done so far.
 
-    records: how many went through its batches; seconds: that the batches took, without the time
-    between them; last_at: when the last one ended.
+    records: how many went through its batches. seconds: the batches' own time, without the pauses
+    between them. last_at: when the last one ended.
     """
 
     records: int
@@ -173,9 +174,9 @@ class Work:
 
 
 def start_import(session: Session, pinned: Mapping[str, object], options: Options) -> None:
-    """Open the ledger's row of an import, unless it is open since an earlier run.
+    """Open the ledger's row of an import, unless an earlier run has.
 
-    pinned: ``revision``, ``export`` and everything that must not change until it is reverted.
+    pinned: ``revision``, ``export`` and whatever else must not change until it is reverted.
     """
     session.execute(
         statement("start_import"), **pinned, ran_by=options.ran_by, release=options.release
@@ -185,7 +186,8 @@ def start_import(session: Session, pinned: Mapping[str, object], options: Option
 def has_ledger(connection: Connection) -> bool:
     """Whether there is a ledger of ours.
 
-    A downgrade may have dropped it, no revision made it yet, or the table may be somebody else's.
+    A downgrade may have dropped it, no revision may have made it yet, or the table may be somebody
+    else's.
     """
     asked = text(statement("count_ledger_columns"))
     found: int = connection.execute(asked, {"columns": list(KNOWN_BY)}).scalar_one()
@@ -193,14 +195,14 @@ def has_ledger(connection: Connection) -> bool:
 
 
 def all_receipts(connection: Connection) -> list[Receipt]:
-    """Return every import that the ledger knows, the oldest first; none if there is no ledger."""
+    """Return every import in the ledger, the oldest first. Empty if there is no ledger."""
     if not has_ledger(connection):
         return []
     return [_receipt(row) for row in connection.execute(_receipts("true ORDER BY id"))]
 
 
 def all_work(connection: Connection) -> dict[int, Work]:
-    """Return what each import has done, by its id; those without a batch are left out."""
+    """Return what each import has done, by its id. Leave out those without a batch."""
     return {
         row.import_id: Work(int(row.records), row.seconds, row.last_at)
         for row in connection.execute(text(statement("sum_work")))
@@ -208,7 +210,7 @@ def all_work(connection: Connection) -> dict[int, Work]:
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
-    """Find the row of a revision's import that has not been reverted."""
+    """Find the row of a revision's import, unless it is reverted."""
     if not has_ledger(connection):
         return None
     asked = _receipts("revision = :revision AND reverted_at IS NULL")
@@ -217,16 +219,16 @@ def find_receipt(connection: Connection, revision: str) -> Receipt | None:
 
 
 def find_reverted(connection: Connection, revision: str) -> Receipt | None:
-    """Find the row of a revision's last import that has been reverted."""
+    """Find the row of a revision's last reverted import."""
     asked = _receipts("revision = :revision AND reverted_at IS NOT NULL ORDER BY id DESC LIMIT 1")
     row = connection.execute(asked, {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
 
 
 def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Leave out the imports of which a revert has left nothing behind: no lead, no value.
+    """Leave out imports if a revert left nothing of them: no lead, no value.
 
-    receipts: the oldest first. The last revert of a revision looks at the leads of all of them.
+    receipts: the oldest first. A revision's last revert looks at the leads of all its imports.
     """
     last = {receipt.revision: receipt for receipt in receipts}
     unclean = {
@@ -243,7 +245,10 @@ def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
 
 
 def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:
-    """Like ``find_receipt``, but there must be one; ``id`` names it if it may be reverted."""
+    """Get the receipt ``find_receipt`` finds, or the one of ``id``, which may be reverted.
+
+    Raises ``DatabaseRefused`` if the revision has none.
+    """
     if id is not None:
         return _receipt(connection.execute(_receipts("id = :id"), {"id": id}).one())
     receipt = find_receipt(connection, revision)
@@ -257,7 +262,7 @@ def _receipts(condition: str) -> TextClause:
 
 
 def check_receipt(receipt: Receipt, pinned: Mapping[str, object]) -> None:
-    """Refuse to go on with anything else than what the ledger knows. Raises ``DatabaseRefused``."""
+    """Refuse to go on if the ledger pins something else. Raises ``DatabaseRefused``."""
     if any(getattr(receipt, name) != value for name, value in pinned.items()):
         raise DatabaseRefused(
             f"The ledger's import of {receipt.export} is not what revision {receipt.revision} "
@@ -266,11 +271,11 @@ def check_receipt(receipt: Receipt, pinned: Mapping[str, object]) -> None:
 
 
 def check_not_half_reverted(receipt: Receipt) -> None:
-    """Refuse to import over a downgrade that has not come to its end."""
+    """Refuse to import over an unfinished downgrade. Raises ``DatabaseRefused``."""
     if receipt.state == "being reverted":
         raise DatabaseRefused(
-            f"{receipt.export}: its downgrade has come to record {receipt.revert_next_record:,} of "
-            f"{receipt.records:,} only. {_ASK_STATUS}"
+            f"{receipt.export}: its downgrade has only reached record "
+            f"{receipt.revert_next_record:,} of {receipt.records:,}. {_ASK_STATUS}"
         )
 
 
@@ -278,18 +283,21 @@ _ASK_STATUS = "Run 'python -m migrations status': it says what to do."
 
 
 def check_same_revert(receipt: Receipt, remove_created: bool) -> None:
-    """Refuse to finish a downgrade otherwise than it began: its counts would be of two kinds."""
+    """Refuse to finish a downgrade otherwise than it began, because its counts would mix two kinds.
+
+    Raises ``DatabaseRefused``.
+    """
     if receipt.remove_created not in (None, remove_created):
         raise DatabaseRefused(
             f"{receipt.export}: this downgrade began "
             f"{'with' if receipt.remove_created else 'without'} "
-            f"-x remove-created and has come to record {receipt.revert_next_record:,} of "
+            f"-x remove-created and has reached record {receipt.revert_next_record:,} of "
             f"{receipt.records:,}. "
             f"Finish it as it began: '{receipt.downgrade}'."
         )
 
 
 def _receipt(row: Row[Any]) -> Receipt:
-    """A row as this release knows it: another one may have more columns, or fewer."""
+    """Read a row as this release knows it: another release may have more columns, or fewer."""
     known = {field.name for field in fields(Receipt)}
     return Receipt(**{name: value for name, value in row._mapping.items() if name in known})

@@ -1,7 +1,7 @@
-"""The secret that stands between people and what is made of them: ``data/mask.key.age``.
+"""The secret behind everything made from people: ``data/mask.key.age``.
 
-Twins are made with it (``migrations/twin``), and people who were erased are known by it
-(``erased.py``). It is sealed for those who can open the exports.
+``migrations/twin`` makes twins with it, ``erased.py`` recognises erased people by it. It is sealed
+for those who can open the exports.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ LENGTH = 32
 
 
 def read_mask_key(folder: Path) -> bytes:
-    """Open the secret of a folder. Raises ``ExportRefused`` if it is not there or does not open."""
+    """Open the secret of a folder. Raises ``ExportRefused`` if it is missing or does not open."""
     with open_content(folder / MASK_KEY) as content:
         text = content.read(4 * LENGTH)
     try:
@@ -32,7 +32,7 @@ def read_mask_key(folder: Path) -> bytes:
 
 
 def keyed_digest(secret: bytes, use: str, text: str) -> bytes:
-    """32 bytes that nobody can tell from chance without the secret.
+    """Return 32 bytes nobody can tell from chance without the secret.
 
     use: keeps one use of the secret apart from another.
     """
@@ -42,5 +42,5 @@ def keyed_digest(secret: bytes, use: str, text: str) -> bytes:
 
 @lru_cache
 def _person(use: str) -> bytes:
-    """BLAKE2 takes 16 bytes that keep one use of a key apart from another."""
+    """Return 16 bytes for BLAKE2, to keep one use of a key apart from another."""
     return hashlib.blake2b(use.encode(), digest_size=16).digest()

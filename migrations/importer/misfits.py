@@ -1,9 +1,8 @@
-"""What the table demands of a row, asked of every staged record before the first write.
+"""Hold every staged record against the table's rules, before the first write.
 
-The server itself judges: by the lengths of texts, by what it computes of a row for indexes and
-generated columns, by NOT NULL, CHECK and foreign keys, by unique indexes, each over what the leads
-would hold. What it finds is in ``lead_import_rejected``, by record,
-field and rule. No value reaches its log.
+The server itself judges what the leads would hold: by the lengths of texts, by what it computes for
+indexes and generated columns, by NOT NULL, CHECK and foreign keys, by unique indexes. Its findings
+are in ``lead_import_rejected``, by record, field and rule. No value reaches its log.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,10 +25,10 @@ __all__ = ["find_misfits"]
 class Rule:
     """A rule of the table.
 
-    columns: those that it looks at, by their bare names; condition: SQL over them, and ``_id`` of
-    the lead that is there, that is true if the rule is broken; field: the record's, for the
-    message; reason: what is wrong, without the value. changes: SQL over the lead and the record
-    that is true if the lead is written so that the server looks at the rule.
+    columns: its columns, by their bare names. condition: SQL over them and the existing lead's
+    ``_id``, true if the rule is broken. field: the record's, for the message. reason: what is
+    wrong, without the value. changes: SQL over the lead and the record, true if updating the lead
+    makes the server look at the rule.
     """
 
     columns: Sequence[str]
@@ -40,10 +39,10 @@ class Rule:
 
 
 def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
-    """List the staged records that the table has no room for.
+    """List the staged records the table has no room for.
 
-    start: the position of the first record that is not imported yet. Raises ``DatabaseRefused`` if
-    a lookup's ``otherwise`` finds nobody.
+    start: the first record not imported yet, from 0. Raises ``DatabaseRefused`` if a lookup's
+    ``otherwise`` finds nobody, or the role may not read a table leads refer to.
     """
     for column in table.lookups:
         _check_otherwise(session, table, column)
@@ -78,7 +77,7 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
 
 
 def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
-    """What the server computes of a row, and can fail at: for indexes and generated columns."""
+    """Yield what the server computes of a row, and can fail at: for indexes, generated columns."""
     for found in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, found.columns)
         if field is not None and table.knows(found.columns):
@@ -98,9 +97,9 @@ def _makes_fail(table: LeadsTable, what: str) -> str:
 
 
 def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
-    """The first field that an import writes to some columns.
+    """Find the first field an import writes to some columns.
 
-    "" if it writes what no field says; None if it writes nothing there.
+    "" if it writes something but no field. None if it writes nothing there.
     """
     fields = dict.fromkeys(table.given, "")
     fields |= {moment.bare: "created_at" for moment in (table.touch, table.created_at) if moment}
@@ -109,7 +108,7 @@ def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
 
 
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
-    """The columns that a new lead must have a value in, and that have none for a blank."""
+    """Yield the columns where a new lead must have a value, but a blank gives none."""
     for column in table.columns:
         if not column.found.nullable and column.blank is None:
             yield Rule(
@@ -122,14 +121,14 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
-    """The CHECK constraints and foreign keys that look at what an import writes."""
+    """Yield the CHECK constraints and foreign keys on columns an import writes."""
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
         if field is None or not table.knows(found.columns) or _is_looked_up(table, found):
             continue
         if not found.may_look:
             raise DatabaseRefused(
-                f"The role may not SELECT {found.referred}, to which {table.leads.table} refers "
+                f"The role may not SELECT {found.referred}, and {table.leads.table} refers to it "
                 f"({found.name}). Nothing was written. Grant it and try again."
             )
         if found.kind == "c":
@@ -145,7 +144,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:
-    """Whether a foreign key refers to the very rows in which a lookup finds its ids."""
+    """Whether a foreign key refers to the very rows of a lookup's ids."""
     return any(
         isinstance(column.target, Lookup)
         and rule.columns == [column.bare]

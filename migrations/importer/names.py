@@ -1,4 +1,4 @@
-"""Names and texts as they stand in SQL.
+"""Write names and texts for SQL.
 
 A colon would begin a parameter in SQLAlchemy's ``text()``, so each one is escaped.
 """
@@ -11,7 +11,7 @@ _preparer = dialect().identifier_preparer  # type: ignore[no-untyped-call]  # it
 
 
 def quoted(name: str) -> str:
-    """Return a name as an identifier; plain ones stay plain, reserved ones are quoted."""
+    """Return a name as an identifier. Plain ones stay plain, reserved ones are quoted."""
     return as_sql(_preparer.quote(name))
 
 
@@ -26,5 +26,5 @@ def literal(value: str) -> str:
 
 
 def as_sql(sql: str) -> str:
-    """Return SQL that somebody else wrote so that it can stand in ours."""
+    """Return somebody else's SQL, ready to stand in ours."""
     return sql.replace(":", "\\:")

@@ -1,21 +1,21 @@
-"""When two spellings are one phone: ``lead_phone_key_v1``, in SQL (``sql/``), its only definition.
+"""When are two spellings one phone? Only ``lead_phone_key_v1``, in SQL (``sql/``), decides.
 
     lead_phone_key_v1('07700 900123')        447700900123
     lead_phone_key_v1('+44 (0)7700-900123')  447700900123
     lead_phone_key_v1('07700 900123 ext. 5') 447700900123x5
     lead_phone_key_v1('n/a')                 NULL
 
-A released key never changes: it stands in an index, which a new answer would corrupt. A new
-rule is a new function beside it and a new index.
+A released key never changes: a new answer would corrupt the index it stands in. A new rule is a new
+function beside it and a new index.
 
-Region GB; the digits agree with libphonenumber (https://github.com/google/libphonenumber) on its
-example numbers, every region in international spellings, GB in national ones too. At most fifteen
-digits (ITU-T E.164); at least six, the shortest that libphonenumber knows (Iran), and nine where
-the number is British or its country is not said: less is a local number or junk, and junk has no
-key.
+The region is GB. The digits agree with libphonenumber (https://github.com/google/libphonenumber) on
+its example numbers: every region in international spellings, GB in national ones too. A key has at
+most fifteen digits (ITU-T E.164) and at least six, the shortest in libphonenumber (Iran). British
+numbers and those without a country need nine. Anything shorter is a local number or junk, and has
+no key.
 
 It is PL/pgSQL: the same rules as one SQL expression took three times as long, and nobody could
-read them. Strings with a backslash are E'…': they mean the same whatever the session's settings.
+read them. Strings with a backslash are E'…', to mean the same whatever the session's settings.
 """
 
 import re
@@ -74,11 +74,10 @@ BRITISH_DIGITS = 10
 
 
 def are_phones(texts: Sequence[str]) -> bool:
-    """Whether each of some texts is one phone number: whether ``lead_phone_key_v1`` has a key for
-    it.
+    """Whether each text is one phone number, with a key in ``lead_phone_key_v1``.
 
-    For checking an export before it reaches a server; which phones are the same is the server's to
-    say. A property test holds the two together. All at once is three times as fast as one by one.
+    This checks an export before it reaches a server. Only the server says which phones are the
+    same. A property test holds the two together. All at once is three times as fast as one by one.
     """
     numbers = "\0".join(texts)
     if numbers.count("\0") != len(texts) - 1:
@@ -93,7 +92,7 @@ def are_phones(texts: Sequence[str]) -> bool:
 
 
 def key_of(text: str) -> str:
-    """The key that ``lead_phone_key_v1`` gives to a text that is a phone."""
+    """Return a phone's key, as ``lead_phone_key_v1`` does."""
     phone = read_spelling(without_decimal(text))
     return with_extension(phone.key, "x", phone.extension)
 
@@ -101,9 +100,9 @@ def key_of(text: str) -> str:
 class Spelled(NamedTuple):
     """What a spelling says.
 
-    key: the digits of its key, without the extension. places: where in the text the digits stand
-    that are its own: of a British number the national ones, of others all of the key. zero: where
-    the bracketed zero stands that does not count; -1 if there is none. is_bare: it begins with
+    key: the digits of its key, without the extension. places: indexes of the number's own digits in
+    the text. For a British number these are the national digits, for others the whole key. zero:
+    index of the bracketed zero that does not count, -1 if there is none. is_bare: it begins with
     national digits, without any prefix.
     """
 
@@ -115,18 +114,18 @@ class Spelled(NamedTuple):
 
 
 def with_extension(number: str, sign: str, extension: str) -> str:
-    """A number with the extension behind it, if there is one."""
+    """Append the extension to a number, if there is one."""
     return f"{number}{sign}{extension}" if extension else number
 
 
 def without_decimal(text: str) -> str:
-    """A number that a spreadsheet turned into a decimal is that number."""
+    """Take off the ``.0`` a spreadsheet has put behind a number."""
     decimal = _DECIMAL.fullmatch(text)
     return text[: decimal.start(1)] + text[decimal.end(1) :] if decimal else text
 
 
 def read_spelling(text: str) -> Spelled:
-    """Read what a text says that is a phone."""
+    """Read the spelling of a phone."""
     places = [place for place, mark in enumerate(text) if not SEPARATORS.match(mark)]
     if _TEL_HERE.match(_at(text, places)):
         del places[:4]
@@ -144,7 +143,7 @@ def read_spelling(text: str) -> Spelled:
 
 
 def _key(number: str) -> tuple[str, bool]:
-    """The key of a number without separators and extension; whether it has no prefix at all."""
+    """Return the key of a number without separators and extension, and whether it has no prefix."""
     if number.startswith("0") and not number.startswith("00"):
         return f"44{number[1:]}", False
     if len(number) == BRITISH_DIGITS and number[0] not in "+0":

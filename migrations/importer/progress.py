@@ -1,12 +1,11 @@
-"""How far a piece of work has come: a bar on a terminal, a line every few seconds in a deploy's
-log.
+"""Show how far a piece of work has come: a bar on a terminal, some lines in a deploy's log.
 
     with Progress("october_leads.json", "records") as progress:
         progress.at(12_000, 50_000)
 
     october_leads.json: 12,000 of 50,000 records, 4,100 a second, 10 s left
 
-The rate, and with it the time left, is that of the last half minute.
+The rate and the time left come from the last half minute.
 """
 
 import logging
@@ -30,11 +29,11 @@ log = logging.getLogger("importer")
 SECONDS_BETWEEN_LINES = 5.0
 
 SHORTEST_BAR = 8
-"""Columns; a shorter one says nothing."""
+"""Columns. A shorter bar says nothing."""
 
 
 class Progress:
-    """Tells how much of ``what`` is done, from the first call of ``at`` to the end of the block.
+    """Tell how much of ``what`` is done, from the first call of ``at`` to the end of the block.
 
     unit: what is counted, such as "records" or "MB".
     at_once: whether the first line comes at the first call, not after a few seconds.
@@ -61,10 +60,10 @@ class Progress:
         self._shown.close()
 
     def at(self, done: float, total: float, note: Callable[[], str] | None = None) -> None:
-        """``done`` of ``total`` is done; ``note``, asked when a line is due, says more, if it is
-        not "".
+        """Tell that ``done`` of ``total`` is done.
 
-        What it says is worth a line on a terminal too.
+        note: asked when a line is due. Unless it is "", it goes into the line, and a terminal gets
+        the line too.
         """
         if self._is_terminal and not self._bar.live.is_started:
             self._shown.enter_context(_below_the_log(self._bar))
@@ -80,7 +79,7 @@ class Progress:
 
 
 def time_span(seconds: float) -> str:
-    """A span of time in the two units that matter: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    """Return a span of time in one or two units: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 0.1:
         return "under 0.1 s"
     if seconds < 10:
@@ -118,12 +117,12 @@ class _FittedLine:
 
 
 def _bar(width: int) -> BarColumn:
-    """A bar that can be told from its background on a light terminal as on a dark one."""
+    """Return a bar visible on a light terminal and on a dark one."""
     return BarColumn(width, style="dim", complete_style="cyan", finished_style="cyan")
 
 
 def _fitting_words(task: Task, width: int) -> str:
-    """As much as there is room for; the rate is left out first, the time left next to last."""
+    """Return as much as there is room for. First drop the rate, then the amount, last the time."""
     if task.total is None:
         return ""
     done = f"{task.completed / (task.total or 1):.0%}"
@@ -160,7 +159,7 @@ def _joined(*words: str) -> str:
 
 @contextmanager
 def _below_the_log(bar: Bar) -> Iterator[None]:
-    """Show the bar below the log's lines that go to the same terminal."""
+    """Show the bar below the log's lines on the same terminal."""
     with bar:
         redirected = [
             (handler, handler.setStream(sys.stderr))

@@ -1,8 +1,8 @@
 """One record of an export: its fields, their types and their limits.
 
 A record is refused unless it holds exactly these fields. Only ``phone`` must not be empty: it says
-whose record this is. The limits are far above what the CRM's forms let in; what is longer has been
-mangled on its way.
+whose record this is. The limits are far above those of the CRM's forms. A longer text was mangled
+on its way.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["LONGEST_RECORD", "Record", "are_moments", "as_text", "record_type", 
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-"""A lead from before the CRM's age or from another century has a mistyped date."""
+"""A date before the CRM's age or in another century is mistyped."""
 
 FURTHEST_OFFSET = timedelta(hours=14)
 """Kiribati's. Postgres takes no offset of 16 hours or more."""
@@ -50,9 +50,9 @@ Record = Struct
 
 @cache
 def record_type(fields: tuple[Field, ...]) -> type[Struct]:
-    """Return the type of records that hold these fields, and ``id``.
+    """Return the type of records with these fields and ``id``.
 
-    ``id`` is its source's and is checked, but not imported.
+    ``id`` belongs to the source: it is checked, but not imported.
     """
     typed = [(field.name, _type(field)) for field in fields]
     return defstruct("Record", [("id", SourceId), *typed], forbid_unknown_fields=True, gc=False)
@@ -68,14 +68,14 @@ def _type(field: Field) -> Any:
 
 
 def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
-    """Return values of a field as the texts that Postgres reads; a blank is ""."""
+    """Return values of a field as texts for Postgres. A blank is ""."""
     if field.kind in ("text", "date", "timestamp"):
         return values
     return ["" if value is None else str(value).lower() for value in values]
 
 
 def why_no_moment(moment: datetime) -> str | None:
-    """Say what is wrong with a time that has an offset; None if nothing is."""
+    """Say what is wrong with a time with an offset. None if nothing is."""
     offset = moment.utcoffset()
     if offset is None or abs(offset) > FURTHEST_OFFSET:
         return f"is more than {FURTHEST_OFFSET.seconds // 3600} hours off UTC"

@@ -1,4 +1,4 @@
-"""How often, and after which pauses, a thing is tried again: growing, of random length, bounded."""
+"""Try again: so often, after growing, random and bounded pauses."""
 
 import time
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from migrations.importer.progress import log
 __all__ = ["BATCH_ATTEMPTS", "reconnecting", "sleep_unless", "until_the_site_lets_us"]
 
 BATCH_ATTEMPTS = 12
-"""Of one batch, over half a minute and more: no request of the site holds a lead that long."""
+"""Of one batch, over half a minute and more. No request of the site holds a lead for so long."""
 
 RUN_ATTEMPTS = 10
-"""Of a whole run, with pauses of up to a minute and a half in all: a server that restarts is back
-by then."""
+"""Of a whole run, with pauses of up to a minute and a half in all. A restarting server is back by
+then."""
 
 WhyStop = Callable[[], str | None]
 
 
 def until_the_site_lets_us(why_stop: WhyStop) -> Retrying:
-    """Attempts at one batch that the site is in the way of. A lost connection is not mended here.
+    """Attempt one batch again while the site is in the way. A lost connection is not mended here.
 
-    why_stop: a reason ends the pause; it is for the next attempt to heed it.
+    why_stop: a reason ends the pause. The next attempt must heed it.
     """
     return Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, TryAgain) and not error.lost),
@@ -43,7 +43,7 @@ def until_the_site_lets_us(why_stop: WhyStop) -> Retrying:
 
 
 def reconnecting(why_stop: WhyStop) -> Retrying:
-    """Attempts at a whole run: each connects anew, takes the lock again and reads the ledger again.
+    """Attempt a whole run again: each time connect, take the lock and read the ledger anew.
 
     why_stop: a reason makes this attempt the last one.
     """

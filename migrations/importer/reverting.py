@@ -1,4 +1,4 @@
-"""What a revert works with: temporary tables and the function of its batches."""
+"""Make and drop a revert's tools: temporary tables, and the functions of its batches."""
 
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
@@ -8,7 +8,7 @@ __all__ = ["create_revert", "drop_revert"]
 
 
 def create_revert(session: Session, table: LeadsTable) -> None:
-    """Make the temporary tables and functions of a revert, anew if they are there."""
+    """Make the temporary tables and functions of a revert. Replace existing ones."""
     drop_revert(session)
     session.execute(statement("create_revert_made"))
     session.execute(statement("create_revert_ours"))

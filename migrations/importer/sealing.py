@@ -1,11 +1,11 @@
-"""Sealed exports: age files (https://age-encryption.org/v1), sealed and opened as streams.
+"""Open sealed exports, age files (https://age-encryption.org/v1), as streams.
 
     with unsealed(file, "october.json.age") as content:
         while block := content.read(BLOCK):
             ...
 
-What is opened never touches a disk. An age file that was damaged or cut shows it only where the
-damage is, after everything before it was handed out: whoever reads must be able to drop it.
+The content never touches a disk. If an age file is damaged or cut, everything before the damage has
+been handed out by the time it shows, so the reader must be able to drop it.
 """
 
 import os
@@ -24,20 +24,20 @@ __all__ = ["BLOCK", "SUFFIX", "Content", "Unsealing", "unsealed"]
 SUFFIX = ".age"
 
 BLOCK = 1 << 16
-"""Bytes: as much as a pipe holds, and as age encrypts at a time."""
+"""Bytes: what a pipe holds, and what age encrypts at a time."""
 
 _OTHER_KEYS = "No matching keys found"
 
 
 class Content(Protocol):
-    """What the bytes of an export are read from."""
+    """Where the bytes of an export come from."""
 
     def read(self, size: int, /) -> bytes:
-        """The next ``size`` bytes, fewer at the end alone."""
+        """Read the next ``size`` bytes, fewer only at the end."""
 
 
 class Unsealing:
-    """One pass through a sealed file: a thread opens it into a pipe, from which we read.
+    """One pass through a sealed file: a thread opens it into a pipe, and we read from the pipe.
 
     The pipe holds the thread back while we are busy, and closing our end ends it.
     """
@@ -56,7 +56,7 @@ class Unsealing:
         self._thread.start()
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer at the end. Raises ``CannotUnseal``."""
+        """Read the next ``size`` bytes, fewer only at the end. Raises ``CannotUnseal``."""
         block = self._content.read(size)
         if len(block) < size:
             self._thread.join()
@@ -71,7 +71,7 @@ class Unsealing:
     def _open(self, sealed: BinaryIO, writing: int, identities: list[Identity]) -> None:
         with os.fdopen(writing, "wb", buffering=0) as content:
             try:
-                # The stubs ask for a buffered file; what it needs is read and write.
+                # The stubs ask for a buffered file, but it needs only read and write.
                 pyrage.decrypt_io(sealed, content, identities)  # type: ignore[arg-type]
             except BaseException as error:  # a panic in there is no Exception
                 self._problem = error
@@ -83,7 +83,7 @@ class Unsealing:
             fact, remedy = f"cannot be read: {self._problem.strerror}", "Look at the disk."
         elif str(self._problem) == _OTHER_KEYS:
             fact = "is sealed for other keys than this one"
-            remedy = "data/recipients.txt names those that it was sealed for."
+            remedy = "data/recipients.txt lists the keys it was sealed for."
         else:
             fact, remedy = "is damaged", "Take it from git again."
         raise CannotUnseal(self._name, f"{self._name} {fact}", remedy) from None
@@ -91,9 +91,9 @@ class Unsealing:
 
 @contextmanager
 def unsealed(sealed: BinaryIO, name: str) -> Iterator[Unsealing]:
-    """Open a sealed file with the key that the environment names.
+    """Open a sealed file with the key the environment names.
 
-    sealed: the file, at its start; name: the file's, for messages. Raises ``CannotUnseal``.
+    sealed: the file, at its start. name: the file's, for messages. Raises ``CannotUnseal``.
     """
     unsealing = Unsealing(sealed, name, read_identities(name))
     try:

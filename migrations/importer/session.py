@@ -1,4 +1,4 @@
-"""Where statements go: to a server, batch by batch; to a server, to be rolled back; or to a script.
+"""Send statements to a server batch by batch, to a server to be rolled back, or to a script.
 
 The procedures in ``batches`` and ``staging`` know none of this: they execute, copy and open
 transactions.
@@ -22,15 +22,16 @@ from migrations.importer.pace import Took
 __all__ = ["DEPLOY_LOCK", "Script", "Server", "Session", "copy_text"]
 
 DEPLOY_LOCK = int.from_bytes(b"leads-im")
-"""The number of the advisory lock that lets one deploy at a time through; it is the database's."""
+"""The number of the deploy lock, an advisory lock. Each database has its own."""
 
 SKIP_AUDIT = "SET LOCAL app.skip_audit = 'on'"
-"""It is an import's own transaction, and says so to the audit trigger."""
+"""Tells the audit trigger: this transaction is an import's."""
 
 LONGEST_WAIT = 0.5
-"""Seconds that a batch waits for a lead that the site holds; then it lets go of all it has, and
-tries again. Half of the server's deadlock_timeout: where the two wait for each other, it is never
-the site's transaction that is ended."""
+"""Seconds a batch waits for a lead the site holds. Then it lets go of everything and tries again.
+
+Half of the server's deadlock_timeout: if the two wait for each other, the server never ends the
+site's transaction."""
 
 # A savepoint's settings outlive it.
 _AS_AFTER_A_COMMIT = (
@@ -39,10 +40,10 @@ _AS_AFTER_A_COMMIT = (
 
 
 def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
-    """Columns of one length in the text format of COPY
+    """Write columns of one length in the text format of COPY
     (https://www.postgresql.org/docs/current/sql-copy.html).
 
-    No text may hold a NUL, which Postgres has no place for.
+    No text may hold a NUL: Postgres has no place for it.
     """
     rows = zip(*map(_escaped, columns), strict=True)
     return "\n".join([*map("\t".join, rows), ""]).encode()
@@ -71,31 +72,34 @@ class Session(Protocol):
     """What the procedures ask for."""
 
     def execute(self, sql: str, **parameters: object) -> Any:
-        """Run one statement. ``parameters`` are positions, counts and names, never a lead's
-        data."""
+        """Run one statement.
+
+        parameters: positions, counts and names, never a lead's data.
+        """
 
     def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True) -> None:
-        """Send rows, as ``copy_text`` writes them, into a temporary table; ``table`` names its
-        columns too.
+        """Send rows into a temporary table.
 
-        What ``pieces`` raises, this raises; then nothing is in the table.
+        table: its name, with the columns. pieces: rows as ``copy_text`` writes them. Raises what
+        they raise, and the table stays empty.
         """
 
     def transaction(self, doing: str) -> AbstractContextManager[None]:
-        """All or nothing, taking its time, for it is in nobody's way. ``doing``: what an error says
-        was going on."""
+        """Do all or nothing, without a time limit because it is in nobody's way.
+
+        doing: what goes on, for errors.
+        """
 
     def batch(self, doing: str) -> AbstractContextManager[None]:
-        """The same for what writes to leads: bounded in time, and the audit trigger lets it
-        pass."""
+        """Do the same for what writes to leads: bounded in time, skipped by the audit trigger."""
 
 
 class Server:
-    """Statements run on ``connection``; each transaction is committed at its end.
+    """Run statements on ``connection``, and commit each transaction at its end.
 
-    one_transaction: the connection is in a transaction that somebody else ends (a dry run rolls it
-    back); ours are savepoints in it.
-    statement_timeout: seconds that a batch may take.
+    one_transaction: the caller ends the connection's transaction (a dry run rolls it back), and
+    ours are savepoints in it.
+    statement_timeout: seconds a batch may take.
     took: how long the last transaction took.
     """
 
@@ -116,8 +120,8 @@ class Server:
     def read_only(self) -> Iterator[None]:
         """Let the server refuse every write but those to temporary tables.
 
-        The connection is in a transaction that somebody else ends. Nothing can be made in the
-        block, not even a temporary table.
+        The caller ends the connection's transaction. Nothing can be made in the block, not even a
+        temporary table.
         """
         self.execute("SAVEPOINT read_only; SET TRANSACTION READ ONLY")
         try:
@@ -141,7 +145,7 @@ class Server:
         return self._transaction(doing, inf, [])
 
     def batch(self, doing: str) -> AbstractContextManager[None]:
-        # A lead that the site holds must show as that, never as a statement that takes too long.
+        # If the site holds a lead, the error must say so, not "a statement ran out of time".
         lock_timeout = min(LONGEST_WAIT, self._timeout / 2)
         return self._transaction(
             doing,
@@ -179,8 +183,7 @@ class Server:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Errors without the server's text; raised from None, for that text would be in the
-        traceback."""
+        """Raise errors without the server's text. From None, because a traceback would hold it."""
         started = time.monotonic()
         try:
             yield
@@ -189,15 +192,15 @@ class Server:
             raise from_database(error, self._doing, out_of_time=out_of_time) from None
 
     def _roll_back(self, rollback: str) -> None:
-        # Where the connection is gone, so is the transaction; the first error says so.
+        # If the connection is gone, so is the transaction. The first error says so.
         with suppress(SQLAlchemyError):
             self._connection.execute(text(rollback))
 
 
 class _Source:
-    """Pieces as the file that COPY reads.
+    """The pieces as a file for COPY.
 
-    The driver would pass the text of an error in here on to the server, and raise one of its own.
+    If ``read`` raises, the driver passes the error's text on to the server and raises its own.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -213,7 +216,7 @@ class _Source:
 
     @contextmanager
     def own_errors(self) -> Iterator[None]:
-        """Raise what was raised in ``read`` in place of what came of it."""
+        """Raise the error of ``read`` instead of the driver's."""
         try:
             yield
         except Exception:
@@ -227,7 +230,7 @@ class _Source:
 
 
 class Script:
-    """Statements are written as a script that psql can run, in Alembic's own transaction."""
+    """Write statements as a script for psql, in Alembic's own transaction."""
 
     def __init__(self, output: TextIO) -> None:
         self._output = output

@@ -1,6 +1,6 @@
-"""The export on the server: checked on its way into a temporary table, before anything is written.
+"""Stage an export: check it on its way into a temporary table, before anything is written.
 
-Batches take their records from there. What is imported is what was checked, whatever happens to the
+Batches take their records from there, so they import what was checked, whatever happens to the
 file.
 """
 
@@ -36,26 +36,26 @@ __all__ = [
 ]
 
 PRINTED = 100
-"""Bytes of a line that a server prints to its log, and the driver to standard error, if a COPY is
-cut off (MAX_COPY_DATA_DISPLAY). They hold the record's position, and blanks up to its values."""
+"""Bytes of a line for the record's position and blanks, before its values. If a COPY is cut off,
+the server's log and the driver's standard error show so much of it (MAX_COPY_DATA_DISPLAY)."""
 
 
 class Checked(Protocol):
-    """What is staged: an export, or some records of one."""
+    """What to stage: an export, or some records of one."""
 
     name: str
     fields: tuple[Field, ...]
 
     @property
     def rejected(self) -> list[Problem]:
-        """What is wrong with records that are left out."""
+        """What is wrong with rejected records."""
 
     def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
-        """Its records, as they are checked."""
+        """Yield its records as they are checked."""
 
 
 def create_stage(session: Session, table: LeadsTable) -> None:
-    """Make the temporary tables and functions in which an export is prepared."""
+    """Make the temporary tables and functions for preparing an export."""
     session.execute(statement("create_stage", table=table))
     session.execute(statement("create_rejected"))
     session.execute(statement("create_repeats"))
@@ -77,8 +77,8 @@ def stage_export(
 ) -> None:
     """Check an export while it goes to the server.
 
-    why_stop: asked again and again; a reason stops it. Raises ``ExportRefused`` with every problem
-    found, and ``Stopped``; then nothing is staged.
+    why_stop: asked again and again. A reason stops it. Raises ``ExportRefused`` with every problem
+    found, and ``Stopped``. Then nothing is staged.
     """
     with session.transaction("staging the export"):
         copy_export(session, table, export, why_stop)
@@ -97,7 +97,7 @@ def copy_export(
     export: Checked,
     why_stop: Callable[[], str | None] = lambda: None,
 ) -> None:
-    """Send an export's records, and what is wrong with those that are rejected."""
+    """Send an export's records, and what is wrong with rejected ones."""
     fields = ", ".join(quoted(field.name) for field in table.fields)
     session.copy(f"lead_import_stage (record, {fields})", _rows(export, why_stop))
     if export.rejected:
@@ -107,9 +107,9 @@ def copy_export(
 
 
 def convert(session: Session, table: LeadsTable) -> None:
-    """Make the staged texts what is written: find what they name, and cast them.
+    """Convert the staged texts into the columns' values: find what they name, and cast them.
 
-    What fails is listed in ``lead_import_rejected``.
+    List failures in ``lead_import_rejected``.
     """
     if not table.converted:
         return
@@ -122,7 +122,7 @@ def convert(session: Session, table: LeadsTable) -> None:
 
 
 def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
-    """Refuse an export with records that were rejected, or leave them out if others remain.
+    """Refuse an export with problems, or leave those records out if others remain.
 
     Raises ``ExportRefused``.
     """
@@ -135,7 +135,7 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
 
 
 def leave_out_rejected(session: Session) -> None:
-    """Take the records out of the stage that have a problem."""
+    """Take rejected records out of the stage."""
     session.execute(statement("drop_rejected"))
 
 
@@ -166,15 +166,15 @@ def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes
                 for field, column in zip(export.fields, columns, strict=True)
             ]
             yield copy_text([[f"{position:<{PRINTED}}" for position in positions], *texts])
-            # Client and server are both at work, perhaps on the site's own two cores. Whoever waits
-            # for one may have it.
+            # Client and server are both at work, perhaps on the site's own two cores. Give one to
+            # whoever waits for it.
             _let_others_run()
 
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)
-"""A courtesy, which not every system has."""
+"""A courtesy. Not every system has it."""
 
 
 def _isoformat(moments: Sequence[datetime]) -> list[str]:
-    """Return what ``isoformat`` says of each, all at once: a tenth of the time."""
+    """Return the ``isoformat`` of each. All at once takes a tenth of the time."""
     return msgspec.json.encode(moments).decode().removeprefix('["').removesuffix('"]').split('","')

@@ -1,8 +1,8 @@
-"""The declared table of leads as it is in a database: what the SQL of an import is rendered for.
+"""The declared table of leads as it is in a database. The SQL of an import is rendered for it.
 
-A declaration says where the values of a field go. The catalog says of which type that column is,
-and whether it may be NULL. Both together say how a text of the export becomes a value of the
-column, and when a lead differs from a record.
+A declaration says where the values of a field go. The catalog says the column's type, and whether
+it may be NULL. Both together say how a text of the export becomes a value of the column, and when a
+lead differs from a record.
 """
 
 import json
@@ -37,12 +37,11 @@ _ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
 class Found:
     """A column as the catalog has it.
 
-    type: with its limits, such as ``character varying(20)``; base: without them.
-    is_text: whether it holds texts, of a domain too. is_filled: whether the server has a value for
-    it where none is given. is_numbered: whether it takes that from a sequence. is_generated:
-    whether it computes it from other columns. is_key: whether it is part of a unique index that a
-    foreign key could refer to. is_bytewise: whether ``=`` tells two texts apart that differ in any
-    byte. default: its SQL.
+    type: with its limits, such as ``character varying(20)``. base: without them.
+    is_text: whether it holds texts, of a domain too. is_filled: whether the server fills it if no
+    value is given. is_numbered: from a sequence. is_generated: by computing it from other columns.
+    is_key: whether it is part of a unique index, fit for a foreign key to refer to. is_bytewise:
+    whether ``=`` tells texts apart by any byte. default: its SQL.
     """
 
     type: str
@@ -59,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Moment:
-    """A column for the time at which a lead was created or last changed."""
+    """A column for the time a lead was created or last changed."""
 
     bare: str
     found: Found
@@ -70,7 +69,7 @@ class Moment:
         return quoted(self.bare)
 
     def of(self, moment: str) -> str:
-        """Return SQL for a moment that has a zone as a value of this column. No zone means UTC."""
+        """Return SQL to write a moment with a zone into this column. One without a zone is UTC."""
         if self.found.base == "timestamp with time zone":
             return moment
         in_utc = f"{moment} AT TIME ZONE 'UTC'"
@@ -79,11 +78,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Column:
-    """A column that an import writes.
+    """A column an import writes.
 
-    bare: its name; field: the record's field that goes there; part: 0 or 1 of a pair of columns.
-    position: where a before-image holds its old value, counted from 1. None: leads that are there
-    keep what they have.
+    bare: its name. field: the record's field for it. part: 0 or 1 of a pair of columns. position:
+    where a before-image holds its old value, counted from 1. None: existing leads keep theirs.
     """
 
     bare: str
@@ -105,24 +103,24 @@ class Column:
 
     @property
     def written(self) -> str:
-        """What the stage calls the value that is written, where it is not the record's own text."""
+        """The stage's column for the value to write, unless this is the record's own text."""
         suffix = "" if self.part is None else f"_{self.part + 1}"
         return quoted(f"written_{self.field.name}{suffix}")
 
     @property
     def staged(self) -> str:
-        """Where the stage holds what is written; NULL is a blank."""
+        """Where the stage holds the value to write. NULL is a blank."""
         return self.raw if self.is_plain else f"s.{self.written}"
 
     @property
     def is_plain(self) -> bool:
-        """Whether the record's text is what is written."""
+        """Whether the record's own text is written."""
         is_as_it_is = not isinstance(self.target, tuple | E164 | Values | Lookup)
         return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
 
     @property
     def conversion(self) -> str:
-        """SQL that makes the record's text what is written; NULL stays NULL."""
+        """SQL to convert the record's text into the value to write. NULL stays NULL."""
         return f"CAST({self._meant()} AS {self.found.base})" if self._is_cast else self._meant()
 
     @property
@@ -146,7 +144,7 @@ class Column:
         if isinstance(target, E164):
             return "'+' || s.phone_key"
         if isinstance(target, tuple):
-            # The last word is the last name; a single word is the first name.
+            # The last word is the last name. A single word is the first name.
             rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
             words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
             return f"nullif(\n                    {words}, '')"
@@ -167,7 +165,7 @@ class Column:
 
     @property
     def blank(self) -> str | None:
-        """SQL for what a new lead gets for a blank, if it is not NULL."""
+        """SQL for a new lead's value if the record has a blank. None means NULL."""
         target = self.target
         if isinstance(target, Values | Lookup) and target.otherwise is not None:
             otherwise = literal(target.otherwise)
@@ -179,9 +177,9 @@ class Column:
 
     @property
     def cleared(self) -> str:
-        """SQL for the value of a lead that is there, if a blank clears it.
+        """SQL for the value of an existing lead, if a blank clears it.
 
-        A blank cannot clear what must have a value, and keeps it.
+        A blank cannot clear a column without NULL, and keeps its value.
         """
         if self.found.nullable:
             return self.staged
@@ -193,17 +191,17 @@ class Column:
         return self.found.is_text and not isinstance(self.target, Values | Lookup)
 
     def compared(self, value: str) -> str:
-        """Return a value as it is compared: texts by their bytes, whatever their collation says."""
+        """Return SQL to compare a value: texts by their bytes, whatever their collation says."""
         return value if self.found.is_bytewise else f'CAST({value} AS text) COLLATE "C"'
 
 
 class LeadsTable:
-    """A declared table and the columns of it that are there.
+    """A declared table and its existing columns.
 
     found: the table's columns by name. keeps_blanks: whether a blank of a record keeps the lead's
-    value, or clears it. missing: declared columns that are not there any more.
-    source: the table that is there. name: the one that is written; whole: where all leads are, as
-    they would be. All three are one, but for a preview. key: the function of the phone's key.
+    value, or clears it. missing: declared columns no longer there.
+    source: the owner's table. name: the table to write. whole: all leads, as they would be. Only a
+    preview tells these three apart. key: the function of the phone's key.
     """
 
     def __init__(self, leads: Leads, found: Mapping[str, Found], *, keeps_blanks: bool) -> None:
@@ -224,9 +222,9 @@ class LeadsTable:
         self.missing = tuple(column for column in leads.columns if column not in found)
 
     def copied(self, name: str, whole: str, key: str) -> "LeadsTable":
-        """Return the same table where only a copy of it is written.
+        """Return the same table, with a copy to write to.
 
-        The copy has no sequence of the owner's.
+        The copy uses none of the owner's sequences.
         """
         other = copy(self)
         other.name, other.whole, other.key = name, whole, key
@@ -235,7 +233,7 @@ class LeadsTable:
 
     @cached_property
     def numbered(self) -> list[str]:
-        """The columns, as identifiers, that a new lead gets from a sequence."""
+        """The columns filled from a sequence in a new lead, as identifiers."""
         return [
             quoted(name)
             for name, found in self.found.items()
@@ -244,7 +242,7 @@ class LeadsTable:
 
     @cached_property
     def stored(self) -> list[str]:
-        """The columns, as identifiers, that are not computed from others."""
+        """The columns not computed from others, as identifiers."""
         return [quoted(name) for name, found in self.found.items() if not found.is_generated]
 
     @property
@@ -259,7 +257,7 @@ class LeadsTable:
 
     @cached_property
     def lead_number(self) -> str | None:
-        """The column of the lead's number as an identifier; None if there is none."""
+        """The column of the lead's number as an identifier. None if there is none."""
         numbered = [column for column in self.columns if column.field.name == "lead_number"]
         return numbered[0].name if numbered else None
 
@@ -270,17 +268,17 @@ class LeadsTable:
 
     @cached_property
     def compared(self) -> tuple[Column, ...]:
-        """The columns that an import may change in a lead that is there."""
+        """The columns an import may change in an existing lead."""
         return tuple(column for column in self.columns if column.position is not None)
 
     @cached_property
     def converted(self) -> tuple[Column, ...]:
-        """The columns whose values are not the record's own texts."""
+        """The columns with other values than the record's own texts."""
         return tuple(column for column in self.columns if not column.is_plain)
 
     @cached_property
     def lookups(self) -> tuple[Column, ...]:
-        """The columns that refer to a row of another table."""
+        """The columns referring to a row of another table."""
         return tuple(column for column in self.columns if isinstance(column.target, Lookup))
 
     @cached_property
@@ -295,30 +293,30 @@ class LeadsTable:
 
     @property
     def oldest_first(self) -> str:
-        """The order in which the first one of several leads is the one that is meant."""
+        """The order of several leads with one phone. The first is the one meant."""
         created = [f"l.{self.created_at.name} NULLS LAST"] if self.created_at else []
         return ", ".join([*created, f"l.{self.id}"])
 
     @cached_property
     def given(self) -> set[str]:
-        """The columns that a new lead gets a value for, by their bare names."""
+        """The columns an import fills in a new lead, by their bare names."""
         moments = {moment.bare for moment in (self.created_at, self.touch) if moment}
         return {column.bare for column in self.columns} | moments | set(self.leads.new)
 
     @cached_property
     def limited(self) -> list[tuple[Column, int]]:
-        """The columns for texts of limited length whose texts are not cast, and that length."""
+        """The columns for texts of limited length, if not cast, each with its length."""
         limits = [(column, _LIMIT.search(column.found.type)) for column in self.columns]
         return [(column, int(limit[1])) for column, limit in limits if limit and column.is_plain]
 
     def writes(self, names: Sequence[str]) -> bool:
-        """Whether it is known what new leads hold in all of some columns, and a field in one."""
+        """Whether we know new leads' values in all of some columns, and a field goes to one."""
         of_fields = {column.bare for column in self.columns}
         is_given = self.given.issuperset(names) and self.knows(names)
         return bool(of_fields.intersection(names)) and is_given
 
     def knows(self, names: Sequence[str]) -> bool:
-        """Whether it can be said what some columns would hold. A sequence must not be asked."""
+        """Whether we know the values of some columns without asking a sequence."""
         return not any("nextval" in self._default(name) for name in names)
 
     def _default(self, name: str) -> str:
@@ -331,9 +329,9 @@ class LeadsTable:
         return f"{self.leads.table}.{column.bare}"
 
     def would_be(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Give some columns, as identifiers, and SQL for what they would hold after the import.
+        """Yield some columns, as identifiers, each with SQL for its value after the import.
 
-        ``l._id`` is the lead that the record has, or NULL.
+        ``l._id`` is the record's lead, or NULL.
         """
         for column in self.columns:
             if column.bare in names:
@@ -363,18 +361,18 @@ class LeadsTable:
         return 1 + len(self.leads.changed_columns)
 
     def by_field(self, columns: Sequence[Column]) -> list[list[Column]]:
-        """Group columns by the field that they hold."""
+        """Group columns by their field."""
         fields: dict[str, list[Column]] = {}
         for column in columns:
             fields.setdefault(column.field.name, []).append(column)
         return list(fields.values())
 
     def new_value(self, column: Column) -> str:
-        """SQL for what a record makes of a column of a lead that is there."""
+        """Return SQL for a column's value once a record has updated an existing lead."""
         if self.keeps_blanks and column.part is None:
             return f"coalesce({column.staged}, l.{column.name})"
-        # What is compared as the same stays as it is written: "" beside NULL, a name divided
-        # otherwise.
+        # If the comparison finds no difference, keep the old spelling: "" beside NULL, a name
+        # divided otherwise.
         alike = tuple(other for other in self.compared if other.field == column.field)
         return (
             f"CASE\n            WHEN {self.differs(alike)}\n            THEN {column.cleared}"
@@ -382,7 +380,7 @@ class LeadsTable:
         )
 
     def left(self, column: Column, old: str) -> str:
-        """SQL for the text that a record leaves in a column of a lead, where it held ``old``."""
+        """Return SQL for the text a record leaves in a lead's column after ``old``."""
         staged = f"CAST({column.staged} AS text)"
         if self.keeps_blanks and column.part is not None:
             return f"CASE WHEN {column.raw} IS NULL THEN {old} ELSE {staged} END"
@@ -393,7 +391,7 @@ class LeadsTable:
         return f"coalesce({staged}, {literal('') if column.may_be_empty else old})"
 
     def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
-        """SQL that tells whether a record changes a lead, in any of some columns."""
+        """Return SQL, true if a record changes a lead in any of some columns."""
         fields = self.by_field(self.compared if columns is None else columns)
         return "\n            OR ".join(map(self._field_differs, fields)) or "false"
 

@@ -1,4 +1,4 @@
-"""The door: what a revision may import, and the procedure in order.
+"""The door: everything a revision may import, and the procedure in order.
 
     from alembic import op
 
@@ -21,9 +21,9 @@
     def downgrade() -> None:
         revert(IMPORT, op.get_context())
 
-Frozen: the same export and the same leads before give the same leads after, for ever. What lies
-behind this door may be rewritten as long as that holds; a rule that must change gets a ``v2``. Only
-people who were erased on request (``erased.py``) stay away from then on.
+Frozen: the same export and the same leads before give the same leads after, for ever. As long as
+this holds, you may rewrite everything behind the door. A rule that must change gets a ``v2``. Only
+people erased on request (``erased.py``) stay away from then on.
 """
 
 from collections.abc import Iterator
@@ -128,13 +128,13 @@ DATA = Path(__file__).parents[2] / "data"
 class Import:
     """What one revision imports: frozen values, never computed.
 
-    revision: the revision's id; export: a file's name under ``data/``; sha256: of its bytes, in
-    hex; records: how many it holds; leads: where leads live.
-    rejected: a record with a problem stops the import before its first write, or is set aside: it
-    is kept in ``lead_import_rejects`` by position, field and reason, and the others are imported.
+    revision: the revision's id. export: a file's name under ``data/``. sha256: of its bytes, in
+    hex. records: how many it holds. leads: where leads live.
+    rejected: a record with a problem stops the import before its first write, or is set aside. Then
+    ``lead_import_rejects`` keeps its position, field and reason, and the others are imported.
     blanks: an empty field of a record keeps the lead's value, or clears it.
-    masked: the sha256 of its twin, the same export with invented people; None if it has none. The
-    same as ``sha256`` says that the people in the export are invented already.
+    masked: the sha256 of its twin, the same export with invented people. None if it has no twin,
+    ``sha256`` again if its own people are invented.
     """
 
     revision: str
@@ -148,13 +148,13 @@ class Import:
 
     @property
     def twin(self) -> "Import | None":
-        """The same import with invented people; None if there is none."""
+        """The same import with invented people. None if there is none."""
         if self.masked in (None, self.sha256):
             return self if self.masked else None
         return replace(self, export=twin_name(self.export), sha256=self.masked)
 
     def of(self, people: People) -> "Import":
-        """This import, or its twin. Raises ``ExportRefused`` if it has none."""
+        """Choose this import or its twin. Raises ``ExportRefused`` if it has none."""
         if people == "real":
             return self
         if self.twin is None:
@@ -162,7 +162,7 @@ class Import:
         return self.twin
 
     def as_imported(self, sha256: str) -> "Import":
-        """This import, or its twin if that is the one of this digest."""
+        """Choose the twin if it has this digest, otherwise this import."""
         return self.twin if self.twin and self.masked == sha256 else self
 
     @property
@@ -187,7 +187,7 @@ class Import:
 
     @property
     def pinned(self) -> dict[str, object]:
-        """What the ledger keeps of it, and what may not change until it is reverted."""
+        """What the ledger keeps of it. None of it may change until the import is reverted."""
         return {
             "revision": self.revision,
             "export": self.export,
@@ -198,7 +198,7 @@ class Import:
         }
 
     def open(self) -> AbstractContextManager[Export]:
-        """Open the export, to be checked against what is pinned. Raises ``ExportRefused``."""
+        """Open the export, to be checked against the pins. Raises ``ExportRefused``."""
         if Path(self.export).name != self.export:
             raise ExportRefused(
                 self.export, [Problem(0, "", "is not the name of a file under data/")]
@@ -213,19 +213,19 @@ class Import:
 
 
 def twin_name(export: str) -> str:
-    """The file name of an export's twin: ``october.masked.json``."""
+    """Return the file name of an export's twin: ``october.masked.json``."""
     return f"{Path(export).stem}.masked.json"
 
 
 def invented_in_words(records: int) -> str:
-    """Say that an export's people are invented, at the end of a line about it."""
+    """Say how many of an export's leads are invented, at the end of a line about it."""
     return f" Its {records:,} leads are invented: where people must be real, set LEADS_PEOPLE=real."
 
 
 def apply(import_: Import, context: RevisionContext) -> None:
     """Import an export, or go on where an earlier run stopped.
 
-    Raises ``ImportStopped``; the batches that are in stay in.
+    Raises ``ImportStopped``. Committed batches stay.
     """
     people = options_of(context).people
     import_ = import_.of(people)
@@ -268,9 +268,9 @@ def apply(import_: Import, context: RevisionContext) -> None:
 def revert(import_: Import, context: RevisionContext) -> None:
     """Revert an import, column by column, where a lead still holds what the import wrote.
 
-    Leads that it created stay, unless the options say ``remove_created``: then those go that nobody
-    has touched or referenced since. An import that has not come to its end is reverted as far as it
-    has come. Raises ``ImportStopped``; the batches that are reverted stay so.
+    Created leads stay. With the option ``remove_created`` they go, unless somebody has touched or
+    referenced them since. An unfinished import is reverted as far as it came. Raises
+    ``ImportStopped``. Reverted batches stay reverted.
     """
     if context.as_sql:
         raise DatabaseRefused(
@@ -293,7 +293,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
         create_revert(session, table)
         if table.missing:
             log.warning(
-                "%s: %s has no %s any more: what the import wrote there is not reverted",
+                "%s: %s no longer has %s, so nothing is reverted there",
                 export.name,
                 import_.leads.table,
                 ", ".join(table.missing),
@@ -324,7 +324,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
 
 
 def _as_imported(import_: Import, connection: Connection) -> Import:
-    """The import with the people whom the database has, whatever the environment says by now."""
+    """Choose the import whose people the database has, whatever the environment says by now."""
     receipt = find_receipt(connection, import_.revision)
     receipt = receipt or find_reverted(connection, import_.revision)
     return import_.as_imported(receipt.sha256) if receipt else import_
@@ -334,7 +334,7 @@ def _as_imported(import_: Import, connection: Connection) -> Import:
 def _staged(
     import_: Import, source: Checked, context: RevisionContext, *, is_revert: bool
 ) -> Iterator[tuple[Server, LeadsTable]]:
-    """The export on the server, checked, and converted for the table as it is there."""
+    """Bring the export to the server, check it and convert it for the table as it is there."""
     connection, options = connection_of(context), options_of(context)
     with nullcontext() if options.keeps_nothing else context.autocommit_block():
         session = Server(
@@ -359,7 +359,7 @@ def _staged(
 def _checked(
     import_: Import, context: RevisionContext, session: Server, *, is_revert: bool
 ) -> LeadsTable:
-    """The table as it is there, with all that the work needs; for a preview, a copy of it."""
+    """Find the table and make sure of all the work needs. A preview gets a copy of it."""
     connection, options = connection_of(context), options_of(context)
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
     if options.reads:
@@ -375,7 +375,7 @@ def _checked(
 def _write_script(
     import_: Import, export: Export, source: Checked, context: RevisionContext
 ) -> None:
-    """Write the import as part of a script that psql can run."""
+    """Write the import as part of a script for psql."""
     export.check()  # before a line of it is written
     options = options_of(context)
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)

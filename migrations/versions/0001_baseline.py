@@ -1,6 +1,6 @@
 """The CRM's tables: users, settings, leads, and the audit trail of leads.
 
-Made where there are no leads yet. A table of leads that is there is the owner's and stays as it
+They are made if there are no leads yet. An existing table of leads is the owner's and stays as it
 is.
 """
 

@@ -1,4 +1,4 @@
-"""When two spellings are one phone: the key's function, and an index on it for the leads."""
+"""The phone key: its function, and an index on it for the leads."""
 
 from alembic import op
 

@@ -40,7 +40,7 @@ TABLES = (
         forgotten=COUNT,
         unrestored=COUNT,
     ),
-    # written_by: the transaction that wrote a batch's leads, as their rows have it; 0 if none did.
+    # written_by: the transaction of the batch, as its leads' rows have it. 0 if it wrote none.
     Table(
         "lead_import_batches",
         "PRIMARY KEY (import_id, first_record)",
@@ -58,7 +58,7 @@ TABLES = (
         started_at="timestamptz NOT NULL DEFAULT now()",
         finished_at="timestamptz NOT NULL DEFAULT clock_timestamp()",
     ),
-    # field: "" where the whole record is meant. No value of a record is kept.
+    # field: "" for the whole record. No value of a record is kept.
     Table(
         "lead_import_rejects",
         "PRIMARY KEY (import_id, record, field, reason)",
@@ -67,11 +67,11 @@ TABLES = (
         field="text NOT NULL",
         reason="text NOT NULL",
     ),
-    # seen_by: the transaction that had written the lead before. restored_by: that of the revert, if
-    # nobody but imports has ever written the lead: NULL says that people may have edited it.
-    # No foreign key to leads: the receipt of an import outlives a lead that people delete. None to
-    # the import either: its batches have one, and here each row would pay for it. A lead that the
-    # site gives another phone while the import runs may be updated by two records.
+    # seen_by: the transaction of the lead's last write before. restored_by: the revert's, if nobody
+    # but imports has ever written the lead. NULL: people may have edited it.
+    # No foreign key to leads, because the receipt outlives a lead people delete. None to the import
+    # either: its batches have one, and here each row would pay for it. Two records may update one
+    # lead, if the site changes its phone while the import runs.
     Table(
         "lead_before_images",
         "PRIMARY KEY (import_id, record)",

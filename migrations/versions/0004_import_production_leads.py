@@ -1,6 +1,6 @@
-"""Import the bundled export of production leads: adds leads, or updates those whose phone matches.
+"""Import the bundled export of production leads: add leads, or update those whose phone matches.
 
-How it goes, and what it promises: README.md.
+README.md says how it goes and what it promises.
 """
 
 from alembic import op
@@ -17,8 +17,8 @@ IMPORT = Import(
     sha256="8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778",
     records=217,
     leads=LEADS,
-    # Its people are invented, so it is its own twin. A real export in its place has another digest:
-    # then this line goes.
+    # Its people are invented, so it is its own twin. Delete this line if you put a real export in
+    # its place.
     masked="8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778",
 )
 

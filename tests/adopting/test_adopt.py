@@ -171,7 +171,7 @@ def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> No
     change(crm_py, '    phone="phone",\n', "")
     told = migrations(crm_py.parents[1], "adopt")
     assert told.returncode == 1
-    assert "phone: not there; it says whose record this is" in told.stderr
+    assert "phone: missing, but it says whose record this is" in told.stderr
     assert "Traceback" not in told.stderr
 
 

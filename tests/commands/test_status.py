@@ -172,7 +172,7 @@ def test_a_half_reverted_import_says_so(imported: URL, capsys: pytest.CaptureFix
     assert f"{EXPORT} being reverted" in words
     assert "up to record 50 of 217 (23 %), stopped" in words
     wrong = (
-        f"{EXPORT}: its downgrade has come to record 50 of 217 only. Finish it, then import "
+        f"{EXPORT}: its downgrade has only reached record 50 of 217. Finish it, then import "
         "again: 'alembic downgrade -1', then 'alembic upgrade head'."
     )
     assert f"wrong: {wrong}" in words
@@ -187,7 +187,7 @@ def test_somebody_elses_table_of_that_name_is_no_ledger(
     monkeypatch.setenv("DATABASE_URL", shown(database))
     run(database, "CREATE TABLE lead_imports (id text)")
     assert "Its ledger has no imports." in told(capsys)
-    with pytest.raises(CommandError, match="A table lead_imports is there that has no revision, "):
+    with pytest.raises(CommandError, match="A table lead_imports is there without revision, "):
         upgrade(database)
 
 

@@ -172,11 +172,11 @@ def test_everything_that_does_not_fit_is_listed_and_nothing_is_made(database: UR
         "The table leads is not as migrations/crm.py declares it. Nothing was made.",
         "  leads: the column id is not its primary key",
         "  leads.phone: found bigint, expected text for a phone",
-        "  leads.notes: found json, which no field can be written to",
+        "  leads.notes: found json, but no field fits into that",
         "  leads.created_at: found interval, expected a time or a date",
         "  leads.updated_at: found text, expected a time",
         "  leads.address1: is not there",
-        "  leads.lead_number: the server computes it; leave it out of the declaration",
+        "  leads.lead_number: the server computes it. Leave it out of the declaration",
         "  leads.region: is NOT NULL without a default",
     ):
         assert line in said
@@ -232,7 +232,7 @@ def test_a_declared_table_that_is_not_there_is_refused(
     """It is not made, nor is another one in its place."""
     monkeypatch.setattr(declared, "LEADS", v1.Leads("customers", phone="phone"))
     before = schema(database)
-    assert "declares the table customers, which is not there. Nothing was made." in refusal(
+    assert "declares the table customers, but it is not there. Nothing was made." in refusal(
         database
     )
     assert schema(database) == before

@@ -90,7 +90,7 @@ def test_an_import_that_was_stamped_before_its_end_goes_on(
         upgrade(crm_with_leads, IMPORT, "batch-size=20")
     run(crm_with_leads, "UPDATE alembic_version SET version_num = :revision", revision=IMPORT)
     advice = refusal(crm_with_leads)
-    assert f"has come to record 100 of {len(records())} only" in advice
+    assert f"has only reached record 100 of {len(records())}" in advice
     follow(advice, crm_with_leads)
     assert_imported(crm_with_leads, before)
 
@@ -99,7 +99,7 @@ def test_a_downgrade_that_has_stopped_is_no_import(imported: URL) -> None:
     """Following the commands finishes it with its options and imports again."""
     half_revert(imported, "remove-created")
     advice = refusal(imported)
-    assert f"its downgrade has come to record 100 of {len(records())} only" in advice
+    assert f"its downgrade has only reached record 100 of {len(records())}" in advice
     assert follow(advice, imported) == [
         "alembic -x remove-created downgrade -1",
         "alembic upgrade head",

@@ -162,7 +162,7 @@ def through_a_pooler(scene: Scene) -> Iterator[str]:
     scene.monkeypatch.delenv("MIGRATION_DATABASE_URL")
 
 
-@says("The database is not ready; nothing was written.")
+@says("The database is not ready. Nothing was written.")
 def without_rights(scene: Scene) -> Iterator[str]:
     may_look = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
     role = scene.opened.enter_context(another_role(scene.url))
@@ -196,7 +196,7 @@ def another_table(scene: Scene) -> Iterator[str]:
     run(scene.url, "ALTER TABLE leads RENAME COLUMN remarks TO notes")
 
 
-@says("…: 1 problem, nothing of it was written by this run.…sha256 is …, expected …")
+@says("…: 1 problem. This run has written nothing.…sha256 is …, expected …")
 def an_edited_export(scene: Scene) -> Iterator[str]:
     path = scene.bundle(FEW)
     committed = path.read_bytes()
@@ -260,7 +260,7 @@ def another_deploy(scene: Scene) -> Iterator[str]:
         yield scene.refusal("head", "lock-wait=0")
 
 
-@says("stopped, for …records are saved")
+@says("stopped because …records are saved")
 def out_of_time(scene: Scene) -> Iterator[str]:
     slow_down(scene.url, 0.05)
     yield scene.refusal("head", "time-budget=1", "batch-size=1")
@@ -307,7 +307,7 @@ def create_all(scene: Scene) -> Iterator[str]:
     scene.alembic("upgrade head")
 
 
-@says("its downgrade has come to record … only")
+@says("its downgrade has only reached record …")
 def half_reverted(scene: Scene) -> Iterator[str]:
     upgrade(scene.url, "head")
     run(scene.url, "UPDATE lead_imports SET revert_next_record = 100, remove_created = false")

@@ -84,7 +84,7 @@ def test_an_edit_to_what_is_in_does_not_keep_the_rest_out(
     before = picture(crm)
     with monkeypatch.context() as patch:
         stop_after(1, patch)
-        with pytest.raises(CommandError, match="stopped, for the test"):
+        with pytest.raises(CommandError, match="stopped because the test"):
             upgrade(crm, IMPORT, "batch-size=50")
     run(
         crm,

@@ -38,7 +38,7 @@ def test_rejected_records_stop_the_import_by_default(
     with pytest.raises(CommandError) as refused:
         upgrade(crm)
     said = str(refused.value)
-    assert "6 problems, nothing of it was written" in said
+    assert "6 problems. This run has written nothing" in said
     for line in (
         "record 1, phone",
         "record 51, notes",
@@ -84,7 +84,9 @@ def test_an_export_of_which_nothing_goes_in_is_no_success(
     run(crm, "ALTER TABLE leads ADD CONSTRAINT late CHECK (created_at > now()) NOT VALID")
     for export in (wrong, [*wrong, *right]):
         bundle(export, monkeypatch, tmp_path, rejected="set aside")
-        with pytest.raises(CommandError, match=f"{len(export)} problems, nothing of it was"):
+        with pytest.raises(
+            CommandError, match=f"{len(export)} problems. This run has written nothing"
+        ):
             upgrade(crm)
     assert value(crm, "SELECT count(*) FROM lead_imports") == 0
 
@@ -108,7 +110,7 @@ def test_a_file_that_is_no_json_is_not_set_aside(
     bundle(with_bad_records(), monkeypatch, tmp_path, rejected="set aside")
     export = tmp_path / "export.json"
     export.write_bytes(export.read_bytes()[:-2])
-    with pytest.raises(CommandError, match="nothing of it was written"):
+    with pytest.raises(CommandError, match="This run has written nothing"):
         upgrade(crm)
     assert value(crm, "SELECT count(*) FROM leads") == 0
 

@@ -358,5 +358,5 @@ def test_a_trigger_that_only_notifies_is_named_before_the_first_write(crm: URL) 
         )
     run(crm, 'ALTER TABLE leads DISABLE TRIGGER "tell nobody"')
     said = alembic(crm, "upgrade", IMPORT).stdout
-    assert "leads has triggers, which an import fires too: tell sales.\n" in said
+    assert "leads has triggers, and an import fires them too: tell sales.\n" in said
     assert said.index("tell sales") < said.index("217 created")

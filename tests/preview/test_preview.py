@@ -139,7 +139,7 @@ def test_a_stopped_import_has_a_preview_of_its_rest(
     before = picture(crm_with_leads)
     with monkeypatch.context() as patch:
         stop_after(2, patch)
-        with pytest.raises(Exception, match="stopped, for the test"):
+        with pytest.raises(Exception, match="stopped because the test"):
             upgrade(crm_with_leads, IMPORT, "batch-size=50")
     halfway = value(crm_with_leads, "SELECT count(*) FROM leads")
     preview = preview_of(crm_with_leads)

@@ -84,7 +84,7 @@ def test_a_downgrade_that_is_cut_off_goes_on_where_it_was(
     speed_up(imported)
     forward = alembic(imported, "upgrade", "head")
     assert forward.returncode != 0
-    assert f"its downgrade has come to record {checkpoint} of {ALL} only" in forward.stdout
+    assert f"its downgrade has only reached record {checkpoint} of {ALL}" in forward.stdout
     again = alembic(imported, "-x", "remove-created", "downgrade", "-1")
     assert again.returncode == 0, again.stdout
     assert f"resumed at record {checkpoint + 1} of {ALL}" in again.stdout
@@ -115,7 +115,7 @@ def test_a_downgrade_is_finished_as_it_began(imported: URL) -> None:
     half_way(imported)
     with pytest.raises(
         CommandError,
-        match=r"began without -x remove-created and has come to record 100 of .*downgrade",
+        match=r"began without -x remove-created and has reached record 100 of .*downgrade",
     ):
         downgrade(imported, "-1", "remove-created")
     downgrade(imported)
@@ -127,7 +127,7 @@ def test_no_import_goes_over_a_downgrade_that_has_stopped(imported: URL) -> None
     half_way(imported)
     run(imported, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
     with pytest.raises(
-        CommandError, match=f"its downgrade has come to record 100 of {ALL} only. Finish it"
+        CommandError, match=f"its downgrade has only reached record 100 of {ALL}. Finish it"
     ):
         upgrade(imported)
     stamped = alembic(imported, "stamp", IMPORT)

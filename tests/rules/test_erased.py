@@ -78,8 +78,8 @@ def test_without_the_key_nothing_is_imported(folder: Path, monkeypatch: pytest.M
     with pytest.raises(CannotUnseal) as refused:
         read_erased(folder)
     assert str(refused.value) == (
-        "data/erased.txt lists people who must not come back, and they are known by the mask key "
-        "alone: mask.key.age is sealed, and neither LEADS_AGE_KEY nor LEADS_AGE_KEY_FILE is set. "
+        "data/erased.txt lists people who must not come back, and only the mask key recognises "
+        "them: mask.key.age is sealed, and neither LEADS_AGE_KEY nor LEADS_AGE_KEY_FILE is set. "
         "Nothing was written. Set LEADS_AGE_KEY to a key that opens data/mask.key.age."
     )
 
@@ -88,7 +88,7 @@ def test_a_mask_key_that_is_gone_is_said(folder: Path) -> None:
     """The list means nothing without it."""
     list_erased(folder, [PHONE], TODAY)
     (folder / MASK_KEY).unlink()
-    with pytest.raises(CannotUnseal, match="they are known by the mask key alone: cannot be op"):
+    with pytest.raises(CannotUnseal, match="only the mask key recognises them: cannot be op"):
         read_erased(folder)
 
 

@@ -148,22 +148,22 @@ def test_what_an_upgrade_mends_does_not_stop_it(
         ),
         (
             history(FIRST, receipts=(half_imported(),)),
-            "has come to record 100 of 217 only: it was stamped by hand",
+            "has only reached record 100 of 217: it was stamped by hand",
             [f"alembic stamp {SCHEMA}", "alembic upgrade head"],
         ),
         (
             history(FIRST, receipts=(half_reverted(),)),
-            "its downgrade has come to record 50 of 217 only",
+            "its downgrade has only reached record 50 of 217",
             ["alembic downgrade -1", "alembic upgrade head"],
         ),
         (
             history(FIRST, receipts=(half_reverted(remove_created=True),)),
-            "its downgrade has come to record 50 of 217 only",
+            "its downgrade has only reached record 50 of 217",
             ["alembic -x remove-created downgrade -1", "alembic upgrade head"],
         ),
         (
             history(SCHEMA, receipts=(half_reverted(),)),
-            "its downgrade has come to record 50 of 217 only",
+            "its downgrade has only reached record 50 of 217",
             [f"alembic stamp {FIRST}", "alembic downgrade -1", "alembic upgrade head"],
         ),
         (
@@ -345,7 +345,7 @@ def test_the_importer_works_on_no_receipt_that_does_not_fit() -> None:
     """The message names the command that knows the remedy."""
     with pytest.raises(DatabaseRefused, match=r"is not what revision .* status'"):
         check_receipt(receipt(), {"sha256": "other"})
-    with pytest.raises(DatabaseRefused, match=r"has come to record 50 of 217 only.* status'"):
+    with pytest.raises(DatabaseRefused, match=r"has only reached record 50 of 217.* status'"):
         check_not_half_reverted(half_reverted())
     check_receipt(receipt(), {"sha256": "f1", "records": 217})
     check_not_half_reverted(half_imported())

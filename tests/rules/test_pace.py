@@ -51,7 +51,7 @@ def test_slow_commits_make_it_rest_as_long_as_it_has_worked() -> None:
     pace = Pace(1000, 0)
     pace.after(1000, Took(0.35, 0.3))
     assert (pace.batch_size, pace.rest) == (1000, 0.35)
-    assert "for commits are slow" in pace.note()
+    assert "because commits are slow" in pace.note()
     pace.after(1000, Took(60, 59.95))
     assert pace.rest == LONGEST_REST
     pace.after(1000, Took(0.03, 0.002))
@@ -91,7 +91,7 @@ def test_a_slow_server_gets_smaller_batches(
     ]
     assert sizes[0] == 100
     assert max(sizes[1:]) < 100
-    assert any("for larger ones take too long" in message for message in caplog.messages)
+    assert any("because larger ones take too long" in message for message in caplog.messages)
     assert_imported(crm_with_leads, before)
 
 
@@ -110,7 +110,7 @@ def test_a_server_whose_commits_are_slow_gets_rests(
         upgrade(url, IMPORT, "batch-size=50")
     assert len(rests) == 4
     assert all(0.15 < seconds <= LONGEST_REST for seconds in rests)
-    assert sum("for commits are slow" in message for message in caplog.messages) == 4
+    assert sum("because commits are slow" in message for message in caplog.messages) == 4
     assert_imported(crm_with_leads, before)
 
 

@@ -136,7 +136,7 @@ def test_each_of_several_recipients_opens_it(
         assert read(sealed) == read(EXPORT)
 
 
-NO_KEY = f"{KEY} is no age key: expected one line that begins with AGE-SECRET-KEY-1."
+NO_KEY = f"{KEY} is no age key: expected one line beginning with AGE-SECRET-KEY-1."
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ NO_KEY = f"{KEY} is no age key: expected one line that begins with AGE-SECRET-KE
         ({KEY: KEY_OF_NOBODY[:40]}, NO_KEY),
         ({KEY: KEY_OF_NOBODY[1:]}, NO_KEY),
         ({KEY: f"{KEY_OF_NOBODY}\n{KEY_OF_NOBODY[:-1]}"}, NO_KEY),
-        ({KEY: public(KEY_OF_NOBODY)}, f"{KEY} is the public key, which opens nothing."),
+        ({KEY: public(KEY_OF_NOBODY)}, f"{KEY} is the public key and opens nothing."),
         ({KEY: KEY_OF_NOBODY}, f"{EXPORT.name}.age is sealed for other keys than this one."),
         ({KEY: KEY_OF_NOBODY, KEY_FILE: "key"}, f"{KEY} and {KEY_FILE} are both set."),
         ({KEY_FILE: "none"}, f"{KEY_FILE}: cannot be opened: No such file or directory."),

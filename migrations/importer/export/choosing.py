@@ -10,9 +10,9 @@ __all__ = ["SomeRecords"]
 
 
 class SomeRecords:
-    """The records of an export that are wanted.
+    """The wanted records of an export.
 
-    is_wanted: told the position of a record, and the record.
+    is_wanted: asked with a record's index, from 0, and the record.
     """
 
     def __init__(self, export: Export, is_wanted: Callable[[int, Any], bool]) -> None:
@@ -23,11 +23,11 @@ class SomeRecords:
 
     @property
     def rejected(self) -> list[Problem]:
-        """What is wrong with records that were rejected."""
+        """What is wrong with rejected records."""
         return self._export.rejected
 
     def checked(self, progress: Callable[[int, int], None]) -> Iterator[Piece]:
-        """Those records, as they are checked."""
+        """Yield those records as they are checked."""
         for positions, records in self._export.checked(progress):
             wanted = [
                 (position, record)

@@ -1,9 +1,8 @@
-"""What is wrong in an export, all of it: a slow and careful second look at a file that did not
-pass.
+"""List everything wrong in an export: a slow and careful second look at a file that did not pass.
 
-The decoder that reads exports fast stops at the first thing it dislikes. This one walks every
-record with the standard library's parser, which tells repeated keys and lets every kind of bad
-value through, and then asks the schema about each field by itself.
+The fast decoder of exports stops at the first thing it dislikes. This one walks every record with
+the standard library's parser, because it shows repeated keys and lets every kind of bad value
+through. Then it asks the schema about each field by itself.
 """
 
 import codecs
@@ -31,11 +30,11 @@ _MEGABYTES = LONGEST_RECORD >> 20
 
 
 class _NotJson(NamedTuple):
-    """NaN, Infinity and the like, which JSON does not have."""
+    """NaN, Infinity and the like: JSON has no such number."""
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a repeated key can be seen."""
+    """A JSON object as its pairs, to show repeated keys."""
 
     __slots__ = ()
 
@@ -56,7 +55,7 @@ _PLAIN_WORDS = (
     (re.compile(r"`int` >= (\d+)"), "is below {0}"),
     (re.compile(r"`int` <= (\d+)"), "is above {0}"),
 )
-"""What msgspec says of a value that does not fit, and what we say."""
+"""msgspec's words for a misfit value, and ours."""
 
 _KINDS: dict[type, str] = {
     _NotJson: "NaN or Infinity",
@@ -80,8 +79,8 @@ class _MalformedRecord(Malformed):
 def find_problems(blocks: Iterable[bytes], fields: tuple[Field, ...]) -> tuple[list[Problem], int]:
     """List what is wrong with an export: the first problems, and how many there are in all.
 
-    blocks: the file's bytes; fields: what each record holds. Never empty: a file that comes here
-    did not pass.
+    blocks: the file's bytes. fields: what each record holds. Never empty, because the file did not
+    pass.
     """
     shown: list[Problem] = []
     total = 0
@@ -89,7 +88,7 @@ def find_problems(blocks: Iterable[bytes], fields: tuple[Field, ...]) -> tuple[l
         total += 1
         if len(shown) < SHOWN_PROBLEMS:
             shown.append(problem)
-    if not shown:  # what is left is right by the rules of JSON
+    if not shown:  # the rest is valid JSON
         return [
             Problem(
                 0,
@@ -103,8 +102,10 @@ def find_problems(blocks: Iterable[bytes], fields: tuple[Field, ...]) -> tuple[l
 def read_carefully(
     blocks: Iterable[bytes], fields: tuple[Field, ...]
 ) -> Iterator[Record | list[Problem]]:
-    """Each record, or what is wrong with it. Raises ``Malformed`` where the text is no JSON from
-    there on."""
+    """Yield each record, or what is wrong with it.
+
+    Raises ``Malformed`` if the text is no JSON from there on.
+    """
     type_ = record_type(fields)
     for value, problems in with_problems(blocks, fields):
         yield problems or msgspec.convert(dict(cast(_Object, value)), type_)
@@ -113,8 +114,7 @@ def read_carefully(
 def with_problems(
     blocks: Iterable[bytes], fields: tuple[Field, ...]
 ) -> Iterator[tuple[object, list[Problem]]]:
-    """Each element of the array as it stands there, an object as its pairs, and what is wrong with
-    it.
+    """Yield each element of the array, an object as its pairs, and what is wrong with it.
 
     Raises ``Malformed``.
     """
@@ -127,7 +127,7 @@ def with_problems(
 
 
 def _types(fields: tuple[Field, ...]) -> dict[str, Any]:
-    """The type of each field's values by its name."""
+    """Return the type of each field's values by its name."""
     return {field.name: field.type for field in msgspec.structs.fields(record_type(fields))}
 
 
@@ -181,7 +181,7 @@ def _of_value(key: str, value: Any, type_: Any) -> str | None:
 
 
 def _reason(value: object, message: str) -> str:
-    """What the schema says, which carries no value, in plain words."""
+    """Put the schema's message, which never holds the value, into plain words."""
     if value == "":
         return "is empty"
     if isinstance(value, _NotJson | _Object):
@@ -199,14 +199,14 @@ def _kind(value: object) -> str:
 
 
 def _safe_name(key: str) -> str:
-    """A field's name as it is, unless it may be somebody's data."""
-    return key if _IDENTIFIER.fullmatch(key) else "(a name that is not shown)"
+    """Return a field's name, unless it may be somebody's data."""
+    return key if _IDENTIFIER.fullmatch(key) else "(name not shown)"
 
 
 class _Window:
-    """The part of the file that is being looked at, as text, and where in it.
+    """A part of the file as text, and where we are in it.
 
-    Bytes that are not UTF-8 become lone surrogates: they are found in the field that holds them.
+    Bytes other than UTF-8 become lone surrogates, so they are found in their field.
     """
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
@@ -217,14 +217,14 @@ class _Window:
         self.ended = False
 
     def more(self) -> None:
-        """Read on; at the end of the file say so."""
+        """Read on, and set ``ended`` at the end of the file."""
         block = next(self._blocks, b"")
         self.ended = not block
         self.text = self.text[self.at :] + self._utf8.decode(block, final=self.ended)
         self.at = 0
 
     def next_token(self) -> str:
-        """The next character that is no white space, "" at the end of the file; it is not taken."""
+        """Peek at the next character after white space, "" at the end of the file."""
         while True:
             if space := _SPACE.match(self.text, self.at):
                 self.at = space.end()
@@ -263,7 +263,7 @@ def _element(window: _Window) -> object:
         except json.JSONDecodeError:
             end = len(window.text)
         else:
-            # A number may go on behind the window's edge: 1e+ is one that is cut off.
+            # A number may go on behind the window's edge: 1e+ is one cut off.
             if end + 2 < len(window.text) or window.ended:
                 window.at = end
                 return value
@@ -277,7 +277,7 @@ def _not_json(_: str) -> _NotJson:
 
 
 def _integer(digits: str) -> int:
-    return int(digits[:40])  # too large all the same, and Python converts no more than 4,300 digits
+    return int(digits[:40])  # still too large, and Python converts at most 4,300 digits
 
 
 _decoder = json.JSONDecoder(

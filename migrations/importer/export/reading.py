@@ -4,8 +4,8 @@
         for positions, records in export.checked():
             ...
 
-Records come out as they are checked, so whoever uses them before the end must be able to drop them:
-only the end of the file shows that all of it is right.
+Records come out as they are checked. Only the end of the file shows whether all of it is right, so
+be ready to drop whatever you use before the end.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Piece = tuple[Sequence[int], list[Any]]
 """Records, and the position of each."""
 
 _AS_IT_IS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
-"""No link is followed, no FIFO's writer waited for, no byte changed. No system has all four."""
+"""Follow no link, wait for no FIFO's writer, change no byte. No system has all four flags."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _SEALED = b"age-encryption.org/v1\n"
@@ -45,21 +45,20 @@ _OTHER_ENCODINGS = {
     b"\xfe\xff": "is UTF-16: save it as UTF-8",
 }
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
-"""The comma between two records. Text cannot look like it: the first quote that has no backslash
-ends a text, and what follows the end of a text is excluded here."""
+"""The comma between two records. No text can look like it: a text ends at the first quote without a
+backslash, and the pattern excludes whatever may follow the end of a text."""
 _PUT_BACK = "The revision was made for another file. Put that one back and try again."
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 
 
 class Export:
-    """An open export. ``sha256``, ``count`` and ``rejected`` are known once it has been read to its
-    end.
+    """An open export. Read it to its end to know ``sha256``, ``count`` and ``rejected``.
 
-    name: the file's, as it is called in clear; sha256: of what it holds, sealed or not, in hex;
-    count: its number of records.
+    name: the file's, in clear. sha256: of its content, sealed or not, in hex. count: its number of
+    records.
     fields: what each record holds.
-    rejected: what is wrong with records that are set aside, in their order; empty unless that was
-    asked for.
+    rejected: what is wrong with records set aside, in their order. Empty unless the policy says
+    "set aside".
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Export:
         self._decode = msgspec.json.Decoder(list[self._type]).decode  # type: ignore[name-defined]
         texts = [field for field in fields if field.kind in ("text", "date", "timestamp")]
         self._quotes_a_record = 2 * (1 + len(fields)) + 2 * len(texts)
-        """Around each key, and around each value that is a text."""
+        """Around each key, and around each text."""
 
     def check(self) -> None:
         """Read it to its end. Raises ``ExportRefused`` with every problem found."""
@@ -93,11 +92,11 @@ class Export:
             pass
 
     def checked(self, progress: Callable[[int, int], None] = lambda *_: None) -> Iterator[Piece]:
-        """Its records, but those that are set aside, as they are checked.
+        """Yield its records as they are checked, without those set aside.
 
-        progress: told after each block how many bytes of how many are checked.
-        Raises ``ExportRefused`` with every problem found; of the file as a whole after the last
-        piece.
+        progress: called after each block with the bytes checked and the file's bytes.
+        Raises ``ExportRefused`` with every problem found. A problem of the file as a whole comes
+        after the last piece.
         """
         read = self._read_but_rejected if self._set_aside and not self._is_right() else self._read
         digest = hashlib.sha256()
@@ -106,16 +105,14 @@ class Export:
             with closing(self._blocks(digest, progress)) as blocks:
                 yield from read(blocks)
         except _WRONG:
-            is_right = (
-                False  # what was raised may hold a record: no error of ours shall remember it
-            )
+            is_right = False  # the error may hold a record, so it must not be the context of ours
         if not is_right:
             self._refuse()
         self.sha256 = digest.hexdigest()
         self._compare_with_pinned()
 
     def _refuse(self) -> NoReturn:
-        """Say what is wrong: that it is not the pinned file, or else each problem in it."""
+        """Raise ``ExportRefused``: this is not the pinned file, or else each problem in it."""
         digest = hashlib.sha256()
         with closing(self._blocks(digest)) as blocks:
             problems, total = find_problems(blocks, self.fields)
@@ -153,7 +150,7 @@ class Export:
             self.count += 1
 
     def _reject_what_types_let_through(self, piece: bytes, records: list[Any]) -> None:
-        """Raise ``ValueError`` where a closer look is needed; ``find_problems`` takes it."""
+        """Raise ``ValueError`` if a closer look is needed. ``find_problems`` takes it."""
         if b"\\u0000" in piece and any(map(_holds_a_nul, records)):
             raise ValueError("a NUL")
         # The decoder takes the last of two equal keys in silence.
@@ -169,7 +166,7 @@ class Export:
     ) -> Generator[bytes]:
         size = self._file.seek(0, os.SEEK_END)
         with _content(self._file, self._file_name) as content:
-            # So little at a time that the server has something to do while the next is checked.
+            # Little at a time, to give the server work while we check the next block.
             while block := content.read(BLOCK):
                 digest.update(block)
                 yield block
@@ -203,11 +200,11 @@ def open_export(
 ) -> Iterator[Export]:
     """Open an export, to be checked while it is read.
 
-    path: a regular file, sealed if its name ends in .age; sha256, records: what the revision has
-    pinned, None to accept any.
-    set_aside: a record with problems is left out, instead of refusing the export.
+    path: a regular file, sealed if its name ends in .age. sha256, records: the revision's pins,
+    None to accept any.
+    set_aside: leave out a record with problems, instead of refusing the export.
     fields: what each record holds, by the declaration.
-    Raises ``ExportRefused`` where it is no such file.
+    Raises ``ExportRefused`` if it is no such file.
     """
     with _open_regular_file(path) as file:
         _tell_who_may_write(file, path.name)
@@ -217,13 +214,13 @@ def open_export(
 
 @contextmanager
 def open_content(path: Path) -> Iterator[Content]:
-    """Open what a file holds, sealed or not, without looking at it. Raises ``ExportRefused``."""
+    """Open the content of a file, sealed or not, without checking it. Raises ``ExportRefused``."""
     with _open_regular_file(path) as file, _content(file, path.name) as content:
         yield content
 
 
 def find_export(folder: Path, name: str) -> Path:
-    """Where an export lies: under its name, or sealed. Raises ``CannotUnseal`` where it is both."""
+    """Find an export: under its name, or sealed. Raises ``CannotUnseal`` if it is there as both."""
     clear, sealed = folder / name, folder / f"{name}{SUFFIX}"
     if not os.path.lexists(sealed):
         return clear
@@ -238,7 +235,7 @@ def find_export(folder: Path, name: str) -> Path:
 
 @contextmanager
 def _content(file: BinaryIO, name: str) -> Iterator[Content]:
-    """What a file holds, from its start."""
+    """Open the content of a file, from its start."""
     file.seek(0)
     if not name.endswith(SUFFIX):
         yield file
@@ -308,7 +305,7 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
     buffer = b""
     opened = False
     for block in blocks:
-        # What was searched has none, unless its last bracket begins one.
+        # The part searched before has none, unless its last bracket begins one.
         searched = max(0, buffer.rfind(b"}"))
         buffer += block
         if not opened:
@@ -323,12 +320,12 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
             buffer = buffer[between.end(1) :]
         elif len(buffer) > LONGEST_RECORD:
             raise ValueError("a record without an end")
-    # What is left ends with the array's own bracket; an empty array shows up as no records.
+    # The rest ends with the array's own bracket. An empty array shows up as no records.
     yield b"[" + buffer
 
 
 def _last_between_records(buffer: bytes, start: int) -> re.Match[bytes] | None:
-    """The last one that begins at ``start`` or later."""
+    """Find the last comma between records whose bracket stands at ``start`` or later."""
     end = len(buffer)
     while (end := buffer.rfind(b"}", start, end)) >= 0:
         if between := _BETWEEN_RECORDS.match(buffer, end):
@@ -342,9 +339,7 @@ def _holds_a_nul(record: Record) -> bool:
 
 
 def _count_quotes(piece: bytes) -> int:
-    """How many quotes begin or end a text, in valid JSON."""
+    """Count the quotes beginning or ending a text, in valid JSON."""
     if b'\\\\"' in piece:
-        piece = piece.replace(
-            b"\\\\", b""
-        )  # that backslash is itself escaped: it does not escape the quote
+        piece = piece.replace(b"\\\\", b"")  # an escaped backslash does not escape the quote
     return piece.count(b'"') - piece.count(b'\\"')

@@ -1,1 +1,1 @@
-"""What the revisions make in the database, and what they need to find there."""
+"""What the revisions make in the database, and need to find there."""

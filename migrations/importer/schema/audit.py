@@ -1,12 +1,11 @@
-"""The bundled CRM's audit trail: a row trigger that every change of a lead passes.
+"""The bundled CRM's audit trail: a row trigger for every change of a lead.
 
-An import's own writes are left out: it says so with ``SET LOCAL app.skip_audit = 'on'`` in its
-transaction. A statement trigger takes that back from everybody who is no import, because an edit
-that nobody sees can be lost. Switching triggers off instead would need rights that a deploy has
-not, or would block the site.
+An import leaves its own writes out, with ``SET LOCAL app.skip_audit = 'on'`` in its transaction. A
+statement trigger takes this setting back from everybody else, because an unseen edit can be lost.
+Switching triggers off instead would need rights a deploy does not have, or would block the site.
 
-Both functions run with their owner's rights and name every schema: whoever may write leads need not
-be able to write the trail, and a session's search_path does not matter.
+Both functions run with their owner's rights and name every schema. So a role may write leads
+without rights on the trail, and a session's search_path does not matter.
 """
 
 import logging
@@ -42,7 +41,7 @@ def create_audit_trigger(context: RevisionContext) -> None:
 
 
 def drop_audit_trail(context: RevisionContext, lead_audit: Table) -> None:
-    """Drop the trail as ``drop_tables`` does; it stays while ``leads``, whose trigger fills it."""
+    """Drop the trail as ``drop_tables`` does. It stays while ``leads`` is there to fill it."""
     if connection_of(context).execute(text("SELECT to_regclass('leads')")).scalar():
         log.warning("kept the table lead_audit: the trigger on leads fills it")
         return

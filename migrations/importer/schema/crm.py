@@ -1,8 +1,8 @@
-"""The baseline: a CRM of its own where there is none, and the owner's where there is one.
+"""The baseline: keep the owner's CRM, or make the bundled one if there is none.
 
-A table of leads that is there is the owner's: it is held against its declaration, and nothing is
-made. Where no table could hold leads, the bundled CRM's tables are made. Where another table has
-phones and no declaration says so, nothing is made: the CRM would never read what is imported.
+An existing table of leads is the owner's: compare it with its declaration and make nothing. If no
+table could hold leads, make the bundled CRM's tables. If an undeclared table has phones, refuse:
+its CRM would never read the imported leads.
 """
 
 import logging
@@ -27,10 +27,10 @@ log = logging.getLogger("importer")
 def create_crm(
     context: RevisionContext, leads: Leads, *tables: Table, beside: Sequence[Table] = ()
 ) -> list[str]:
-    """Make the tables of the bundled CRM, or none where the owner has leads; return their names.
+    """Make the tables of the bundled CRM, or none if the owner has leads. Returns their names.
 
-    tables: those that an import or the audit trail writes; beside: the others, which may be there
-    in any shape. Raises ``DatabaseRefused`` before anything is made.
+    tables: those an import or the audit trail writes. beside: the others, in any shape if they
+    exist. Raises ``DatabaseRefused`` before anything is made.
     """
     if context.as_sql:
         with options_of(context).look() as database:
@@ -53,8 +53,8 @@ def create_crm(
         return []
     if leads.table not in [table.name for table in tables]:
         raise DatabaseRefused(
-            f"migrations/crm.py declares the table {leads.table}, which is not there. Nothing was "
-            "made. Name the table that is there, or the database that has it, and try again."
+            f"migrations/crm.py declares the table {leads.table}, but it is not there. Nothing was "
+            "made. Name an existing table, or the database with this one, and try again."
         )
     phones = [] if options_of(context).new_crm else find_phones(connection)
     if phones:

@@ -1,7 +1,6 @@
-"""Where leads may live in a database that nobody has declared: tables that have phones.
+"""Find where leads may live in an undeclared database: tables with phones.
 
-From the catalog a declaration is made that its owner completes. What could not be guessed is marked
-with CHECK.
+The catalog gives a declaration for the owner to complete. CHECK marks what nobody could guess.
 """
 
 import re
@@ -25,14 +24,14 @@ __all__ = [
 ]
 
 MOST_NAMED = 12
-"""Tables that a refusal names."""
+"""How many columns a refusal names."""
 
 _PHONE = {
     *("phone", "phones", "phonenumber", "phonenumbers", "mobile", "mobiles", "cell", "cellphone"),
     *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
 }
 _CHECK = "  # CHECK: "
-"""Begins what the owner has to look at."""
+"""Begins a question for the owner."""
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
@@ -74,14 +73,14 @@ References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
 
 _CATEGORY = re.compile("[a-z_]{1,20}")
-"""A word that names a kind of lead, not a person."""
+"""A word for a kind of lead, not for a person."""
 
 _MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
 
 
 @dataclass(frozen=True)
 class Phone:
-    """A column that seems to hold phones. why_not: what keeps it from being declared, or ""."""
+    """A column apparently of phones. why_not: what keeps it from being declared, or ""."""
 
     table: str
     column: str
@@ -100,12 +99,12 @@ class _Column:
 
     @property
     def snake(self) -> str:
-        """The name as words that underscores join: nameFirstName is name_first_name."""
+        """The name as words joined by underscores: nameFirstName is name_first_name."""
         return "_".join(_words(self.name))
 
 
 def find_phones(connection: Connection) -> list[Phone]:
-    """Find the columns of the owner's tables that seem to hold phones."""
+    """Find the columns of the owner's tables apparently holding phones."""
     return list(_phones(connection))
 
 
@@ -120,7 +119,7 @@ def phones_in_words(phones: Sequence[Phone]) -> list[str]:
 
 
 def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> list[str]:
-    """Say what to declare: a declaration of the first of the tables, to paste."""
+    """Say what to declare: a declaration of the likeliest table, to paste."""
     best = likeliest(connection, phones)
     if best is None:
         return ["Declare in migrations/crm.py where leads live and try again."]
@@ -133,7 +132,7 @@ def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> lis
 
 
 def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
-    """Return the table that looks most like one of leads, of those that the role may read."""
+    """Return the table most like one of leads, among those the role may read."""
     tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
     readable = [table for table in tables if may_read(connection, table)]
     return max(readable, key=lambda table: _likeness(connection, table), default=None)
@@ -203,7 +202,7 @@ def _columns(connection: Connection, table: str) -> list[_Column]:
 
 
 def _likeness(connection: Connection, table: str) -> int:
-    """How much a table looks like one of leads."""
+    """Return how much a table looks like one of leads."""
     columns = _columns(connection, table)
     fields = sum(bool(_first(columns, names)) for names in _NAMES.values())
     words = set(_words(table.rpartition(".")[2]))
@@ -211,7 +210,7 @@ def _likeness(connection: Connection, table: str) -> int:
 
 
 def _first(columns: Sequence[_Column], names: Sequence[str]) -> _Column | None:
-    """The column that has the first of some names, or ends with it."""
+    """Find the column with the first possible of some names, or ending with it."""
     for name in names:
         for column in columns:
             if column.snake == name:
@@ -226,7 +225,7 @@ def _first(columns: Sequence[_Column], names: Sequence[str]) -> _Column | None:
 def _fields(
     connection: Connection, table: str, columns: list[_Column], references: References
 ) -> Iterator[tuple[str, str, list[str]]]:
-    """Each field that a column seems to be for: its name, its target as source, the columns."""
+    """Yield each field with a likely column: its name, its target as source, the columns."""
     for field, names in _NAMES.items():
         column = _first(columns, names)
         first, last = _first(columns, _FIRST_NAMES), _first(columns, _LAST_NAMES)
@@ -275,7 +274,7 @@ def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str
 
 
 def _are_e164(connection: Connection, table: str, column: _Column) -> bool:
-    """Whether all phones that are there begin with a plus and hold digits alone."""
+    """Whether existing phones, the first thousand, all begin with a plus and hold digits alone."""
     if not column.is_text:
         return False
     name = quoted(column.name)
@@ -297,7 +296,7 @@ def _labels(connection: Connection, column: _Column) -> list[str]:
 def _new_in_words(
     connection: Connection, table: str, columns: Sequence[_Column], taken: set[str]
 ) -> list[str]:
-    """The columns that must have a value and that no field is for."""
+    """List the columns that must have a value, but have no field."""
     needed = [
         column
         for column in columns
@@ -332,7 +331,7 @@ def _usual_value(column: _Column) -> str | None:
 
 
 def _only_value(connection: Connection, table: str, column: _Column) -> str | None:
-    """The value that all rows have, if they have one: a tenant's, a type's."""
+    """Return the one value all rows share, if they do: a tenant's, a type's."""
     if column.snake == "id" or column.base in ("json", "jsonb", *_MOMENTS):
         return None
     name = quoted(column.name)
@@ -350,7 +349,7 @@ def _only_value(connection: Connection, table: str, column: _Column) -> str | No
 
 
 def _only(columns: Sequence[_Column]) -> str | None:
-    """Which rows are leads, if the table keeps those that were thrown away."""
+    """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
         name = quoted(column.name).replace('"', '\\"')
         if column.snake in ("is_deleted", "deleted", "is_archived") and column.base == "boolean":

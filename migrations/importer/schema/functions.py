@@ -1,4 +1,4 @@
-"""Functions that a revision makes: never in the place of another one that has the name."""
+"""Make a revision's functions, but never replace somebody else's of the same name."""
 
 from sqlalchemy import text
 
@@ -11,11 +11,10 @@ _FIND_FUNCTION = "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = to_regproced
 
 
 def create_function(context: RevisionContext, signature: str, create: str) -> None:
-    """Make a function, unless it is there. Raises ``DatabaseRefused`` where another one has its
-    name.
+    """Make a function, unless it is there.
 
-    signature: its name and types, ``audit_lead()``; create: its CREATE FUNCTION, the body between
-    $body$.
+    signature: its name and types, ``audit_lead()``. create: its CREATE FUNCTION, the body between
+    $body$. Raises ``DatabaseRefused`` if another function has the name.
     """
     if not context.as_sql:
         parameters = {"signature": signature}
@@ -25,8 +24,8 @@ def create_function(context: RevisionContext, signature: str, create: str) -> No
         if found is not None:
             if found != create.split("$body$")[1]:
                 raise DatabaseRefused(
-                    f"A function {signature} is there and is not ours; nothing was written. "
-                    f"Rename it, then run again."
+                    f"A function {signature} is there and is not ours. Nothing was written. "
+                    f"Rename it and try again."
                 )
             return
     context.execute(create)

@@ -1,6 +1,6 @@
-"""The declared table as it is in this database: found, and held against its declaration.
+"""Find the declared table in this database, and hold it against its declaration.
 
-What does not fit is listed, all of it, by name, before anything is written.
+List everything that does not fit, by name, before anything is written.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MOST_COUNTED = 1_000_000
-"""To count more leads would take longer than to import."""
+"""Counting more leads would take longer than importing."""
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -47,13 +47,13 @@ def is_there(connection: Connection, leads: Leads) -> bool:
 
 
 def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
-    """Find the declared table. Columns that are not there are in ``missing``."""
+    """Find the declared table. Its ``missing`` lists declared columns it does not have."""
     rows = _columns(connection, leads)
     return LeadsTable(leads, {row.name: _found(row) for row in rows}, keeps_blanks=keeps_blanks)
 
 
 def table_for_script(options: Options, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
-    """Return the table that a script is for: as it is there, else as the baseline makes it."""
+    """Return the table a script is for: as it is there, else as the baseline makes it."""
     with options.look() as connection:
         if connection is not None and is_there(connection, leads):
             return find_table(connection, leads, keeps_blanks=keeps_blanks)
@@ -61,7 +61,7 @@ def table_for_script(options: Options, leads: Leads, *, keeps_blanks: bool = Tru
 
 
 def assumed_table(leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
-    """Return the declared table as the baseline makes it, for a script that sees no database."""
+    """Return the declared table as the baseline makes it, for a script without a database."""
     found = dict.fromkeys(leads.columns, _TEXT)
     found[leads.id] = _BIGINT
     for column in (leads.targets.get("created_at"), leads.touch):
@@ -71,7 +71,7 @@ def assumed_table(leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
 
 
 def count_leads(connection: Connection, table: LeadsTable) -> int:
-    """Count the rows of the table that are leads."""
+    """Count the leads of the table."""
     counted = f"SELECT count(*) FROM {table.name} WHERE {table.only}"
     count: int = connection.execute(text(counted)).scalar_one()
     return count
@@ -87,9 +87,9 @@ def count_leads_in_words(connection: Connection, table: LeadsTable) -> str:
 def mismatches(
     connection: Connection, leads: Leads, rights: Sequence[str] = MAY_IMPORT
 ) -> list[str]:
-    """List everything in which the table is not as its declaration says.
+    """List every difference between the table and its declaration.
 
-    rights: those on the table that the role needs.
+    rights: those the role needs on the table.
     """
     if not is_there(connection, leads):
         return [f"{leads.table}: is not there"]
@@ -151,7 +151,7 @@ def _column_problems(leads: Leads, rows: dict[str, Row[tuple[object, ...]]]) -> 
             yield f"{table}.{column}: is not there"
     for column, row in rows.items():
         if row.is_computed and column in leads.columns[1:]:
-            yield f"{table}.{column}: the server computes it; leave it out of the declaration"
+            yield f"{table}.{column}: the server computes it. Leave it out of the declaration"
         is_needed = not (row.nullable or row.is_filled or row.is_computed)
         if is_needed and column not in _given(leads):
             yield (
@@ -168,7 +168,7 @@ def _column_problems(leads: Leads, rows: dict[str, Row[tuple[object, ...]]]) -> 
 
 
 def _given(leads: Leads) -> set[str]:
-    """The columns that a new lead gets a value for."""
+    """Return the columns an import fills in a new lead."""
     return {*leads.columns[1:], *leads.new}
 
 
@@ -178,7 +178,7 @@ def _type_problems(
     target = leads.targets[name]
     where = f"{leads.table}.{column}"
     if row.base in _UNKNOWN or row.base.endswith("[]") or row.kind == "c":
-        yield f"{where}: found {row.base}, which no field can be written to"
+        yield f"{where}: found {row.base}, but no field fits into that"
     elif name == "created_at" or isinstance(target, Timestamp | Date):
         if row.base not in _MOMENTS:
             yield f"{where}: found {row.base}, expected a time or a date"
@@ -266,7 +266,7 @@ def _sequence_problems(
 def _sql_problems(
     connection: Connection, leads: Leads, rows: dict[str, Row[tuple[object, ...]]]
 ) -> Iterator[str]:
-    """Let the server parse what the declaration gives as SQL."""
+    """Let the server parse the declaration's SQL."""
     name = qualified(leads.table)
     if leads.only:
         trouble = _parse(connection, f"SELECT FROM {name} WHERE ({as_sql(leads.only)}) LIMIT 0")
@@ -279,7 +279,7 @@ def _sql_problems(
 
 
 def _parse(connection: Connection, sql: str) -> str | None:
-    """What the server has against a statement that reads no row."""
+    """Return the server's objection to a statement, which reads no row. None if it has none."""
     driver: Any = connection.connection.driver_connection
     try:
         with nullcontext() if driver.autocommit else connection.begin_nested():

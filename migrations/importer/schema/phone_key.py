@@ -1,7 +1,7 @@
-"""What a declared table gets: one plain index on the phone's key, and the key's function.
+"""Make what a declared table gets: one plain index on the phone's key, and the key's function.
 
-The index is built CONCURRENTLY, so the site goes on. One that an earlier attempt left behind
-INVALID is dropped and built again.
+The index is built CONCURRENTLY, so the site goes on. If an earlier attempt left an INVALID one
+behind, drop and build it again.
 """
 
 import logging
@@ -27,17 +27,17 @@ log = logging.getLogger("importer")
 LONGEST_NAME = 63
 """Bytes of an identifier: NAMEDATALEN - 1."""
 
-# CONCURRENTLY waits for the site's older transactions, a report's too, and nobody waits behind it.
+# CONCURRENTLY waits for older transactions, such as a long report, and nobody waits behind it.
 _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
 
 def create_phone_key(context: RevisionContext, leads: Leads) -> None:
-    """Make the key's function and the index, or what of them is missing."""
+    """Make the key's function and the index, unless they are there."""
     create_function(context, f"{KEY_FUNCTION}(text)", statement(KEY_FUNCTION))
     # The site's own roles compute the key whenever they write a lead.
     context.execute(f"GRANT EXECUTE ON FUNCTION {KEY_FUNCTION}(text) TO PUBLIC")
-    # A dry run is one transaction, in which nothing can be built concurrently.
+    # A dry run is one transaction, and nothing can be built concurrently in one.
     with nullcontext() if options_of(context).keeps_nothing else context.autocommit_block():
         if context.as_sql:
             table = table_for_script(options_of(context), leads)
@@ -57,10 +57,9 @@ def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
 
 
 def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
-    """Build the index unless the table has one on the phone's key, whatever it is called.
+    """Build the index unless the table has one on the phone's key, under any name.
 
-    Raises ``DatabaseRefused`` if the role does not own the table, or the name belongs to another
-    index.
+    Raises ``DatabaseRefused`` if the role does not own the table, or another index has the name.
     """
     connection, options = connection_of(context), options_of(context)
     found = connection.execute(
@@ -77,7 +76,7 @@ def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
                 f"The index {index.name} is there and is not on the phone's key. Nothing was "
                 "written. Rename it and try again."
             )
-        log.info("the index %s, which an earlier attempt left unfinished, is dropped", index.name)
+        log.info("dropping the index %s: an earlier attempt left it unfinished", index.name)
         _patiently(context, f"DROP INDEX {concurrently} {index.name}", concurrently)
     _patiently(context, _create_index(table, concurrently), concurrently)
 
@@ -104,7 +103,7 @@ def _check_owner(connection: Connection, table: LeadsTable) -> None:
 
 
 def _patiently(context: RevisionContext, sql: str, concurrently: str) -> None:
-    """Run a statement about an index; what is done concurrently may wait, and nothing after it."""
+    """Run a statement about an index. Only a concurrent one may wait long."""
     if not concurrently:
         context.execute(sql)
         return

@@ -1,8 +1,8 @@
-"""Before any write: is everything there that the work needs? What is missing is listed, all of it.
+"""Check before any write: is everything there? List all that is missing.
 
 ``check_server`` looks before the first revision, ``check_reader`` before a preview,
-``check_import`` before an import,
-``check_removal`` before created leads are removed again. ``tell_triggers`` says what else runs.
+``check_import`` before an import, ``check_removal`` before a revert removes created leads.
+``tell_triggers`` says what else runs.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ __all__ = [
 def check_server(connection: Connection, stamp: str, leads: Leads | None) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work.
 
-    stamp: the table that holds it; leads: where they live, if an import comes first.
+    stamp: the table of the stamp. leads: where they live, if an import comes first.
     """
     missing = _lines(connection, statement("check_server", stamp=stamp))
     if leads is not None:
@@ -40,9 +40,9 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
 
 
 def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
-    """Raise ``DatabaseRefused`` unless the role may look at what a preview looks at.
+    """Raise ``DatabaseRefused`` unless the role may read everything a preview reads.
 
-    leads: where leads live; stamp: the table of the stamp.
+    leads: where leads live. stamp: the table of the stamp.
     """
     schemas = {one.table.split(".")[0] for one in leads if "." in one.table}
     refuse(_lines(connection, statement("check_reader", schemas=sorted(schemas))))
@@ -58,10 +58,10 @@ def check_import(
     rights: Sequence[str] = MAY_IMPORT,
     is_revert: bool = False,
 ) -> None:
-    """Raise ``DatabaseRefused`` unless an import finds all that it works with.
+    """Raise ``DatabaseRefused`` unless an import finds all it needs.
 
-    rights: those on the table that the role needs. A revert goes on with what is still there of the
-    declared table.
+    rights: those the role needs on the table. is_revert: accept a table unlike its declaration,
+    because a revert goes on with the columns still there.
     """
     refuse(_missing_for_import(connection, table, rights, is_revert=is_revert))
 
@@ -74,28 +74,30 @@ def _missing_for_import(
 
 
 def check_removal(connection: Connection, table: LeadsTable) -> None:
-    """Raise ``DatabaseRefused`` unless the role may remove leads and sees what refers to them."""
+    """Raise ``DatabaseRefused`` unless the role may remove leads and sees who refers to them."""
     referrers = statement("referrers", table=table)
     refuse(_lines(connection, statement("check_removal", table=table, referrers=referrers)))
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:
-    """Log the table's triggers: what they tell others, as NOTIFY does, no count of rows shows."""
+    """Log the table's triggers, because no count of rows shows what they tell others (NOTIFY)."""
     names = _lines(connection, statement("find_triggers", table=table))
     if names:
         log.info(
-            "%s has triggers, which an import fires too: %s.", table.leads.table, ", ".join(names)
+            "%s has triggers, and an import fires them too: %s.",
+            table.leads.table,
+            ", ".join(names),
         )
 
 
 def refuse(missing: list[str], *more: str) -> None:
-    """Raise ``DatabaseRefused`` with everything that is missing, if there is anything.
+    """Raise ``DatabaseRefused`` with everything missing, if there is anything.
 
     more: further lines at the end.
     """
     if missing:
         lines = [
-            "The database is not ready; nothing was written.",
+            "The database is not ready. Nothing was written.",
             *(f"  {line}" for line in missing),
         ]
         raise DatabaseRefused("\n".join([*lines, *more, "Fix this and try again."]))

@@ -2,9 +2,9 @@
 
     statement("apply_batch", table=table)
 
-What ends in ``.sql`` stands as it is. What ends in ``.sql.mako`` is rendered for a table
-(``table.py``). Values reach the server by COPY alone. What stands after a colon is a position or
-the name of a revision. ``-- step:`` marks a part by its name.
+A ``.sql`` file stands as it is. A ``.sql.mako`` file is rendered for a table (``table.py``). Values
+reach the server by COPY alone. A parameter, after a colon, is a position or the name of a revision.
+``-- step:`` marks a part by its name.
 """
 
 import json

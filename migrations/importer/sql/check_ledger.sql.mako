@@ -1,4 +1,4 @@
--- What is missing of the ledger and of the phone key: a line each.
+-- List what is missing of the ledger and of the phone key, a line each.
 SELECT format('the table %s is not there', needed)
 FROM unnest(ARRAY[${", ".join(map(literal, ledger_tables))}]) AS needed
 WHERE to_regclass(needed) IS NULL

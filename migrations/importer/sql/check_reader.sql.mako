@@ -1,4 +1,4 @@
--- What keeps a role from looking: a line each.
+-- List what keeps a role from reading, a line each.
 SELECT 'the server is a replica, where no temporary tables can be made'
 WHERE pg_is_in_recovery()
 UNION ALL

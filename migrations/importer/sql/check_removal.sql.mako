@@ -1,4 +1,4 @@
--- A row that the role does not see would be taken for one that is not there.
+-- If the role does not see a row, the revert would take it for missing.
 SELECT format('the role %I may not DELETE %s', current_user, ${table.regclass})
 WHERE NOT has_table_privilege(${table.regclass}, 'DELETE')
 UNION

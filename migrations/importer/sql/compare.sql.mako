@@ -25,12 +25,11 @@
     compared = table.columns if kind == "created" else table.compared
 %>\
 % if kind == "created":
--- Leads that the import has added hold the record, blanks too.
+-- Created leads hold the record, blanks too.
 % elif kind == "updated":
--- Leads that the import has updated hold the record, and for a blank what they held before.
+-- Updated leads hold the record, and for a blank their old value.
 % else:
--- Leads that the import left as they were hold the record's values. The ledger does not know them:
--- they are found by their phone.
+-- Unchanged leads hold the record's values. The ledger does not know them, so find them by phone.
 % endif
 INSERT INTO lead_verify_found (record, edited)
 SELECT

@@ -1,2 +1,2 @@
--- A table of the ledger as a temporary one of the same name, which is found before it.
+-- Make a temporary table of the same name as one of the ledger. The server finds it first.
 CREATE TEMPORARY TABLE ${quoted(name)} (LIKE ${quoted(schema)}.${quoted(name)} INCLUDING ALL)

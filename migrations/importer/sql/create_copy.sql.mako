@@ -4,8 +4,8 @@
         for unique in uniques
     ]
 %>\
--- Room for the leads that a preview changes or adds, and all leads as they would be. Numbers come
--- from a sequence of its own.
+-- Make room for the leads a preview changes or adds, and a view of all leads as they would be. Ids
+-- come from a sequence of its own.
 CREATE TEMPORARY TABLE ${table.name} (
     LIKE ${table.source} INCLUDING DEFAULTS INCLUDING GENERATED
 );

@@ -1,4 +1,4 @@
--- What the records name in other tables, and the rows that were found by it.
+-- What the records name in other tables, and the rows found by it.
 CREATE TEMPORARY TABLE lead_import_found (
     field text NOT NULL,
     value text NOT NULL,

@@ -1,4 +1,4 @@
--- What is wrong with records: positions, names and reasons, nothing that a record holds.
+-- What is wrong with records: positions, names and reasons, never a record's value.
 CREATE TEMPORARY TABLE lead_import_rejected (
     record integer NOT NULL,
     field text NOT NULL,

@@ -1,5 +1,5 @@
--- Leads that the import created and has not updated since, where they are to be removed, with the
--- transaction that added each.
+-- Created leads the import has not updated since, if they are to be removed, each with the
+-- transaction of its INSERT.
 CREATE TEMPORARY TABLE lead_revert_made (
     lead_id text PRIMARY KEY,
     record integer NOT NULL,

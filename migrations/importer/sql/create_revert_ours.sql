@@ -1,2 +1,2 @@
--- The transactions that have written leads for imports and for their reverts.
+-- The transactions of imports and their reverts, if they wrote leads.
 CREATE TEMPORARY TABLE lead_revert_ours (version bigint PRIMARY KEY)

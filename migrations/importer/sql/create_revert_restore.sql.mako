@@ -1,5 +1,5 @@
--- Updated leads as they will be, and the record that updated each. ours: imports had written it before,
--- and nobody has since; kept: something stays that is not what it was before the import.
+-- Updated leads as they will be, each with its record. ours: imports had written it before, and
+-- nobody has since. kept: something stays unlike it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
     lead_id ${table.id_type} PRIMARY KEY,
 % for column in table.compared:

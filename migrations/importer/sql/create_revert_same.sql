@@ -1,5 +1,5 @@
--- Versions of a lead's row that a revert has made, and the versions that they are the same as: nobody
--- but imports has written the lead between the two.
+-- Versions of a lead's row made by a revert, each with the earlier version it equals: between the
+-- two, only imports have written the lead.
 CREATE TEMPORARY TABLE lead_revert_same (
     lead_id text NOT NULL,
     version bigint NOT NULL,

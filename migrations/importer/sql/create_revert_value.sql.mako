@@ -1,5 +1,5 @@
 <%namespace name="shared" file="shared.mako"/>\
--- An old value as the column's type of today. Where that has no room for it, the lead's value stays.
+-- Return an old value in the column's type of today. If it does not fit, the lead's value stays.
 CREATE OR REPLACE FUNCTION pg_temp.lead_revert_value(_old text, _now ${type})
 RETURNS ${type}
 LANGUAGE plpgsql AS $value$

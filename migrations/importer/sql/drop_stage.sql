@@ -1,4 +1,4 @@
--- They hang on the phone key's function, which a downgrade may drop next.
+-- They depend on the phone key's function, and a downgrade may drop it next.
 DROP TABLE IF EXISTS
     pg_temp.lead_import_stage,
     pg_temp.lead_import_rejected,

@@ -15,7 +15,7 @@ SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
         ) AS w
         WHERE ${rule.condition}\
 </%def>\
--- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
+-- Find records whose leads would break a rule of the table: all at once, or one by one if the rule
 -- itself fails on one of them.
 DO $find$
 DECLARE

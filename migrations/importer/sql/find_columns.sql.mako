@@ -1,4 +1,4 @@
--- The columns of the table, as the catalog has them.
+-- Find the columns of the table in the catalog.
 SELECT
     a.attname AS name,
     format_type(a.atttypid, a.atttypmod) AS type,

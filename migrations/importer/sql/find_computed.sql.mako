@@ -1,5 +1,5 @@
--- What the server computes of a row: indexes on expressions or for some rows, generated columns. All
--- but the phone's key.
+-- Find what the server computes of a row: indexes on expressions or for some rows, generated
+-- columns. Leave out the phone's key.
 SELECT
     format('the index %s', i.indexrelid::regclass) AS name,
     coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') AS predicate,
@@ -24,7 +24,7 @@ SELECT
     'true',
     ARRAY[pg_get_expr(e.adbin, e.adrelid)],
     ARRAY(
-        -- Until Postgres 14 it is the column that depends on the others, not its expression.
+        -- Until Postgres 14 the column depends on the others, not its expression.
         SELECT DISTINCT a.attname::text
         FROM pg_catalog.pg_depend AS d
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid

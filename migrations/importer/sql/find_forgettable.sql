@@ -1,5 +1,5 @@
--- Imports whose old values may go: complete for so long, or reverted for so long. One that is not at
--- its end, there or back, needs them.
+-- Find imports whose old values may go: complete for so long, or reverted for so long. An
+-- unfinished import or revert still needs them.
 SELECT
     id,
     export,

@@ -1,7 +1,7 @@
 <%
     asked = "(SELECT value FROM lead_trace_asked)"
 %>\
--- The leads that somebody may mean, and by what: not the value itself, which is in lead_trace_asked.
+-- Find the leads somebody may mean, and by which column. The value itself is in lead_trace_asked.
 SELECT '${by}' AS by, CAST(l.${table.id} AS text) AS lead_id
 FROM ${table.name} AS l
 % if by == "id":

@@ -1,4 +1,4 @@
--- The ledger's tables that are there, and the schema of each.
+-- Find the ledger's existing tables, each with its schema.
 SELECT c.relname AS name, n.nspname AS schema
 FROM unnest(CAST(:tables AS text[])) AS needed
 JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(needed)

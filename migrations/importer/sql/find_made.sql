@@ -1,5 +1,5 @@
--- Of every import of the revision: the leads of an earlier one, reverted without them, are there
--- still.
+-- Take every import of the revision: if an earlier one was reverted without its created leads, they
+-- are still there.
 INSERT INTO lead_revert_made (lead_id, record, written_by)
 SELECT DISTINCT ON (made.lead_id) made.lead_id, made.record, b.written_by
 FROM lead_imports AS i

@@ -1,4 +1,4 @@
--- The foreign keys of the table that are of one column.
+-- Find the table's foreign keys of one column.
 SELECT
     a.attname AS column,
     CASE WHEN n.nspname = current_schema() THEN c.relname ELSE n.nspname || '.' || c.relname END

@@ -1,4 +1,4 @@
--- What was the same before one import was the same before the one after it, too.
+-- Versions equal before one import are equal before the next one too.
 INSERT INTO lead_revert_same (lead_id, version, was)
 WITH RECURSIVE same AS (
     SELECT lead_id, restored_by AS version, seen_by AS was

@@ -1,4 +1,4 @@
--- Whatever keeps an import from writing the table: a line each.
+-- List whatever keeps an import from writing the table, a line each.
 SELECT format('%s: found %s, expected a table', ${name}, CASE relkind
     WHEN 'v' THEN 'a view'
     WHEN 'm' THEN 'a materialized view'

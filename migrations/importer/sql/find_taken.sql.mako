@@ -6,7 +6,7 @@
     told = ", ".join(table.told(column) for column in written)
     reason = f"is another lead's or record's, and {told} is unique"
 %>\
--- Records whose values another lead has, or an earlier record with another phone.
+-- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
 WITH would_be AS (
     SELECT
@@ -18,7 +18,7 @@ WITH would_be AS (
     LEFT JOIN LATERAL (
         ${shared.lead_of_phone()}
     ) AS l ON true
-    -- Those of which it cannot be computed are listed already.
+    -- If it cannot be computed for a record, this is listed already.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
     )

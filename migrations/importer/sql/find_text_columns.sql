@@ -1,4 +1,4 @@
--- Every column of the owner's tables that could hold a phone, by name of table and column.
+-- Find every column of the owner's tables fit to hold a phone, by name of table and column.
 SELECT
     n.nspname AS schema,
     c.relname AS table,

@@ -1,4 +1,4 @@
--- The triggers that an import fires, but for our audit trail's.
+-- Find the triggers an import fires, without our audit trail's.
 SELECT t.tgname
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid

@@ -1,4 +1,4 @@
--- What must be unique: of one column or several, of expressions, for all rows or for some.
+-- Find what must be unique: one column or several, or expressions, in all rows or some.
 SELECT
     i.indexrelid::regclass::text AS name,
     ARRAY(
@@ -7,7 +7,7 @@ SELECT
     ) AS keys,
     coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') AS predicate,
     ARRAY(
-        -- An included column is no part of what is unique; in an expression it counts once more.
+        -- An included column is not part of the unique key, unless an expression uses it.
         SELECT a.attname::text
         FROM pg_catalog.pg_depend AS d
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid

@@ -1,4 +1,4 @@
--- Whole rows go: a NULL is an old value too, and would be restored.
+-- Delete whole rows: a NULL is an old value too, and would be restored.
 WITH gone AS (
     DELETE FROM lead_before_images
     WHERE import_id = :import

@@ -1,4 +1,4 @@
--- The old values of one lead, in all these imports.
+-- Delete the old values of one lead, in all these imports.
 WITH gone AS (
     DELETE FROM lead_before_images
     WHERE lead_id = (SELECT lead_id FROM lead_trace_lead)

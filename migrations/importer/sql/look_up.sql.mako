@@ -6,8 +6,8 @@
     raw = quoted(column.field.name)
     field = literal(column.field.name)
 %>\
--- The rows of ${target.table} that the records name. Each try is for what is not found yet, and one
--- that finds several rows finds none.
+-- Find the rows of ${target.table} the records name. Each try looks for what is not found yet.
+-- Several rows for one name count as none.
 CREATE OR REPLACE FUNCTION pg_temp.${name}() RETURNS void
 LANGUAGE plpgsql AS $look_up$
 BEGIN

@@ -1,2 +1,2 @@
--- Plans are kept. They are made anew as the table grows, each time that it may have doubled.
+-- The session keeps its plans. Make them anew each time the table may have doubled.
 DISCARD PLANS

@@ -1,6 +1,6 @@
 <%namespace name="told" file="told.mako"/>\
--- The leads that these imports have updated. Several imports may update one lead: it was what the
--- first of them found.
+-- Show the leads these imports have updated. If several update one lead, show what the first of
+-- them found.
 WITH done AS (
     SELECT *
     FROM unnest(CAST(:imports AS bigint[]), CAST(:starts AS bigint[])) AS done (import_id, start)

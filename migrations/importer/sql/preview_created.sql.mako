@@ -1,5 +1,5 @@
 <%namespace name="told" file="told.mako"/>\
--- The leads that these imports have added, from their first record of this run on.
+-- Show the leads these imports have added, from their first record of this run on.
 SELECT
     made.record AS position,
     ${told.fields(table, table.columns, lambda column: f"CAST(l.{column.name} AS text)", longest)} AS told,

@@ -12,7 +12,7 @@
         return f"{column.raw} IS NOT NULL AND " if table.keeps_blanks else ""
 
     def is_version(version, indent):
-        """Whether the lead's row is that version, or what reverts have made the same as it again."""
+        """Whether the lead's row is that version, or a revert made it equal to that again."""
         lines = (
             "(",
             f"    l.xmin = CAST(CAST({version} AS text) AS xid)",
@@ -76,11 +76,11 @@ ${shared.look_at_writes()}
     IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
         TRUNCATE lead_revert_restore, lead_revert_remove;
     END IF;
-    -- What a constraint has against an old value shows at once, not at the commit.
+    -- Show a constraint's objection to an old value at once, not at the commit.
     SET CONSTRAINTS ALL IMMEDIATE;
 
     -- step: move the checkpoint
-    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    -- Compare and swap: of two processes at the same batch, only one moves on.
     UPDATE lead_imports
     SET revert_next_record = _end, remove_created = _remove_created
     WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _first;
@@ -88,7 +88,7 @@ ${shared.look_at_writes()}
         RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
     END IF;
 
-    -- From the last record to the first: a lead that two of them have updated is reverted twice, one
+    -- Go from the last record to the first: if two of them updated one lead, revert it twice, one
     -- by one.
     SELECT records - _end, records - _first INTO _from, _to FROM lead_imports WHERE id = _import;
     IF EXISTS (
@@ -108,8 +108,8 @@ ${updated_leads()}
     GET DIAGNOSTICS _images = ROW_COUNT;
 
     -- step: find old values
-    -- An updated lead gets each column back that still holds what the import wrote into it. What
-    -- people have put there since stays.
+    -- Give a lead's column its old value back if it still holds what the import wrote. People's
+    -- later edits stay.
     INSERT INTO lead_revert_restore (
         ${(",\n        ").join(["lead_id", *restored, "_record", "_ours", "_kept"])}
     )
@@ -151,8 +151,8 @@ ${updated_leads()}
     JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type});
 
     -- step: restore leads
-    -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
-    -- so that this one alone stays.
+    -- All at once. If a constraint refuses one value, go lead by lead and column by column: this
+    -- one alone stays.
     BEGIN
         UPDATE ${table.name} AS l
         SET
@@ -192,8 +192,8 @@ ${updated_leads()}
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
 
     -- step: tell restored leads
-    -- A lead as an earlier import had left it, which nobody but imports has written since, is no lead
-    -- that people have edited: the import that created it may remove it.
+    -- If a lead is as an earlier import left it, and only imports have written it since, people
+    -- have not edited it. The import that created it may remove it.
     UPDATE lead_before_images AS i
     SET restored_by = (
         SELECT CAST(CAST(l.xmin AS text) AS bigint)
@@ -206,7 +206,7 @@ ${updated_leads()}
         );
 
     -- step: find created leads
-    -- Columns that no import knows hold nothing but what the server puts there by itself.
+    -- A lead counts as untouched only if its undeclared columns hold what the server puts there.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.${table.id}
@@ -217,7 +217,7 @@ ${updated_leads()}
             AND ${untouched()};
 
         -- step: lock created leads
-        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        -- FOR UPDATE: from here on nobody can add a row referring to one of them.
         PERFORM ${table.id}
         FROM ${table.name}
         WHERE ${table.id} = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
@@ -225,7 +225,7 @@ ${updated_leads()}
         FOR UPDATE;
 
         -- step: look at created leads again
-        -- Not NOT EXISTS, which the planner may turn around: it would look the lead up by its time.
+        -- Not NOT EXISTS: the planner might turn it around and look the lead up by its time.
         DELETE FROM lead_revert_remove AS r
         WHERE (
             SELECT true FROM lead_revert_made AS m
@@ -240,8 +240,7 @@ ${updated_leads()}
         FOR _referrer IN
 ${referrers}
         LOOP
-            -- Not EXISTS, which the planner may turn around: it would read all that refers to any
-            -- lead.
+            -- Not EXISTS: the planner might turn it around and read all references to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
                 'AND (SELECT true FROM ${table.name} AS l JOIN %s AS c ON %s '
@@ -266,8 +265,7 @@ ${referrers}
     FROM lead_revert_remove;
 
     -- step: write the ledger
-    -- Created leads that are still there at the end: what refers to them is counted, the rest was
-    -- edited.
+    -- Created leads still there at the end are either referenced, and counted so, or edited.
     UPDATE lead_imports
     SET restored = restored + _images - _kept,
         kept = kept + _kept + CASE

@@ -1,4 +1,4 @@
--- How many rows of each table this transaction has written, as Postgres counts them.
+-- Count the rows this transaction has written in each table, from Postgres' own counters.
 SELECT
     relid::regclass::text AS name,
     n_tup_ins AS inserted,

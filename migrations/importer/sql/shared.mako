@@ -1,9 +1,9 @@
-## What several functions have in common.
+## Parts of several functions.
 
 <%def name="one_by_one()">\
-## A batch's few records meet their leads one by one, through indexes, whatever the server believes
-## of their numbers: it knows nothing of temporary tables. By LATERAL and LIMIT it cannot begin with
-## the leads. (Not enable_seqscan: until Postgres 17 that blinds the planner where a sequential scan
+## Force an index lookup per record. Temporary tables have no statistics, so the planner might scan
+## the leads. LATERAL with LIMIT keeps it from beginning with them, and these settings remove the
+## alternatives. (Not enable_seqscan: until Postgres 17 it blinds the planner if a sequential scan
 ## is the only way, as for a temporary table.)
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
@@ -13,8 +13,8 @@ SET jit = off\
 </%def>
 
 ## The oldest lead of a record's phone, in place of a row. OFFSET 0 keeps the search apart from the
-## order: else the server walks through an index on the order's columns, where it believes that a
-## phone is common, as it does of a table that was never analysed.
+## order. Without it, if the server takes a phone for common, as in a table never analysed, it walks
+## through an index on the order's columns.
 <%def name="lead_of_phone()">\
 SELECT l.*
                 FROM (
@@ -28,8 +28,8 @@ SELECT l.*
                 LIMIT 1\
 </%def>
 
-## What a row makes fail is caught, because its text may hold values and would stand in the server's
-## log. What passes, what concerns the server as a whole and our own words are raised again.
+## Catch errors a row causes: their text may hold values and would stand in the server's log. Raise
+## again passing errors, those of the server as a whole, and our own.
 <%def name="unless_the_servers(indent)">\
 EXCEPTION WHEN OTHERS OR assert_failure THEN
 ${indent}    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -39,15 +39,15 @@ ${indent}    END IF;\
 
 <%def name="look_at_writes()">\
     -- step: look at writes
-    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
-    -- trigger writes does.
+    -- The server's counters of this session's own writes. They leave out the site's traffic, but
+    -- count a trigger's writes.
     SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
     INTO _written_before
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;\
 </%def>
 
-## leads: what must hold of the numbers of leads that were inserted, updated and deleted.
+## leads: the condition on the numbers of inserted, updated and deleted leads.
 <%def name="prove_writes(leads)">\
     -- step: prove writes
     SELECT string_agg(

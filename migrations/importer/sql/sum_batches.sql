@@ -1,4 +1,4 @@
--- What the batches of an import and its before-images add up to.
+-- Sum up the batches and before-images of an import.
 SELECT
     coalesce(sum(next_record - first_record), 0) AS records,
     coalesce(sum(created), 0) AS created,

@@ -1,5 +1,5 @@
--- How long the batches of each import took. What lies between them, such as two days until the next
--- deploy, is no work.
+-- Sum up how long each import's batches took, without the time between them, such as two days until
+-- the next deploy.
 SELECT
     import_id,
     sum(next_record - first_record) AS records,

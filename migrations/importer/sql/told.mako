@@ -1,5 +1,5 @@
 ## The fields of a lead as texts.
-## longest: characters, after which they are cut off; None if all of it is shown.
+## longest: characters, the rest is cut off. None shows all.
 
 <%def name="fields(table, columns, value, longest=None)">\
 json_build_object(

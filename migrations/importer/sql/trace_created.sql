@@ -1,4 +1,4 @@
--- The records by which imports have added the lead.
+-- Find the records of imports that added the lead.
 SELECT b.import_id, made.record, b.started_at AS at
 FROM lead_import_batches AS b
 CROSS JOIN LATERAL unnest(b.created_ids, b.created_records) AS made (lead_id, record)

@@ -1,4 +1,4 @@
--- The records by which imports have changed the lead, and what it was before.
+-- Find the records of imports that changed the lead, and what it was before.
 SELECT import_id, record, old_values, imported_at AS at
 FROM lead_before_images
 WHERE lead_id = (SELECT lead_id FROM lead_trace_lead)

@@ -7,7 +7,8 @@
             return f"CAST({column.for_new} AS text)"
         return table.left(column, f"i.old_values[{column.position}]")
 %>\
--- What an import wrote into the lead: what it made of the record, and for a blank what was there.
+-- What an import wrote into the lead: the record's values as converted, and for a blank the value
+-- the lead had.
 SELECT
     s.record,
     ${told.fields(table, columns, wrote)} AS told

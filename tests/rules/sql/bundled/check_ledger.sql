@@ -1,4 +1,4 @@
--- What is missing of the ledger and of the phone key: a line each.
+-- List what is missing of the ledger and of the phone key, a line each.
 SELECT format('the table %s is not there', needed)
 FROM unnest(ARRAY['lead_imports', 'lead_import_batches', 'lead_before_images', 'lead_import_rejects']) AS needed
 WHERE to_regclass(needed) IS NULL

@@ -1,10 +1,10 @@
--- A row that the role does not see would be taken for one that is not there.
+-- If the role does not see a row, the revert would take it for missing.
 SELECT format('the role %I may not DELETE %s', current_user, 'leads'::regclass)
 WHERE NOT has_table_privilege('leads'::regclass, 'DELETE')
 UNION
 SELECT format('the role %I may not SELECT %s, which refers to leads', current_user, name)
-FROM (-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
--- Those of partitions are left out: a query of the partitioned table sees their rows.
+FROM (-- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
+-- Leave out those of partitions, because a query of the partitioned table sees their rows.
 SELECT
     conrelid::regclass::text AS name,
     string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
@@ -21,8 +21,8 @@ UNION
 SELECT format(
     'row-level security on %s, which refers to leads, hides rows from the role %I',
     name, current_user)
-FROM (-- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
--- Those of partitions are left out: a query of the partitioned table sees their rows.
+FROM (-- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
+-- Leave out those of partitions, because a query of the partitioned table sees their rows.
 SELECT
     conrelid::regclass::text AS name,
     string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches

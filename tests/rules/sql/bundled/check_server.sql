@@ -1,4 +1,4 @@
--- What the server itself has against an import: a line each.
+-- List what the server itself has against an import, a line each.
 SELECT 'the server is read-only: it is a replica, or default_transaction_read_only is on'
 WHERE pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'
 UNION ALL
@@ -26,7 +26,7 @@ FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS may
 WHERE to_regclass('alembic_version') IS NOT NULL
     AND NOT has_table_privilege(to_regclass('alembic_version'), may)
 UNION ALL
--- What is made elsewhere than the stamp and the ledger would be another CRM.
+-- New tables in another schema than stamp and ledger would be another CRM.
 SELECT format(
     'search_path begins with the schema %I, and %s is in the schema %I: let it begin with that one',
     current_schema(), c.relname, n.nspname)

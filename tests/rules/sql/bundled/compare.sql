@@ -1,4 +1,4 @@
--- Leads that the import has updated hold the record, and for a blank what they held before.
+-- Updated leads hold the record, and for a blank their old value.
 INSERT INTO lead_verify_found (record, edited)
 SELECT
     s.record,

@@ -1,4 +1,4 @@
--- The leads that have a phone of the export, unless an import before this one has brought them here.
+-- Copy the leads with a phone of the export, unless an earlier import has.
 INSERT INTO pg_temp.lead_preview_copy (
     id,
     lead_number,

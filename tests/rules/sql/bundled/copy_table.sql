@@ -1,2 +1,2 @@
--- A table of the ledger as a temporary one of the same name, which is found before it.
+-- Make a temporary table of the same name as one of the ledger. The server finds it first.
 CREATE TEMPORARY TABLE lead_imports (LIKE public.lead_imports INCLUDING ALL)

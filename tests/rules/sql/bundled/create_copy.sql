@@ -1,5 +1,5 @@
--- Room for the leads that a preview changes or adds, and all leads as they would be. Numbers come
--- from a sequence of its own.
+-- Make room for the leads a preview changes or adds, and a view of all leads as they would be. Ids
+-- come from a sequence of its own.
 CREATE TEMPORARY TABLE pg_temp.lead_preview_copy (
     LIKE leads INCLUDING DEFAULTS INCLUDING GENERATED
 );

@@ -1,5 +1,5 @@
--- The leads that a batch has found: the lead as it was seen, whether the record changes it, and how
--- many leads have its phone.
+-- The leads a batch has found: the lead as seen, whether the record changes it, and how many leads
+-- have its phone.
 CREATE TEMPORARY TABLE lead_import_place (
     record integer NOT NULL,
     lead_id bigint NOT NULL,

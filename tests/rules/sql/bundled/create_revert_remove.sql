@@ -1,4 +1,4 @@
--- Created leads that nobody has touched: referenced ones stay, the others are removed.
+-- Created leads nobody has touched: referenced ones stay, the others are removed.
 CREATE TEMPORARY TABLE lead_revert_remove (
     record integer NOT NULL,
     lead_id bigint PRIMARY KEY,

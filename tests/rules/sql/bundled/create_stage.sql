@@ -1,4 +1,4 @@
--- The whole export, before the first batch. NULL is a blank.
+-- Hold the whole export, before the first batch. NULL is a blank.
 CREATE TEMPORARY TABLE lead_import_stage (
     record integer PRIMARY KEY,
     lead_number text,

@@ -1,4 +1,4 @@
--- Records of which the leads would break a rule of the table: all at once, or one by one if the rule
+-- Find records whose leads would break a rule of the table: all at once, or one by one if the rule
 -- itself fails on one of them.
 DO $find$
 DECLARE

@@ -1,4 +1,4 @@
--- Indexes on the phone's key of the table, and one that has our name and is something else.
+-- Find the table's indexes on the phone's key, and any other index of our name.
 SELECT
     i.indexrelid::regclass::text AS name,
     i.indisvalid AS is_valid,

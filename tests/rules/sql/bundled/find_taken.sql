@@ -1,4 +1,4 @@
--- Records whose values another lead has, or an earlier record with another phone.
+-- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
 WITH would_be AS (
     SELECT
@@ -22,7 +22,7 @@ WITH would_be AS (
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
     ) AS l ON true
-    -- Those of which it cannot be computed are listed already.
+    -- If it cannot be computed for a record, this is listed already.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email of leads fail'
     )

@@ -30,8 +30,8 @@ DECLARE
     _wrong text;
 BEGIN
     -- step: look at writes
-    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
-    -- trigger writes does.
+    -- The server's counters of this session's own writes. They leave out the site's traffic, but
+    -- count a trigger's writes.
     SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
     INTO _written_before
     FROM pg_catalog.pg_stat_xact_user_tables
@@ -43,7 +43,7 @@ BEGIN
     END IF;
 
     -- step: move the checkpoint
-    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    -- Compare and swap: of two processes at the same batch, only one moves on.
     UPDATE lead_imports
     SET next_record = _end
     WHERE id = _import AND reverted_at IS NULL AND next_record = _first;
@@ -52,8 +52,8 @@ BEGIN
     END IF;
 
     -- step: find leads
-    -- Of several leads with one phone the oldest is the one. OFFSET 0 keeps the search apart from the
-    -- order, so that no index on the order's columns can seem the shorter way.
+    -- Of several leads with one phone take the oldest. OFFSET 0 keeps the search apart from the
+    -- order, or the planner might prefer an index on the order's columns.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
     SELECT
         s.record,
@@ -91,10 +91,10 @@ BEGIN
     ) AS l
     WHERE s.record >= _first AND s.record < _end;
 
-    -- What the table refuses is told without the row: its text would stand in the server's log.
+    -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN
         -- step: add leads
-        -- A plain INSERT, whose rows come back in the order of the records.
+        -- A plain INSERT: its rows come back in the order of the records.
         WITH added AS (
             INSERT INTO sales.customers AS l (
                 reference,
@@ -142,9 +142,9 @@ BEGIN
         );
 
         -- step: lock leads
-        -- Locked in one order, so that two of us never wait for each other in a circle. Not FOR UPDATE,
-        -- so that rows that refer to a lead can be added meanwhile. What is kept as the before-image is
-        -- what was locked, the site's last word.
+        -- Lock in one order, or two of us might wait for each other in a circle. Not FOR UPDATE, to
+        -- let the site add rows referring to a lead meanwhile. The before-image is the locked row,
+        -- the site's last word.
         WITH locked AS MATERIALIZED (
             SELECT
                 s.record,
@@ -208,7 +208,7 @@ BEGIN
         INTO _locked, _changed, _written_by;
 
         -- step: update leads
-        -- A column that is unique is left out where it stays as it is: naming it takes a stronger lock.
+        -- Leave out a unique column unless it changes: naming it takes a stronger lock.
         _updated := 0;
     UPDATE sales.customers AS l
     SET
@@ -314,11 +314,11 @@ BEGIN
             _updated := _updated + _updated_keys;
         END IF;
 
-        -- What is deferred happens now, so that it is seen.
+        -- Run deferred triggers and checks now, to see what they do.
         SET CONSTRAINTS ALL IMMEDIATE;
 
         -- step: look at triggers
-        -- What was written is compared with what was asked, if a trigger could have changed it.
+        -- If a trigger could have changed a row, compare what was written with what was asked.
         IF EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = 'sales.customers'::regclass AND tgtype & 3 = 3 AND tgenabled <> 'D'

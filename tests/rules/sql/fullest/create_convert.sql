@@ -1,5 +1,5 @@
--- Make the records' texts what is written. What fails is halved until it is one field of one record,
--- caught, and listed: so no value reaches the server's log.
+-- Convert the records' texts into the values to write. Halve whatever fails down to one field of
+-- one record, catch the error and list it: no value reaches the server's log.
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_convert(_first bigint, _end bigint) RETURNS void
 LANGUAGE plpgsql AS $convert$
 DECLARE

@@ -1,4 +1,4 @@
--- The CHECK constraints and foreign keys of the table, and the columns that each looks at.
+-- Find the table's CHECK constraints and foreign keys, each with its columns.
 SELECT
     c.conname AS name,
     c.contype AS kind,

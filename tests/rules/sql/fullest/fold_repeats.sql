@@ -1,5 +1,5 @@
--- The last record of a phone gets the values of the earlier ones where it is blank, and the time of
--- the first one, as if they had been imported one by one.
+-- Give a phone's last record the earlier ones' values for its blanks, and the first one's time, as
+-- if they had been imported one by one.
 UPDATE lead_import_stage AS s
 SET
     created_at = folded.created_at

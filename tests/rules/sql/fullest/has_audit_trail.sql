@@ -1,4 +1,4 @@
--- Is the bundled CRM's own trail there, which a trigger on its leads fills?
+-- Is the bundled CRM's own trail there, filled by a trigger on its leads?
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_trigger
     WHERE tgrelid = 'sales.customers'::regclass AND tgname = 'audit_lead' AND NOT tgisinternal

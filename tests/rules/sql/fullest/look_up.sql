@@ -1,5 +1,5 @@
--- The rows of users that the records name. Each try is for what is not found yet, and one
--- that finds several rows finds none.
+-- Find the rows of users the records name. Each try looks for what is not found yet.
+-- Several rows for one name count as none.
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_look_up_assigned_agent() RETURNS void
 LANGUAGE plpgsql AS $look_up$
 BEGIN

@@ -1,4 +1,4 @@
--- The leads that these imports have added, from their first record of this run on.
+-- Show the leads these imports have added, from their first record of this run on.
 SELECT
     made.record AS position,
     json_build_object(

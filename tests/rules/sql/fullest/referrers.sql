@@ -1,5 +1,5 @@
--- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
--- Those of partitions are left out: a query of the partitioned table sees their rows.
+-- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
+-- Leave out those of partitions, because a query of the partitioned table sees their rows.
 SELECT
     conrelid::regclass::text AS name,
     string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches

@@ -22,8 +22,8 @@ DECLARE
     _wrong text;
 BEGIN
     -- step: look at writes
-    -- The server's counters of this session's own writes. Traffic beside it does not show; what a
-    -- trigger writes does.
+    -- The server's counters of this session's own writes. They leave out the site's traffic, but
+    -- count a trigger's writes.
     SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
     INTO _written_before
     FROM pg_catalog.pg_stat_xact_user_tables
@@ -33,11 +33,11 @@ BEGIN
     IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
         TRUNCATE lead_revert_restore, lead_revert_remove;
     END IF;
-    -- What a constraint has against an old value shows at once, not at the commit.
+    -- Show a constraint's objection to an old value at once, not at the commit.
     SET CONSTRAINTS ALL IMMEDIATE;
 
     -- step: move the checkpoint
-    -- A compare-and-swap: of two processes that are at the same batch, one moves on.
+    -- Compare and swap: of two processes at the same batch, only one moves on.
     UPDATE lead_imports
     SET revert_next_record = _end, remove_created = _remove_created
     WHERE id = _import AND reverted_at IS NULL AND revert_next_record = _first;
@@ -45,7 +45,7 @@ BEGIN
         RAISE EXCEPTION 'the checkpoint has moved' USING ERRCODE = 'LI003';
     END IF;
 
-    -- From the last record to the first: a lead that two of them have updated is reverted twice, one
+    -- Go from the last record to the first: if two of them updated one lead, revert it twice, one
     -- by one.
     SELECT records - _end, records - _first INTO _from, _to FROM lead_imports WHERE id = _import;
     IF EXISTS (
@@ -68,8 +68,8 @@ BEGIN
     GET DIAGNOSTICS _images = ROW_COUNT;
 
     -- step: find old values
-    -- An updated lead gets each column back that still holds what the import wrote into it. What
-    -- people have put there since stays.
+    -- Give a lead's column its old value back if it still holds what the import wrote. People's
+    -- later edits stay.
     INSERT INTO lead_revert_restore (
         lead_id,
         first_name,
@@ -162,8 +162,8 @@ BEGIN
     JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid);
 
     -- step: restore leads
-    -- All at once. Where a constraint is in the way of one value, lead by lead and column by column,
-    -- so that this one alone stays.
+    -- All at once. If a constraint refuses one value, go lead by lead and column by column: this
+    -- one alone stays.
     BEGIN
         UPDATE sales.customers AS l
         SET
@@ -236,8 +236,8 @@ BEGIN
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
 
     -- step: tell restored leads
-    -- A lead as an earlier import had left it, which nobody but imports has written since, is no lead
-    -- that people have edited: the import that created it may remove it.
+    -- If a lead is as an earlier import left it, and only imports have written it since, people
+    -- have not edited it. The import that created it may remove it.
     UPDATE lead_before_images AS i
     SET restored_by = (
         SELECT CAST(CAST(l.xmin AS text) AS bigint)
@@ -250,7 +250,7 @@ BEGIN
         );
 
     -- step: find created leads
-    -- Columns that no import knows hold nothing but what the server puts there by itself.
+    -- A lead counts as untouched only if its undeclared columns hold what the server puts there.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.code
@@ -280,7 +280,7 @@ BEGIN
             );
 
         -- step: lock created leads
-        -- FOR UPDATE: from here on nobody can add a row that refers to one of them.
+        -- FOR UPDATE: from here on nobody can add a row referring to one of them.
         PERFORM code
         FROM sales.customers
         WHERE code = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove))
@@ -288,7 +288,7 @@ BEGIN
         FOR UPDATE;
 
         -- step: look at created leads again
-        -- Not NOT EXISTS, which the planner may turn around: it would look the lead up by its time.
+        -- Not NOT EXISTS: the planner might turn it around and look the lead up by its time.
         DELETE FROM lead_revert_remove AS r
         WHERE (
             SELECT true FROM lead_revert_made AS m
@@ -320,8 +320,8 @@ BEGIN
 
         -- step: find referring rows
         FOR _referrer IN
--- Each foreign key to leads, whatever it does when a lead goes: the table and how its rows match.
--- Those of partitions are left out: a query of the partitioned table sees their rows.
+-- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
+-- Leave out those of partitions, because a query of the partitioned table sees their rows.
 SELECT
     conrelid::regclass::text AS name,
     string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
@@ -333,8 +333,7 @@ WHERE contype = 'f' AND confrelid = 'sales.customers'::regclass AND conparentid 
 GROUP BY pg_constraint.oid, conrelid
 
         LOOP
-            -- Not EXISTS, which the planner may turn around: it would read all that refers to any
-            -- lead.
+            -- Not EXISTS: the planner might turn it around and read all references to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
                 'AND (SELECT true FROM sales.customers AS l JOIN %s AS c ON %s '
@@ -359,8 +358,7 @@ GROUP BY pg_constraint.oid, conrelid
     FROM lead_revert_remove;
 
     -- step: write the ledger
-    -- Created leads that are still there at the end: what refers to them is counted, the rest was
-    -- edited.
+    -- Created leads still there at the end are either referenced, and counted so, or edited.
     UPDATE lead_imports
     SET restored = restored + _images - _kept,
         kept = kept + _kept + CASE

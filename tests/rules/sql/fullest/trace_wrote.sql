@@ -1,4 +1,5 @@
--- What an import wrote into the lead: what it made of the record, and for a blank what was there.
+-- What an import wrote into the lead: the record's values as converted, and for a blank the value
+-- the lead had.
 SELECT
     s.record,
     json_build_object(
