@@ -103,9 +103,7 @@ def test_a_second_call_checks_what_the_owner_has_completed(
     change(crm_py, 'notes="remarks"', 'notes="notes"')
     completed = crm_py.read_bytes()
     assert main(["adopt"]) == 0
-    assert capsys.readouterr().out == (
-        "leads_lead is as migrations/crm.py declares it. Next: make preview\n"
-    )
+    assert capsys.readouterr().out == ("leads_lead matches migrations/crm.py. Next: make preview\n")
     assert crm_py.read_bytes() == completed
 
 
@@ -147,7 +145,7 @@ def test_what_no_declaration_can_mend_is_said(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["adopt"], "No table has a column that seems to hold a phone."),
+        (["adopt"], "No table seems to have a column of phones."),
         (["adopt", "sales.nobody"], "There is no table sales.nobody."),
     ],
 )

@@ -165,7 +165,7 @@ def test_what_can_be_several_leads_is_asked_back(
     assert main(["lead", asked]) == 1
     said = capsys.readouterr().err
     several = f"{asked} (its id), {number} (its lead number), {phone} (its phone)"
-    assert f"That may be several leads: {several}. Say which one by its id" in said
+    assert f"Several leads match: {several}. Name one of them by its id" in said
     for by, lead_id in (("id", int(asked)), ("number", number), ("phone", phone)):
         assert main(["lead", asked, "--by", by, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["id"] == str(lead_id)
@@ -225,7 +225,7 @@ def test_a_lead_that_is_gone_is_known_by_its_id(
     run(imported, f"DELETE FROM leads WHERE id = {gone}")
     assert main(["lead", gone]) == 0
     told = capsys.readouterr().out
-    assert f"Lead {gone} of leads, which is not there any more" in told
+    assert f"Lead {gone} of leads, now removed" in told
     assert f"updated by {EXPORT.name}" in told
     assert "removed by" in told
 

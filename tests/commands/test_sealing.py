@@ -92,7 +92,7 @@ def test_one_recipient_alone_is_warned_of(project: Path, tmp_path: Path) -> None
     [
         (None, "data/recipients.txt is not there."),
         ("# nobody\n\n", "data/recipients.txt names nobody."),
-        ("# ada\nage1nonsense  # ada", "data/recipients.txt, line 2 is no age recipient"),
+        ("# ada\nage1nonsense  # ada", "data/recipients.txt, line 2 is not an age recipient"),
         (OLD, "data/recipients.txt, line 1 is a secret key."),
     ],
     ids=["no file", "nobody", "nonsense", "a secret key"],
