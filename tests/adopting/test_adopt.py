@@ -99,7 +99,7 @@ def test_a_second_call_checks_what_the_owner_has_completed(
     assert main(["adopt"]) == 1
     said = capsys.readouterr().out
     assert "  leads_lead.remarks: is not there\n" in said
-    assert "Complete migrations/crm.py and run 'python -m migrations adopt' again" in said
+    assert "Complete migrations/crm.py, then check it with 'python -m migrations adopt'" in said
     change(crm_py, 'notes="remarks"', 'notes="notes"')
     completed = crm_py.read_bytes()
     assert main(["adopt"]) == 0

@@ -362,7 +362,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody is added to the list."""
-    assert "No lead of leads has that id" in said(capsys, "forget", "--lead", "999999", status=1)
+    assert "No lead of leads has this id" in said(capsys, "forget", "--lead", "999999", status=1)
     assert not (data / ERASED).exists()
 
 
@@ -385,7 +385,7 @@ def test_what_was_forgotten_of_a_lead_that_is_gone_is_forgotten_all_the_same(
     run(imported, f"DELETE FROM leads WHERE id = {lead_id}")
     told = said(capsys, "forget", "--lead", lead_id)
     assert "The ledger forgot 1 old value" in told
-    assert "lists 1 phone more" in told
+    assert "lists 1 more phone" in told
     assert "the lead itself" not in told
 
 

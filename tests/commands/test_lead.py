@@ -213,7 +213,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
         said = capsys.readouterr()
         assert said.out == ""
         told = said.err.splitlines()[-1]
-        assert told.startswith("No lead of leads has that ")
+        assert told.startswith("No lead of leads has this ")
         assert "900999" not in told
 
 
@@ -244,7 +244,7 @@ def test_without_the_export_what_was_found_next_is_told(
     [only] = told["events"]
     assert (only["kind"], only["fields"]["status"][1]) == ("updated", "edited")
     assert main(["lead", lead_id]) == 0
-    assert "what people edited right after that import cannot be told" in capsys.readouterr().out
+    assert "so edits right after that import appear to be its own" in capsys.readouterr().out
 
 
 def test_before_the_first_import_no_lead_has_a_history(
@@ -271,4 +271,4 @@ def test_a_downgrade_that_is_not_at_its_end_is_said(
     """Restored values cannot be told from people's edits."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     assert main(["lead", "+44 7700 900503"]) == 0
-    assert f"{EXPORT.name} is being reverted: what it has put back" in capsys.readouterr().out
+    assert f"{EXPORT.name} is being reverted: restored values" in capsys.readouterr().out
