@@ -1,1 +1,1 @@
-"""The schema's revisions, the importer that they use, and the commands around them."""
+"""The schema's revisions, their importer, and the commands around them."""

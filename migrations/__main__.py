@@ -1,23 +1,23 @@
 """The commands around the revisions.
 
-    python -m migrations adopt [TABLE]            declare where leads live in a CRM that exists
-    python -m migrations check FILE               check a file; no database is needed
+    python -m migrations adopt [TABLE]            declare where leads live in an existing CRM
+    python -m migrations check FILE               check a file, without a database
     python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
     python -m migrations keygen                   make a key for sealed exports
     python -m migrations seal EXPORT              seal an export for those in data/recipients.txt
-    python -m migrations unseal EXPORT.age > FILE write what a sealed export holds
-    python -m migrations reseal                   seal every data/*.age for the recipients of now
+    python -m migrations unseal EXPORT.age > FILE write the content of a sealed export
+    python -m migrations reseal                   seal every data/*.age for today's recipients
     python -m migrations mask REVISION            write the twin of an export: invented people
     python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
     python -m migrations status                   list what was imported
     python -m migrations verify [--strict]        check that every import is there
     python -m migrations lead PHONE|NUMBER|ID     tell what imports and people did to one lead
-    python -m migrations forget --older-than 90d  take old values out of the ledger
-    python -m migrations forget --lead ID         and a person's, who stays out of later imports
+    python -m migrations forget --older-than 90d  delete old values from the ledger
+    python -m migrations forget --lead ID         and a person's, and keep the person out
 
 Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
 """
-# ruff: noqa: E402  # Ctrl-C is heard while the others are imported.
+# ruff: noqa: E402  # Hear Ctrl-C while importing the rest.
 
 import signal
 import sys
@@ -72,14 +72,14 @@ class Command(Protocol):
     """A module under ``commands/``."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add what the command understands to its parser."""
+        """Add the command's arguments to its parser."""
 
     def run(self, arguments: Namespace) -> int:
-        """Do it; returns the exit status."""
+        """Do it, and return the exit status."""
 
 
 class Told(NamedTuple):
-    """A command, and what help says of it. examples: what may stand behind its name."""
+    """A command, and its help. examples: arguments for it."""
 
     command: Command
     what: str
@@ -89,24 +89,24 @@ class Told(NamedTuple):
 COMMANDS = {
     "adopt": Told(
         adopt,
-        "declare where leads live in a CRM that exists, or check what is declared",
+        "declare where leads live in an existing CRM, or check that declaration",
         ["", "public.contacts"],
     ),
     "check": Told(
         check,
-        "check a file of leads; no database is needed",
+        "check a file of leads, without a database",
         ["october.csv", "october.csv --fix-sheet october.fix-sheet.csv"],
     ),
     "add": Told(
         add,
-        "put a file of leads into data/ and write the revision that imports it",
+        "put a file of leads into data/ and write the revision to import it",
         [
             'october.csv -m "import october leads"',
             'october.xlsx -m "import october leads" --field phone=Mobile --timezone Europe/London',
             "real.csv --replace",
         ],
     ),
-    "keygen": Told(keygen, "make a key that can open sealed exports", ["> leads.key"]),
+    "keygen": Told(keygen, "make a key for sealed exports", ["> leads.key"]),
     "seal": Told(
         seal,
         "check an export and seal it for those in data/recipients.txt",
@@ -114,11 +114,11 @@ COMMANDS = {
     ),
     "unseal": Told(
         unseal,
-        "write what a sealed export holds to standard output",
+        "write the content of a sealed export to standard output",
         ["data/october.json.age > october.json"],
     ),
     "reseal": Told(
-        reseal, "seal every data/*.age anew, for those in data/recipients.txt now", [""]
+        reseal, "seal every data/*.age again, for those in data/recipients.txt now", [""]
     ),
     "mask": Told(
         mask,
@@ -127,7 +127,7 @@ COMMANDS = {
     ),
     "preview": Told(
         preview,
-        "show what `alembic upgrade head` would do; it only reads",
+        "show what `alembic upgrade head` would do, without writing",
         ["", "--html preview.html", "-x batch-size=200"],
     ),
     "status": Told(
@@ -137,24 +137,24 @@ COMMANDS = {
     ),
     "verify": Told(
         verify,
-        "check that every import is there, as the ledger says; nothing is written",
+        "check that every import is there, without writing",
         ["", "--strict"],
     ),
     "lead": Told(
         lead,
-        "tell the history of one lead: what imports and people have made of it",
+        "tell what imports and people did to one lead",
         ['"07700 900123"', "MS017 --by number"],
     ),
     "forget": Told(
         forget,
-        "take old values out of the ledger, and keep a person out of later imports",
+        "delete old values from the ledger, and keep a person out of later imports",
         ["--older-than 90d --dry-run", "--lead 4711"],
     ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command, and return the exit status."""
     if sys.stdout is None:
         print("Standard output is closed. Open it and try again.", file=sys.stderr)
         return 1
@@ -178,14 +178,14 @@ def _parsed(arguments: Sequence[str]) -> Namespace:
     name = arguments[0]
     if name not in COMMANDS and not name.startswith("-"):
         meant = did_you_mean(name, COMMANDS)
-        parser.error(f"{name} is no command.{meant} There are: {', '.join(COMMANDS)}.")
+        parser.error(f"{name} is not a command.{meant} Commands are: {', '.join(COMMANDS)}.")
     return parser.parse_args(arguments)
 
 
 def _failed(error: BaseException) -> int:
-    """Say what an error means for the user; returns the exit status. Raises a bug of ours."""
+    """Explain an error to the user, and return the exit status. Raises our own bugs."""
     if HEARD.numbers or isinstance(error, KeyboardInterrupt | Interrupted):
-        # Whatever came of Ctrl-C, as in a library that was at work.
+        # Ctrl-C may surface as any error, such as one from a busy library.
         print(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.", file=sys.stderr)
         return 130
     is_ours = isinstance(error, ImportStopped | CommandError)
@@ -200,9 +200,9 @@ def _failed(error: BaseException) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog=PROGRAM,
-        description="Around the import of leads: what it would do, what it did, and the next "
+        description="See what an import of leads would do, check what it did, and add the next "
         "export.",
-        epilog="DATABASE_URL names the database; without it, it is a local one in .postgres/. "
+        epilog="DATABASE_URL names the database. Without it, a local one in .postgres/ is used. "
         "Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.",
     )
     parser.add_argument("--version", action="version", version=_version())
@@ -222,7 +222,7 @@ def _parser() -> ArgumentParser:
 
 
 def _version() -> str:
-    """The version in pyproject.toml; a copy of the migrations alone has none."""
+    """Read the version in pyproject.toml. A copy of the migrations alone has none."""
     if not PROJECT.exists():
         return "unknown"
     version: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]

@@ -1,6 +1,6 @@
-"""An export on its way into the repository: sealed where there are recipients, its twin beside it.
+"""Put an export into the repository: sealed if there are recipients, its twin beside it.
 
-What stays in clear is not offered by git: it has to be added by name.
+Git ignores exports in clear. Add them by name.
 """
 
 import os
@@ -20,12 +20,12 @@ __all__ = ["AnotherFile", "Bundled", "bundle"]
 
 
 class AnotherFile(ImportStopped):
-    """Another file has the export's place; nothing was written."""
+    """Another file has the export's name. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Bundled:
-    """What lies in ``data/`` now. path: the export; twin: None if there is none."""
+    """What ``data/`` holds now. path: the export. twin: None if there is none."""
 
     path: Path
     twin: Twin | None
@@ -35,7 +35,7 @@ class Bundled:
         return self.path.name.endswith(SUFFIX)
 
     def in_words(self) -> str:
-        """What was written, and what to look at."""
+        """Tell what was written, and what to look at."""
         lines = [f"The export is {'sealed: ' if self.is_sealed else ''}data/{self.path.name}."]
         if self.twin:
             statuses = ", ".join(status or '""' for status in self.twin.statuses)
@@ -50,7 +50,7 @@ class Bundled:
         return "\n".join(lines)
 
     def git_add(self) -> str:
-        """The command that puts it all into the next commit."""
+        """Return the command to stage it all for the next commit."""
         if self.is_sealed:
             return "git add data migrations"
         return f"git add -f data/{self.path.name} && git add data migrations"
@@ -61,9 +61,9 @@ def bundle(
 ) -> Bundled:
     """Put a checked export and its twin into ``data/``.
 
-    source: where it is now; folder: data/; import_: what will import it. clear: it is not sealed
-    though there are recipients; twin: it gets one if there are.
-    Raises ``ImportStopped``, then nothing was written.
+    source: where it is now. folder: data/. import_: what will import it. clear: leave it unsealed
+    even if there are recipients. twin: write one if there are recipients.
+    Raises ``ImportStopped``. Nothing was written then.
     """
     recipients = read_recipients(folder) if (folder / RECIPIENTS).exists() else []
     is_sealed = source.name.endswith(SUFFIX) or bool(recipients and not clear)
@@ -82,14 +82,14 @@ def bundle(
 
 
 def _is_there(target: Path, import_: Import) -> bool:
-    """Whether the very export is there already. Raises ``AnotherFile`` if it is another one."""
+    """Whether this very export is there already. Raises ``AnotherFile`` for another one."""
     if not target.exists():
         return False
     with open_export(target, fields=import_.leads.fields) as there:
         there.check()
     if there.sha256 != import_.sha256:
         raise AnotherFile(
-            f"data/{target.name} is another file. An export is never edited: give this one its own "
+            f"data/{target.name} is another file. An export is never edited: give this one another "
             "name."
         )
     return True

@@ -1,6 +1,6 @@
-"""What all output has in common: words for people, one JSON object for machines.
+"""Print words for people, or one JSON object for machines.
 
-In colour on a terminal, unless NO_COLOR is set; plain text elsewhere.
+Words are in colour on a terminal, unless NO_COLOR is set, and plain text elsewhere.
 """
 
 import json
@@ -28,13 +28,13 @@ DECLARED = Path(__file__).parent / "crm.py"
 
 
 def accept_any_text() -> None:
-    """Let standard output write "?" for a character that its encoding lacks, instead of failing."""
+    """Let standard output write "?" for a character its encoding lacks, instead of failing."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
 
 def console() -> Console:
-    """Return a console that prints text as it is and breaks no lines."""
+    """Return a console to print text as it is, without breaking lines."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
@@ -44,20 +44,20 @@ def print_json(told: Mapping[str, Any]) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey, such as an escape sequence from the database."""
+    """Replace characters a terminal would obey, such as an escape sequence from the database."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a sentence with the known word that is most like this one; "" if none is."""
+    """Return a sentence with the known word most like this one, or "" if none is."""
     found = get_close_matches(word, known, n=1)
     return f" Did you mean {found[0]}?" if found else ""
 
 
 def fault_in_words(error: BaseException) -> str | None:
-    """Say what its user can mend: output that cannot be written, an error in the declaration.
+    """Explain an error the user can fix: unwritable output, or an error in the declaration.
 
-    "" if the output's reader has seen enough (``status | head -1``); None of a bug of ours.
+    Returns "" if the output's reader has seen enough (``status | head -1``), None for our own bug.
     """
     if isinstance(error, OSError) and error.filename is None:
         # Python would offer the rest again at exit, and fail once more.
@@ -75,7 +75,7 @@ def fault_in_words(error: BaseException) -> str | None:
 
 
 def _line_of_the_declaration(error: BaseException) -> int | None:
-    """The line of ``crm.py`` that an error comes from, if it does."""
+    """Find the line of ``crm.py`` behind an error. None if it is elsewhere."""
     if isinstance(error, SyntaxError):
         return error.lineno if error.filename == str(DECLARED) else None
     frames = traceback.extract_tb(error.__traceback__)

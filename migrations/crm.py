@@ -1,7 +1,7 @@
 """Where leads live in this CRM.
 
-A released declaration is never edited. A new shape of the table is a new declaration beside the old
-one, and the next revision names it.
+Never edit a released declaration. If the table changes, write a new declaration beside the old one
+and name it in the next revision.
 """
 
 from migrations.importer.v1 import Leads

@@ -1,5 +1,5 @@
-"""What Alembic runs for each command: connect, lock, run, check."""
-# ruff: noqa: E402  # Signals are heard while the others are imported.
+"""Run an Alembic command: connect, lock, run, check."""
+# ruff: noqa: E402  # Hear signals while importing the rest.
 
 import signal
 
@@ -79,7 +79,7 @@ def main() -> None:
         if (told := str(error) if is_told else fault_in_words(error)) is None:
             raise
         if logs:
-            # Alembic logs it, and would print it too: into the script, where one is being written.
+            # Alembic logs it, and would print it too, even into a script.
             context.config.messaging_opts = {"quiet": True}
         kind = Interrupted if stop and stop.is_by_ctrl_c else CommandError
         raise kind(told) from None
@@ -127,7 +127,7 @@ def with_people(settings: Settings, people: People) -> Settings:
 
 @contextmanager
 def database_of_script(begins: tuple[str, ...]) -> Iterator[Connection | None]:
-    """Connect to the database that a script is for, if one is named and answers."""
+    """Connect to the script's database, if one is named and answers."""
     with ExitStack() as opened:
         connection = None
         if names_database(context.config):
@@ -142,7 +142,7 @@ def database_of_script(begins: tuple[str, ...]) -> Iterator[Connection | None]:
 
 
 def refuse_another_beginning(connection: Connection, begins: tuple[str, ...]) -> None:
-    """Alembic begins a script at base, if it is not told otherwise, whatever the stamp says."""
+    """Refuse to begin a script at base if the stamp says otherwise. Alembic would do so."""
     stamped = read_stamp(connection, context.config).stamped
     connection.rollback()
     if stamped and not begins:
@@ -158,8 +158,8 @@ def run(settings: Settings, stop: Stop) -> None:
         refuse_preview_of_real_people(os.environ, imports_of(context.config))
     if settings.importer.dry_run and destination() is not None:
         log.info(
-            "DRY RUN: everything happens in one transaction, which is rolled back. It locks what "
-            "it writes until then, and ids that it takes are not given again."
+            "DRY RUN: everything happens in one transaction, which is rolled back. Until then it "
+            "locks the rows it writes, and the ids it takes are not given again."
         )
     with database_of(context.config) as url:
         for attempt in reconnecting(stop):
@@ -182,10 +182,10 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         check_server(connection, version_table(context.config), next_table(found, wanted))
         doing = "dry run" if settings.importer.dry_run else ""
         take_deploy_lock(connection, settings.lock_wait, stop, doing)
-        # Only now: without the lock it may have been another deploy's downgrade at work.
+        # Only now: without the lock another deploy's downgrade might have been at work.
         refuse(stopping(look(connection)))
     elif not settings.importer.dry_run:
-        # Alembic would look for work again, without the lock, and find what another deploy does.
+        # Without the lock, Alembic would look again and find another deploy's work.
         log_nothing_pending(connection)
         return
     if is_upgrade() and wanted is not None:
@@ -199,7 +199,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
 
 
 def next_table(history: History, wanted: set[str]) -> Leads | None:
-    """Where the leads of an import live, if an upgrade begins with one."""
+    """Find where an import's leads live, if an upgrade begins with one."""
     imports = history.due(wanted) if is_upgrade() else []
     is_first = bool(imports) and history.before(imports[0].revision) <= history.applied
     return imports[0].leads if is_first else None
@@ -212,7 +212,7 @@ def look(connection: Connection) -> History:
 
 
 def destination() -> set[str] | None:
-    """The revisions that this command goes to; None if it only looks (current, check, history)."""
+    """Return this command's target revisions. None if it only looks (current, check, history)."""
     try:
         return set(to_tuple(context.get_revision_argument(), default=()))
     except KeyError:
@@ -224,10 +224,10 @@ def is_upgrade() -> bool:
 
 
 def stopping(history: History) -> list[Fault]:
-    """What keeps this command from its work.
+    """List the faults that stop this command.
 
-    An upgrade is called complete only if every import is. Other commands mend what is not, but
-    need a stamp from which Alembic finds a way; ``stamp --purge`` needs none.
+    An upgrade needs every import complete. Other commands repair an incomplete one, but need a
+    stamp Alembic can start from. ``stamp --purge`` needs none.
     """
     if is_upgrade():
         return [fault for fault in faults(history) if fault.stops_upgrade]
@@ -236,13 +236,13 @@ def stopping(history: History) -> list[Fault]:
 
 
 def refuse(found: list[Fault]) -> None:
-    """Raise ``DatabaseRefused`` with the first fault: its remedy may mend the others too."""
+    """Raise ``DatabaseRefused`` with the first fault. Its remedy may fix the others too."""
     if found:
         raise DatabaseRefused(str(found[0]))
 
 
 def log_nothing_pending(connection: Connection) -> None:
-    """Say that the last import is in and that this run added nothing to it, unless it is not in."""
+    """Log the last import as complete and this run as adding nothing, or else what is wrong."""
     history = look(connection)
     wrong = [fault for fault in faults(history) if fault.stops_upgrade]
     if wrong:
@@ -254,7 +254,7 @@ def log_nothing_pending(connection: Connection) -> None:
 
 
 def shown(connection: Connection) -> AbstractContextManager[None]:
-    """Show what happens in the block and roll it back."""
+    """Show what the block does, and roll it back."""
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
@@ -266,7 +266,7 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
         target_metadata=Base.metadata,
         include_object=is_compared,
         version_table=version_table(context.config),
-        # Each revision commits for itself: what is done stays done when a later one fails.
+        # Each revision commits for itself, so it stays if a later one fails.
         transaction_per_migration=True,
         importer=replace(settings.importer, why_stop=why_stop),
         **more,
@@ -275,13 +275,13 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
 
 @contextmanager
 def named_errors(connection: Connection) -> Iterator[None]:
-    """Say what the server refused without the values that its own text may carry."""
+    """Say what the server refused, without the values in its own text."""
     try:
         yield
     except DBAPIError as error:
         raise from_database(error, "the upgrade") from None
     except (ImportStopped, PendingRollbackError) as error:
-        # Where the connection is gone, so is the lock: whatever came of it, begin again.
+        # The lock is lost with the connection, so begin again whatever the error was.
         if connection.invalidated and not isinstance(error, TryAgain):
             raise TryAgain(
                 "The connection to the server was lost. Run the same command again.", lost=True

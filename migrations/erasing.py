@@ -1,4 +1,7 @@
-"""List people who must not come back in ``data/erased.txt`` (``importer/erased.py`` reads it)."""
+"""List people in ``data/erased.txt``, so that no import brings them back.
+
+``importer/erased.py`` reads it.
+"""
 
 import os
 from collections.abc import Iterable
@@ -13,10 +16,10 @@ __all__ = ["list_erased"]
 
 
 def list_erased(folder: Path, phones: Iterable[str], today: date) -> int:
-    """List phones, in any spelling, so that no import brings them in; returns how many were new.
+    """List phones, in any spelling, and return how many were new.
 
-    The mask key is made if there is none. The file is whole on the disk before this returns.
-    Raises ``CannotSeal`` and ``CannotUnseal``; then nothing was written.
+    Makes the mask key if there is none. The whole file is on disk before this returns.
+    Raises ``CannotSeal`` and ``CannotUnseal``. Nothing was written then.
     """
     erased = read_erased(folder) or Erased(read_or_make_mask_key(folder))
     added = sum(erased.add(phone, today) for phone in phones)

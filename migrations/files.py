@@ -1,6 +1,6 @@
-"""Files that people ask for and that hold personal data.
+"""Write files of personal data for the people who ask for them.
 
-with private_file(Path("preview.html")) as write:   # refused here if there can be no such file
+with private_file(Path("preview.html")) as write:   # refused here if it cannot be written
     write("<!doctype html>…")
 """
 
@@ -16,15 +16,15 @@ __all__ = ["CannotWriteFile", "private_file"]
 
 
 class CannotWriteFile(ImportStopped):
-    """A file cannot be written where it was asked for."""
+    """A file cannot be written at the place asked for."""
 
 
 @contextmanager
 def private_file(path: Path) -> Iterator[Callable[[str], None]]:
-    """Write a file that only its owner can read, and that replaces ``path`` once it is complete.
+    """Write a file only its owner can read. It replaces ``path`` once it is complete.
 
-    Raises ``CannotWriteFile`` before the block if there can be no such file. The block may take
-    long and be killed: nothing is left behind, because the file exists only while it is written.
+    Raises ``CannotWriteFile`` before the block if the file cannot be written. A block that is
+    killed leaves nothing behind, because the file exists only while it is written.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise CannotWriteFile(f"{path} is a link, a directory or a device. Name a file instead.")
@@ -41,7 +41,7 @@ def private_file(path: Path) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
-    """Make an empty file beside ``path`` that is removed at the end unless it has replaced it."""
+    """Make an empty file beside ``path``. Remove it at the end unless it has replaced ``path``."""
     try:
         descriptor, name = tempfile.mkstemp(
             prefix=f".{path.name}.", suffix=".partial", dir=path.parent

@@ -1,6 +1,6 @@
-"""Who can open the exports of this repository, and sealing for them.
+"""Seal exports for those who may open them.
 
-``data/recipients.txt`` names them: one ``age1…`` a line, who it is and since when behind a ``#``.
+``data/recipients.txt`` lists them: one ``age1…`` a line, then ``#``, who it is and since when.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Recipient: TypeAlias = x25519.Recipient
 
 
 class CannotSeal(ImportStopped):
-    """Nothing was sealed; the message says what is in the way."""
+    """Nothing was sealed. The message says why."""
 
 
 def read_recipients(folder: Path) -> list[Recipient]:
@@ -44,17 +44,17 @@ def read_recipients(folder: Path) -> list[Recipient]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         raise CannotSeal(
-            f"{folder.name}/{RECIPIENTS} is not there. Nothing was written. Put the public key of "
-            "each who can open the exports into it, one age1… a line; 'python -m migrations "
+            f"{folder.name}/{RECIPIENTS} is not there. Nothing was written. Write the public keys "
+            "of those who may open the exports into it, one age1… a line. 'python -m migrations "
             "keygen' makes a pair."
         ) from None
     return recipients_from(lines, f"{folder.name}/{RECIPIENTS}")
 
 
 def recipients_from(lines: Iterable[str], where: str) -> list[Recipient]:
-    """The recipients that some lines name; blank lines and comments name none.
+    """Read recipients from lines. Blank lines and comments name none.
 
-    where: what the lines are, for messages. Raises ``CannotSeal``, also where there is none.
+    where: what the lines are, for messages. Raises ``CannotSeal``, also if nobody is named.
     """
     told = [line.partition("#")[0].strip() for line in lines]
     recipients = [
@@ -62,7 +62,7 @@ def recipients_from(lines: Iterable[str], where: str) -> list[Recipient]:
     ]
     if not recipients:
         raise CannotSeal(
-            f"{where} names nobody. Nothing was written. Put a public key there, age1…: one a line."
+            f"{where} names nobody. Nothing was written. Add public keys, one age1… a line."
         )
     return recipients
 
@@ -70,25 +70,25 @@ def recipients_from(lines: Iterable[str], where: str) -> list[Recipient]:
 def _recipient(key: str, where: str) -> Recipient:
     if key.upper().startswith("AGE-SECRET-KEY-"):
         raise CannotSeal(
-            f"{where} is a secret key. Nothing was written. Put its public key there, and if it "
-            "was ever committed make a new pair: 'python -m migrations keygen'."
+            f"{where} is a secret key. Nothing was written. Write its public key instead. If the "
+            "secret key was ever committed, make a new pair: 'python -m migrations keygen'."
         )
     try:
         return x25519.Recipient.from_str(key)
     except pyrage.RecipientError:
         raise CannotSeal(
-            f"{where} is no age recipient: expected age1… Nothing was written. Correct that line."
+            f"{where} is not an age recipient (age1…). Nothing was written. Correct that line."
         ) from None
 
 
 def seal(content: Content, sealed: BinaryIO, recipients: Sequence[Recipient]) -> str:
-    """Seal what is read from ``content`` into ``sealed``, as a binary age file.
+    """Seal ``content`` into ``sealed`` as a binary age file.
 
-    Returns the sha256 of the content, in hex. Raises what ``content`` and ``sealed`` raise.
+    Returns the sha256 of the content, in hex. Raises whatever ``content`` and ``sealed`` raise.
     """
     sealing = _Sealing(content, sealed)
     try:
-        # The stubs ask for buffered files; what it needs is read, write and flush.
+        # The stubs ask for buffered files, but read, write and flush are enough.
         pyrage.encrypt_io(sealing, sealing, recipients)  # type: ignore[arg-type]
     except pyrage.EncryptError:
         if sealing.error:
@@ -98,7 +98,7 @@ def seal(content: Content, sealed: BinaryIO, recipients: Sequence[Recipient]) ->
 
 
 class _Sealing:
-    """Both ends of a sealing, and the error at either: pyrage keeps the words of it alone."""
+    """Both ends of a sealing. Keeps an error at either, because pyrage keeps only its text."""
 
     def __init__(self, content: Content, sealed: BinaryIO) -> None:
         self.sha256 = hashlib.sha256()
@@ -130,7 +130,7 @@ class _Sealing:
 
 
 def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> None:
-    """Write the sealed form of a file that is in clear. ``target`` is whole, or not there."""
+    """Seal a file. ``target`` is complete, or does not exist."""
     with open(source, "rb") as content, written_beside(target) as sealed:
         seal(content, sealed, recipients)
     os.replace(partial(target), target)
@@ -138,9 +138,9 @@ def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> No
 
 @contextmanager
 def written_beside(target: Path) -> Iterator[BinaryIO]:
-    """Write a file under its ``partial`` name, on the disk as a whole once the block has ended.
+    """Write a file under its ``partial`` name. The whole file is on disk once the block has ended.
 
-    Nothing of it stays where the block fails. Raises ``CannotSeal`` where the disk takes no more.
+    Nothing stays if the block fails. Raises ``CannotSeal`` if the disk takes no more.
     """
     beside = partial(target)
     try:
@@ -160,5 +160,5 @@ def written_beside(target: Path) -> Iterator[BinaryIO]:
 
 
 def partial(target: Path) -> Path:
-    """The name of a file that is being written; git does not offer it."""
+    """Name a file while it is being written. Git ignores this name."""
     return target.with_name(f".{target.name}.partial")

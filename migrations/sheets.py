@@ -1,6 +1,6 @@
-"""CSV that people open in a spreadsheet.
+"""Write CSV for people with a spreadsheet.
 
-A value that a spreadsheet would take for a formula gets an apostrophe, by which it stays a text
+A spreadsheet would run a value like ``=1+1``. An apostrophe before it keeps it text
 (https://owasp.org/www-community/attacks/CSV_Injection).
 """
 
@@ -14,7 +14,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  #
 
 
 def as_csv(lines: Iterable[Sequence[object]]) -> str:
-    """Return lines of cells as CSV. A number stays one; None is blank."""
+    """Return lines of cells as CSV. Numbers stay numbers, and None is blank."""
     sheet = io.StringIO(newline="")
     # Without this mark Excel takes UTF-8 for Windows-1252.
     sheet.write("\ufeff")

@@ -1,6 +1,6 @@
-"""What a process needs before everything else is imported: to hear signals, streams, no core dumps.
+"""Prepare a process before its other imports: hear signals, open streams, prevent core dumps.
 
-It imports nothing but Python's own, because the rest takes a moment in which Ctrl-C comes too.
+It imports the standard library alone. The rest takes a moment, and Ctrl-C may come during it.
 """
 
 import os
@@ -13,9 +13,9 @@ __all__ = ["Heard", "prepare_process"]
 
 
 class Heard:
-    """Signals that come before anybody can do something about them.
+    """Keep early signals until somebody can handle them.
 
-    numbers: what has come. In another thread than the main one Python cannot listen.
+    numbers: of the signals so far. Outside the main thread Python cannot listen.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
@@ -30,13 +30,13 @@ class Heard:
             raise KeyboardInterrupt
 
     def interrupt(self) -> None:
-        """Raise ``KeyboardInterrupt`` from now on, and at once if something has come."""
+        """Raise ``KeyboardInterrupt`` from now on, and at once if a signal has come."""
         self._interrupts = True
         if self.numbers:
             raise KeyboardInterrupt
 
     def release(self) -> list[int]:
-        """Leave signals to those who listened before; return what has come."""
+        """Restore the earlier handlers, and return the signals so far."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -44,9 +44,9 @@ class Heard:
 
 
 def prepare_process() -> None:
-    """Open what is closed of the standard streams, and let no crash write people to a disk.
+    """Open closed standard streams, and let no crash write people to a disk.
 
-    The next file or connection would get the number of a closed stream, and what is printed.
+    The next file or connection would get a closed stream's number, and its output.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -1,1 +1,1 @@
-"""The commands around the revisions, a module each."""
+"""The commands around the revisions, one module each."""

@@ -1,4 +1,4 @@
-"""``add``: any file of leads becomes an export in ``data/``, imported by a revision of its own."""
+"""``add``: turn a file of leads into an export in ``data/``, and write a revision to import it."""
 
 import re
 from argparse import ArgumentParser, Namespace
@@ -25,28 +25,28 @@ __all__ = ["CannotAdd", "add_arguments", "run"]
 
 
 class CannotAdd(ImportStopped):
-    """The export is fine, but cannot become the next revision; nothing was written."""
+    """The export is fine, but cannot become the next revision. Nothing was written."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``add`` understands to its parser."""
+    """Add the arguments of ``add`` to its parser."""
     sources.add_arguments(parser)
     purpose = parser.add_mutually_exclusive_group(required=True)
     purpose.add_argument("-m", "--message", help='what it is, such as "import october leads"')
     purpose.add_argument(
         "--replace",
         action="store_true",
-        help="put it in the place of the bundled export, which no database may have imported yet",
+        help="replace the bundled export, if no database has imported it yet",
     )
-    parser.add_argument("--clear", action="store_true", help="do not seal it, though others are")
+    parser.add_argument("--clear", action="store_true", help="leave it unsealed")
     parser.add_argument("--no-twin", action="store_true", help="write no twin with invented people")
     parser.add_argument(
-        "--yes", action="store_true", help="write it without asking whether it was read rightly"
+        "--yes", action="store_true", help="write it without asking for confirmation"
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Add an export and say what to do next; returns the exit status."""
+    """Add an export, say what to do next, and return the exit status."""
     script = revisions()
     revision = None if arguments.replace else _next_revision(script, arguments.message)
     place = replacement.place(script) if arguments.replace else None
@@ -73,17 +73,17 @@ def run(arguments: Namespace) -> int:
 def _print_written(found: Readable, bundled: Bundled, import_: Import, revision: Path) -> None:
     print(f"{import_.export}: {counted(found.records, 'record')}, no problems.")
     print(bundled.in_words())
-    print(f"Wrote {revision.relative_to(ROOT)}, which imports it.")
+    print(f"Wrote {revision.relative_to(ROOT)} to import it.")
     if found.conversion and found.conversion.is_worth_keeping:
         kept = keep(DATA / import_.export, found.conversion.kept)
-        print(f"Wrote {kept.relative_to(ROOT)}, so that the next file like this needs no option.")
+        print(f"Wrote {kept.relative_to(ROOT)}, so the next file like this needs no options.")
     if found.source.resolve() != bundled.path.resolve():
         print(
             f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
         )
     print(
         "\nNext:\n"
-        "  python -m migrations preview       look what it would do\n"
+        "  python -m migrations preview       see what it would do\n"
         "  make test                          the whole chain on a throwaway database\n"
         f"  {bundled.git_add()}            commit, push: the next deploy imports it, once\n"
         "Are its people real? Set LEADS_PEOPLE=real where they belong, such as production in "
@@ -92,7 +92,7 @@ def _print_written(found: Readable, bundled: Bundled, import_: Import, revision:
 
 
 def _export_name(source: Path) -> str:
-    """The file's name with what a revision can name, ending in .json."""
+    """Turn the file's name into a name a revision can hold, ending in .json."""
     name = source.name.removesuffix(SUFFIX).removesuffix(".gz")
     stem = name.rpartition(".")[0] or name
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
@@ -125,6 +125,6 @@ def _refuse_known(import_: Import) -> None:
     for known in imports_of(alembic_config()):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
-                f"{import_.export} is imported by revision {known.revision} already. "
-                "Nothing to add: 'alembic upgrade head' brings it in."
+                f"Revision {known.revision} imports {import_.export} already. "
+                "Nothing to add: run 'alembic upgrade head'."
             )

@@ -1,4 +1,4 @@
-"""``adopt``: declare where leads live in a CRM that exists, or hold that declaration against it."""
+"""``adopt``: declare where leads live in an existing CRM, or check that declaration."""
 
 import re
 from argparse import ArgumentParser, Namespace
@@ -27,18 +27,18 @@ _BUNDLED = Leads("leads", touch="updated_at", **_FIELDS)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``adopt`` understands to its parser."""
+    """Add the arguments of ``adopt`` to its parser."""
     parser.add_argument(
         "table",
         nargs="?",
         metavar="TABLE",
-        help="the table of leads, as in leads_lead or sales.customers (default: the likeliest; or "
-        "a check of the declaration, once there is one)",
+        help="the table of leads, such as leads_lead or sales.customers (default: check the "
+        "declaration, or find the likeliest table if there is none)",
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Declare a table, or check the declaration that is there; returns the exit status."""
+    """Declare a table, or check the declaration, and return the exit status."""
     with reading("looking for leads") as connection:
         if arguments.table is None and _declared() != _BUNDLED:
             return _check(connection)
@@ -55,7 +55,7 @@ def _likeliest(connection: Connection) -> str:
         raise DatabaseRefused(
             "\n".join(
                 [
-                    "No table has a column that seems to hold a phone.",
+                    "No table seems to have a column of phones.",
                     *phones_in_words(phones),
                     "Name the table: python -m migrations adopt TABLE",
                 ]
@@ -65,14 +65,14 @@ def _likeliest(connection: Connection) -> str:
 
 
 def _declare(connection: Connection, table: str) -> None:
-    """Put a guessed declaration in the place of the bundled one."""
+    """Replace the bundled declaration by a guessed one."""
     if _declared() != _BUNDLED:
         raise DatabaseRefused(
             f"{CRM.relative_to(ROOT)} declares a table already. A released declaration is never "
             "edited: write the new one beside it, and name it in the next revision."
         )
     if not is_there(connection, Leads(table, phone="phone")):
-        raise DatabaseRefused(f"There is no table {table}. Name one that is there and try again.")
+        raise DatabaseRefused(f"There is no table {table}. Name an existing one and try again.")
     source = CRM.read_text(encoding="utf-8")
     declaration = suggest(connection, table)
     used = [kind for kind in _KINDS if re.search(rf"\b{kind}\(", declaration)]
@@ -88,19 +88,16 @@ def _declared() -> Leads:
 
 
 def _check(connection: Connection) -> int:
-    """Say what is left to complete and what does not fit."""
+    """Say what is left to complete, and what does not match."""
     marks = list(_marks(CRM))
     leads = _declared()
     problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:
-        print(
-            f"Complete {CRM.relative_to(ROOT)} and run 'python -m migrations adopt' again: it "
-            "checks the declaration."
-        )
+        print(f"Complete {CRM.relative_to(ROOT)}, then check it with 'python -m migrations adopt'.")
         return 1
-    print(f"{leads.table} is as {CRM.relative_to(ROOT)} declares it. Next: make preview")
+    print(f"{leads.table} matches {CRM.relative_to(ROOT)}. Next: make preview")
     return 0
 
 

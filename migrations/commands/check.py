@@ -1,4 +1,4 @@
-"""``check``: look through a file and say what ``add`` would make of it; no database is needed."""
+"""``check``: say what ``add`` would make of a file. It needs no database."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -17,16 +17,16 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``check`` understands to its parser."""
+    """Add the arguments of ``check`` to its parser."""
     sources.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument(
-        "--fix-sheet", type=Path, metavar="FILE.csv", help="write the problems beside their records"
+        "--fix-sheet", type=Path, metavar="FILE.csv", help="list the problems with their records"
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Check a file and print the result; returns the exit status."""
+    """Check a file, print the result, and return the exit status."""
     try:
         with sources.readable(arguments, DATA) as found:
             if arguments.json:
@@ -66,4 +66,4 @@ def _as_json(found: sources.Readable) -> dict[str, Any]:
 def _write_fix_sheet(error: ConversionRefused, path: Path) -> None:
     with private_file(path) as write:
         write(fix_sheet(error.conversion))
-    print(f"Wrote {path}, which holds personal data; only you can read it.", file=sys.stderr)
+    print(f"Wrote {path}. It holds personal data, and only you can read it.", file=sys.stderr)

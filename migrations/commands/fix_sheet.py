@@ -1,6 +1,6 @@
-"""A fix sheet: the problems of a file as CSV, each with its record's own values, for a spreadsheet.
+"""Write a fix sheet: the problems of a file with their records' values, as CSV for a spreadsheet.
 
-It holds personal data, which its first line says; only its owner can read the file.
+Its first line warns of personal data, and only its owner can read the file.
 """
 
 import io
@@ -17,7 +17,7 @@ WARNING = "Personal data, for the owner's eyes only: delete this file once the e
 
 
 def fix_sheet(conversion: Conversion) -> str:
-    """List the problems of a file, a line each: where, field, reason, and the record's values."""
+    """List the problems of a file, one a line: where, field, reason, and the record's values."""
     columns = list(conversion.look.columns)
     lines: list[list[object]] = [[WARNING], [conversion.source.unit, "field", "reason", *columns]]
 

@@ -1,4 +1,4 @@
-"""``forget``: take old values out of the ledger, and keep a person out of later imports."""
+"""``forget``: delete old values from the ledger, and keep a person out of later imports."""
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -31,30 +31,30 @@ LOCK_WAIT = 10.0
 _DAYS = re.compile(r"([0-9]{1,5})d")
 
 WHERE_IT_STAYS = (
-    "Freed rows lie on the server's disk until VACUUM, and in its write-ahead log and backups for "
-    "their time."
+    "Freed rows stay on the server's disk until VACUUM, and in its write-ahead log and backups "
+    "until those expire."
 )
 
 
 class CannotForget(ImportStopped):
-    """Something is in the way; nothing was forgotten."""
+    """Something is in the way. Nothing was forgotten."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``forget`` understands to its parser."""
+    """Add the arguments of ``forget`` to its parser."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "--older-than",
         type=_days,
         metavar="90d",
-        help="of imports that are complete, or reverted, for so many days",
+        help="forget old values of imports that ended at least so many days ago",
     )
     which.add_argument(
         "--lead",
         metavar="ID",
-        help="of one lead in all imports, and list its phone in data/erased.txt",
+        help="forget one lead's old values, and list its phones in data/erased.txt",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go; change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, change nothing")
 
 
 def _days(given: str) -> int:
@@ -65,7 +65,7 @@ def _days(given: str) -> int:
 
 
 def run(arguments: Namespace) -> int:
-    """Forget, and say what stays; returns the exit status."""
+    """Forget, say what stays, and return the exit status."""
     with reading("forgetting") as connection:
         if not has_ledger(connection):
             raise CannotForget("The database has no ledger, so there is nothing to forget.")
@@ -115,7 +115,7 @@ def _forget_lead(connection: Connection, lead_id: str, *, dry_run: bool) -> None
     _refuse_unread(known, history)
     phones = _phones(known)
     if not dry_run:
-        # It was on while the lead was looked at.
+        # It was on while we looked at the lead.
         server.execute("SET default_transaction_read_only = off")
         listed = list_erased(DATA, phones, datetime.now(UTC).date()) if phones else 0
         forget_lead(server, known.receipts)
@@ -129,26 +129,26 @@ def _refuse_halfway(known: Known) -> None:
     for step in known.steps:
         if step.receipt.state in ("unfinished", "being reverted"):
             raise CannotForget(
-                f"{step.receipt.export} is {step.receipt.state}, and needs what it knows of this "
-                "lead. Nothing was forgotten. 'python -m migrations status' says how to finish it; "
-                "then try again."
+                f"{step.receipt.export} is {step.receipt.state}, and still needs what it knows of "
+                "this lead. Nothing was forgotten. Finish it first: 'python -m migrations status' "
+                "says how."
             )
 
 
 def _refuse_unread(known: Known, history: History) -> None:
-    """Refuse if the phone is not known by which an export would bring the person back."""
+    """Refuse if an export could bring the person back by an unknown phone."""
     for step in known.steps:
         is_unread = step.found is None and step.wrote is None
         if is_unread and import_of(history, step.receipt):
             raise CannotForget(
                 f"{step.receipt.export}: {known.unread.get(step.receipt.export)}, and this lead "
-                "came from it: nobody knows with which phone. Nothing was forgotten. Put it back "
+                "came from it with an unknown phone. Nothing was forgotten. Put the export back "
                 "into data/, or set LEADS_AGE_KEY, and try again."
             )
 
 
 def _phones(known: Known) -> set[str]:
-    """Every phone that the lead has had, as far as anybody knows."""
+    """Collect every known phone of the lead, old or new."""
     held = [known.now]
     for step in known.steps:
         held += [step.found, step.wrote]
@@ -160,15 +160,15 @@ def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
     old_values = sum(step.found is not None for step in known.steps)
     yield f"The ledger {_forgot(dry_run)} {_count(old_values, 'old value')} of this lead."
     lists = "would list" if dry_run else "lists"
-    phones = _count(listed, "phone")
-    yield f"data/{ERASED} {lists} {phones} more of it: no import brings them in again."
+    phones = _count(listed, "more phone")
+    yield f"data/{ERASED} {lists} {phones} of this lead: no import brings them in again."
     if listed and not dry_run:
         yield f"Commit it: git add data/{ERASED} data/{MASK_KEY}"
     yield "What this does not reach:"
     lead = "the lead itself" if known.now is not None else ""
     audit = f"lead_audit ({_count(known.audit_rows, 'row')})" if known.audit_rows else ""
     if lead or audit:
-        yield f"  {' and '.join(filter(None, (lead, audit)))}: the application's to remove"
+        yield f"  {' and '.join(filter(None, (lead, audit)))}: for the application to remove"
     yield "  exports in git, and in every clone"
     yield "  the server's backups, until they age out"
     yield WHERE_IT_STAYS

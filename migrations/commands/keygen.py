@@ -1,4 +1,4 @@
-"""``python -m migrations keygen``: a new key, and where to put which half of it."""
+"""``keygen``: make a key, and say where to put each half."""
 
 import argparse
 import sys
@@ -12,22 +12,22 @@ WHERE_TO_PUT_IT = """
 Public key: {public}
 
 Next:
-  data/recipients.txt: add the public key, with a name behind it:
+  Add the public key to data/recipients.txt, followed by a name:
     {public}  # production, since {today}
-  The secret key: one copy becomes LEADS_AGE_KEY of the production service, one is kept offline.
-Whoever has the secret key can open every export that is sealed for it, in every clone, for ever.
+  Set the secret key as LEADS_AGE_KEY of the production service, and keep a copy of it offline.
+The secret key opens every export sealed for it, in every clone, for ever.
 """.strip()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: the key goes to standard output."""
+    """Add nothing: the key goes to standard output."""
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print a new key as ``age-keygen`` does; the public half also on standard error."""
+    """Print a new key as ``age-keygen`` does, and the public half on standard error too."""
     identity, now = x25519.Identity.generate(), datetime.now(UTC)
     public = identity.to_public()
-    # The one place where the text of a secret key is asked for.
+    # Nowhere else is the text of a secret key read.
     print(f"# created: {now:%Y-%m-%dT%H:%M:%SZ}\n# public key: {public}\n{identity}")
     print(WHERE_TO_PUT_IT.format(public=public, today=f"{now:%Y-%m-%d}"), file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""``lead``: the history of one lead, from the ledger, exports and the audit trail."""
+"""``lead``: tell the history of one lead, from the ledger, exports and the audit trail."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -22,22 +22,22 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``lead`` understands to its parser."""
+    """Add the arguments of ``lead`` to its parser."""
     parser.add_argument(
         "lead", metavar="PHONE|NUMBER|ID", help="its phone in any spelling, its number or its id"
     )
-    parser.add_argument("--by", choices=WAYS, help="which of them it is, if it could be several")
+    parser.add_argument("--by", choices=WAYS, help="which of these it is, if it could be several")
     parser.add_argument(
         "--show-personal-data",
         action="store_true",
-        help="phones and e-mails as they are, and values in the JSON",
+        help="show phones and e-mails unmasked, and values in the JSON",
     )
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The history of one lead. table: where it lives."""
+    """One lead and its history. table: where it lives."""
 
     table: str
     lead: MeantLead
@@ -45,7 +45,7 @@ class Trace:
 
     @property
     def events(self) -> list[Event]:
-        """What happened to it, in order."""
+        """List what happened to it, in order."""
         return timeline(self.known.steps, self.known.now, self.known.trail)
 
     @property
@@ -55,7 +55,7 @@ class Trace:
 
 
 def run(arguments: Namespace) -> int:
-    """Find a lead and print its history; returns the exit status."""
+    """Find a lead, print its history, and return the exit status."""
     with reading("reading the ledger") as connection:
         found = _trace(connection, read_history(connection, alembic_config()), arguments)
     shows = bool(arguments.show_personal_data)
@@ -112,10 +112,10 @@ def _event_as_json(event: Event, *, shows: bool) -> dict[str, Any]:
 
 def _print_trace(found: Trace, *, shows: bool) -> None:
     say = console().print
-    gone = "" if found.is_there else ", which is not there any more"
+    gone = "" if found.is_there else ", now removed"
     say(Text.assemble((f"Lead {printable(found.lead.id)}", "bold"), f" of {found.table}{gone}"))
     if not found.events:
-        say("No import has made or changed it, as far as the ledger knows.")
+        say("As far as the ledger knows, no import has created or updated it.")
     for event in found.events:
         say()
         say(_event_in_words(event, shows=shows))
@@ -127,7 +127,7 @@ def _print_trace(found: Trace, *, shows: bool) -> None:
 def _event_in_words(event: Event, *, shows: bool) -> Text:
     words = Text.assemble((_when(event), "dim"), "  ", printable(_what(event)))
     if event.changes is None:
-        words.append("\n    what it held afterwards is not known", "dim")
+        words.append("\n    its values afterwards are not known", "dim")
     for change in event.changes or ():
         words.append(f"\n    {change.field:15}", "dim").append(
             _change_in_words(change, shows=shows)
@@ -169,12 +169,10 @@ def _shown(field: str, value: str | None, *, shows: bool) -> str:
 
 def _notes(found: Trace) -> Iterator[str]:
     for export, reason in found.known.unread.items():
-        yield (
-            f"{export} {reason}: what people edited right after that import cannot be told from it."
-        )
+        yield (f"{export} {reason}, so edits right after that import appear to be its own.")
     for receipt in found.known.receipts:
         if receipt.state == "being reverted":
-            yield f"{receipt.export} is being reverted: what it has put back shows as edited."
+            yield f"{receipt.export} is being reverted: restored values show as edited."
     for receipt in found.known.forgotten:
         yield (
             f"{receipt.export}: old values are forgotten ({receipt.forgotten:,}). Whether it "

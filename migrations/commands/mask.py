@@ -1,4 +1,4 @@
-"""``python -m migrations mask``: the twin of an export that has none yet."""
+"""``mask``: write the twin of an export without one."""
 
 import argparse
 import re
@@ -16,8 +16,8 @@ _RECORDS = re.compile(r"^( *)records=\d+,\n", re.MULTILINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes: the revision that imports the export."""
-    parser.add_argument("revision", metavar="REVISION", help="the revision that imports it")
+    """Add the arguments of ``mask`` to its parser."""
+    parser.add_argument("revision", metavar="REVISION", help="the revision that imports the export")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _pin(path: Path, twin: Twin) -> None:
-    """Add the twin's digest to a revision: no database can have imported it before."""
+    """Add the twin's digest to a revision. No database can have imported the twin before."""
     pinned, found = _RECORDS.subn(rf'\g<0>\g<1>masked="{twin.sha256}",\n', path.read_text("utf-8"))
     if found != 1:
         raise CannotMask(

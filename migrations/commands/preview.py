@@ -1,5 +1,4 @@
-"""``preview``: show what ``alembic upgrade head`` would do, as text, JSON, Markdown, a page or a
-sheet."""
+"""``preview``: show what ``alembic upgrade head`` would do."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -26,20 +25,20 @@ from migrations.preview.words import preview_as_json, print_preview
 __all__ = ["add_arguments", "options_of", "run"]
 
 RECORDS_AT_A_TIME = "100000"
-"""Each batch is a subtransaction. With more than 64 of them Postgres has to look each one up, in
-the site's sessions too."""
+"""Each batch is a subtransaction. Beyond 64 of them Postgres must look each one up, even in the
+site's sessions."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``preview`` understands to its parser."""
+    """Add the arguments of ``preview`` to its parser."""
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a page for a browser that lists every lead"
+        "--html", type=Path, metavar="FILE", help="write a page listing every lead, for a browser"
     )
     parser.add_argument(
         "--csv",
         type=Path,
         metavar="FILE",
-        help="write a sheet with a line for each lead, its values old and new",
+        help="write a line for each lead, with old and new values, for a spreadsheet",
     )
     printed = parser.add_mutually_exclusive_group()
     printed.add_argument("--json", action="store_true", help="print it as one JSON object")
@@ -51,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--show-personal-data",
         action="store_true",
-        help="all values as they are: on the terminal, in the JSON, on the page and in the sheet",
+        help="show all values unmasked: on the terminal, in the JSON, on the page and in the sheet",
     )
     parser.add_argument(
         "-x",
@@ -63,7 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Find out what an upgrade would do and show it; returns the exit status."""
+    """Find out what an upgrade would do, show it, and return the exit status."""
     config, options = alembic_config(), options_of(arguments.x)
     with _opened(arguments.html) as page, _opened(arguments.csv) as sheet:
         show = partial(_show, arguments, page, sheet, imports_of(config))
@@ -110,7 +109,7 @@ def _show(
 
 
 def _say_written(path: Path) -> None:
-    print(f"Wrote {path}, which holds personal data; only you can read it.", file=sys.stderr)
+    print(f"Wrote {path}. It holds personal data, and only you can read it.", file=sys.stderr)
 
 
 def _say_what_is_left_out(preview: Preview) -> None:

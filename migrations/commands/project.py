@@ -1,4 +1,4 @@
-"""What the commands that look at a database share: the project's revisions and a connection."""
+"""Share the project's revisions and a connection among the commands."""
 
 import logging
 from argparse import Namespace
@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
-    """Return what ``alembic -x …`` would read, and let it print nothing of its own.
+    """Return the configuration of ``alembic -x …``, but let Alembic print nothing.
 
-    root: the project; x: options such as "batch-size=200".
+    root: the project. x: options such as "batch-size=200".
     """
     config = Config(root / "alembic.ini", cmd_opts=Namespace(x=list(x), quiet=True))
     config.attributes["configure_logger"] = True

@@ -1,4 +1,4 @@
-"""The bundled export's place, for the first real export, as long as nothing is released."""
+"""Put the first real export in the bundled one's place, as long as nothing is released."""
 
 import os
 import re
@@ -23,22 +23,22 @@ _MASKED = re.compile(r'(?:    #[^\n]*\n)*    masked="[0-9a-f]{64}",\n')
 
 
 class CannotReplace(ImportStopped):
-    """The bundled export may have been imported somewhere; nothing was written."""
+    """The bundled export may have been imported somewhere. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """export: the name of the file in ``data/``; revision: the file that imports it."""
+    """export: the name of the file in ``data/``. revision: the file that imports it."""
 
     export: str
     revision: Path
 
 
 def place(script: ScriptDirectory) -> Place:
-    """Find the bundled export. Raises ``CannotReplace`` if it is released, as far as can be told.
+    """Find the bundled export. Raises ``CannotReplace`` if it seems to be released.
 
-    It is if another revision imports an export after it, or the database of ``DATABASE_URL`` has
-    imported it.
+    It seems so if another revision imports an export after it, or the database of ``DATABASE_URL``
+    has imported it.
     """
     imports = imports_of(alembic_config())
     if len(imports) != 1:
@@ -54,15 +54,15 @@ def place(script: ScriptDirectory) -> Place:
 def _refuse_imported(bundled: Import) -> None:
     if not any(os.environ.get(name) for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL")):
         print(
-            f"No database was asked whether it has imported {bundled.export}, because DATABASE_URL "
-            "is not set. Go on only if none has."
+            f"DATABASE_URL is not set, so no database was asked about {bundled.export}. Go on only "
+            "if none has imported it."
         )
         return
     with reading("looking for the bundled export") as connection:
         there = still_there(all_receipts(connection))
         if any(receipt.revision == bundled.revision for receipt in there):
             raise CannotReplace(
-                f"This database has imported {bundled.export}, so it is never replaced. Remove it "
+                f"This database has imported {bundled.export}, so it cannot be replaced. Remove it "
                 f"first: 'alembic -x remove-created downgrade {bundled.revision}-1'. Or add this "
                 'one after it: python -m migrations add FILE -m "what it is".'
             )
@@ -70,9 +70,9 @@ def _refuse_imported(bundled: Import) -> None:
 
 @contextmanager
 def room_for(source: Path, old: Path) -> Iterator[None]:
-    """Move a file away while another one takes its place; it is back if that fails.
+    """Move a file away while another one takes its place, and move it back if that fails.
 
-    source: what takes the place, which may be the file itself, put there by hand.
+    source: the new file. It may be the old one itself, put there by hand.
     """
     if not old.exists() or source.samefile(old):
         yield
@@ -88,7 +88,7 @@ def room_for(source: Path, old: Path) -> Iterator[None]:
 
 
 def pin(at: Place, import_: Import) -> Path:
-    """Write what another export is pinned by into the revision; returns its path."""
+    """Pin another export in the revision, and return the revision's path."""
     before = at.revision.read_text(encoding="utf-8")
     twin = f'    masked="{import_.masked}",\n' if import_.masked else ""
     text, digests = _SHA256.subn(f'    sha256="{import_.sha256}",\n', _MASKED.sub("", before))

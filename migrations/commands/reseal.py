@@ -1,7 +1,7 @@
-"""``python -m migrations reseal``: every sealed file of ``data/`` anew, for the recipients of now.
+"""``reseal``: seal every sealed file of ``data/`` anew, for today's recipients.
 
-All of it is written beside the old files first, and compared with what the revisions have pinned;
-only then the new files take the old ones' places. Nothing lies in clear on the disk meanwhile.
+It writes all files beside the old ones first, and compares them with the revisions. Only then do
+the new files take the old ones' places. Nothing is in clear on the disk meanwhile.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WHAT_STAYS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: what is sealed, and for whom, stands in data/."""
+    """Add nothing: data/ says what is sealed, and for whom."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -45,10 +45,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
-    """Seal each sealed file of a folder for those whom its recipients.txt names now.
+    """Seal each sealed file of a folder anew, for those in its recipients.txt.
 
     pinned: the sha256 of an export's content, by its name. Raises ``CannotSeal`` and
-    ``CannotUnseal``; then every file is as it was.
+    ``CannotUnseal``. Every file is as it was then.
     """
     recipients = read_recipients(folder)
     paths = sorted(folder.glob(f"*{SUFFIX}"))
@@ -71,6 +71,6 @@ def _write_anew(path: Path, recipients: Sequence[Recipient], sha256: str | None)
         if sha256 not in (None, found):
             raise CannotUnseal(
                 path.name,
-                f"{path.name} does not hold what its revision has pinned",
+                f"{path.name} is not the export its revision has pinned",
                 "Take it from git again.",
             )

@@ -1,4 +1,4 @@
-"""``python -m migrations seal``: an export, sealed for those who may open it."""
+"""``seal``: seal an export for those who may open it."""
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes: the export, and who may open it."""
+    """Add the arguments of ``seal`` to its parser."""
     parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
     parser.add_argument(
         "--recipient",
         action="append",
         metavar="age1…",
-        help="who can open it, instead of those in data/recipients.txt; may be repeated",
+        help="seal for this key instead of those in data/recipients.txt (repeatable)",
     )
 
 
@@ -32,8 +32,8 @@ def run(given: argparse.Namespace) -> int:
         raise CannotSeal(f"{source.name} is sealed already. Nothing was written.")
     if target.exists():
         raise CannotSeal(
-            f"{target.name} is there already. Nothing was written. Remove it first if it is not "
-            "wanted; 'python -m migrations reseal' seals for other keys."
+            f"{target.name} is there already. Nothing was written. Remove it first. To seal it for "
+            "other keys, run 'python -m migrations reseal' instead."
         )
     if given.recipient:
         recipients = recipients_from(given.recipient, "--recipient")
@@ -44,8 +44,6 @@ def run(given: argparse.Namespace) -> int:
     seal_file(source, target, recipients)
     print(f"{target.name}: {export.count:,} records, sealed for {len(recipients)}.")
     if len(recipients) == 1:
-        print(
-            "Only one key opens it. Seal it for a second one that is kept offline.", file=sys.stderr
-        )
+        print("Only one key opens it. Seal it for a second one too, kept offline.", file=sys.stderr)
     print(f"{source.name} is still here in clear: delete it.")
     return 0

@@ -1,6 +1,6 @@
-"""Any file that ``add`` and ``check`` are given, as an export: its own bytes, or converted.
+"""Read the file of ``add`` and ``check`` as an export: as it is, or converted.
 
-Questions are asked on a terminal. Elsewhere an option answers them.
+They ask questions on a terminal. Elsewhere options answer them.
 """
 
 import gc
@@ -46,19 +46,20 @@ OWN_FORMAT = "JSON array, UTF-8"
 
 
 class Unanswered(ImportStopped):
-    """The file does not say some things, and nobody is there to ask; nothing was written."""
+    """The file does not say everything, and nobody is there to ask. Nothing was written."""
 
 
 class Unconfirmed(ImportStopped):
-    """Nobody has said that the file was read rightly; nothing was written."""
+    """Nobody has confirmed how the file was read. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Readable:
-    """A file that can be imported.
+    """An importable file.
 
-    source: the file; export: as an export, the file itself or a temporary one. sha256, records: of
-    that. conversion: None if nothing was converted. without_phone: positions that were left out.
+    source: the file. export: the same as an export, either the file itself or a temporary one.
+    sha256, records: of the export. conversion: None if nothing was converted. without_phone:
+    positions left out.
     """
 
     source: Path
@@ -71,7 +72,7 @@ class Readable:
 
     @property
     def unit(self) -> str:
-        """What a position counts."""
+        """Name what a position counts."""
         return self.conversion.source.unit if self.conversion else "record"
 
     @property
@@ -82,7 +83,7 @@ class Readable:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the file and what may be said of it."""
+    """Add the file and the options about it."""
     parser.add_argument(
         "export", type=Path, metavar="FILE", help="JSON, CSV or .xlsx, gzipped or not"
     )
@@ -93,9 +94,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     """Read a file, convert it if need be, and check the result as a deploy does.
 
-    kept: the folder of what was agreed before. Raises what reading and converting raise.
+    kept: the folder of earlier choices. Raises whatever reading and converting raise.
     """
-    gc.disable()  # it would look through rows by the million, of which none is in a circle
+    gc.disable()  # it would search millions of rows, but none is in a cycle
     path = arguments.export
     options = Options.given(arguments)
     fields = LEADS.fields
@@ -104,15 +105,15 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
         return
     is_sealed = path.name.endswith(SUFFIX)
     with tempfile.TemporaryDirectory() as folder:
-        # What was sealed touches no disk.
+        # Content of a sealed file stays off the disk.
         export = Path(os.devnull) if is_sealed else Path(folder) / "export.json"
         conversion, result = _asking(path, options, fields, kept, export)
         if result.problems.total:
             raise ConversionRefused(conversion, result)
         if is_sealed:
-            fact = "is sealed, but holds no export as the importer reads it"
+            fact = "is sealed, but not in the importer's own format"
             action = (
-                "Add the file that it was made from, or what 'python -m migrations unseal' writes."
+                "Add the file it was made from, or the output of 'python -m migrations unseal'."
             )
             raise Unreadable(path.name, fact, action)
         yield replace(
@@ -130,7 +131,7 @@ def print_readable(found: Readable) -> None:
     if found.conversion:
         say(format_in_words(found.conversion))
         if found.conversion.was_kept:
-            say("Its columns are those of an earlier file, so it is read in the same way.")
+            say("Its columns are those of an earlier file, so it is read the same way.")
         say(choice_as_table(found.conversion))
     if found.without_phone:
         say(left_out_in_words(found.without_phone, found.unit))
@@ -139,29 +140,29 @@ def print_readable(found: Readable) -> None:
 
 
 def confirm(found: Readable, *, yes: bool) -> None:
-    """Ask whether the file was read rightly, unless that is agreed. Raises ``Unconfirmed``."""
+    """Ask whether the file was read correctly, unless that is agreed. Raises ``Unconfirmed``."""
     if found.is_agreed or yes:
         return
     if not _is_terminal():
         raise Unconfirmed("Nothing was written. If the table above is right, add --yes.")
     if input("Write it? [y/N] ").strip().lower() not in ("y", "yes"):
         raise Unconfirmed(
-            "Nothing was written. Say what differs with --field, --leave-out and the like."
+            "Nothing was written. Correct the choices with --field, --leave-out and the like."
         )
 
 
 def _own(path: Path, options: Options, fields: Sequence[Field]) -> Readable | None:
-    """The file itself if it is an export as the importer reads it, to the byte."""
+    """Return the file itself if it is in the importer's own format, to the byte."""
     if options != Options() or not _looks_own(path, fields):
         return None
     try:
         return _summed_up(path)
     except ExportRefused:
-        return None  # a closer look says what can be done
+        return None  # a closer look says what to do
 
 
 def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
-    """Whether the first records are as the importer reads them."""
+    """Whether the first records are in the importer's own format."""
     source = recognise(path)
     if source.format != OWN_FORMAT:
         return False
@@ -178,7 +179,7 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
 
 
 def _checked(export: Path, look: Callable[[Piece], None] = lambda _: None) -> Readable:
-    """Read an export as a deploy does. look: is given its records. Raises ``ExportRefused``."""
+    """Read an export as a deploy does. look: gets its records. Raises ``ExportRefused``."""
     with open_export(export, fields=LEADS.fields) as opened:
         for piece in opened.checked():
             look(piece)
@@ -200,7 +201,7 @@ def _summed_up(export: Path) -> Readable:
 def _asking(
     path: Path, options: Options, fields: Sequence[Field], kept: Path, export: Path
 ) -> tuple[Conversion, Result]:
-    """Convert a file, and ask what it does not say, if somebody is there to answer."""
+    """Convert a file, and ask for missing choices if somebody is there to answer."""
     asked: list[Undecided] = []
     while True:
         try:
@@ -213,7 +214,7 @@ def _asking(
             if _is_terminal():
                 options = _answered(question, options)
                 continue
-            # Read on as if it were answered: what else is missing is told in the same run.
+            # Read on as if answered, to tell everything missing in one run.
             if question.option in (other.option for other in asked):
                 _refuse_unanswered(asked)
             asked.append(question)

@@ -1,4 +1,4 @@
-"""``status``: list what imports have left in the ledger, and what the code still has to import."""
+"""``status``: list the imports in the ledger, and those still to come."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
@@ -20,15 +20,15 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``status`` understands to its parser."""
+    """Add the arguments of ``status`` to its parser."""
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 @dataclass(frozen=True)
 class Status:
-    """What stands in the database.
+    """What the database says of its imports.
 
-    work: what the batches of each import took, by its id. holder: who has the deploy lock.
+    work: what the batches of each import took, by its id. holder: who holds the deploy lock.
     """
 
     history: History
@@ -36,13 +36,13 @@ class Status:
     holder: Holder | None
 
     def is_running(self, receipt: Receipt) -> bool:
-        """Whether an import or its revert is going on now."""
+        """Whether an import or its revert is running now."""
         is_open = receipt.state in ("unfinished", "being reverted")
         return is_open and self.holder is not None and self.holder.is_importing
 
 
 def run(arguments: Namespace) -> int:
-    """Read the history and print it; returns the exit status."""
+    """Read the history, print it, and return the exit status."""
     with reading("reading the ledger") as connection:
         status = _read_status(connection)
     if arguments.json:
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _read_status(connection: Connection) -> Status:
-    # The lock first: an import that ends meanwhile must not seem to have stopped.
+    # Read the lock first: an import ending meanwhile must not seem to have stopped.
     holder = find_holder(connection)
     history = read_history(connection, alembic_config())
     work = all_work(connection) if history.receipts and not history.missing else {}
@@ -101,7 +101,7 @@ def _per_cent(done: int, receipt: Receipt) -> int:
 
 
 def _print_status(status: Status) -> None:
-    """Print the receipts of the ledger, the imports that are still to come, and what is wrong."""
+    """Print the receipts, the imports still to come, and what is wrong."""
     say, history = console().print, status.history
     say(f"The database is stamped {', '.join(history.stamped) or 'with nothing'}.")
     if not history.receipts:
@@ -178,7 +178,7 @@ def _at(done: int, receipt: Receipt) -> str:
 
 
 def _when(receipt: Receipt, work: Work | None) -> str:
-    """Say from when to when an import ran, and how long its batches took; a pause is no work."""
+    """Say when an import began and ended, and how long its batches took, without pauses."""
     start, end = (
         f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
         for moment in (receipt.started_at, receipt.finished_at)

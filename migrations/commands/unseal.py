@@ -1,4 +1,4 @@
-"""``python -m migrations unseal``: the content of a sealed export, on standard output."""
+"""``unseal``: write the content of a sealed export to standard output."""
 
 import argparse
 import sys
@@ -16,21 +16,21 @@ class CannotShow(ImportStopped):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes: the sealed export."""
+    """Add the arguments of ``unseal`` to its parser."""
     parser.add_argument("export", type=Path, metavar="EXPORT.age", help="the sealed export")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Write what a sealed export holds, once all of it has been found whole."""
+    """Write the content of a sealed export, after checking all of it."""
     export: Path = given.export
     if not export.name.endswith(SUFFIX):
         raise CannotShow(f"{export.name} is not sealed: its name does not end in {SUFFIX}.")
     if sys.stdout.isatty():
         raise CannotShow(
-            f"{export.name} holds people, who are not shown on a terminal. "
+            f"{export.name} holds personal data, never shown on a terminal. "
             f"Name a file: python -m migrations unseal {export.name} > FILE"
         )
-    # Damage shows only where it is, after all that stands before it.
+    # Damage shows only on reaching it, so read everything before writing anything.
     with open_content(export) as content:
         while content.read(BLOCK):
             pass

@@ -1,11 +1,11 @@
-"""``verify``: is every import of this code in the database, as the ledger says?
+"""``verify``: check that every import of this code is in the database.
 
-Wrong is each fault of the history, pending imports too, a ledger that does not add up, and an
-export that is not the pinned file any more. That people have edited or removed leads since is
-normal, and counted.
+Faults of the history are wrong, pending imports included. So is a ledger with sums that do not add
+up, or an export other than the pinned file. If people have edited or removed leads since, that is
+normal: verify only counts them.
 
-Nothing is written: but for its temporary tables, the connection is read-only. The export is read
-again and compared batch by batch, so any size will do.
+It writes nothing but temporary tables, on a read-only connection. It reads the export again and
+compares batch by batch, so any size will do.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -35,12 +35,11 @@ __all__ = ["Checked", "Verdict", "add_arguments", "run", "verify"]
 class Checked:
     """One import: what is wrong with it, and what people have done to its leads since.
 
-    edited: leads; fields: how many of them in which field; removed: leads that are gone.
-    lost: records whose lead the ledger does not know, because they changed nothing, and whose phone
-    no lead has any more. missing: columns that the import wrote and the table has no more.
-    forgotten: updated leads whose old values are forgotten, so that a downgrade keeps them.
-    blurred: later imports whose old values are forgotten, so that what they changed counts as
-    edited.
+    edited: leads. fields: how many of them by field. removed: leads now gone.
+    lost: unchanged records with a phone no lead has any more. The ledger does not name their leads.
+    missing: columns the import wrote, now gone from the table.
+    forgotten: updated leads without old values, so a downgrade keeps them.
+    blurred: later imports without old values, so their changes count as edits.
     """
 
     revision: str
@@ -62,7 +61,7 @@ class Checked:
 
 @dataclass
 class Verdict:
-    """stamped: the database's revisions; problems: those of no import; imports: of the code, in
+    """stamped: the database's revisions. problems: those of no import. imports: of the code, in
     order."""
 
     stamped: list[str]
@@ -71,7 +70,7 @@ class Verdict:
 
     @property
     def all_problems(self) -> list[str]:
-        """Everything that is wrong."""
+        """List everything wrong."""
         return [
             *self.problems,
             *(problem for checked in self.imports for problem in checked.problems),
@@ -84,17 +83,17 @@ class Verdict:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what ``verify`` understands to its parser."""
+    """Add the arguments of ``verify`` to its parser."""
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="leads that were edited or removed since are wrong too",
+        help="fail if leads were edited or removed since",
     )
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 def run(arguments: Namespace) -> int:
-    """Verify every import and print the verdict; returns the exit status."""
+    """Verify every import, print the verdict, and return the exit status."""
     with reading("verifying") as connection:
         verdict = verify(connection, alembic_config())
     if arguments.json:
@@ -105,7 +104,7 @@ def run(arguments: Namespace) -> int:
 
 
 def verify(connection: Connection, config: Config) -> Verdict:
-    """Compare the code's imports with stamp, ledger and leads; ``connection`` commits by itself."""
+    """Compare the code's imports with stamp, ledger and leads. connection: in autocommit."""
     history = read_history(connection, config)
     wrong = faults(history)
     verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])
@@ -123,7 +122,7 @@ def verify(connection: Connection, config: Config) -> Verdict:
 
 
 def _compare_sums(connection: Connection, receipt: Receipt) -> Iterator[str]:
-    """Compare the ledger with itself: its row, its batches and its before-images agree."""
+    """Compare an import's receipt, batches and before-images with each other."""
     asked = text(statement("sum_batches"))
     found = connection.execute(asked, {"import": receipt.id}).one()._mapping
     outcomes = {outcome: getattr(receipt, outcome) for outcome in OUTCOMES}
@@ -156,7 +155,7 @@ def _compare_export(
     checked: Checked,
     history: History,
 ) -> None:
-    """Compare leads with an export, or check the file alone if its import is not right."""
+    """Compare leads with an export, or check the file alone if its import is wrong."""
     try:
         with import_.open() as export:
             if receipt is None or history.missing or checked.problems:
@@ -182,7 +181,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _print_verdict(verdict: Verdict) -> None:
-    """Print of each import that it is OK, and what people have edited since; then what is wrong."""
+    """Print each good import, with later edits, and then what is wrong."""
     say = console().print
     for checked in verdict.imports:
         if not checked.problems:
@@ -214,8 +213,8 @@ def _edits(checked: Checked) -> Iterator[str]:
         yield f"{_leads_in_words(checked.removed)} removed since"
     if checked.lost:
         yield (
-            f"{_leads_in_words(checked.lost)} of which the ledger knows nothing removed or given "
-            "another phone since"
+            f"{_leads_in_words(checked.lost)} unknown to the ledger removed or given another phone "
+            "since"
         )
     if checked.forgotten:
         yield (
@@ -226,7 +225,7 @@ def _edits(checked: Checked) -> Iterator[str]:
         exports = " and ".join(checked.blurred)
         yield f"What {exports} changed counts as edited, because its old values are forgotten"
     if checked.missing:
-        yield f"The table has no {', '.join(checked.missing)} any more"
+        yield f"The table no longer has {', '.join(checked.missing)}"
 
 
 def _leads_in_words(count: int) -> str:

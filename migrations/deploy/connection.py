@@ -1,9 +1,9 @@
-"""Which database, and a connection to it as a deploy needs it.
+"""Choose the database, and connect to it with a deploy's settings.
 
-``MIGRATION_DATABASE_URL`` names it, else ``DATABASE_URL``, in any form that hosts give. The first
-is for a service whose ``DATABASE_URL`` leads through a pooler. Without either, on a developer's
-machine, it is a local Postgres of its own in ``.postgres/``. A deploy must never migrate a
-throwaway database: on Render a missing URL is an error.
+``MIGRATION_DATABASE_URL`` names the database, else ``DATABASE_URL``, in any host's form. Set the
+first if ``DATABASE_URL`` leads through a pooler. Without either, a developer's machine gets a local
+Postgres in ``.postgres/``. On Render a missing URL is an error, because a deploy must never migrate
+a throwaway database.
 """
 
 import logging
@@ -40,41 +40,39 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 
 VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
-"""The first one that is set names the database."""
+"""The first one set names the database."""
 
 PATIENCE = 15.0
-"""Seconds that a server may take to answer for the first time, as while it restarts."""
+"""Seconds until a server must answer for the first time. It may be restarting."""
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",
-    # The site never waits longer for us, nor we for it; then we let go, and try again.
+    # The site never waits longer for us, nor we for it. After that we let go and try again.
     "lock_timeout": "2s",
-    # Building an index over many leads takes its time and blocks nobody; a batch has its own limit.
+    # Building an index over many leads takes long and blocks nobody. A batch has its own limit.
     "statement_timeout": "0",
-    # A dead client leaves nothing behind: the server asks for it while a statement runs (from
-    # Postgres 14 on), and while the line is silent. Keepalives say nothing as long as an answer is
-    # not acknowledged: for that there is a limit of its own, without which it takes a quarter of an
-    # hour.
+    # A dead client leaves nothing behind. The server checks for it during a statement (since
+    # Postgres 14) and on a silent line. Keepalives do not help while an answer is unacknowledged.
+    # tcp_user_timeout does: without it that takes a quarter of an hour.
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "20",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "50s",
-    # A client that stands still without being dead does not keep its locks for ever; a shorter
-    # limit of the role's would cut off the check of a large export.
+    # A stopped client does not keep its locks for ever. A shorter limit of the role would cut off
+    # the check of a large export.
     "idle_in_transaction_session_timeout": "10min",
     "idle_session_timeout": "10min",
     "transaction_timeout": "0",
-    # A notice of a trigger may hold values, and SQLAlchemy logs it.
+    # A trigger's notice may hold values, and SQLAlchemy logs it.
     "client_min_messages": "error",
 }
 APPLICATION = "lead-import"
-"""What others see of a session, such as whoever asks for the holder of the deploy lock."""
+"""What others see of a session, such as the holder of the deploy lock."""
 
 CONNECT_ARGS: dict[str, Any] = {
     "application_name": APPLICATION,
-    # Told at connecting, so that the driver knows it too: a role or a database may have another
-    # one.
+    # Set on connecting, so that the driver knows it too. A role or a database may have another one.
     "client_encoding": "UTF8",
     "connect_timeout": 10,
     "keepalives_idle": 20,
@@ -85,7 +83,7 @@ CONNECT_ARGS: dict[str, Any] = {
 
 _ENGINE = "lead-import"
 logging.getLogger(f"sqlalchemy.engine.Engine.{_ENGINE}").addFilter(
-    # At level DEBUG SQLAlchemy logs every row that comes back, values and all.
+    # At level DEBUG SQLAlchemy logs every returned row, with its values.
     lambda record: record.levelno > logging.DEBUG
 )
 
@@ -95,7 +93,7 @@ _STARTING = (
     "the database system is",  # starting up, shutting down, in recovery mode, …
     "server closed the connection unexpectedly",
 )
-"""What a server's absence sounds like while it restarts: the driver gives no SQLSTATE for it."""
+"""Errors while a server restarts. The driver gives no SQLSTATE for them."""
 
 _SETTLE = """
     SELECT set_config(name, wanted.value, false)
@@ -111,7 +109,7 @@ _BE_DURABLE = """
 
 @contextmanager
 def database(environ: Mapping[str, str] = os.environ) -> Iterator[URL]:
-    """Give the URL of the database to work on; a local one runs as long as the block.
+    """Give the URL of the database to work on. A local one runs during the block.
 
     Raises ``DatabaseRefused``.
     """
@@ -156,11 +154,10 @@ def _local_postgres() -> Iterator[URL]:
 
 @contextmanager
 def connect(url: URL, *, again: bool = False) -> Iterator[Connection]:
-    """Open a connection of its own, with the session's settings; the first one names the database
-    on the log.
+    """Open a connection with the session's settings. The first one logs the database's name.
 
-    again: there was one before, so the URL is right. Raises ``TryAgain`` then if the server does
-    not answer, otherwise ``DatabaseRefused``.
+    again: there was a connection before, so the URL is right. If the server does not answer, raises
+    ``TryAgain`` then, and otherwise ``DatabaseRefused``.
     """
     with _connected_again(url) if again else first_connection(url) as connection:
         if not again:
@@ -177,7 +174,7 @@ def named(connection: Connection) -> str:
 def place_in_words(database: str, host: str, port: int | str, role: str) -> str:
     """Name a database, its host and a role.
 
-    host: "" or a path for a socket; role: "" if it is not known yet.
+    host: "" or a path for a socket. role: "" if unknown.
     """
     if not host or host.startswith(("/", "@")):
         where = "this machine"
@@ -187,7 +184,7 @@ def place_in_words(database: str, host: str, port: int | str, role: str) -> str:
 
 
 def first_connection(url: URL) -> Connection:
-    """Connect without knowing whether the URL is right; a server that is starting is waited for.
+    """Connect by a URL that may be wrong. Wait for a starting server.
 
     Raises ``DatabaseRefused``.
     """
@@ -232,7 +229,7 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _prepared(url: URL) -> Connection:
-    """Connect, and have the session as a deploy needs it."""
+    """Connect, and apply a deploy's settings."""
     engine = create_engine(
         url,
         poolclass=NullPool,
@@ -251,7 +248,7 @@ def _prepared(url: URL) -> Connection:
 
 
 def _refuse_pooler(connection: Connection) -> None:
-    """A server names its process when one connects; a pooler names something of its own."""
+    """Refuse a pooler. On connecting it reports another number than the server's process."""
     told = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
     found = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     connection.rollback()
@@ -259,14 +256,14 @@ def _refuse_pooler(connection: Connection) -> None:
         raise DatabaseRefused(
             "The database's URL leads through a connection pooler (PgBouncer), where the deploy "
             "lock and the session's settings do not hold. Nothing was written. Set "
-            "MIGRATION_DATABASE_URL to the database's direct URL: DATABASE_URL may stay as it is."
+            "MIGRATION_DATABASE_URL to the database's direct URL. DATABASE_URL may stay as it is."
         )
 
 
 def _settle(connection: Connection) -> None:
-    """Set what this server knows of ``SESSION_SETTINGS``; in no session that is the pooler's."""
+    """Set what this server knows of ``SESSION_SETTINGS``. Never call it on a pooler's session."""
     settings = {"names": list(SESSION_SETTINGS), "values": list(SESSION_SETTINGS.values())}
     connection.execute(text(_SETTLE), settings)
-    # What was committed is saved, even if the server crashes right afterwards.
+    # A commit is saved, even if the server crashes right afterwards.
     connection.execute(text(_BE_DURABLE))
     connection.commit()

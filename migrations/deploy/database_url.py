@@ -1,9 +1,9 @@
-"""A database's URL as hosts and programs write it, made one that psycopg2 takes.
+"""Turn a database's URL, as hosts and programs write it, into one for psycopg2.
 
     read_url("postgres://deploy@db.example.com/crm?schema=public", "DATABASE_URL")
 
-An application and its migration often share one URL, with options of the application's driver in
-it. Those are translated where they decide what the migration works on, and left out where not.
+An application and its migration often share one URL, with options of the application's driver.
+Options that decide what the migration works on are translated. The others are left out.
 """
 
 import re
@@ -41,7 +41,7 @@ FOREIGN_OPTIONS = {
     "sslaccept",
     "sslidentity",
 }
-"""Options of other drivers that say nothing of which database it is."""
+"""Options of other drivers. None of them decides which database it is."""
 
 _SSL_WORDS = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 _QUOTES = tuple("\"'`“”‘’")  # noqa: RUF001  # the curly ones are meant
@@ -53,7 +53,7 @@ _EXPECTED = "Expected postgresql://user:password@host/database."
 def read_url(given: str, name: str) -> URL:
     """Read a Postgres URL in any usual form.
 
-    name: of the variable or setting that it comes from, for messages; the URL itself is in none.
+    name: the variable or setting it comes from, for messages. No message holds the URL.
     Raises ``DatabaseRefused``.
     """
     if given.startswith(_QUOTES) or given.endswith(_QUOTES):
@@ -74,13 +74,13 @@ def _parsed(given: str, name: str) -> URL:
             f"{name} is not a URL. {_EXPECTED} Write special characters in the password as %XX."
         ) from None
     if "@" in (url.host or ""):
-        # What follows the password's own @ would be taken for a host, and named.
+        # The text after the password's own @ would be taken for a host, and shown.
         raise DatabaseRefused(f"{name} holds more than one @. Write the password's as %40.")
     return url
 
 
 def _hosts_and_ports(hosts: str) -> dict[str, str]:
-    """``a:5432,b:5433`` as the two lists that libpq takes."""
+    """Split ``a:5432,b:5433`` into two lists for libpq."""
     found = [_HOST_AND_PORT.fullmatch(each) for each in hosts.split(",")]
     pairs = [match.groups(default="") for match in found if match]
     if len(pairs) < len(found):
@@ -92,7 +92,7 @@ def _hosts_and_ports(hosts: str) -> dict[str, str]:
 
 
 def url_for_psycopg2(url: URL, name: str) -> URL:
-    """Make a URL of any Postgres driver one for psycopg2. Raises ``DatabaseRefused``."""
+    """Turn a URL of any Postgres driver into one for psycopg2. Raises ``DatabaseRefused``."""
     if url.drivername.split("+")[0] not in ("postgres", "postgresql"):
         raise DatabaseRefused(f"{name} does not name a Postgres database. {_EXPECTED}")
     if not (url.database or url.query.get("dbname")):
@@ -113,29 +113,28 @@ def _without_foreign_options(url: URL, name: str) -> URL:
 
 
 def _left_out_in_words(foreign: list[str], instead: dict[str, str]) -> str:
-    said = f"left out {', '.join(foreign)}, which only other drivers know."
+    said = f"left out {', '.join(foreign)}, for other drivers only."
     if not instead:
         return said
     return f"{said} Set instead: {', '.join(f'{key}={value}' for key, value in instead.items())}"
 
 
 def _translated(url: URL, name: str) -> dict[str, str]:
-    """What libpq calls that which two foreign options say: whether the line is encrypted, and in
-    which schema the application's tables are."""
+    """Translate two foreign options for libpq: encryption, and the schema of the application's
+    tables."""
     instead = {}
     if (ssl := str(url.query.get("ssl", ""))) and "sslmode" not in url.query:
         instead["sslmode"] = _SSL_WORDS.get(ssl, ssl)
     if schema := str(url.query.get("schema", "")):
         if not re.fullmatch(r"\w+", schema):
-            raise DatabaseRefused(f"{name} has a schema= that is no plain name. Leave it out.")
+            raise DatabaseRefused(f"{name} has a schema= with special characters. Leave it out.")
         options = [str(url.query.get("options", "")), f'-csearch_path="{schema}"']
         instead["options"] = " ".join(options).strip()
     return instead
 
 
 def _of_several_hosts_the_primary(url: URL) -> URL:
-    """A standby would refuse to be written to, and several hosts are named so that one of them
-    takes over."""
+    """Choose the primary if there are several hosts, because a standby refuses writes."""
     hosts = url.query.get("host", "")
     several = not isinstance(hosts, str) or "," in hosts
     if not several or "target_session_attrs" in url.query:
@@ -148,7 +147,7 @@ def _refuse_unknown_options(url: URL, name: str) -> None:
         make_dsn(**url.get_dialect()().create_connect_args(url)[1])
     except (ArgumentError, ValueError):
         raise DatabaseRefused(
-            f"{name} has hosts and ports that do not fit together. Expected "
+            f"{name} has hosts and ports that do not match. Expected "
             "postgresql://user:password@host1:5432,host2:5432/database."
         ) from None
     except ProgrammingError as error:

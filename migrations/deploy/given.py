@@ -1,11 +1,11 @@
-"""What a program that runs Alembic itself hands over: its database, and its own logging.
+"""Take over the database and the logging of a program that runs Alembic itself.
 
     config.attributes["connection"] = engine  # or a connection; or "sqlalchemy.url" in the Config
     command.upgrade(config, "head")
 
-Only the place is taken from it. The work is done on connections of our own to the same place: it
-commits batch by batch, connects anew if the line is cut, and looks afterwards from outside whether
-everything is there. None of that could be done on somebody else's connection.
+Only the place is taken over. The work runs on our own connections to the same place: it commits
+batch by batch, reconnects if the line is cut, and checks the result from outside. None of that is
+possible on somebody else's connection.
 """
 
 import os
@@ -36,9 +36,9 @@ _PLACE = """
 
 
 def is_logging_ours(config: Config) -> bool:
-    """Whether to set up logging: as a command of our own, not inside a program that has its own.
+    """Whether to set up logging: for our own command, but not inside a program with its own.
 
-    ``config.attributes["configure_logger"]`` decides if it is there.
+    ``config.attributes["configure_logger"]``, if set, decides instead.
     """
     run_as_alembic = hasattr(config.cmd_opts, "cmd")
     return bool(config.attributes.get("configure_logger", run_as_alembic))
@@ -46,9 +46,9 @@ def is_logging_ours(config: Config) -> bool:
 
 @contextmanager
 def database_of(config: Config) -> Iterator[URL]:
-    """Give the URL of the database that a program has handed over, else the environment's.
+    """Give the URL of the database a program has handed over, else the environment's.
 
-    Raises ``DatabaseRefused`` for what cannot be worked on: never another database instead.
+    Raises ``DatabaseRefused`` if that database cannot be used. It never takes another one instead.
     """
     if (handed_over := config.attributes.get("connection")) is not None:
         yield _url_of(handed_over)
@@ -60,7 +60,7 @@ def database_of(config: Config) -> Iterator[URL]:
 
 
 def names_database(config: Config) -> bool:
-    """Whether a program or the environment names a database; else it is the local one."""
+    """Whether a program or the environment names a database. Otherwise it is the local one."""
     is_handed_over = config.attributes.get("connection") is not None or _given_url(config)
     return bool(is_handed_over) or any(name in os.environ for name in VARIABLES)
 
@@ -77,9 +77,8 @@ def _given_url(config: Config) -> str:
 def _url_of(handed_over: object) -> URL:
     if not isinstance(handed_over, Connection | Engine):
         raise DatabaseRefused(
-            f"{HANDED_OVER} is of type {type(handed_over).__name__}. Expected an Engine or a "
-            "Connection of SQLAlchemy that is not asynchronous: hand over one of these, or "
-            "sqlalchemy.url."
+            f"{HANDED_OVER} is of type {type(handed_over).__name__}. Expected a synchronous Engine "
+            "or Connection of SQLAlchemy. Hand over one of these, or sqlalchemy.url."
         )
     url = url_for_psycopg2(handed_over.engine.url, HANDED_OVER)
     there = _place_of(handed_over)
@@ -103,17 +102,17 @@ def _place_of(handed_over: Connection | Engine) -> dict[str, Any]:
 
 
 def _refuse_transaction(handed_over: Connection) -> None:
-    """Alembic's ``autocommit_block`` would fail on it, with an assertion and no word."""
+    """Refuse a transaction, because Alembic's ``autocommit_block`` would fail a bare assertion."""
     if handed_over.in_transaction():
         raise DatabaseRefused(
             f"{HANDED_OVER} is in a transaction, but an import commits batch by batch. Nothing was "
-            "written. Commit or roll back first, or hand over the engine: a connection of "
-            "engine.begin() does not do."
+            "written. Commit or roll back first, or hand over the engine. A connection from "
+            "engine.begin() is always in a transaction."
         )
 
 
 def _place(connection: Connection) -> dict[str, Any]:
-    """What decides which leads a connection sees."""
+    """Read what decides which leads a connection sees."""
     found = dict(connection.execute(text(_PLACE)).mappings().one())
     connection.rollback()
     return found
@@ -123,7 +122,7 @@ def _refuse_another_place(there: dict[str, Any], here: dict[str, Any]) -> None:
     for fact, expected in there.items():
         if here[fact] != expected:
             raise DatabaseRefused(
-                f"{HANDED_OVER} is elsewhere than its URL leads: its {fact} is {expected}, and a "
-                f"new connection's is {here[fact]}. Nothing was written. Hand over an engine whose "
-                "URL says it all, or sqlalchemy.url."
+                f"{HANDED_OVER} and its URL lead to different places: its {fact} is {expected}, "
+                f"and a new connection's is {here[fact]}. Nothing was written. Hand over an engine "
+                "whose URL says everything, or sqlalchemy.url."
             )

@@ -1,7 +1,7 @@
-"""One deploy at a time: a session advisory lock, which ends with its connection, however that ends.
+"""Let one deploy at a time through, by a session advisory lock. It ends with its connection.
 
-It is polled, never waited for inside the server: a waiting statement would keep a snapshot, and
-CREATE INDEX CONCURRENTLY waits for every snapshot, so that two deploys would wait for each other.
+The lock is polled. A statement waiting for it in the server would keep a snapshot, and CREATE INDEX
+CONCURRENTLY waits for every snapshot, so two deploys would wait for each other.
 """
 
 import random
@@ -24,7 +24,7 @@ __all__ = ["Holder", "find_holder", "take_deploy_lock"]
 
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-"""Seconds, at the most, between two tries."""
+"""Most seconds between two tries."""
 
 _NAME = "SELECT set_config('application_name', :name, false)"
 _TRY = "SELECT pg_try_advisory_lock(:key)"
@@ -44,7 +44,7 @@ _PROGRESS = """
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has the lock: a program, its server process, and since when it is connected.
+    """Who holds the lock: a program, its server process, and when it connected.
 
     since: None if the role may not see it.
     """
@@ -55,7 +55,7 @@ class Holder:
 
     @property
     def is_importing(self) -> bool:
-        """Whether it imports or reverts, rather than rehearsing it or doing something else."""
+        """Whether it imports or reverts. A dry run does neither."""
         return self.name == APPLICATION
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Holder:
 
 
 def find_holder(connection: Connection) -> Holder | None:
-    """Find out who has the deploy lock of this database; None if it is free."""
+    """Find out who holds the deploy lock of this database. None if nobody does."""
     row = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
     return None if row is None else Holder(**row._mapping)
 
@@ -79,10 +79,10 @@ def take_deploy_lock(
 ) -> None:
     """Take the lock for as long as the connection lives.
 
-    seconds: how long to wait for another holder; ``stop`` may end the wait earlier. doing: what
-    others shall see that it is for, such as "dry run"; "" for an import. option: what sets
-    ``seconds``, for the message.
-    Raises ``DatabaseRefused`` when it is over.
+    seconds: how long to wait for another holder. ``stop`` may end the wait earlier. doing: what
+    others see it is for, such as "dry run", or "" for an import. option: what sets ``seconds``, for
+    the message.
+    Raises ``DatabaseRefused`` after the wait.
     """
     if doing:
         connection.execute(text(_NAME), {"name": f"{APPLICATION} {doing}"})
@@ -94,7 +94,7 @@ def take_deploy_lock(
             progress.at(waited, seconds, partial(_holder_in_words, connection))
             if waited >= seconds or stop():
                 raise _gave_up(connection, stop(), f"{seconds:.0f} s{option}")
-            # At random, so that two who wait do not always ask in the same moment.
+            # At random, so that two who wait do not always ask at the same moment.
             time.sleep(random.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -109,7 +109,7 @@ def _gave_up(connection: Connection, reason: str | None, waited: str) -> Databas
     why = f"because {reason}" if reason else f"after {waited}"
     return DatabaseRefused(
         f"Another deploy holds the deploy lock: {_holder_in_words(connection)}. Gave up {why}. "
-        "Nothing was written. Try again when it is through."
+        "Nothing was written. Try again when it has ended."
     )
 
 
@@ -125,8 +125,8 @@ def _holder_in_words(connection: Connection) -> str:
 
 
 def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
-    """How far the unfinished import is; None where there is none, or where a downgrade is about to
-    drop the ledger."""
+    """How far the unfinished import is. None if there is none, or if a downgrade is about to drop
+    the ledger."""
     if not has_ledger(connection):
         return None
     try:

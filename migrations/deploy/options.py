@@ -1,4 +1,4 @@
-"""What ``alembic -x name=value`` understands.
+"""Read the options of ``alembic -x name=value``.
 
 alembic -x batch-size=200 upgrade head
 alembic -x dry-run upgrade head
@@ -17,12 +17,12 @@ __all__ = ["BadOption", "Settings", "read_settings"]
 
 
 class BadOption(ImportStopped):
-    """An option is unknown, or its value does not fit."""
+    """An option is unknown, or its value is not valid."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """importer: what the importer is told; lock_wait, time_budget: seconds."""
+    """importer: its own options. lock_wait, time_budget: seconds."""
 
     importer: Options
     lock_wait: float
@@ -30,11 +30,11 @@ class Settings:
 
 
 def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read ``-x`` options. Raises ``BadOption`` for one that is unknown or does not fit."""
+    """Read ``-x`` options. Raises ``BadOption``."""
     if unknown := given.keys() - _KNOWN.keys():
         name = min(unknown)
         meant = did_you_mean(name, _KNOWN)
-        raise BadOption(f"-x {name} is not known.{meant} Known are: {_known_in_words()}.")
+        raise BadOption(f"-x {name} is not known.{meant} Options are: {_known_in_words()}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
     return Settings(
         importer=Options(
@@ -59,11 +59,10 @@ def _known_in_words() -> str:
 
 
 LOCK_WAIT = 15 * 60.0
-"""Seconds. Half of what Render gives a pre-deploy command (30 minutes), so that ours still has the
-rest."""
+"""Seconds: half of Render's limit for a pre-deploy command (30 minutes). Ours has the rest."""
 
 TIME_BUDGET = 25 * 60.0
-"""Seconds, from the start on: Render ends a pre-deploy command after 30 minutes."""
+"""Seconds from the start, because Render ends a pre-deploy command after 30 minutes."""
 
 
 def _whole_number(low: int, high: int) -> Callable[[str, str], float]:

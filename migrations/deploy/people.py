@@ -1,9 +1,8 @@
-"""Which people belong into a database: real ones, or the invented ones of an export's twin.
+"""Decide which people belong in a database: real ones, or the invented ones of an export's twin.
 
-``LEADS_PEOPLE`` says it, as ``real`` or ``invented``. A preview of a pull request takes invented
-ones whatever it says; so does a local database that nobody has said anything about. Real and
-invented people are never mixed: the ledger tells who is there, and imports that were reverted
-count, because their leads stay.
+Set ``LEADS_PEOPLE`` to ``real`` or ``invented``. A preview of a pull request always takes invented
+people. A local database does too, unless the variable says otherwise. Real and invented people are
+never mixed. The ledger tells who is there, and reverted imports count, because their leads stay.
 """
 
 import os
@@ -27,21 +26,21 @@ __all__ = [
 
 PEOPLE = "LEADS_PEOPLE"
 BUNDLED = "8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778"
-"""The digest of the invented export that this project came with: its leads may be in a database
-still when a real export has taken its place in the code."""
+"""The digest of this project's first, invented export. Its leads may still be in a database after a
+real export has taken its place in the code."""
 TWIN_ENDING = ".masked.json"
 
 
 class WrongPeople(ImportStopped):
-    """These people do not belong into this database; nothing was written."""
+    """These people do not belong in this database. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Held:
     """Who came into a database with one import.
 
-    people: of the export as far as anybody can tell. is_sure: a twin was imported, or the export
-    that has one; otherwise nobody has said anything of it. revision: the import's.
+    people: of the export, as far as anybody can tell. is_sure: a twin was imported, or an export
+    with a twin. Otherwise nobody has said who they are. revision: the import's.
     """
 
     export: str
@@ -60,7 +59,7 @@ def choose_people(
 ) -> People:
     """Decide whether pending imports take their exports or their twins.
 
-    held: who is in the database already; is_local: it is a developer's own. Raises ``WrongPeople``.
+    held: who is in the database already. is_local: it is a developer's own. Raises ``WrongPeople``.
     """
     refuse_preview_of_real_people(environ, pending)
     said = _said(environ, pending, is_local=is_local)
@@ -74,7 +73,7 @@ def choose_people(
 
 
 def refuse_preview_of_real_people(environ: Mapping[str, str], imports: Iterable[Import]) -> None:
-    """Refuse to be a pull request's preview of an export without a twin, before it is opened.
+    """Refuse an export without a twin in a pull request's preview, before opening the export.
 
     Raises ``WrongPeople``.
     """
@@ -88,10 +87,10 @@ def refuse_preview_of_real_people(environ: Mapping[str, str], imports: Iterable[
 
 
 def held_by(receipts: Sequence[Receipt], imports: Sequence[Import]) -> list[Held]:
-    """Who is in a database, by its ledger and by what the code says of the exports.
+    """Find who is in a database, from its ledger and the code's exports.
 
-    Nobody of an import that was reverted to its last lead. receipts: the oldest first; imports: all
-    of the code.
+    An import reverted to its last lead left nobody. receipts: the oldest first. imports: all of the
+    code.
     """
     there = still_there(receipts)
     own_twins = {import_.sha256 for import_ in imports if import_.twin is import_} | {BUNDLED}
@@ -115,9 +114,9 @@ def people_to_import(
     *,
     is_local: bool,
 ) -> People:
-    """Decide it for this deploy, and say on the log if it is invented people.
+    """Decide which people this deploy imports, and log if they are invented.
 
-    receipts: the ledger's; imports: all of the code; is_local: the database is a developer's own.
+    receipts: the ledger's. imports: all of the code. is_local: the database is a developer's own.
     Raises ``WrongPeople``.
     """
     people = choose_people(os.environ, pending, held_by(receipts, imports), is_local=is_local)
@@ -130,7 +129,7 @@ def people_to_import(
 def _said(
     environ: Mapping[str, str], pending: Sequence[Import], *, is_local: bool
 ) -> People | None:
-    """What the environment says; None if nothing does, and no export has a twin of its own."""
+    """Read the environment. None if it says nothing, and no export has a twin of its own."""
     given = environ.get(PEOPLE, "").strip()
     if _is_preview(environ) or given == "invented":
         return "invented"
@@ -146,7 +145,7 @@ def _said(
     if is_local:
         return "invented"
     raise WrongPeople(
-        "Nobody has said which people belong into this database. Nothing was written. Set "
+        "Nobody has said which people belong in this database. Nothing was written. Set "
         f"{PEOPLE}=real or {PEOPLE}=invented."
     )
 
@@ -155,7 +154,7 @@ def _refuse_without_twin(pending: Sequence[Import]) -> None:
     for import_ in pending:
         if import_.twin is None:
             raise WrongPeople(
-                f"Invented people belong into this database, and {import_.export} has no twin. "
+                f"Invented people belong in this database, but {import_.export} has no twin. "
                 f"Nothing was written. Run '{_mask(import_)}' and commit, or set {PEOPLE}=real "
                 "where real people belong."
             )
@@ -165,7 +164,7 @@ def _refuse_invented_export(pending: Sequence[Import]) -> None:
     for import_ in pending:
         if import_.twin == import_:
             raise WrongPeople(
-                f"{PEOPLE}=real, and the people in {import_.export} are invented. Nothing was "
+                f"{PEOPLE}=real, but the people in {import_.export} are invented. Nothing was "
                 f"written. Put the real export in its place (data/README.md), or set "
                 f"{PEOPLE}=invented."
             )
@@ -183,7 +182,7 @@ def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) 
 
 def _way_out(held: Held) -> str:
     if held.people == "real":
-        return f"Use another database, or look what {PEOPLE} says."
+        return f"Use another database, or correct {PEOPLE}."
     return (
         f"Use a new database. Or remove the invented ones first: 'alembic -x remove-created "
         f"downgrade {held.revision}-1'. If real ones do not belong here, correct {PEOPLE}."
@@ -191,12 +190,12 @@ def _way_out(held: Held) -> str:
 
 
 def _people_in(import_: Import) -> People:
-    """Who is in an export of which nobody has said anything."""
+    """Guess who is in an export if nobody has said so."""
     return "invented" if import_.twin == import_ else "real"
 
 
 def _is_preview(environ: Mapping[str, str]) -> bool:
-    """Render sets it: https://render.com/docs/environment-variables."""
+    """Whether Render says so: https://render.com/docs/environment-variables."""
     return environ.get("IS_PULL_REQUEST") == "true"
 
 

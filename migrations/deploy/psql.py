@@ -1,4 +1,4 @@
-"""Open psql on the database that the migrations would work on.
+"""Open psql on the database of the migrations.
 
 python -m migrations.deploy.psql [OPTION OF PSQL …]
 """
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 
 def main(options: Sequence[str]) -> int:
-    """Run psql with some options of its own; returns its exit status."""
+    """Run psql with its own options, and return its exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with database() as url:
@@ -35,7 +35,7 @@ def main(options: Sequence[str]) -> int:
 
 
 def _run(url: URL, options: Sequence[str]) -> int:
-    # Ctrl-C is psql's: it ends a query, and not the server under it.
+    # Leave Ctrl-C to psql: it ends a query, but not the server beneath.
     signal.signal(signal.SIGINT, lambda *_: None)
     _, place = url.get_dialect()().create_connect_args(url)
     log.info("Database: %s", _named(place))
@@ -56,7 +56,7 @@ def _named(place: Mapping[str, Any]) -> str:
 
 
 def _program() -> str:
-    """The system's psql, which can encrypt a connection, else the one of the local Postgres.
+    """Find the system's psql, because it can encrypt. Otherwise take the local Postgres's.
 
     Raises ``DatabaseRefused``.
     """

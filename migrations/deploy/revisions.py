@@ -1,5 +1,5 @@
-"""Alembic's own workflow: how new revisions are numbered, what autogenerate compares, and which way
-back a merge leaves open."""
+"""Help Alembic's own commands: number revisions, choose what autogenerate compares, and explain the
+ways back from a merge."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d{4}(?=_|$)")
 def next_revision(script: ScriptDirectory, message: str | None) -> str:
     """Name the next revision, as in 0005_add_a_column.
 
-    Its number is one more than the highest there is, on whichever branch. message: what it is.
+    Its number is one more than the highest on any branch. message: what it is.
     """
     found = [_NUMBER.match(step.revision) for step in script.walk_revisions()]
     number = max((int(match[0]) for match in found if match), default=0) + 1
@@ -32,10 +32,10 @@ def next_revision(script: ScriptDirectory, message: str | None) -> str:
 
 
 def ran_without_database(config: Config, options: Mapping[str, Any]) -> bool:
-    """Do what an environment has to do for the commands that only write or read files: `alembic
-    revision`, `merge` and `history`. True if that was all.
+    """Serve the commands that only need files: `alembic revision`, `merge` and `history`.
 
-    options: of the environment's context. A revision that is being written gets its number.
+    Returns True if that was all. A new revision gets its number. options: of the environment's
+    context.
     """
     if making := options.get("revision_context"):
         _number(making)
@@ -54,17 +54,17 @@ def _number(making: RevisionContext) -> None:
 
 
 def _asks_for_current(config: Config) -> bool:
-    """Whether `alembic history` wants to know what the database is stamped with."""
+    """Whether `alembic history` needs the database's stamp."""
     asked = config.cmd_opts
     indicate = getattr(asked, "indicate_current", True)
     return bool(indicate or "current" in (getattr(asked, "rev_range", None) or ""))
 
 
 def is_compared(_: object, name: str | None, kind: str, reflected: bool, described: object) -> bool:
-    """Tell autogenerate and `alembic check` what models.py speaks of.
+    """Tell autogenerate and `alembic check` what models.py covers.
 
-    A table that the models do not know is somebody else's, and is not dropped. The phone key's
-    index needs its function, and both are the revisions'.
+    A table unknown to the models is somebody else's, so it is not dropped. The phone key's index
+    needs its function, so both belong to the revisions.
     """
     if kind == "table":
         return described is not None or not reflected
@@ -73,7 +73,7 @@ def is_compared(_: object, name: str | None, kind: str, reflected: bool, describ
 
 @contextmanager
 def merges_explained(script: ScriptDirectory, stamped: tuple[str, ...]) -> Iterator[None]:
-    """Say which revisions to choose from if `alembic downgrade -1` comes upon a merge.
+    """Say which revisions to choose from if `alembic downgrade -1` meets a merge.
 
     stamped: what the database is stamped with. Raises ``CommandError``.
     """

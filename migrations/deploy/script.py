@@ -1,4 +1,4 @@
-"""A script that somebody else runs: ``alembic upgrade head --sql > import.sql``."""
+"""Write a script for somebody else to run: ``alembic upgrade head --sql > import.sql``."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from typing import TextIO
 __all__ = ["head", "prepare"]
 
 MODE = 0o600
-"""Of a file that a script goes into: its owner's alone."""
+"""Of the script's file: for its owner alone."""
 
 PERSONAL_DATA = (
     "This script holds personal data: keep it as carefully as the database, and delete it "
@@ -19,7 +19,7 @@ PERSONAL_DATA = (
 
 
 def prepare(output: TextIO) -> None:
-    """Let a script be UTF-8 whatever the terminal's encoding, and a file of it be private.
+    """Make a script UTF-8, whatever the terminal's encoding, and its file private.
 
     output: where the script goes, usually standard output.
     """
@@ -33,12 +33,12 @@ def head(
 ) -> str:
     """Return the first lines of a script: what it is, for which database, and how to run it.
 
-    begins, ends: the revisions that it leads from and to; database: its name, "" if none was asked;
+    begins, ends: the revisions it leads from and to. database: its name, "" if none was asked.
     is_personal: whether it imports people.
     """
     lines = [
         f"The lead import as a script for psql: from {_names(begins)} to {_names(ends)}.",
-        f"Database: {database or 'none was asked; the tables are as the baseline makes them'}.",
+        f"Database: {database or 'none was asked, so the tables are as the baseline makes them'}.",
         *([PERSONAL_DATA] if is_personal else []),
         "Run it with: psql -v ON_ERROR_STOP=1 -f FILE",
     ]
@@ -50,7 +50,7 @@ def _names(revisions: Iterable[str]) -> str:
 
 
 def _make_private(descriptor: int) -> None:
-    """Change the mode of a file that is ours; a pipe or a terminal has none."""
+    """Make our own file private. A pipe or a terminal has no mode."""
     with suppress(OSError, AttributeError):  # Windows has no fchmod
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, MODE)

@@ -1,8 +1,8 @@
-"""When to stop: if a deploy is cancelled, or its time is nearly over.
+"""Decide when to stop: if a deploy is cancelled, or its time is nearly over.
 
-The first SIGTERM or SIGINT lets the batch in hand finish. A second one ends the process at once,
-and the server rolls back what is in hand. A thread of its own hears the signals, because the main
-one may be waiting for the server and would hear them only afterwards.
+The first SIGTERM or SIGINT lets the current batch finish. A second one ends the process at once,
+and the server rolls the batch back. A separate thread hears the signals, because the main one may
+be waiting for the server.
 """
 
 import os
@@ -24,11 +24,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(CommandError):
-    """Ctrl-C has stopped what Alembic ran."""
+    """Ctrl-C has stopped an Alembic command."""
 
 
 class Stop:
-    """Say why to stop, or None; asked between batches.
+    """Say between batches why to stop, or None.
 
     time_budget: seconds from now on.
     """
@@ -64,16 +64,16 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop, heard: Heard) -> Iterator[None]:
-    """Tell ``stop`` of signals, in a process's main thread; elsewhere Python cannot listen.
+    """Tell ``stop`` of signals. Outside the main thread Python cannot listen.
 
-    heard: those that have come before.
+    heard: earlier signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
-    # The interpreter writes a signal's number there the moment it arrives.
+    # The interpreter writes a signal's number there as it arrives.
     wakeup_before = signal.set_wakeup_fd(mouth.fileno())
     for number in heard.release():
         stop.hear(number)

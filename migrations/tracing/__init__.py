@@ -1,1 +1,1 @@
-"""The history of one lead: which it is, what each import wrote into it, and what people changed."""
+"""The history of one lead: what each import wrote into it, and what people changed."""

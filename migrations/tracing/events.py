@@ -1,9 +1,9 @@
-"""The history of one lead: what imports made of it, and what people changed between them.
+"""Tell the history of one lead: what imports wrote into it, and what people changed in between.
 
-What an import found is its before-image, what it left is the record of its export. Whatever the
-next one found otherwise, or the lead holds otherwise today, people have changed. If an export
-cannot be read, what it left is taken from what was found next. The bundled CRM's own audit trail
-says who changed what, as far as it goes.
+An import found the before-image and left the record of its export. If the next import found other
+values, or the lead holds others today, people changed them. If an export cannot be read, the next
+values found stand for its own. The bundled CRM's audit trail says who changed what, as far as it
+goes.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ Kind = Literal["created", "updated", "reverted", "added", "edited", "removed"]
 
 
 class Change(NamedTuple):
-    """A field of a lead, and what it held before and afterwards."""
+    """A field of a lead, with its values before and afterwards."""
 
     field: str
     old: str | None
@@ -34,10 +34,9 @@ class Change(NamedTuple):
 class Event:
     """One thing that happened to a lead.
 
-    kind: by an import created, updated, reverted; by people added, edited, removed. at: when; None
-    for by now. since: of an edit that nobody wrote down, the time after which it was made.
-    export, record: of an import, the record counted from 1. by: who, if anybody has written it
-    down. changes: None if they are not known.
+    kind: created, updated, reverted by an import, or added, edited, removed by people. at: when, or
+    None for by now. since: the earliest time of an edit nobody wrote down. export, record: of an
+    import, the record counted from 1. by: who, if written down. changes: None if unknown.
     """
 
     kind: Kind
@@ -54,7 +53,7 @@ class Event:
 class Step:
     """What one record of an import did to a lead.
 
-    record: its position; found: the lead before it, None if it added the lead; wrote: the lead
+    record: its position. found: the lead before it, None if it added the lead. wrote: the lead
     after it, None if the export cannot be read.
     """
 
@@ -67,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Moment:
-    """When an import wrote the lead or was reverted, or when the trail says that people did."""
+    """When an import wrote the lead or was reverted, or people edited it according to the trail."""
 
     at: datetime
     step: Step | None = None
@@ -76,15 +75,15 @@ class Moment:
 
     @property
     def writes(self) -> bool:
-        """Whether an import wrote the lead, and knows as what it found it."""
+        """Whether an import wrote the lead here."""
         return self.step is not None and not self.is_revert
 
 
 def timeline(steps: Iterable[Step], now: Values | None, trail: Iterable[Event] = ()) -> list[Event]:
     """Put imports, reverts and edits in order.
 
-    now: the lead as it stands, None if it is gone. trail: what the site has written down. What it
-    does not explain was edited too.
+    now: the lead as it stands, None if it is gone. trail: what the site has written down. Changes
+    it does not explain were edits too.
     """
     moments = sorted([*_moments(steps), *_told(trail)], key=attrgetter("at"))
     writes = [n for n, moment in enumerate(moments) if moment.writes]
@@ -115,9 +114,9 @@ def _told(trail: Iterable[Event]) -> Iterator[Moment]:
 def _from_import_on(
     write: Moment, rest: Sequence[Moment], found_next: Values | None, until: datetime | None
 ) -> Iterator[Event]:
-    """What happened from an import until the next one, or until today.
+    """Tell what happened from an import until the next one, or until today.
 
-    rest: reverts, and what the trail says; found_next: what the next import found, or today's lead;
+    rest: reverts, and edits from the trail. found_next: the lead the next import found, or today's.
     until: the time of that, None for today.
     """
     step = write.step
@@ -129,7 +128,7 @@ def _from_import_on(
         yield from (moment.told or _event_of(moment, None, None) for moment in rest)
         return
     yield _event_of(write, step.found, left)
-    # What is not as the reverts would have left it was edited, most likely before them.
+    # People edited any value other than the reverts would have left, most likely before them.
     kept = set()
     if found_next is not None:
         kept = {change.field for change in changes(reduce(_after, rest, left), found_next)}
@@ -141,7 +140,7 @@ def _from_import_on(
 
 
 def _after(left: Values, moment: Moment, kept: Collection[str] = ()) -> Values:
-    """The lead after a revert, which puts back what is as the import wrote it, or after an edit."""
+    """Return the lead after an edit, or after a revert: it restores values the import wrote."""
     if moment.told:
         return left | {change.field: change.new for change in moment.told.changes or ()}
     step = moment.step
@@ -156,7 +155,7 @@ def _after(left: Values, moment: Moment, kept: Collection[str] = ()) -> Values:
 
 
 def _event_of(moment: Moment, old: Values | None, new: Values | None) -> Event:
-    """An event of an import. new: None if nobody knows what it left."""
+    """Make an event of an import. new: None if unknown."""
     step = moment.step
     assert step
     kind: Kind = "created" if step.found is None else "updated"
@@ -172,7 +171,7 @@ def _event_of(moment: Moment, old: Values | None, new: Values | None) -> Event:
 
 
 def changes(old: Values, new: Values) -> tuple[Change, ...]:
-    """The fields that differ; of a lead that was added or removed, those that hold something."""
+    """List the fields with different values. Of an added or removed lead, list the filled ones."""
     names = new if not old else old if not new else [name for name in new if name in old]
     pairs = (Change(name, old.get(name), new.get(name)) for name in names)
     return tuple(change for change in pairs if (change.old or "") != (change.new or ""))

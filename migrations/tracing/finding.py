@@ -1,6 +1,6 @@
-"""Which lead is meant by an id, a lead number or a phone in any spelling?
+"""Find a lead by its id, its lead number or its phone in any spelling.
 
-What somebody asks for is personal data: it reaches the server by COPY, never as a parameter.
+A question is personal data, so it reaches the server by COPY, never as a parameter.
 """
 
 import re
@@ -35,27 +35,27 @@ _SHORT_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class LeadNotFound(ImportStopped):
-    """No lead is meant, or more than one."""
+    """No lead was found, or more than one."""
 
 
 class MeantLead(NamedTuple):
-    """The id of a lead, as a text, and how it was found."""
+    """The id of a lead, as text, and how it was found."""
 
     id: str
     by: By
 
 
 def create_trace(server: Server) -> None:
-    """Make the temporary tables that say which lead is meant, anew if they are there."""
+    """Make the temporary tables for naming a lead. Replace them if they are there."""
     server.execute(statement("drop_trace"))
     server.execute(statement("create_trace"))
 
 
 def find_lead(server: Server, table: LeadsTable, asked: str, by: By | None = None) -> MeantLead:
-    """Find the lead that somebody means; ``lead_trace_lead`` names it from then on.
+    """Find a lead, and name it in ``lead_trace_lead`` from then on.
 
-    asked: an id, a lead number or a phone; by: which of them, None if nobody has said. A lead that
-    is gone is known by its id. Raises ``LeadNotFound``.
+    asked: an id, a lead number or a phone. by: which of these it is, None if nobody has said. A
+    removed lead can still be found by its id. Raises ``LeadNotFound``.
     """
     asked = asked.strip()
     if not asked:
@@ -73,15 +73,15 @@ def find_lead(server: Server, table: LeadsTable, asked: str, by: By | None = Non
 
 
 def not_found(table: LeadsTable) -> LeadNotFound:
-    """The error that nobody is meant, without what was asked for."""
+    """Return the error for a lead nobody knows. It does not repeat the question."""
     return LeadNotFound(
-        f"No lead of {table.leads.table} has that id, lead number or phone, and the ledger knows "
-        "none of that id. Look how it is written."
+        f"No lead of {table.leads.table} has this id, lead number or phone, and the ledger does "
+        "not know it as an id. Check how it is written."
     )
 
 
 def mean_lead(server: Server, lead_id: str) -> None:
-    """Name the lead of the statements that follow."""
+    """Name the lead for the next statements."""
     server.execute("DELETE FROM lead_trace_lead")
     _copy(server, "lead_trace_lead (lead_id)", lead_id)
 
@@ -103,13 +103,13 @@ def _find(server: Server, table: LeadsTable, asked: str, by: By) -> Iterator[Mea
 
 
 def _may_be_id(asked: str, type_: str) -> bool:
-    """Whether the server can read a text as an id. It writes down what it cannot."""
+    """Whether the server can read a text as an id. It would log a text it cannot read."""
     pattern = {"bigint": _SHORT_NUMBER, "uuid": _UUID}.get(_cast(type_))
     return pattern is None or pattern.fullmatch(asked) is not None
 
 
 def _cast(type_: str) -> str:
-    """As what an id of this type is looked for through its index; "" for as a text."""
+    """Return the type to look for an id through its index, or "" for text."""
     if type_ in _WHOLE_NUMBERS:
         return "bigint"
     return "uuid" if type_ == "uuid" else ""
@@ -118,6 +118,6 @@ def _cast(type_: str) -> str:
 def _ambiguous(found: Sequence[MeantLead]) -> str:
     leads = ", ".join(f"{lead.id} ({_TOLD[lead.by]})" for lead in found[:MOST_LISTED])
     return (
-        f"That may be several leads: {leads}. Say which one by its id, as in "
+        f"Several leads match: {leads}. Name one of them by its id, such as "
         f"'python -m migrations lead {found[0].id} --by id'."
     )

@@ -1,9 +1,9 @@
-"""What ledger, exports, table and audit trail know of one lead.
+"""Read what ledger, exports, table and audit trail know of one lead.
 
     known = read_known(connection, history, table)
     timeline(known.steps, known.now, known.trail)
 
-The lead is the one that ``find_lead`` has named.
+Call ``find_lead`` first: it names the lead.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,9 +34,9 @@ _NOT_HERE = Problem(0, "", "is not an export of this release")
 class Known:
     """What is known of one lead.
 
-    receipts: the imports into its table; steps: what they did to it; now: as it stands, None if it
-    is gone; trail: what the audit trail says of the fields, in audit_rows rows; unread: exports
-    that cannot be read, and why.
+    receipts: the imports into its table. steps: what they did to it. now: the lead as it stands,
+    None if it is gone. trail: changes of fields in the audit trail. audit_rows: how many rows that
+    has. unread: exports that cannot be read, and why.
     """
 
     receipts: list[Receipt]
@@ -48,7 +48,7 @@ class Known:
 
     @property
     def forgotten(self) -> list[Receipt]:
-        """Imports whose old values are gone, so that they may have changed the lead too."""
+        """Imports whose old values are forgotten. They may have changed the lead too."""
         told = {step.receipt.id for step in self.steps}
         return [
             receipt for receipt in self.receipts if receipt.forgotten and receipt.id not in told
@@ -56,7 +56,7 @@ class Known:
 
 
 def table_of_leads(connection: Connection, history: History) -> LeadsTable:
-    """Find the table that the last import wrote to. Raises ``LeadNotFound`` if there was none."""
+    """Find the last import's table. Raises ``LeadNotFound`` if nothing was imported."""
     if not history.receipts:
         raise LeadNotFound("The ledger has no imports yet, so it knows no lead.")
     if history.missing:
@@ -68,7 +68,7 @@ def table_of_leads(connection: Connection, history: History) -> LeadsTable:
 
 
 def read_known(connection: Connection, history: History, table: LeadsTable) -> Known:
-    """Read it all. Raises ``LeadNotFound`` if nobody knows the lead."""
+    """Read everything known of the lead. Raises ``LeadNotFound`` if nothing is."""
     receipts = [receipt for receipt in history.receipts if _is_of(receipt, table)]
     steps, now = list(_steps(connection, receipts)), _lead_now(connection, table)
     audit = _audit(connection, table)
@@ -83,7 +83,7 @@ def _is_of(receipt: Receipt, table: LeadsTable) -> bool:
 
 
 def _steps(connection: Connection, receipts: Iterable[Receipt]) -> Iterator[Step]:
-    """What imports did to the lead, without what they left: the ledger does not hold that."""
+    """List what imports did to the lead, without the values they left: the ledger has none."""
     known = {receipt.id: receipt for receipt in receipts}
     for row in connection.execute(text(statement("trace_created"))):
         if row.import_id in known:
@@ -95,7 +95,7 @@ def _steps(connection: Connection, receipts: Iterable[Receipt]) -> Iterator[Step
 
 
 def _old_values(leads: Leads, old: Sequence[str | None]) -> Values:
-    """The fields of a before-image."""
+    """Return the fields of a before-image."""
     held = dict(zip(leads.changed_columns, old, strict=False))
     return {
         name: _joined([held[column] for column in columns_of(target)])
@@ -111,7 +111,7 @@ def _joined(values: Sequence[str | None]) -> str | None:
 def _with_records(
     connection: Connection, history: History, steps: Iterable[Step]
 ) -> tuple[list[Step], dict[str, str]]:
-    """The same steps with what they left, and which exports cannot be read, and why not."""
+    """Add to the steps what they left. Return these, and why an export cannot be read, by name."""
     unread: dict[str, str] = {}
     wrote: dict[tuple[int, int], Values] = {}
     steps = list(steps)
@@ -132,8 +132,8 @@ def _with_records(
 
 
 def import_of(history: History, receipt: Receipt) -> Import | None:
-    """Find the import of a receipt, with the people whom it brought; None if the code has another
-    export there, or none."""
+    """Find the import of a receipt, with its own people. None if the code has another export there,
+    or none."""
     for import_ in history.imports:
         as_imported = import_.as_imported(receipt.sha256)
         if (import_.revision, as_imported.sha256) == (receipt.revision, receipt.sha256):
@@ -147,7 +147,7 @@ def _lead_now(connection: Connection, table: LeadsTable) -> Values | None:
 
 
 def _audit(connection: Connection, table: LeadsTable) -> Sequence[Row[Any]]:
-    """What the bundled CRM's audit trail holds of the lead."""
+    """Read the lead's rows in the bundled CRM's audit trail."""
     if not connection.execute(text(statement("has_audit_trail", table=table))).scalar_one():
         return []
     return connection.execute(text(statement("trace_audit"))).all()

@@ -1,7 +1,7 @@
-"""What an import wrote into one lead, by the records of its export.
+"""Find what an import wrote into one lead, from the records of its export.
 
-The export is read again, and of it only the records are staged that share a phone with those in
-question: the server makes the same of them as in the import.
+The export is read again. Only records sharing a phone with the lead's are staged, and the server
+treats them as in the import.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,15 +28,15 @@ from migrations.importer.v1 import Import
 __all__ = ["Values", "written_by"]
 
 Values = dict[str, str | None]
-"""The fields of a lead as texts."""
+"""The fields of a lead, as text."""
 
 
 def written_by(
     connection: Connection, import_: Import, receipt: Receipt, positions: Collection[int]
 ) -> dict[int, Values]:
-    """What an import wrote into the lead that is meant, by the position of the record.
+    """Find what an import wrote into the named lead, by the position of the record.
 
-    positions: those of the records. Raises ``ExportRefused`` if the export cannot be read.
+    positions: of the lead's records. Raises ``ExportRefused`` if the export cannot be read.
     """
     server = Server(connection)
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
@@ -53,7 +53,7 @@ def written_by(
 
 
 def _keys_at(export: Export, wanted: Collection[int]) -> Iterator[str]:
-    """The phone keys of the records at these positions."""
+    """Find the phone keys of the records at these positions."""
     for positions, records in export.checked():
         for position, record in zip(positions, records, strict=True):
             if position in wanted:

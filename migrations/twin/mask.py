@@ -1,7 +1,7 @@
-"""The secret behind all twins, and what it makes of a value.
+"""Mask values with the secret behind all twins.
 
-It lies in ``data/mask.key.age``, sealed for those who can open the exports, and is made with the
-first twin.
+The secret is in ``data/mask.key.age``, sealed for those who may open the exports. The first twin
+makes it.
 """
 
 import io
@@ -16,27 +16,27 @@ from migrations.recipients import partial, read_recipients, seal, written_beside
 __all__ = ["Mask", "read_mask", "read_or_make_mask_key"]
 
 ROUNDS = 8
-"""Four would do by Luby and Rackoff (1988) against somebody who may choose every value."""
+"""Four are enough against somebody who may choose every value (Luby and Rackoff, 1988)."""
 
 
 class Mask:
-    """What a secret makes of the values of a field."""
+    """Mask the values of a field with a secret."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def digest(self, field: str, value: str) -> bytes:
-        """32 bytes that nobody can tell from chance without the secret."""
+        """Return 32 bytes. Without the secret they look random."""
         return keyed_digest(self._secret, field, value)
 
     def number(self, field: str, value: str, below: int) -> int:
-        """A number from 0 to ``below``, excluded; two values may have the same."""
+        """Return a number from 0 to ``below``, excluded. Two values may share one."""
         return int.from_bytes(self.digest(field, value)) % below
 
     def permuted(self, field: str, number: int, below: int) -> int:
-        """Another number from 0 to ``below``, excluded; two numbers never have the same.
+        """Return another number from 0 to ``below``, excluded. Two numbers never share one.
 
-        A Feistel network over a square that holds them all; what falls outside goes round again.
+        A Feistel network permutes a square holding them all. A number outside goes round again.
         """
         side = isqrt(below - 1) + 1
         while True:
@@ -53,12 +53,12 @@ class Mask:
 
 
 def read_mask(folder: Path) -> Mask:
-    """Open the secret of a folder, or make it. Raises ``CannotUnseal`` and ``CannotSeal``."""
+    """Open the secret of a folder, or make one. Raises ``CannotUnseal`` and ``CannotSeal``."""
     return Mask(read_or_make_mask_key(folder))
 
 
 def read_or_make_mask_key(folder: Path) -> bytes:
-    """The secret alone. Raises ``CannotUnseal`` and ``CannotSeal``."""
+    """Return the secret alone. Raises ``CannotUnseal`` and ``CannotSeal``."""
     path = folder / MASK_KEY
     if path.exists():
         return read_mask_key(folder)

@@ -1,21 +1,21 @@
-"""Invented phones: numbers that nobody has, one for each key of ``lead_phone_key_v1``.
+"""Invent phones: numbers nobody has, one for each key of ``lead_phone_key_v1``.
 
     07700 900548            04666 5271166
     +44 (0)29 2018 0012     +44 (0)41 7705 47708
     +1 212 555 0123 x12     +9 998 049 153277 x12
     7700900548              [0]46665271166
 
-- British numbers go behind 04, which Ofcom's National Telephone Numbering Plan reserves, and are
-  eleven digits long there, one more than can be dialled.
-- Foreign ones go behind +999, which the ITU keeps back; what is longer, behind +89, which it has
-  not assigned (ITU-T E.164, list of country codes).
+- British numbers start with 04, reserved in Ofcom's National Telephone Numbering Plan. Their eleven
+  digits are one more than anybody can dial.
+- Foreign ones start with +999, reserved by the ITU. Longer ones start with +89, not assigned (ITU-T
+  E.164, list of country codes).
 
-A spelling stays what it is, so that a lead whose phone was only respelled is updated from a twin as
-it is from the export. Ten bare digits are a national number, of which eleven would be an
-international one: they get the 0 that a spreadsheet ate, in brackets, which do not count.
+Each phone keeps its spelling: if an export only respells a lead's phone, its twin does the same.
+Ten bare digits are a national number, but eleven would be an international one. They get back the 0
+a spreadsheet ate, in brackets, because brackets do not count.
 
-When two spellings are one phone is the SQL function's to say. This follows it, and a property test
-holds the two together.
+The SQL function decides when two spellings are one phone. This module follows it, and a property
+test keeps the two together.
 """
 
 import re
@@ -41,20 +41,20 @@ _INVENTED = re.compile(r"(?:444[0-9]{10}|999[0-9]{12}|89[0-9]{13})(?:x[0-9]{1,7}
 
 
 def masked_phone(mask: Mask, text: str) -> str:
-    """An invented phone in the same spelling; equal keys get equal ones, others others."""
+    """Invent a phone in the same spelling. Equal keys get equal phones, others different ones."""
     text = without_decimal(text)
     phone = read_spelling(text)
     key = _masked_key(mask, phone.key)
     spelled = _spelled_as(text, phone, key)
     wanted = with_extension(key, "x", phone.extension)
-    # An odd spelling may say something else with other digits, or have no room for them.
+    # An odd spelling may mean something else with other digits, or have no room for them.
     if len(spelled) <= LONGEST and key_of(spelled) == wanted:
         return spelled
     return with_extension(f"+{key}", " x", phone.extension)
 
 
 def is_invented(text: str) -> bool:
-    """Whether a phone is in a range that only invented ones have."""
+    """Whether a phone is in a range of invented ones."""
     return _INVENTED.fullmatch(key_of(text)) is not None
 
 
@@ -70,7 +70,7 @@ def _masked_key(mask: Mask, key: str) -> str:
 
 
 def _spelled_as(text: str, phone: Spelled, key: str) -> str:
-    """A text with another key's digits; what is more of them stands behind the last one."""
+    """Put another key's digits into a text. Surplus digits follow its last one."""
     is_british = phone.key.startswith("44")
     digits = key.removeprefix("44") if is_british else key
     characters = list(text)

@@ -1,4 +1,4 @@
-"""An export's twin: written, searched for the export, and kept only if nothing of it is there."""
+"""Write an export's twin, search it for the export's values, and keep it only if none is there."""
 
 import filecmp
 import hashlib
@@ -22,24 +22,24 @@ from migrations.twin.values import kept_fields, masked_record
 __all__ = ["CannotMask", "Twin", "write_twin"]
 
 REJECTED = b"{}"
-"""Stands for a record that is rejected: so is this one."""
+"""Stands for a rejected record. It is rejected too."""
 
 SEARCHED = ("full_name", "email", "address1", "notes", "assigned_agent")
 SHORTEST_SEARCHED = 4
-"""Characters. What is shorter tells nobody from anybody."""
+"""Characters. Shorter values identify nobody."""
 
 MOST_STATUSES = 20
 
 
 class CannotMask(ImportStopped):
-    """There is no twin; nothing of it was kept."""
+    """No twin was written."""
 
 
 @dataclass(frozen=True)
 class Twin:
-    """What was written. sha256: of the file, in hex; records: how many.
+    """What was written. sha256: of the file, in hex. records: how many.
 
-    statuses: the words that stay as they are, for somebody to look at; the first ones.
+    statuses: the first unmasked words, for somebody to look at.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Twin:
 def write_twin(
     source: Path, target: Path, mask: Mask, leads: Leads, *, set_aside: bool = False
 ) -> Twin:
-    """Write the twin of an export. ``target`` is whole and searched, or not there.
+    """Write the twin of an export. ``target`` is complete and searched, or does not exist.
 
-    leads: what each record holds. set_aside: a record with problems has its place in the twin,
-    where it has problems too.
+    leads: what each record holds. set_aside: keep the place of a record with problems. It has
+    problems in the twin too.
     Raises ``ExportRefused`` and ``CannotMask``.
     """
     digest = hashlib.sha256()
@@ -117,7 +117,7 @@ def _refuse_what_is_found_again(source: Path, twin: Path, name: str, leads: Lead
 def _found(name: str, position: int, field: str, reason: str) -> CannotMask:
     return CannotMask(
         f"{name}: record {position}, {field}: {reason}. Nothing was kept. Leave the twin out with "
-        "--no-twin, and tell whoever keeps migrations/twin/ which field it was."
+        "--no-twin, and tell the maintainers of migrations/twin/ which field it was."
     )
 
 
@@ -136,5 +136,5 @@ def _values(record: dict[str, Any], fields: Sequence[str]) -> Iterator[str]:
 
 
 def _short(value: str) -> int:
-    """Eight bytes stand for a value: an export has many."""
+    """Shorten a value to eight bytes, because an export has many."""
     return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest())

@@ -354,7 +354,7 @@ def test_what_was_sealed_is_not_converted(
     path.write_bytes(seal_for(as_csv(), key))
     refused = migrations(project, "add", str(path), "-m", "import october leads")
     assert refused.returncode == 1
-    assert "is sealed, but holds no export as the importer reads it" in refused.stderr
+    assert "is sealed, but not in the importer's own format" in refused.stderr
     assert not list((project / "data").glob("october*"))
 
 

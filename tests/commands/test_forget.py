@@ -148,7 +148,7 @@ def test_what_is_halfway_needs_its_old_values(
     run(imported, f"UPDATE lead_imports SET {halfway}")
     assert "Nothing to forget" in said(capsys, "forget", "--older-than", "0d")
     told = said(capsys, "forget", "--lead", lead_id, status=1)
-    assert "Nothing was forgotten. 'python -m migrations status' says how to finish it" in told
+    assert "Nothing was forgotten. Finish it first: 'python -m migrations status'" in told
     assert value(imported, IMAGES) == 10
     assert not (data / ERASED).exists()
 
@@ -228,7 +228,7 @@ def test_whoever_has_the_deploy_lock_comes_first(
         take_deploy_lock(connection, 0, lambda: None)
         told = said(capsys, "forget", "--older-than", "90d", status=1)
     assert "Another deploy holds the deploy lock: lead-import (server process" in told
-    assert "Gave up after 0 s. Nothing was written. Try again when it is through." in told
+    assert "Gave up after 0 s. Nothing was written. Try again when it has ended." in told
     assert value(imported, IMAGES) == 10
 
 
@@ -279,8 +279,8 @@ def test_a_person_is_forgotten_in_all_imports_and_does_not_come_back(
     assert value(crm, IMAGES) == 2
     told = said(capsys, "forget", "--lead", str(lead_id))
     assert "The ledger forgot 2 old values of this lead." in told
-    assert "lists 2 phones more of it: no import brings them in again" in told
-    assert "the lead itself and lead_audit (1 row): the application's to remove" in told
+    assert "lists 2 more phones of this lead: no import brings them in again" in told
+    assert "the lead itself and lead_audit (1 row): for the application to remove" in told
     assert value(crm, IMAGES) == 0
     assert problems(capsys) == []
     run(crm, "DELETE FROM leads WHERE id = :id", id=lead_id)
@@ -362,7 +362,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
     imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody is added to the list."""
-    assert "No lead of leads has that id" in said(capsys, "forget", "--lead", "999999", status=1)
+    assert "No lead of leads has this id" in said(capsys, "forget", "--lead", "999999", status=1)
     assert not (data / ERASED).exists()
 
 
@@ -373,7 +373,7 @@ def test_a_lead_whose_export_cannot_be_read_is_not_forgotten(
     lead_id = value(imported, "SELECT created_ids[1] FROM lead_import_batches")
     (data / EXPORT.name).unlink()
     told = said(capsys, "forget", "--lead", lead_id, status=1)
-    assert "nobody knows with which phone. Nothing was forgotten." in told
+    assert "came from it with an unknown phone. Nothing was forgotten." in told
     assert not (data / ERASED).exists()
 
 
@@ -385,7 +385,7 @@ def test_what_was_forgotten_of_a_lead_that_is_gone_is_forgotten_all_the_same(
     run(imported, f"DELETE FROM leads WHERE id = {lead_id}")
     told = said(capsys, "forget", "--lead", lead_id)
     assert "The ledger forgot 1 old value" in told
-    assert "lists 1 phone more" in told
+    assert "lists 1 more phone" in told
     assert "the lead itself" not in told
 
 

@@ -165,7 +165,7 @@ def test_what_can_be_several_leads_is_asked_back(
     assert main(["lead", asked]) == 1
     said = capsys.readouterr().err
     several = f"{asked} (its id), {number} (its lead number), {phone} (its phone)"
-    assert f"That may be several leads: {several}. Say which one by its id" in said
+    assert f"Several leads match: {several}. Name one of them by its id" in said
     for by, lead_id in (("id", int(asked)), ("number", number), ("phone", phone)):
         assert main(["lead", asked, "--by", by, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["id"] == str(lead_id)
@@ -213,7 +213,7 @@ def test_a_lead_that_nobody_knows_is_exit_status_1(
         said = capsys.readouterr()
         assert said.out == ""
         told = said.err.splitlines()[-1]
-        assert told.startswith("No lead of leads has that ")
+        assert told.startswith("No lead of leads has this ")
         assert "900999" not in told
 
 
@@ -225,7 +225,7 @@ def test_a_lead_that_is_gone_is_known_by_its_id(
     run(imported, f"DELETE FROM leads WHERE id = {gone}")
     assert main(["lead", gone]) == 0
     told = capsys.readouterr().out
-    assert f"Lead {gone} of leads, which is not there any more" in told
+    assert f"Lead {gone} of leads, now removed" in told
     assert f"updated by {EXPORT.name}" in told
     assert "removed by" in told
 
@@ -244,7 +244,7 @@ def test_without_the_export_what_was_found_next_is_told(
     [only] = told["events"]
     assert (only["kind"], only["fields"]["status"][1]) == ("updated", "edited")
     assert main(["lead", lead_id]) == 0
-    assert "what people edited right after that import cannot be told" in capsys.readouterr().out
+    assert "so edits right after that import appear to be its own" in capsys.readouterr().out
 
 
 def test_before_the_first_import_no_lead_has_a_history(
@@ -271,4 +271,4 @@ def test_a_downgrade_that_is_not_at_its_end_is_said(
     """Restored values cannot be told from people's edits."""
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     assert main(["lead", "+44 7700 900503"]) == 0
-    assert f"{EXPORT.name} is being reverted: what it has put back" in capsys.readouterr().out
+    assert f"{EXPORT.name} is being reverted: restored values" in capsys.readouterr().out

@@ -45,7 +45,7 @@ def test_a_mistyped_command_is_recognised(
     """A word unlike all commands is only refused."""
     assert exit_status(given) == 2
     told = capsys.readouterr().err
-    assert f"{given} is no command." in told
+    assert f"{given} is not a command." in told
     assert meant in told
     assert bool(meant) == ("Did you mean" in told)
 

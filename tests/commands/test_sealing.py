@@ -92,7 +92,7 @@ def test_one_recipient_alone_is_warned_of(project: Path, tmp_path: Path) -> None
     [
         (None, "data/recipients.txt is not there."),
         ("# nobody\n\n", "data/recipients.txt names nobody."),
-        ("# ada\nage1nonsense  # ada", "data/recipients.txt, line 2 is no age recipient"),
+        ("# ada\nage1nonsense  # ada", "data/recipients.txt, line 2 is not an age recipient"),
         (OLD, "data/recipients.txt, line 1 is a secret key."),
     ],
     ids=["no file", "nobody", "nonsense", "a secret key"],
@@ -160,7 +160,7 @@ def test_unseal_shows_nobody_on_a_terminal(project: Path, tmp_path: Path) -> Non
     os.close(theirs)
     os.close(ours)
     assert told.returncode == 1
-    assert b"are not shown on a terminal" in told.stderr
+    assert b"never shown on a terminal" in told.stderr
 
 
 def test_keys_are_replaced_without_a_revision_being_touched(
@@ -242,7 +242,7 @@ def test_a_reseal_compares_with_what_is_pinned(folder: Path) -> None:
     """A swapped file is not sealed again."""
     before = contents(folder)
     pinned = {"b.json": hashlib.sha256(b"b" * 100_000).hexdigest(), "c.json": "another"}
-    with pytest.raises(CannotUnseal, match=r"^c\.json\.age does not hold what"):
+    with pytest.raises(CannotUnseal, match=r"^c\.json\.age is not the export"):
         reseal(folder, pinned)
     assert contents(folder) == before
     reseal(folder, {"b.json": pinned["b.json"]})

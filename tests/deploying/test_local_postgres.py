@@ -372,7 +372,7 @@ def test_directory_that_somebody_else_made_is_refused(place: Path) -> None:
     """Another user may have planted it, so it is neither used nor taken over."""
     (place / "pg").mkdir()
     shutil.chown(place / "pg", "nobody")
-    with pytest.raises(EmbeddedPostgresError, match="Look who made it"), running(place / "pg"):
+    with pytest.raises(EmbeddedPostgresError, match="Find out who made it"), running(place / "pg"):
         pass
 
 

@@ -221,14 +221,14 @@ def a_sealed_export(scene: Scene) -> Iterator[str]:
     scene.monkeypatch.setenv(KEY, key)
 
 
-@says("Nobody has said which people belong into this database.")
+@says("Nobody has said which people belong in this database.")
 def nobody_has_said(scene: Scene) -> Iterator[str]:
     scene.bundle(FEW, masked="b" * 64)
     yield scene.refusal()
     scene.monkeypatch.setenv("LEADS_PEOPLE", "real")
 
 
-@says("LEADS_PEOPLE=real, and the people in … are invented.")
+@says("LEADS_PEOPLE=real, but the people in … are invented.")
 def invented_where_real(scene: Scene) -> Iterator[str]:
     scene.monkeypatch.setenv("LEADS_PEOPLE", "real")
     yield scene.refusal()

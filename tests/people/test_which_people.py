@@ -239,7 +239,7 @@ def test_nothing_is_imported_where_nobody_has_said_who(twinned: Path, database: 
     for command in (("upgrade", "head"), ("-x", "dry-run", "upgrade", "head")):
         told = alembic(database, *command, root=twinned, LEADS_AGE_KEY=SECRET)
         assert told.returncode != 0
-        assert "Nobody has said which people belong into this database." in told.stdout
+        assert "Nobody has said which people belong in this database." in told.stdout
     script = alembic(database, "upgrade", "head", "--sql", root=twinned, LEADS_AGE_KEY=SECRET)
     assert script.returncode != 0
     assert "COPY" not in script.stdout

@@ -181,7 +181,7 @@ def test_a_dry_run_says_that_it_is_one_and_that_it_takes_ids(
     assert value(crm_with_leads, number) > before
     told = [record.getMessage() for record in caplog.records if record.name == "importer"]
     assert told[0].startswith("DRY RUN: ")
-    assert "ids that it takes are not given again" in told[0]
+    assert "the ids it takes are not given again" in told[0]
 
 
 def test_an_import_that_is_in_and_not_stamped_adds_nothing(crm_with_leads: URL) -> None:

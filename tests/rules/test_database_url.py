@@ -51,9 +51,9 @@ def test_special_characters_in_the_password_reach_the_server() -> None:
         ("'postgres://u:secret@host/db'", "has quotes around it"),
         ('"postgres://u:secret@host/db', "has quotes around it"),
         ("postgres://u:secret@host/db?sslmod=require", 'invalid connection option "sslmod"'),
-        ("postgres://u:secret@/db?host=a:1&host=b:2&port=3", "hosts and ports that do not fit"),
+        ("postgres://u:secret@/db?host=a:1&host=b:2&port=3", "hosts and ports that do not match"),
         ("postgres://u:secret@a:1,b:two/db", "is not a URL"),
-        ('postgres://u:secret@host/db?schema=a"b', "a schema= that is no plain name"),
+        ('postgres://u:secret@host/db?schema=a"b', "a schema= with special characters"),
     ],
 )
 def test_a_url_that_does_not_fit_is_refused_without_being_shown(given: str, fact: str) -> None:

@@ -28,9 +28,9 @@ REAL, INVENTED = {"LEADS_PEOPLE": "real"}, {"LEADS_PEOPLE": "invented"}
 SAID_NOTHING: dict[str, str] = {}
 LOCAL = {"the database": "is a developer's own"}
 
-WITHOUT_TWIN = "Invented people belong into this database, and october.json has no twin."
+WITHOUT_TWIN = "Invented people belong in this database, but october.json has no twin."
 NOT_HERE = "This is a preview of a pull request, and october.json has no twin"
-SAY = "Nobody has said which people belong into this database."
+SAY = "Nobody has said which people belong in this database."
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ SAY = "Nobody has said which people belong into this database."
         (REAL, [TWINNED], "real"),
         (REAL, [OCTOBER], "real"),
         (REAL | SAID_NOTHING, [OCTOBER], "real"),
-        (REAL, [BUNDLED], "LEADS_PEOPLE=real, and the people in bundled.json are invented."),
+        (REAL, [BUNDLED], "LEADS_PEOPLE=real, but the people in bundled.json are invented."),
         (INVENTED, [TWINNED], "invented"),
         (INVENTED, [OCTOBER], WITHOUT_TWIN),
         (INVENTED, [BUNDLED], "invented"),

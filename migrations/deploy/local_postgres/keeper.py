@@ -1,11 +1,11 @@
-"""The child that starts a local Postgres, and stops it when its process is through.
+"""Start a local Postgres for a process, and stop it when the process ends.
 
-It runs as a program of its own, with the standard library alone, so that it starts at once:
+It is a program of its own. It uses the standard library alone, so it starts at once:
 
     python -m migrations.deploy.local_postgres.keeper FD SERVER
 
-FD is the users' file, whose lock it shares with its process; SERVER is a `Server` as JSON. It says
-on standard output what the trouble is, or null once the server answers.
+FD is the users' file: keeper and process share its lock. SERVER is a `Server` as JSON. The keeper
+prints what is wrong, or null once the server answers.
 """
 
 import json
@@ -34,15 +34,14 @@ START_SECONDS, STOP_SECONDS = 60, 30
 
 
 def keep_running(server: Server, users: int) -> None:
-    """Start a server, say so, wait until our process is through, and stop the server if that was
-    its last user.
+    """Start a server, say so, wait for our process to end, and stop the server after its last user.
 
     users: the descriptor of the users' file.
     """
     _say(_why_not_started(server))
     sys.stdin.read(1)
-    unlock(users)  # ours and our process's, which may still be dying
-    if take(users):  # nobody else has it; a newcomer waits for it until the server is down
+    unlock(users)  # ours and our process's: it may still be dying
+    if take(users):  # nobody else has it, and a newcomer waits until the server is down
         _stop(server)
         with suppress(ChildProcessError):
             os.wait()
@@ -51,7 +50,7 @@ def keep_running(server: Server, users: int) -> None:
 def _why_not_started(server: Server) -> str | None:
     try:
         _start(server)
-    except Exception as error:  # whatever it is, our process is waiting for an answer
+    except Exception as error:  # of any kind, because our process is waiting for an answer
         return str(error) or repr(error)
     return None
 
@@ -62,7 +61,7 @@ def _say(trouble: str | None) -> None:
 
 
 def _start(server: Server) -> None:
-    """Start the server, or wait until the one that another keeper started is ready."""
+    """Start the server, or wait until another keeper's is ready."""
     deadline = time.monotonic() + START_SECONDS
     with open(server.lock, "w") as lock:
         while not take(lock):
@@ -74,7 +73,7 @@ def _start(server: Server) -> None:
 
 
 def _initialise(server: Server) -> None:
-    """Make the data directory under another name: a half made one is never mistaken for it."""
+    """Make the data directory under another name, so that a half-made one is never used."""
     if server.data.exists():
         return
     new = server.data.with_name("data.new")
@@ -97,7 +96,7 @@ def _initdb(server: Server, directory: Path) -> list[str]:
 
 
 def _launch(server: Server, lock: IO[str], deadline: float) -> None:
-    """Start the server proper. It inherits the lock, which says from then on that it lives."""
+    """Start the server itself. It inherits the lock, and holds it while it lives."""
     _clear_socket(server)
     aside = Path(server.home, "postmaster.pid")
     with suppress(FileNotFoundError):
@@ -132,7 +131,7 @@ def _postgres(server: Server) -> list[str]:
 
 
 def _stop(server: Server) -> None:
-    """Stop the server if one lives, and remove what it does not need any more."""
+    """Stop the server if one lives, and remove what it no longer needs."""
     begun = time.monotonic()
     with open(server.lock, "w") as lock:
         while not take(lock):
@@ -145,7 +144,7 @@ def _stop(server: Server) -> None:
 
 
 def _signal(server: Server, number: signal.Signals) -> None:
-    """Send a signal, but only while it listens: only then is the number in its file its own."""
+    """Send a signal while the server listens. Only then is the number in its file its own."""
     if server.is_listening():
         with suppress(ProcessLookupError, FileNotFoundError):
             os.kill(int(server.status()[0]), number)
@@ -153,12 +152,12 @@ def _signal(server: Server, number: signal.Signals) -> None:
 
 def _wait(server: Server, deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise _error(server, "Postgres gives no sign")
+        raise _error(server, "Postgres does not answer")
     time.sleep(0.02)
 
 
 def _error(server: Server, fact: str) -> EmbeddedPostgresError:
-    """The fact, the end of the log, and what to do next."""
+    """Return an error: the fact, the end of the log, and what to do next."""
     log = server.log.read_text(errors="replace") if server.log.exists() else ""
     told = " | ".join(log.splitlines()[-4:])
     return EmbeddedPostgresError(f"{fact}: {told} Read {server.log}, or set DATABASE_URL.")

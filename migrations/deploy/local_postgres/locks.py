@@ -1,4 +1,4 @@
-"""Locks on files. Each one ends with the process that holds it, however that ends."""
+"""Lock files. Each lock ends with its process, even after a kill."""
 
 import fcntl
 from contextlib import suppress
@@ -8,7 +8,7 @@ __all__ = ["share", "take", "unlock"]
 
 
 def share(file: IO[str]) -> None:
-    """Take a lock beside others who share it, once nobody has it alone."""
+    """Share a lock with others, once nobody has it alone."""
     fcntl.flock(file, fcntl.LOCK_SH)
 
 
@@ -21,5 +21,5 @@ def take(file: IO[str] | int) -> bool:
 
 
 def unlock(file: IO[str] | int) -> None:
-    """Give a lock back, for every process that inherited it."""
+    """Give a lock back, also for every process with an inherited copy."""
     fcntl.flock(file, fcntl.LOCK_UN)

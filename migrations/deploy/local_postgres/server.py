@@ -1,4 +1,4 @@
-"""What a local Postgres server is: its files, and what they say of it."""
+"""A local Postgres server: its files, and what they say about it."""
 
 import os
 import socket
@@ -13,14 +13,14 @@ from migrations.deploy.local_postgres.places import ROOTS_PLACE, account, digest
 __all__ = ["PORT", "Server"]
 
 PORT = "5432"
-"""Of the socket; nothing listens on a network."""
+"""Of the socket. Nothing listens on a network."""
 
 
 @dataclass(frozen=True)
 class Server:
     """A server: its home (data, locks, log), its binaries, and how to run it.
 
-    keep: whether the data stays once the last user is through; settings: of the server, by name.
+    keep: whether the data stays after the last user. settings: of the server, by name.
     """
 
     home: str
@@ -38,12 +38,12 @@ class Server:
 
     @property
     def users(self) -> Path:
-        """The file that each user of the server has a shared lock on."""
+        """The file on which each user of the server has a shared lock."""
         return Path(self.home, "users")
 
     @property
     def lock(self) -> Path:
-        """The file that a living server has a lock on."""
+        """The file on which a living server has a lock."""
         return Path(self.home, "server.lock")
 
     @property
@@ -52,7 +52,7 @@ class Server:
 
     @property
     def socket(self) -> Path:
-        """The socket's directory: short, as its path must be, whatever the home is called."""
+        """The socket's directory. Its path must be short, however long the home's is."""
         place = ROOTS_PLACE if is_root() else Path("/tmp")
         return place / f"pg-{os.geteuid()}-{digest(Path(self.home))}"
 
@@ -63,7 +63,7 @@ class Server:
         return False
 
     def is_listening(self) -> bool:
-        """Whether a process of it is there."""
+        """Whether one of its processes is there."""
         with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
             client.settimeout(1)
             client.connect(str(self.socket / f".s.PGSQL.{PORT}"))
@@ -71,12 +71,12 @@ class Server:
         return False
 
     def status(self) -> list[str]:
-        """The lines of postmaster.pid: its number first, its state eighth."""
+        """Read the lines of postmaster.pid: its number first, its state eighth."""
         lines = self.pid_file.read_text(errors="replace").splitlines()
         return [line.strip() for line in lines]
 
     def version(self) -> int:
-        """The major version of the binaries."""
+        """Read the major version of the binaries."""
         told = subprocess.check_output([Path(self.binaries, "postgres"), "--version"], text=True)
         return int(told.split()[2].split(".")[0])
 

@@ -1,4 +1,4 @@
-"""The process's side of a local Postgres: have it run for as long as a block lasts."""
+"""The process's side of a local Postgres: keep it running during a block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from migrations.deploy.local_postgres.locks import share
 from migrations.deploy.local_postgres.places import EmbeddedPostgresError, binaries, home_of
 from migrations.deploy.local_postgres.server import PORT, Server
 
-if TYPE_CHECKING:  # the keeper imports this package too, and has no library
+if TYPE_CHECKING:  # the keeper imports this package too, without libraries
     from sqlalchemy import URL
 
 __all__ = ["running"]
@@ -24,7 +24,7 @@ __all__ = ["running"]
 ROOT = Path(__file__).parents[3]
 KEEPER = "migrations.deploy.local_postgres.keeper"
 SECRETS = ("LEADS_AGE_KEY", "LEADS_AGE_KEY_FILE")
-"""What opens sealed exports is no business of a server's keeper."""
+"""They open sealed exports, so the keeper does not get them."""
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -37,12 +37,11 @@ def running(
     database: str = "crm",
     settings: Mapping[str, str] = {},
 ) -> Iterator[URL]:
-    """Give the URL of a database in a data directory, whose server runs until its last user is
-    through.
+    """Give the URL of a database in a data directory. Its server runs until its last user ends.
 
     data, database: created if missing. durable: False trades crash safety for speed. keep: if
-    False, the last user removes the data. settings: further ones of the server, by name. A server
-    that runs already stays as it was started. Raises EmbeddedPostgresError.
+    False, the last user removes the data. settings: further ones of the server, by name. A running
+    server stays as it was started. Raises EmbeddedPostgresError.
     """
     home = home_of(data)
     wanted = {**({} if durable else FAST), **settings}
@@ -56,13 +55,14 @@ def running(
         finally:
             keeper.communicate("leave")
     if keeper.returncode:
-        raise EmbeddedPostgresError(f"The Postgres in {home} may run on. {server.log} says why.")
+        raise EmbeddedPostgresError(
+            f"The Postgres in {home} may still be running. {server.log} says why."
+        )
 
 
 def _keeper(server: Server, users: IO[str]) -> subprocess.Popen[str]:
-    """Start the child that starts and stops the server. It shares our lock, not our terminal's
-    signals."""
-    # Neither the environment's paths nor site-packages, and no bytecode that only we could read.
+    """Start the keeper. It shares our lock, but not our terminal's signals."""
+    # No paths of the environment, no site-packages, no bytecode only we could read.
     alone = ["-E", "-s", "-S", "-B"]
     arguments = [str(users.fileno()), json.dumps(asdict(server))]
     return subprocess.Popen(
@@ -83,7 +83,7 @@ def _await(keeper: subprocess.Popen[str]) -> None:
     assert keeper.stdout is not None
     trouble = json.loads(keeper.stdout.readline() or '"Its keeper died. Run the command again."')
     if trouble:
-        raise EmbeddedPostgresError(f"The embedded Postgres does not run. {trouble}")
+        raise EmbeddedPostgresError(f"The embedded Postgres is not running. {trouble}")
 
 
 def _database(server: Server, name: str) -> URL:
@@ -96,7 +96,7 @@ def _database(server: Server, name: str) -> URL:
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     is_there = text("SELECT 1 FROM pg_database WHERE datname = :name")
     with engine.connect() as connection:
-        # Until it is disconnected: one process at a time.
+        # One process at a time, until it disconnects.
         connection.exec_driver_sql("SELECT pg_advisory_lock(0)")
         if not connection.scalar(is_there, {"name": name}):
             quoted = engine.dialect.identifier_preparer.quote_identifier(name)
