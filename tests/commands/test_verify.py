@@ -299,13 +299,18 @@ def test_edits_are_fine_unless_it_is_strict(
 
 def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Print nothing, even in the middle of a statement."""
+    # A shell starts its background jobs deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setenv("DATABASE_URL", shown(imported))
     interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     monkeypatch.setattr(
         comparing, "_compare", lambda server, *_: server.execute("SELECT pg_sleep(3)")
     )
     monkeypatch.setattr(comparing, "fold_repeats", lambda *_: interrupt.start())
-    assert main(["verify"]) == 130
+    try:
+        assert main(["verify"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_lost_connection_is_one_sentence(

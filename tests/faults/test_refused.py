@@ -56,7 +56,7 @@ def test_a_read_only_database_is_found_before_any_write(database: URL, deploys: 
     run(database, f'ALTER DATABASE "{database.database}" SET default_transaction_read_only = on')
     deploy = deploys.run(database, "upgrade", "head")
     assert deploy.status != 0
-    assert "nothing was written" in deploy.output
+    assert "Nothing was written" in deploy.output
     assert "the server is read-only" in deploy.output
 
 

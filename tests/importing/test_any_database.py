@@ -70,7 +70,7 @@ def build_tables(url: URL) -> None:
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from migrations.importer.age_key import KEY, KEY_FILE
 from tests.conftest import NewDatabase
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
-from tests.support.database import run, value
+from tests.support.database import run, shown, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.sealed import new_key, public
@@ -307,7 +307,8 @@ def test_no_command_shows_anybody_or_a_key(
     twinned: Path, october: Path, new_database: NewDatabase
 ) -> None:
     """No command's output has a value of the export or a part of the key, refused or not."""
-    environ = {**os.environ, KEY: SECRET}
+    url = new_database()
+    environ = {**os.environ, KEY: SECRET, "DATABASE_URL": shown(url)}
     commands = [
         ("seal", str(october)),
         ("seal", str(october)),
@@ -320,19 +321,18 @@ def test_no_command_shows_anybody_or_a_key(
         subprocess.run(
             [sys.executable, "-m", "migrations", *command],
             check=False, capture_output=True, text=True, cwd=twinned,
-            env=environ | {"DATABASE_URL": "postgresql://127.0.0.1:1/crm"},
+            env=environ,
         )
         for command in commands
     ]  # fmt: skip
-    url = new_database()
     logs = [
-        alembic(url, "upgrade", "head", root=twinned, LEADS_PEOPLE="real", LEADS_AGE_KEY=told)
-        for told in (SECRET[:-4], SECRET, new_key())
+        alembic(url, "upgrade", "head", root=twinned, LEADS_PEOPLE="real", LEADS_AGE_KEY=key)
+        for key in (SECRET[:-4], SECRET, new_key())
     ]
-    outputs = [told.stdout + (told.stderr or "") for told in (*said, *logs)]
-    shown = [
+    outputs = [done.stdout + (done.stderr or "") for done in (*said, *logs)]
+    told = [
         secret
         for secret in (SECRET[17:37], SECRET[-20:], *filter(None, REAL.values()), "900999")
         if any(secret in output for output in outputs)
     ]
-    assert shown == []
+    assert told == []

@@ -56,7 +56,7 @@ def test_load_a_small_deploy_and_growth_are_measured(
     }
     assert of_limits[f"| {LIMIT.name}"][0] == of_limits[f"| {PLAIN_LIMIT.name}"][1] == "1.00"
     assert all(map(float, of_limits["| ours: alembic upgrade, the revision's own work"]))
-    assert "row versions of leads: 0" in said["load.md"]
+    assert "Row versions of leads: 0" in said["load.md"]
     assert "| the revision's own work | " in said["small.md"]
     assert said["growth.md"].count("\n| 100 | ") == 2
 
