@@ -9,7 +9,6 @@ is looked through for values of the export, and for the password.
 """
 
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -23,26 +22,15 @@ from sqlalchemy import URL
 
 from tests.support.bundled import EXPORT, ROOT
 from tests.support.database import shown
+from tests.support.programs import fresh_process
 
-__all__ = ["PASSWORD", "Deploy", "Deploys", "Fault", "assert_discreet", "fresh_process"]
+__all__ = ["PASSWORD", "Deploy", "Deploys", "Fault", "assert_discreet"]
 
 Fault = Callable[[], None]
 """Called in the process of a deploy, before it starts."""
 
 PASSWORD = "pass-that-no-log-may-show"
 """Where the server asks for none, it is given one all the same: it must not be shown."""
-
-fresh_process = multiprocessing.get_context("forkserver")
-fresh_process.set_forkserver_preload(
-    [
-        "psycopg2",
-        "alembic.config",
-        "sqlalchemy.dialects.postgresql",
-        "migrations.history",
-        __name__,
-    ]
-)
-
 
 class Deploy:
     """``alembic …`` in a process of its own; it runs already."""

@@ -15,15 +15,19 @@ from sqlalchemy import URL
 
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT
 from tests.support.database import shown
+from tests.support.programs import run_program
 
 
 def alembic(
     url: URL | None, *arguments: str, root: Path = ROOT, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``alembic`` as a deploy does: in its own process, with its output as one text."""
-    options = _as_deploy(url, root, environ)
-    return subprocess.run(
-        alembic_command(*arguments, root=root), check=False, timeout=120, **options
+    return run_program(
+        "alembic",
+        ["-c", str(root / "alembic.ini"), *arguments],
+        cwd=root,
+        environ=_environ(url, environ),
+        together=True,
     )
 
 
@@ -41,13 +45,17 @@ def alembic_command(*arguments: str, root: Path = ROOT) -> list[str]:
 
 
 def _as_deploy(url: URL | None, root: Path, environ: dict[str, str]) -> dict[str, Any]:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return {"env": _environ(url, environ), "cwd": root, **streams}
+
+
+def _environ(url: URL | None, environ: dict[str, str]) -> dict[str, str]:
     given = {
         name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "RENDER")
     }
     if url is not None:
         given["DATABASE_URL"] = shown(url)
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return {"env": given | environ, "cwd": root, **streams}
+    return given | environ
 
 
 def upgrade(url: URL, revision: str = IMPORT, *x: str) -> None:
