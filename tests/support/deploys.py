@@ -32,6 +32,7 @@ Fault = Callable[[], None]
 PASSWORD = "pass-that-no-log-may-show"
 """Where the server asks for none, it is given one all the same: it must not be shown."""
 
+
 class Deploy:
     """``alembic …`` in a process of its own; it runs already."""
 

@@ -33,8 +33,8 @@ from migrations.importer.declaration import Leads
 from migrations.importer.schema.leads import assumed_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement as render
-from tests.support.programs import fresh_process
 from tests.support.exports import pin
+from tests.support.programs import fresh_process
 
 __all__ = ["FUNCTIONS", "HoldBefore", "KillBefore", "Pinned", "change_function"]
 
