@@ -248,9 +248,18 @@ def log_nothing_pending(connection: Connection) -> None:
     if wrong:
         log.warning("%s", wrong[0])
     elif receipt := last_import(history):
-        leads = count_leads_in_words(connection, find_table(connection, receipt.leads))
+        leads = leads_in_words(connection, receipt.leads)
         is_invented = history.is_invented(receipt)
         log.info("%s", nothing_new_in_words(receipt, leads, is_invented=is_invented))
+
+
+def leads_in_words(connection: Connection, leads: Leads) -> str:
+    """Count the leads. Returns "" if the CRM has changed, so that they cannot be counted."""
+    try:
+        return count_leads_in_words(connection, find_table(connection, leads))
+    except (DBAPIError, DatabaseRefused):
+        connection.rollback()
+        return ""
 
 
 def shown(connection: Connection) -> AbstractContextManager[None]:

@@ -495,11 +495,12 @@ def last_import(history: History) -> Receipt | None:
 def nothing_new_in_words(receipt: Receipt, leads: str, *, is_invented: bool = False) -> str:
     """Say: the import is in, and this run added nothing.
 
-    leads: how many there are. is_invented: whether the import's people are.
+    leads: how many there are, "" if nobody can tell. is_invented: whether the import's people are.
     """
+    counted = f" Leads: {leads} before, {leads} after." if leads else ""
     return (
         f"{receipt.export}: {receipt.records:,} records, imported on "
         f"{receipt.finished_at:%Y-%m-%d %H:%M} UTC. This run: 0 created, 0 updated, "
-        f"{receipt.records:,} unchanged. Leads: {leads} before, {leads} after."
+        f"{receipt.records:,} unchanged.{counted}"
         f"{invented_in_words(receipt.records) if is_invented else ''}"
     )

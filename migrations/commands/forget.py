@@ -153,6 +153,10 @@ def _phones(known: Known) -> set[str]:
     for step in known.steps:
         held += [step.found, step.wrote]
     phones = {values.get("phone") for values in held if values}
+    changes = [change for event in known.trail for change in event.changes or ()]
+    for change in changes:
+        if change.field == "phone":
+            phones |= {change.old, change.new}
     return {phone for phone in phones if phone and are_phones([phone])}
 
 

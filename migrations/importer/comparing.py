@@ -18,7 +18,7 @@ from migrations.importer.staging import (
     create_stage,
     drop_stage,
     fold_repeats,
-    leave_out_rejected,
+    leave_out_rejects,
     stage_export,
 )
 from migrations.importer.table import LeadsTable
@@ -64,8 +64,7 @@ def compare_leads(
 def _stage(server: Server, table: LeadsTable, export: Export, receipt: Receipt) -> None:
     stage_export(server, table, export, lambda: None)
     convert(server, table)
-    server.execute(statement("verify_rejected"), **{"import": receipt.id})
-    leave_out_rejected(server)
+    leave_out_rejects(server, receipt.id)
     fold_repeats(server, table)
 
 

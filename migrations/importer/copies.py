@@ -29,6 +29,8 @@ def copy_ledger(connection: Connection) -> None:
         connection.execute(text(statement("copy_table", **names)))
         if found.name == "lead_imports" and has_ledger(connection):
             connection.execute(text(statement("copy_receipts", **names)))
+        if found.name == "lead_import_rejects":
+            connection.execute(text(statement("copy_rejects", **names)))
 
 
 def as_copy(connection: Connection, table: LeadsTable) -> LeadsTable:

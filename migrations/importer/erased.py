@@ -58,6 +58,10 @@ class Erased:
 
     def check(self) -> None:
         """Raise ``CannotUnseal`` if the file cannot be understood, or takes another mask key."""
+        listed = [told for line in self.lines if (told := _told(line))]
+        if listed and not listed[0].startswith(_MASK_KEY):
+            fact = f"data/{ERASED} does not begin with the line of its mask key"
+            raise CannotUnseal(ERASED, fact, "Take it from git again.")
         for number, line in enumerate(self.lines, start=1):
             told = _told(line)
             is_head = told.startswith(_MASK_KEY)

@@ -81,13 +81,10 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     for found in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, found.columns)
         if field is not None and table.knows(found.columns):
-            # It is computed, and never true.
-            computed = " OR ".join(
-                f"({as_sql(sql)}) IS DISTINCT FROM ({as_sql(sql)})" for sql in found.expressions
-            )
-            condition = (
-                f"CASE WHEN ({as_sql(found.predicate)}) THEN {computed or 'false'} ELSE false END"
-            )
+            # It is computed, and never true. Not every type has an equality.
+            computed = ", ".join(f"({as_sql(sql)})" for sql in found.expressions)
+            is_never = f"num_nulls({computed}) < 0" if computed else "false"
+            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {is_never} ELSE false END"
             told = _makes_fail(table, found.name)
             yield Rule(found.columns, condition, field, told, table.differs())
 

@@ -30,7 +30,9 @@ __all__ = [
     "create_stage",
     "drop_stage",
     "fold_repeats",
+    "keep_written",
     "leave_out_rejected",
+    "leave_out_rejects",
     "refuse_rejected",
     "stage_export",
 ]
@@ -137,6 +139,21 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
 def leave_out_rejected(session: Session) -> None:
     """Take rejected records out of the stage."""
     session.execute(statement("drop_rejected"))
+
+
+def leave_out_rejects(session: Session, import_id: int) -> None:
+    """Take the records out of the stage that an import's ledger knows as rejected."""
+    session.execute(statement("rejected_before"), **{"import": import_id})
+    leave_out_rejected(session)
+
+
+def keep_written(session: Session, import_id: int) -> None:
+    """Leave only records an import has reached and not rejected.
+
+    The others must not be folded into them, because nothing was written of those.
+    """
+    leave_out_rejects(session, import_id)
+    session.execute(statement("drop_unreached"), **{"import": import_id})
 
 
 def fold_repeats(session: Session, table: LeadsTable) -> None:

@@ -340,7 +340,9 @@ class LeadsTable:
                     f"CASE\n            WHEN l._id IS NULL THEN {column.for_new}"
                     f"\n            ELSE {there}\n        END"
                 )
-                yield column.name, is_new
+                # A text beside a citext is a text, and tells capitals apart.
+                is_citext = column.found.base == "citext"
+                yield column.name, f"CAST({is_new} AS citext)" if is_citext else is_new
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
                 there = f"l.{moment.name}" if moment is self.created_at else moment.of("now()")

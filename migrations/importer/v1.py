@@ -57,6 +57,7 @@ from migrations.importer.declaration import (
     Timestamp,
     Values,
 )
+from migrations.importer.erased import REASON as ERASED_REASON
 from migrations.importer.erased import WithoutErased, read_erased
 from migrations.importer.errors import DatabaseRefused, ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
@@ -87,6 +88,9 @@ from migrations.importer.staging import (
     create_stage,
     drop_stage,
     fold_repeats,
+    keep_written,
+    leave_out_rejected,
+    leave_out_rejects,
     refuse_rejected,
     stage_export,
 )
@@ -240,6 +244,8 @@ def apply(import_: Import, context: RevisionContext) -> None:
             receipt = find_receipt(connection, import_.revision)
             find_misfits(session, table, receipt.next_record if receipt else 0)
             refuse_rejected(session, export.name, set_aside=import_.sets_aside)
+            if receipt:
+                leave_out_rejects(session, receipt.id)
             fold_repeats(session, table)
             tell_triggers(connection, table)
             leads_before = count_leads_in_words(connection, table)
@@ -286,9 +292,10 @@ def revert(import_: Import, context: RevisionContext) -> None:
             # Cut off between its last batch and Alembic's stamp.
             log.info("%s", reverted.reverted_in_words)
             return
-        fold_repeats(session, table)
         receipt = get_receipt(connection, import_.revision)
         check_receipt(receipt, import_.pinned)
+        keep_written(session, receipt.id)
+        fold_repeats(session, table)
         check_same_revert(receipt, options.remove_created)
         create_revert(session, table)
         if table.missing:
@@ -386,6 +393,9 @@ def _write_script(
     script.execute(statement("apply_batch", table=table))
     copy_export(script, table, source)
     convert(script, table)
+    if not import_.sets_aside:
+        script.execute(statement("refuse_rejected", erased=ERASED_REASON))
+    leave_out_rejected(script)
     fold_repeats(script, table)
     start_import(script, import_.pinned, options)
     for first in range(0, export.count, options.batch_size):

@@ -163,7 +163,7 @@ def _changed_lead(row: Row[Any]) -> ChangedLead:
         id=row.id,
         lead_number=new.get("lead_number") or "",
         full_name=new.get("full_name") or "",
-        fields=[name for name in old if old[name] != new[name]],
+        fields=row.fields,
         old=old,
         new=new,
         position=row.position,

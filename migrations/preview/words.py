@@ -164,6 +164,8 @@ def _more_in_words(more: int, kind: str) -> Iterator[Text]:
 def _changed_in_words(lead: ChangedLead, show_personal_data: bool) -> Text:
     name = printable(lead.lead_number or f"lead {lead.id}")
     line = Text.assemble(("~", "blue"), f" {name}")
+    if not lead.fields:
+        return line.append(" as it was, because a later import changes it back")
     if show_personal_data:
         for field in lead.fields:
             line.append("\n    ").append(f"{printable(field)} ", "dim")

@@ -20,6 +20,7 @@ from migrations.importer.staging import (
     create_stage,
     drop_stage,
     fold_repeats,
+    keep_written,
     stage_export,
 )
 from migrations.importer.table import LeadsTable
@@ -43,7 +44,7 @@ def written_by(
     with import_.open() as export:
         keys = set(_keys_at(export, positions))
         alike = SomeRecords(export, lambda _, record: key_of(record.phone) in keys)
-        _stage(server, table, alike)
+        _stage(server, table, alike, receipt)
     wrote: dict[int, Values] = {}
     for kind in ("created", "updated"):
         sql = statement("trace_wrote", table=table, kind=kind)
@@ -60,11 +61,12 @@ def _keys_at(export: Export, wanted: Collection[int]) -> Iterator[str]:
                 yield key_of(record.phone)
 
 
-def _stage(server: Server, table: LeadsTable, records: SomeRecords) -> None:
+def _stage(server: Server, table: LeadsTable, records: SomeRecords, receipt: Receipt) -> None:
     server.execute("SET default_transaction_read_only = off")
     drop_stage(server)
     create_stage(server, table)
     server.execute("SET default_transaction_read_only = on")
     stage_export(server, table, records, lambda: None)
     convert(server, table)
+    keep_written(server, receipt.id)
     fold_repeats(server, table)

@@ -1,9 +1,13 @@
 """Further fields and columns of every type are written, compared or refused."""
 
+import subprocess
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL
 
@@ -22,9 +26,10 @@ from migrations.importer.declaration import (
     Values,
 )
 from tests.adopting.crms import build
-from tests.support.bundled import BEFORE_IMPORT, IMPORT
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT
 from tests.support.database import run, shown, value
 from tests.support.exports import bundle
+from tests.support.servers import tool
 from tests.support.upgrades import downgrade, upgrade
 
 OWNERS = Leads(
@@ -421,3 +426,55 @@ def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.Mon
         upgrade(database, IMPORT)
     assert "only='NOT there': column \"there\" does not exist" in str(refused.value)
     assert "new={'kind': 'oops('}: syntax error" in str(refused.value)
+
+
+def test_a_citext_is_judged_as_one(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another's e-mail in capitals is taken, before the first write."""
+    run(database, "CREATE EXTENSION citext")
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, email citext UNIQUE)")
+    run(database, "INSERT INTO people (phone, email) VALUES ('07700900001', 'ada@example.org')")
+    people = Leads("people", phone="phone", email="email")
+    use(people, database, monkeypatch)
+    bundle([record(2, people, email="Ada@example.org")], monkeypatch, tmp_path, leads=people)
+    with pytest.raises(CommandError, match="record 1, email: "):
+        upgrade(database)
+    assert value(database, "SELECT count(*) FROM lead_imports") == 0
+
+
+def test_an_index_of_a_type_without_an_equality_refuses_nobody(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two points cannot be compared, and need not be."""
+    run(
+        database,
+        "CREATE TABLE people (id serial PRIMARY KEY, phone text, lng numeric, lat numeric)",
+    )
+    run(database, "CREATE INDEX ON people USING gist (point(lng, lat))")
+    people = Leads("people", phone="phone", lng=Numeric("lng"), lat=Numeric("lat"))
+    use(people, database, monkeypatch)
+    bundle([record(1, people, lng=1.5, lat=51)], monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    assert value(database, "SELECT lat FROM people") == 51
+
+
+def test_a_script_stops_at_a_record_that_does_not_fit(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As an upgrade does: nothing of it is written."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, age integer)")
+    people = Leads("people", phone="phone", age="age")
+    use(people, database, monkeypatch)
+    upgrade(database, BEFORE_IMPORT)
+    bundle([record(1, people, age="old")], monkeypatch, tmp_path, leads=people)
+    script = tmp_path / "import.sql"
+    with script.open("w", encoding="utf-8") as output, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", shown(database))
+        config = Config(ROOT / "alembic.ini", output_buffer=output, cmd_opts=Namespace(x=[]))
+        command.upgrade(config, f"{BEFORE_IMPORT}:{IMPORT}", sql=True)
+    psql = [tool("psql", database), "-qXv", "ON_ERROR_STOP=1", "-f", str(script), shown(database)]
+    done = subprocess.run(psql, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "record 1, age: does not fit age (integer)" in done.stderr
+    assert value(database, "SELECT count(*) FROM people") == 0

@@ -10,15 +10,17 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from sqlalchemy import URL
 
-from tests.support.bundled import IMPORT, ROOT, records
+from migrations.__main__ import main
+from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT, records
 from tests.support.crm import picture
 from tests.support.database import run, shown
-from tests.support.exports import written
+from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
 from tests.support.released import REPOSITORY
-from tests.support.upgrades import alembic
+from tests.support.upgrades import alembic, upgrade
 
 
 def test_a_preview_is_figures_a_page_and_no_change(crm_with_leads: URL, tmp_path: Path) -> None:
@@ -203,3 +205,31 @@ def test_the_workflow_of_a_pull_request_comments_with_markdown(
     assert "217 records: 217 created" in summary.read_text(encoding="utf-8")
     assert "- Nothing to import." in comment.read_text(encoding="utf-8")
     assert comment.read_text(encoding="utf-8") in summary.read_text(encoding="utf-8")
+
+
+def test_a_change_at_the_end_of_a_long_note_is_seen(
+    crm: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Although only the first characters are shown."""
+    long = {"notes": "x" * 600}
+    bundle([records()[0] | long], monkeypatch, tmp_path)
+    upgrade(crm)
+    run(crm, "UPDATE leads SET notes = notes || 'y'")
+    run(crm, "TRUNCATE lead_imports, lead_import_batches, lead_import_rejects, lead_before_images")
+    run(crm, "UPDATE alembic_version SET version_num = :before", before=BEFORE_IMPORT)
+    monkeypatch.setenv("DATABASE_URL", shown(crm))
+    assert main(["preview", "--json"]) == 0
+    (changed,) = json.loads(capsys.readouterr().out)["changed"]
+    assert changed["fields"] == ["notes"]
+
+
+def test_leads_that_have_moved_do_not_fail_a_deploy_with_nothing_to_do(crm_with_leads: URL) -> None:
+    """They are not counted then."""
+    assert alembic(crm_with_leads, "upgrade", "head").returncode == 0
+    run(crm_with_leads, "ALTER TABLE leads RENAME TO people")
+    again = alembic(crm_with_leads, "upgrade", "head")
+    assert again.returncode == 0, again.stdout
+    assert "217 unchanged. Its" in again.stdout

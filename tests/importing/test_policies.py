@@ -10,6 +10,7 @@ from tests.support.bundled import FIELDS, IMPORT, Record, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, value
 from tests.support.exports import bundle
+from tests.support.previews import stop_after
 from tests.support.promises import assert_imported
 from tests.support.upgrades import downgrade, upgrade
 
@@ -161,3 +162,47 @@ def test_a_record_with_two_problems_alike_can_be_set_aside(
     )
     upgrade(crm)
     assert run(crm, "SELECT created, rejected FROM lead_imports") == [(1, 1)]
+
+
+REPEATED = [
+    records()[0] | {"notes": "written"},
+    records()[1],
+    records()[0] | {"id": 3, "notes": "", "status": "insane"},
+]
+"""The third record has the phone of the first, and breaks a rule of the table."""
+
+
+def test_a_rejected_record_is_not_folded_into_one_that_was_imported(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The revert finds what the import wrote."""
+    bundle(REPEATED, monkeypatch, tmp_path, rejected="set aside")
+    add_lead(crm, phone=REPEATED[0]["phone"], notes="before")
+    run(crm, "ALTER TABLE leads ADD CHECK (status <> 'insane')")
+    upgrade(crm)
+    assert run(crm, "SELECT notes FROM leads ORDER BY id LIMIT 1") == [("written",)]
+    downgrade(crm)
+    assert run(crm, "SELECT notes FROM leads ORDER BY id LIMIT 1") == [("before",)]
+    assert run(crm, "SELECT restored, kept FROM lead_imports") == [(1, 0)]
+
+
+def test_a_resumed_import_still_leaves_out_what_it_rejected(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its values do not fill the blanks of a later record with its phone."""
+    rejected, other, repeat = REPEATED[2], REPEATED[1], REPEATED[0] | {"status": ""}
+    bundle(
+        [rejected | {"id": 1, "notes": "unsound"}, other, repeat],
+        monkeypatch,
+        tmp_path,
+        rejected="set aside",
+    )
+    run(crm, "ALTER TABLE leads ADD CHECK (status <> 'insane')")
+    with pytest.MonkeyPatch.context() as stopping:
+        stop_after(1, stopping)
+        with pytest.raises(CommandError, match="the test"):
+            upgrade(crm, IMPORT, "batch-size=1")
+    assert value(crm, "SELECT next_record FROM lead_imports") == 1
+    upgrade(crm, IMPORT, "batch-size=1")
+    assert run(crm, "SELECT rejected, created, folded FROM lead_imports") == [(1, 2, 0)]
+    assert value(crm, "SELECT status FROM leads WHERE notes = 'written'") == ""

@@ -146,3 +146,12 @@ def test_records_of_the_erased_are_rejected_and_the_others_stay() -> None:
         Problem(201, "phone", "erased on request"),
     ]
     assert kept == [n for n in range(217) if n not in (3, 200)]
+
+
+def test_a_list_without_its_first_line_is_refused(folder: Path) -> None:
+    """Nobody could tell which mask key it takes."""
+    list_erased(folder, [PHONE], TODAY)
+    listed = folder / ERASED
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(CannotUnseal, match="does not begin with the line of its mask key"):
+        read_erased(folder)

@@ -93,6 +93,8 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "check_readable": {"tables": ["alembic_version", "sales.customers"]},
         "copy_table": {"name": "lead_imports", "schema": "public"},
         "copy_receipts": {"schema": "public"},
+        "copy_rejects": {"schema": "public"},
+        "refuse_rejected": {"erased": "erased on request"},
         "create_copy": {"uniques": [UNIQUE], "numbers": "pg_temp.lead_preview_numbers"},
         "audit_lead": {"schema": "public"},
         "audit_only_imports_skip": {"lock": 1},

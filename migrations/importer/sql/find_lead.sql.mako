@@ -2,7 +2,7 @@
     asked = "(SELECT value FROM lead_trace_asked)"
 %>\
 -- Find the leads somebody may mean, and by which column. The value itself is in lead_trace_asked.
-SELECT '${by}' AS by, CAST(l.${table.id} AS text) AS lead_id
+SELECT CAST(l.${table.id} AS text) AS lead_id
 FROM ${table.name} AS l
 % if by == "id":
 WHERE ${f"l.{table.id} = CAST({asked} AS {cast})" if cast else f"CAST(l.{table.id} AS text) = {asked}"}

@@ -1,4 +1,8 @@
 <%namespace name="told" file="told.mako"/>\
+<%
+    old = lambda column: f"f.old_values[{column.position}]"
+    new = lambda column: f"CAST(l.{column.name} AS text)"
+%>\
 -- Show the leads these imports have updated. If several update one lead, show what the first of
 -- them found.
 WITH done AS (
@@ -20,8 +24,9 @@ first AS (
 SELECT
     to_json(l.${table.id}) AS id,
     f.record AS position,
-    ${told.fields(table, table.compared, lambda column: f"f.old_values[{column.position}]", longest)} AS old,
-    ${told.fields(table, table.compared, lambda column: f"CAST(l.{column.name} AS text)", longest)} AS new,
+    ${told.fields(table, table.compared, old, longest)} AS old,
+    ${told.fields(table, table.compared, new, longest)} AS new,
+    ${told.differing(table, table.compared, old, new)} AS fields,
     count(*) OVER () AS total
 FROM first AS f
 JOIN ${table.name} AS l ON l.${table.id} = CAST(f.lead_id AS ${table.id_type})

@@ -41,6 +41,58 @@ SELECT
             'notes', left(CAST(l.notes AS text), 401),
             'assigned_agent', left(CAST(l.assigned_agent AS text), 401)
         ) AS new,
+    ARRAY(
+        SELECT name
+        FROM (
+            VALUES
+                (
+                    'lead_number',
+                    f.old_values[1],
+                    CAST(l.lead_number AS text)
+                ),
+                (
+                    'full_name',
+                    f.old_values[2],
+                    CAST(l.full_name AS text)
+                ),
+                (
+                    'phone',
+                    f.old_values[3],
+                    CAST(l.phone AS text)
+                ),
+                (
+                    'email',
+                    f.old_values[4],
+                    CAST(l.email AS text)
+                ),
+                (
+                    'status',
+                    f.old_values[5],
+                    CAST(l.status AS text)
+                ),
+                (
+                    'address1',
+                    f.old_values[6],
+                    CAST(l.address1 AS text)
+                ),
+                (
+                    'postal_code',
+                    f.old_values[7],
+                    CAST(l.postal_code AS text)
+                ),
+                (
+                    'notes',
+                    f.old_values[8],
+                    CAST(l.notes AS text)
+                ),
+                (
+                    'assigned_agent',
+                    f.old_values[9],
+                    CAST(l.assigned_agent AS text)
+                )
+        ) AS told (name, old, new)
+        WHERE old IS DISTINCT FROM new
+    ) AS fields,
     count(*) OVER () AS total
 FROM first AS f
 JOIN leads AS l ON l.id = CAST(f.lead_id AS bigint)

@@ -11,14 +11,14 @@ BEGIN
             SELECT
                 s.record AS _record,
                 l._id,
-                CASE
+                CAST(CASE
             WHEN l._id IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
-        END AS email
+        END AS citext) AS email
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
@@ -50,14 +50,14 @@ BEGIN
             SELECT
                 s.record AS _record,
                 l._id,
-                CASE
+                CAST(CASE
             WHEN l._id IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
-        END AS email
+        END AS citext) AS email
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*

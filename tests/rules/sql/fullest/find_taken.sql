@@ -5,14 +5,14 @@ WITH would_be AS (
         s.record AS _record,
         s.phone_key AS _phone_key,
         l._id,
-        CASE
+        CAST(CASE
             WHEN l._id IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
-        END AS email
+        END AS citext) AS email
     FROM lead_import_stage AS s
     LEFT JOIN LATERAL (
         SELECT l.*

@@ -37,6 +37,45 @@ SELECT
             'assigned_agent', left(CAST(l.owner AS text), 401),
             'bill', left(CAST(l.bill AS text), 401)
         ) AS new,
+    ARRAY(
+        SELECT name
+        FROM (
+            VALUES
+                (
+                    'full_name',
+                    concat_ws(' ', nullif(f.old_values[1], ''),
+                nullif(f.old_values[2], '')),
+                    concat_ws(' ', nullif(CAST(l.first_name AS text), ''),
+                nullif(CAST(l.last_name AS text), ''))
+                ),
+                (
+                    'phone',
+                    f.old_values[3],
+                    CAST(l.phone_number AS text)
+                ),
+                (
+                    'email',
+                    f.old_values[4],
+                    CAST(l.email AS text)
+                ),
+                (
+                    'status',
+                    f.old_values[5],
+                    CAST(l.stage AS text)
+                ),
+                (
+                    'assigned_agent',
+                    f.old_values[6],
+                    CAST(l.owner AS text)
+                ),
+                (
+                    'bill',
+                    f.old_values[7],
+                    CAST(l.bill AS text)
+                )
+        ) AS told (name, old, new)
+        WHERE old IS DISTINCT FROM new
+    ) AS fields,
     count(*) OVER () AS total
 FROM first AS f
 JOIN sales.customers AS l ON l.code = CAST(f.lead_id AS uuid)

@@ -250,7 +250,7 @@ BEGIN
         );
 
     -- step: find created leads
-    -- A lead counts as untouched only if its undeclared columns hold what the server puts there.
+    -- A lead is untouched if it holds what the import wrote, and only imports have written its row.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.code
