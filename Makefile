@@ -5,7 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH = $(BIN)/python -m benchmarks --runs $(RUNS) $(if $(RECORDS),--records $(RECORDS)) \
 	$(if $(PEERS),--peers $(PEERS)) $(if $(SIZES),--sizes $(SIZES)) $(if $(URL),--url $(URL))
-TEST = $(BIN)/python -m pytest -n auto --dist worksteal
+# Three tests at a time on two cores: some of them wait.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) * 3 // 2 or 1)" 2>/dev/null || echo auto)
+TEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 RUNS ?= 20
 
 .DEFAULT_GOAL := help

@@ -86,6 +86,10 @@ ELSEWHERE = {
     "make test": "tests/README.md",
     "make bench": "tests/performance/test_benchmarks.py",
     "make bench-site": "tests/performance/test_benchmarks.py",
+    "python -m migrations add october.csv --replace": "tests/commands/test_add.py",
+    "alembic -x remove-created downgrade 0004_import_production_leads-1": (
+        "tests/deploying/test_when_it_fails.py"
+    ),
     "alembic stamp REVISION": "tests/deploying/test_incomplete.py",
     "python -m migrations add ~/Downloads/hubspot.csv --replace": "tests/commands/test_add.py",
     "python manage.py migrate && alembic upgrade head": "tests/adopting/test_beside_other_tools.py",
