@@ -6,6 +6,7 @@ A question is personal data, so it reaches the server by COPY, never as a parame
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
+from uuid import UUID
 
 from migrations.importer.errors import ImportStopped
 from migrations.importer.session import Server, copy_text
@@ -17,6 +18,7 @@ __all__ = [
     "By",
     "LeadNotFound",
     "MeantLead",
+    "as_id",
     "create_trace",
     "find_lead",
     "mean_lead",
@@ -65,7 +67,7 @@ def find_lead(server: Server, table: LeadsTable, asked: str, by: By | None = Non
     if len({lead.id for lead in found}) > 1:
         raise LeadNotFound(_ambiguous(found))
     if not found and by in (None, "id") and _may_be_id(asked, table.id_type):
-        found = [MeantLead(asked, "id")]  # the ledger may know it
+        found = [MeantLead(as_id(asked, table.id_type), "id")]  # the ledger may know it
     if not found:
         raise not_found(table)
     mean_lead(server, found[0].id)
@@ -106,6 +108,17 @@ def _may_be_id(asked: str, type_: str) -> bool:
     """Whether the server can read a text as an id. It would log a text it cannot read."""
     pattern = {"bigint": _SHORT_NUMBER, "uuid": _UUID}.get(_cast(type_))
     return pattern is None or pattern.fullmatch(asked) is not None
+
+
+def as_id(asked: str, type_: str) -> str:
+    """Write an id as the server and the ledger do."""
+    match _cast(type_):
+        case "bigint":
+            return str(int(asked))
+        case "uuid":
+            return str(UUID(asked))
+        case _:
+            return asked
 
 
 def _cast(type_: str) -> str:

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from migrations.crm import LEADS
 from migrations.importer.ledger import Receipt
 from migrations.tracing.events import Change, Event, Step, timeline
+from migrations.tracing.finding import as_id
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -148,3 +151,20 @@ def test_an_edit_after_a_revert_that_the_trail_tells_is_told_once() -> None:
         ("reverted", {"status": ("b", "a")}),
         ("edited", {"status": ("a", "x")}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_type", "written"),
+    [
+        ("007", "integer", "7"),
+        (
+            "A0EEBC999C0B4EF8BB6D6BB9BD380A11",
+            "uuid",
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        ),
+        ("007", "text", "007"),
+    ],
+)
+def test_an_id_is_asked_for_as_the_ledger_writes_it(asked: str, of_type: str, written: str) -> None:
+    """Only the ledger knows the id of a lead that is gone."""
+    assert as_id(asked, of_type) == written
