@@ -61,7 +61,8 @@ def create_stage(session: Session, table: LeadsTable) -> None:
     session.execute(statement("create_stage", table=table))
     session.execute(statement("create_rejected"))
     session.execute(statement("create_repeats"))
-    session.execute(statement("create_found"))
+    if table.lookups:
+        session.execute(statement("create_found"))
     session.execute(statement("create_place", table=table))
     for column in table.lookups:
         session.execute(statement("look_up", column=column, name=_look_up(column)))
