@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from migrations.commands.project import ROOT, reading
 from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
 from migrations.importer.schema.leads import is_there, mismatches
 
@@ -40,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Declare a table, or check the declaration, and return the exit status."""
     with reading("looking for leads") as connection:
-        if arguments.table is None and _declared() != _BUNDLED:
+        if arguments.table is None and (_declared() != _BUNDLED or _is_released(connection)):
             return _check(connection)
         table = arguments.table or _likeliest(connection)
         _declare(connection, table)
@@ -66,7 +67,7 @@ def _likeliest(connection: Connection) -> str:
 
 def _declare(connection: Connection, table: str) -> None:
     """Replace the bundled declaration by a guessed one."""
-    if _declared() != _BUNDLED:
+    if _declared() != _BUNDLED or _is_released(connection):
         raise DatabaseRefused(
             f"{CRM.relative_to(ROOT)} declares a table already. A released declaration is never "
             "edited: write the new one beside it, and name it in the next revision."
@@ -80,6 +81,12 @@ def _declare(connection: Connection, table: str) -> None:
     partial = CRM.with_name(".crm.py.partial")
     partial.write_text(_DECLARATION.sub(lambda _: f"{declaration}\n", source), encoding="utf-8")
     partial.replace(CRM)
+
+
+def _is_released(connection: Connection) -> bool:
+    """Whether the database has an import by the declaration."""
+    declared = _declared().as_json()
+    return any(receipt.declaration == declared for receipt in all_receipts(connection))
 
 
 def _declared() -> Leads:
@@ -97,7 +104,7 @@ def _check(connection: Connection) -> int:
     if marks or problems:
         print(f"Complete {CRM.relative_to(ROOT)}, then check it with 'python -m migrations adopt'.")
         return 1
-    print(f"{leads.table} matches {CRM.relative_to(ROOT)}. Next: make preview")
+    print(f"{leads.table} matches {CRM.relative_to(ROOT)}. Next: python -m migrations preview")
     return 0
 
 

@@ -103,7 +103,9 @@ def test_a_second_call_checks_what_the_owner_has_completed(
     change(crm_py, 'notes="remarks"', 'notes="notes"')
     completed = crm_py.read_bytes()
     assert main(["adopt"]) == 0
-    assert capsys.readouterr().out == ("leads_lead matches migrations/crm.py. Next: make preview\n")
+    assert capsys.readouterr().out == (
+        "leads_lead matches migrations/crm.py. Next: python -m migrations preview\n"
+    )
     assert crm_py.read_bytes() == completed
 
 
@@ -205,3 +207,19 @@ def test_an_adopted_table_is_imported_into(database: URL, tmp_path: Path) -> Non
     upgraded = alembic(database, "upgrade", "head", root=project)
     assert upgraded.returncode == 0, upgraded.stdout
     assert value(database, "SELECT count(*) FROM leads_lead") == len(records()) + 1
+
+
+def test_a_declaration_with_imports_is_checked_and_not_rewritten(
+    database: URL, tmp_path: Path
+) -> None:
+    """It is released, the bundled one too."""
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    declaration = (project / "migrations" / "crm.py").read_text()
+    told = migrations(project, "adopt", url=database)
+    assert told.returncode == 0, told.stderr
+    assert "leads matches migrations/crm.py" in told.stdout
+    refused = migrations(project, "adopt", "leads", url=database)
+    assert refused.returncode == 1
+    assert "A released declaration is never edited" in refused.stderr
+    assert (project / "migrations" / "crm.py").read_text() == declaration
