@@ -33,6 +33,7 @@ NEW_CRM = """
     python data/make_export.py --leads 217 --seed 1 --out data/production_leads_export.json
     make import
     make import
+    make psql SQL="SELECT count(*) FROM leads"
     python -m migrations status
     python -m migrations verify
     python -m migrations preview
