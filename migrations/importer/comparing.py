@@ -13,14 +13,7 @@ from migrations.importer.ledger import Receipt
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
-from migrations.importer.staging import (
-    convert,
-    create_stage,
-    drop_stage,
-    fold_repeats,
-    leave_out_rejects,
-    stage_export,
-)
+from migrations.importer.staging import stage_again
 from migrations.importer.table import LeadsTable
 
 __all__ = ["Edits", "compare_leads"]
@@ -51,21 +44,11 @@ def compare_leads(
     later: the imports after it, without reverted ones. Raises ``ExportRefused``.
     """
     server.execute("SET default_transaction_read_only = off")  # on since the last comparison
-    drop_stage(server)
     server.execute(statement("drop_verify"))
-    create_stage(server, table)
     server.execute(statement("create_verify"))
-    server.execute("SET default_transaction_read_only = on")
-    _stage(server, table, export, receipt)
+    stage_again(server, table, export, receipt.id)
     _compare(server, table, export, receipt, later)
     return _count(server)
-
-
-def _stage(server: Server, table: LeadsTable, export: Export, receipt: Receipt) -> None:
-    stage_export(server, table, export, lambda: None)
-    convert(server, table)
-    leave_out_rejects(server, receipt.id)
-    fold_repeats(server, table)
 
 
 def _compare(

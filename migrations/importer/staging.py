@@ -34,6 +34,7 @@ __all__ = [
     "leave_out_rejected",
     "leave_out_rejects",
     "refuse_rejected",
+    "stage_again",
     "stage_export",
 ]
 
@@ -140,6 +141,21 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
 def leave_out_rejected(session: Session) -> None:
     """Take rejected records out of the stage."""
     session.execute(statement("drop_rejected"))
+
+
+def stage_again(server: Session, table: LeadsTable, export: Checked, import_id: int) -> None:
+    """Stage an export as an import has treated it, on a connection that otherwise only reads.
+
+    Raises ``ExportRefused``.
+    """
+    server.execute("SET default_transaction_read_only = off")
+    drop_stage(server)
+    create_stage(server, table)
+    server.execute("SET default_transaction_read_only = on")
+    stage_export(server, table, export, lambda: None)
+    convert(server, table)
+    keep_written(server, import_id)
+    fold_repeats(server, table)
 
 
 def leave_out_rejects(session: Session, import_id: int) -> None:

@@ -15,15 +15,7 @@ from migrations.importer.phone import key_of
 from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
-from migrations.importer.staging import (
-    convert,
-    create_stage,
-    drop_stage,
-    fold_repeats,
-    keep_written,
-    stage_export,
-)
-from migrations.importer.table import LeadsTable
+from migrations.importer.staging import stage_again
 from migrations.importer.v1 import Import
 
 __all__ = ["Values", "written_by"]
@@ -44,7 +36,7 @@ def written_by(
     with import_.open() as export:
         keys = set(_keys_at(export, positions))
         alike = SomeRecords(export, lambda _, record: key_of(record.phone) in keys)
-        _stage(server, table, alike, receipt)
+        stage_again(server, table, alike, receipt.id)
     wrote: dict[int, Values] = {}
     for kind in ("created", "updated"):
         sql = statement("trace_wrote", table=table, kind=kind)
@@ -59,14 +51,3 @@ def _keys_at(export: Export, wanted: Collection[int]) -> Iterator[str]:
         for position, record in zip(positions, records, strict=True):
             if position in wanted:
                 yield key_of(record.phone)
-
-
-def _stage(server: Server, table: LeadsTable, records: SomeRecords, receipt: Receipt) -> None:
-    server.execute("SET default_transaction_read_only = off")
-    drop_stage(server)
-    create_stage(server, table)
-    server.execute("SET default_transaction_read_only = on")
-    stage_export(server, table, records, lambda: None)
-    convert(server, table)
-    keep_written(server, receipt.id)
-    fold_repeats(server, table)

@@ -14,7 +14,7 @@ from sqlalchemy import URL, create_engine
 from migrations.__main__ import main
 from migrations.commands.verify import Checked, Verdict, verify
 from migrations.deploy.connection import connect
-from migrations.importer import comparing, v1
+from migrations.importer import comparing, staging, v1
 from models import Base
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, IMPORT, ROOT, records
 from tests.support.crm import add_lead, picture
@@ -306,7 +306,7 @@ def test_ctrl_c_is_exit_status_130(imported: URL, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         comparing, "_compare", lambda server, *_: server.execute("SELECT pg_sleep(3)")
     )
-    monkeypatch.setattr(comparing, "fold_repeats", lambda *_: interrupt.start())
+    monkeypatch.setattr(staging, "fold_repeats", lambda *_: interrupt.start())
     try:
         assert main(["verify"]) == 130
     finally:
