@@ -10,8 +10,8 @@ from pathlib import Path
 
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
+from migrations.importer.pinned import Import, twin_name
 from migrations.importer.sealing import SUFFIX
-from migrations.importer.v1 import Import, twin_name
 from migrations.recipients import RECIPIENTS, partial, read_recipients, seal_file
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import Twin, write_twin

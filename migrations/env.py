@@ -9,25 +9,22 @@ HEARD = Heard(signal.SIGTERM, signal.SIGINT)
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from logging.config import fileConfig
-from typing import Any
 
 from alembic import context
-from alembic.util import CommandError, to_tuple
+from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.console import fault_in_words
-from migrations.deploy.connection import connect, named
-from migrations.deploy.given import database_of, is_logging_ours, names_database
+from migrations.deploy.connection import connect
+from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
-from migrations.deploy.options import BadOption, Settings, read_settings
-from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
-from migrations.deploy.revisions import is_compared, merges_explained, ran_without_database
-from migrations.deploy.script import head, prepare
+from migrations.deploy.options import Settings, read_settings
+from migrations.deploy.people import refuse_preview_of_real_people
+from migrations.deploy.revisions import merges_explained, ran_without_database
 from migrations.deploy.stop import Interrupted, Stop, listening
 from migrations.history import (
     Done,
@@ -38,21 +35,21 @@ from migrations.history import (
     imports_of,
     last_import,
     nothing_new_in_words,
-    read_code,
     read_history,
     read_stamp,
     stamp_faults,
     version_table,
 )
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words, find_table
 from migrations.importer.schema.preflight import check_server
-from migrations.importer.v1 import Leads, People
+from migrations.offline import write_script
 from migrations.preview.dry_run import dry_run
 from migrations.preview.words import print_preview
-from models import Base
+from migrations.running import configure, destination, is_upgrade, with_people
 
 
 def main() -> None:
@@ -83,74 +80,6 @@ def main() -> None:
             context.config.messaging_opts = {"quiet": True}
         kind = Interrupted if stop and stop.is_by_ctrl_c else CommandError
         raise kind(told) from None
-
-
-def write_script(settings: Settings) -> None:
-    if settings.importer.dry_run:
-        raise BadOption(
-            "-x dry-run and --sql do not go together: the script would import. Leave one of them "
-            "out."
-        )
-    begins = to_tuple(context.get_starting_revision_argument(), ())
-    code = read_code(context.config, begins)
-    due = code.due(destination() or ()) if is_upgrade() else []
-    if is_upgrade():
-        settings = with_people(settings, people_for(code))
-    output = context.config.output_buffer or sys.stdout
-    prepare(output)
-    with database_of_script(begins) as connection:
-        settings = replace(
-            settings,
-            importer=replace(settings.importer, look=lambda: nullcontext(connection)),
-        )
-        database = named(connection) if connection else ""
-        output.write(head(begins, destination() or (), database, is_personal=bool(due)))
-        configure(
-            settings, lambda: None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-
-
-def people_for(history: History) -> People:
-    return people_to_import(
-        history.due(destination() or ()),
-        history.receipts,
-        history.imports,
-        is_local=not names_database(context.config),
-    )
-
-
-def with_people(settings: Settings, people: People) -> Settings:
-    return replace(settings, importer=replace(settings.importer, people=people))
-
-
-@contextmanager
-def database_of_script(begins: tuple[str, ...]) -> Iterator[Connection | None]:
-    """Connect to the script's database, if one is named and answers."""
-    with ExitStack() as opened:
-        connection = None
-        if names_database(context.config):
-            try:
-                url = opened.enter_context(database_of(context.config))
-                connection = opened.enter_context(connect(url))
-            except ImportStopped as error:
-                log.warning("%s The script is for tables as the baseline makes them.", error)
-        if connection and is_upgrade():
-            refuse_another_beginning(connection, begins)
-        yield connection
-
-
-def refuse_another_beginning(connection: Connection, begins: tuple[str, ...]) -> None:
-    """Refuse to begin a script at base if the stamp says otherwise. Alembic would do so."""
-    stamped = read_stamp(connection, context.config).stamped
-    connection.rollback()
-    if stamped and not begins:
-        raise DatabaseRefused(
-            f"The database is stamped {' and '.join(stamped)}, but the script would begin at base. "
-            f"Say where it begins: 'alembic upgrade {stamped[0]}:head --sql'. Or unset "
-            "DATABASE_URL, if the script is for an empty database."
-        )
 
 
 def run(settings: Settings, stop: Stop) -> None:
@@ -189,7 +118,7 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         log_nothing_pending(connection)
         return
     if is_upgrade() and wanted is not None:
-        settings = with_people(settings, people_for(look(connection)))
+        settings = with_people(settings, look(connection))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction(), merges_explained(context.script, found.stamped):
@@ -209,18 +138,6 @@ def look(connection: Connection) -> History:
     history = read_history(connection, context.config)
     connection.rollback()
     return history
-
-
-def destination() -> set[str] | None:
-    """Return this command's target revisions. None if it only looks (current, check, history)."""
-    try:
-        return set(to_tuple(context.get_revision_argument(), default=()))
-    except KeyError:
-        return None
-
-
-def is_upgrade() -> bool:
-    return bool(context._proxy.context_opts["fn"].__name__ == "upgrade")  # type: ignore[attr-defined]  # not told otherwise
 
 
 def stopping(history: History) -> list[Fault]:
@@ -268,18 +185,6 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
     return dry_run(connection, leads, show)
-
-
-def configure(settings: Settings, why_stop: Callable[[], str | None], **more: Any) -> None:
-    context.configure(
-        target_metadata=Base.metadata,
-        include_object=is_compared,
-        version_table=version_table(context.config),
-        # Each revision commits for itself, so it stays if a later one fails.
-        transaction_per_migration=True,
-        importer=replace(settings.importer, why_stop=why_stop),
-        **more,
-    )
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from migrations.crm import LEADS
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
+from migrations.importer.pinned import DATA, Import
 from migrations.importer.sealing import SUFFIX
-from migrations.importer.v1 import DATA, Import
 
 __all__ = ["CannotAdd", "add_arguments", "run"]
 

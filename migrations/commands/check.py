@@ -11,7 +11,7 @@ from migrations.console import print_json
 from migrations.conversion.convert import ConversionRefused
 from migrations.conversion.problems import counted
 from migrations.files import private_file
-from migrations.importer.v1 import DATA
+from migrations.importer.pinned import DATA
 
 __all__ = ["add_arguments", "run"]
 

@@ -17,9 +17,9 @@ from migrations.importer.forgetting import find_forgettable, forget_batches, for
 from migrations.importer.ledger import has_ledger
 from migrations.importer.mask_key import MASK_KEY
 from migrations.importer.phone import are_phones
+from migrations.importer.pinned import DATA
 from migrations.importer.progress import Progress
 from migrations.importer.session import Server
-from migrations.importer.v1 import DATA
 from migrations.tracing.finding import create_trace, find_lead
 from migrations.tracing.reading import Known, import_of, read_known, table_of_leads
 

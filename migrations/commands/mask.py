@@ -6,7 +6,7 @@ from pathlib import Path
 
 from migrations.commands.project import revisions
 from migrations.importer.export.reading import find_export
-from migrations.importer.v1 import DATA, Import, twin_name
+from migrations.importer.pinned import DATA, Import, twin_name
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import CannotMask, Twin, write_twin
 

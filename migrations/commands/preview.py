@@ -13,7 +13,7 @@ from migrations.deploy.options import read_settings
 from migrations.files import private_file
 from migrations.history import imports_of
 from migrations.importer.context import Options
-from migrations.importer.v1 import Import
+from migrations.importer.pinned import Import
 from migrations.preview.completing import completed
 from migrations.preview.figures import Preview
 from migrations.preview.markdown import preview_as_markdown

@@ -13,7 +13,7 @@ from migrations.commands.project import alembic_config, reading
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.ledger import all_receipts, still_there
-from migrations.importer.v1 import Import
+from migrations.importer.pinned import Import
 
 __all__ = ["CannotReplace", "Place", "pin", "place", "room_for"]
 

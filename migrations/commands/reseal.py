@@ -13,8 +13,8 @@ from migrations.commands.project import alembic_config
 from migrations.history import imports_of
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
+from migrations.importer.pinned import DATA
 from migrations.importer.sealing import SUFFIX
-from migrations.importer.v1 import DATA
 from migrations.recipients import (
     CannotSeal,
     Recipient,

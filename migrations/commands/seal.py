@@ -6,8 +6,8 @@ from pathlib import Path
 
 from migrations.crm import LEADS
 from migrations.importer.export.reading import open_export
+from migrations.importer.pinned import DATA
 from migrations.importer.sealing import SUFFIX
-from migrations.importer.v1 import DATA
 from migrations.recipients import CannotSeal, read_recipients, recipients_from, seal_file
 
 __all__ = ["add_arguments", "run"]

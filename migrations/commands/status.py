@@ -13,8 +13,8 @@ from migrations.console import console, print_json, printable
 from migrations.deploy.lock import Holder, find_holder
 from migrations.history import History, faults, read_history
 from migrations.importer.ledger import OUTCOMES, Receipt, Work, all_work
+from migrations.importer.pinned import Import
 from migrations.importer.progress import time_span
-from migrations.importer.v1 import Import
 
 __all__ = ["add_arguments", "run"]
 

@@ -23,10 +23,10 @@ from migrations.history import History, faults, read_history
 from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import OUTCOMES, Receipt
+from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
-from migrations.importer.v1 import Import
 
 __all__ = ["Checked", "Verdict", "add_arguments", "run", "verify"]
 

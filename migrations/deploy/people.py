@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from migrations.importer.context import People
 from migrations.importer.errors import ImportStopped
 from migrations.importer.ledger import Receipt, still_there
+from migrations.importer.pinned import Import
 from migrations.importer.progress import log
-from migrations.importer.v1 import Import, People
 
 __all__ = [
     "Held",

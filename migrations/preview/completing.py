@@ -13,8 +13,8 @@ from typing import Any
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.problems import Malformed, with_problems
 from migrations.importer.export.reading import find_export, open_content
+from migrations.importer.pinned import DATA, Import
 from migrations.importer.sealing import BLOCK
-from migrations.importer.v1 import DATA, Import
 from migrations.preview.figures import Preview
 
 __all__ = ["completed"]

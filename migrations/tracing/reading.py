@@ -16,10 +16,10 @@ from migrations.history import History
 from migrations.importer.declaration import Leads, columns_of
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import Receipt
+from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
-from migrations.importer.v1 import Import
 from migrations.tracing.events import Event, Kind, Step, changes
 from migrations.tracing.finding import LeadNotFound, not_found
 from migrations.tracing.writing import Values, written_by

@@ -12,11 +12,11 @@ from migrations.importer.export.choosing import SomeRecords
 from migrations.importer.export.reading import Export
 from migrations.importer.ledger import Receipt
 from migrations.importer.phone import key_of
+from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import find_table
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import stage_again
-from migrations.importer.v1 import Import
 
 __all__ = ["Values", "written_by"]
 

@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from migrations import crm as declared
 from migrations.__main__ import main
 from migrations.commands import forget
-from migrations.importer import v1
+from migrations.importer import pinned
 from migrations.importer.age_key import KEY
 from migrations.recipients import RECIPIENTS
 from tests.adopting.crms import CRMS, Crm, build
@@ -33,7 +33,7 @@ def test_nulls_of_a_declared_table_are_forgotten_and_stay_as_imported(
     monkeypatch.setenv(KEY, key)
     shutil.copy(EXPORT, tmp_path)
     (tmp_path / RECIPIENTS).write_text(public(key))
-    for module in (v1, forget):
+    for module in (pinned, forget):
         monkeypatch.setattr(module, "DATA", tmp_path)
     build(database, crm.name)
     upgrade(database)

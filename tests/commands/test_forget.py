@@ -15,7 +15,7 @@ from migrations.__main__ import main
 from migrations.commands import forget
 from migrations.deploy.connection import connect
 from migrations.deploy.lock import take_deploy_lock
-from migrations.importer import forgetting, v1
+from migrations.importer import forgetting, pinned
 from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.erased import ERASED
 from migrations.importer.errors import Problem
@@ -42,7 +42,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     shutil.copy(EXPORT, folder)
     (folder / RECIPIENTS).write_text(f"{public(key)}  # tests\n")
-    for module in (v1, forget):
+    for module in (pinned, forget):
         monkeypatch.setattr(module, "DATA", folder)
     monkeypatch.setenv(KEY, key)
     monkeypatch.delenv(KEY_FILE, raising=False)

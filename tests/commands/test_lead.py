@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, text
 
 from migrations.__main__ import main
-from migrations.importer import v1
+from migrations.importer import pinned
 from tests.support.bundled import EXPORT, IMPORT, Record, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, shown, value
@@ -237,7 +237,7 @@ def test_without_the_export_what_was_found_next_is_told(
     lead_id = value(imported, "SELECT lead_id FROM lead_before_images LIMIT 1")
     run(imported, f"UPDATE leads SET status = 'edited' WHERE id = {lead_id}")
     run(imported, "DROP TABLE lead_audit CASCADE")
-    monkeypatch.setattr(v1, "DATA", EXPORT.parent / "nowhere")
+    monkeypatch.setattr(pinned, "DATA", EXPORT.parent / "nowhere")
     assert main(["lead", lead_id, "--json", "--show-personal-data"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["unread"] == {EXPORT.name: "cannot be opened: No such file or directory"}

@@ -14,7 +14,7 @@ from sqlalchemy import URL, create_engine
 from migrations.__main__ import main
 from migrations.commands.verify import Checked, Verdict, verify
 from migrations.deploy.connection import connect
-from migrations.importer import comparing, staging, v1
+from migrations.importer import comparing, pinned, staging
 from models import Base
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, IMPORT, ROOT, records
 from tests.support.crm import add_lead, picture
@@ -231,7 +231,7 @@ def test_a_file_that_is_not_the_file_is_wrong(
     imported: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One character is different, or the file is missing."""
-    monkeypatch.setattr(v1, "DATA", tmp_path)
+    monkeypatch.setattr(pinned, "DATA", tmp_path)
     assert "cannot be opened" in verdict_of(imported).all_problems[0]
     (tmp_path / EXPORT.name).write_bytes(EXPORT.read_bytes().replace(b"MS001", b"MS999", 1))
     assert "sha256 is" in verdict_of(imported).all_problems[0]

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from migrations.__main__ import main
-from migrations.importer import v1
+from migrations.importer import pinned
 from migrations.importer.declaration import Leads, Lookup, Numeric
 from migrations.importer.session import Server
 from tests.conftest import build_crm
@@ -512,7 +512,7 @@ def test_half_a_key_is_not_shown(
     export = exported().export
     sealed = sealed_copy(tmp_path, new_key(), source=export)
     export.unlink()
-    monkeypatch.setattr(v1, "DATA", tmp_path)
+    monkeypatch.setattr(pinned, "DATA", tmp_path)
     for key in ("AGE-SECRET-KEY-1CANARY", "canary", new_key()):
         monkeypatch.setenv("LEADS_AGE_KEY", key)
         told = said(f"check {sealed}")

@@ -12,7 +12,7 @@ import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL
 
-from migrations.importer import v1
+from migrations.importer import pinned
 from migrations.importer.age_key import KEY, KEY_FILE
 from tests.conftest import NewDatabase, Template, build_crm_with_leads
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT
@@ -40,7 +40,7 @@ def sealed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "sealed"
     folder.mkdir()
     sealed_copy(folder, key)
-    monkeypatch.setattr(v1, "DATA", folder)
+    monkeypatch.setattr(pinned, "DATA", folder)
     monkeypatch.setenv(KEY, key)
     monkeypatch.delenv(KEY_FILE, raising=False)
     return folder
@@ -75,11 +75,11 @@ def test_a_sealed_export_leaves_the_leads_and_the_ledger_of_a_clear_one(
     from_sealed = new_database(template("crm_with_leads", build_crm_with_leads))
     before = picture(from_sealed)
     upgrade(from_sealed)
-    monkeypatch.setattr(v1, "DATA", EXPORT.parent)
+    monkeypatch.setattr(pinned, "DATA", EXPORT.parent)
     upgrade(from_clear)
     assert_imported(from_sealed, before)
     assert receipts(from_sealed) == receipts(from_clear)
-    monkeypatch.setattr(v1, "DATA", sealed)
+    monkeypatch.setattr(pinned, "DATA", sealed)
     downgrade(from_sealed, BEFORE_IMPORT, "remove-created")
     assert picture(from_sealed) == before
 
@@ -89,7 +89,7 @@ def test_a_preview_of_a_sealed_export_is_that_of_a_clear_one(
 ) -> None:
     """The counts and the leads are the same."""
     from_sealed = preview_of(crm_with_leads)
-    monkeypatch.setattr(v1, "DATA", EXPORT.parent)
+    monkeypatch.setattr(pinned, "DATA", EXPORT.parent)
     from_clear = preview_of(crm_with_leads)
     assert [figures.counts for figures in from_sealed.imports] == [
         figures.counts for figures in from_clear.imports

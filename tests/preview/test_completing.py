@@ -10,7 +10,7 @@ import pytest
 
 from migrations.crm import LEADS
 from migrations.importer.errors import Problem
-from migrations.importer.v1 import Import
+from migrations.importer.pinned import Import
 from migrations.preview.completing import completed
 from migrations.preview.figures import Preview
 from tests.support.bundled import records

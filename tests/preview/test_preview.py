@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.deploy import local_postgres
-from migrations.importer import v1
+from migrations.importer import staged
 from migrations.preview.figures import TableRows
 from migrations.preview.page import render
 from tests.conftest import NewDatabase
@@ -65,7 +65,7 @@ def test_postgres_counts_the_rows_of_each_table(
 ) -> None:
     """A dry run adds and updates leads, writes the ledger and nothing else, and temporary tables do
     not count."""
-    monkeypatch.setattr(v1, "drop_stage", lambda _: None)
+    monkeypatch.setattr(staged, "drop_stage", lambda _: None)
     tables = {rows.table: rows for rows in dry_run_of(crm_with_leads).tables}
     assert (tables["leads"].inserted, tables["leads"].updated, tables["leads"].deleted) == (
         207,

@@ -21,7 +21,7 @@ from migrations.history import (
 )
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import Receipt, check_not_half_reverted, check_receipt
-from migrations.importer.v1 import Import
+from migrations.importer.pinned import Import
 
 SCHEMA, FIRST, SECOND = "0001_schema", "0002_first", "0003_second"
 STEPS = (

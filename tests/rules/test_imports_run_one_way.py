@@ -21,7 +21,9 @@ WALLS = {
     "tracing": ("deploy", "preview", "commands", "env", "__main__"),
     "commands": ("env", "__main__"),
     "env.py": ("commands", "__main__"),
-    "history.py": (*WINGS, "env", "__main__"),
+    "history": (*WINGS, "env", "__main__"),
+    "running.py": ("preview", "commands", "env", "__main__"),
+    "offline.py": ("preview", "commands", "env", "__main__"),
     "console.py": (*WINGS, "history", "env", "__main__"),
     "files.py": (*WINGS, "history", "env", "__main__"),
 }

@@ -13,8 +13,9 @@ from migrations.crm import LEADS
 from migrations.deploy.given import names_database
 from migrations.deploy.people import BUNDLED as BUNDLED_SHA256
 from migrations.deploy.people import Held, WrongPeople, choose_people, held_by
+from migrations.importer.context import People
 from migrations.importer.ledger import Receipt
-from migrations.importer.v1 import Import, People
+from migrations.importer.pinned import Import
 from tests.support.bundled import EXPORT
 
 OCTOBER = Import("0005_october", "october.json", "a" * 64, 2, LEADS)

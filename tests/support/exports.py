@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from migrations.crm import LEADS
-from migrations.importer import v1
-from migrations.importer.v1 import Import
+from migrations.importer import pinned, v1
+from migrations.importer.pinned import Import
 from tests.support.bundled import IMPORT, Record
 
 __all__ = ["bundle", "pin", "written"]
@@ -40,10 +40,10 @@ def pin(
     if records is None:
         records = len(json.loads(path.read_text(encoding="utf-8")))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    pinned = Import(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
+    expected = Import(IMPORT, path.name, sha256, records, **{"leads": LEADS, **policies})
 
     def declared(**values: Any) -> Import:
-        return pinned if values["revision"] == IMPORT else Import(**values)
+        return expected if values["revision"] == IMPORT else Import(**values)
 
-    monkeypatch.setattr(v1, "DATA", path.parent)
+    monkeypatch.setattr(pinned, "DATA", path.parent)
     monkeypatch.setattr(v1, "Import", declared)

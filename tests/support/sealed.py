@@ -7,7 +7,7 @@ from pathlib import Path
 import pyrage
 from pyrage import x25519
 
-from migrations.importer import v1
+from migrations.importer import pinned
 from migrations.importer.age_key import KEY
 from tests.support.bundled import EXPORT
 
@@ -44,5 +44,5 @@ class Sealed:
     key: str
 
     def __call__(self) -> None:
-        v1.DATA = self.folder
+        pinned.DATA = self.folder
         os.environ[KEY] = self.key
