@@ -122,7 +122,10 @@ class Receipt:
     @property
     def revert_in_words(self) -> str:
         """Say what the revert did, in one line."""
-        counts = [f"{self.restored:,} leads restored", f"{self.kept:,} kept because edited since"]
+        counts = [
+            f"{self.restored:,} leads restored",
+            f"{self.kept:,} kept because edited since or held by a rule",
+        ]
         written = self.updated
         if self.remove_created:
             counts += [f"{self.removed:,} removed", f"{self.referenced:,} kept because referenced"]

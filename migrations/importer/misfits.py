@@ -1,8 +1,9 @@
 """Hold every staged record against the table's rules, before the first write.
 
 The server itself judges what the leads would hold: by the lengths of texts, by what it computes for
-indexes and generated columns, by NOT NULL, CHECK and foreign keys, by unique indexes. Its findings
-are in ``lead_import_rejected``, by record, field and rule. No value reaches its log.
+indexes and generated columns, by NOT NULL, CHECK and foreign keys, by unique indexes and exclusion
+constraints. Its findings are in ``lead_import_rejected``, by record, field and rule. No value
+reaches its log.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from migrations.importer.column import Column
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import as_sql, literal, quoted
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
-from migrations.importer.table import Column, LeadsTable
+from migrations.importer.table import LeadsTable
 
 __all__ = ["find_misfits"]
 
@@ -55,7 +57,8 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns):
                 fails = _makes_fail(table, f"the index {unique.name}")
-                asked = statement("find_taken", table=table, unique=unique, fails=fails)
+                name = "find_excluded" if unique.is_exclusion else "find_taken"
+                asked = statement(name, table=table, unique=unique, fails=fails)
                 session.execute(asked, start=start)
 
 

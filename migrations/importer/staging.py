@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import astuple
 
+from migrations.importer.column import Column
 from migrations.importer.declaration import Field
 from migrations.importer.erased import REASON as ERASED_REASON
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, Stopped
@@ -21,7 +22,7 @@ from migrations.importer.progress import Progress
 from migrations.importer.record import as_text
 from migrations.importer.session import Session, copy_text
 from migrations.importer.sql import statement
-from migrations.importer.table import Column, LeadsTable
+from migrations.importer.table import LeadsTable
 
 __all__ = [
     "Checked",

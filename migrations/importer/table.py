@@ -1,213 +1,42 @@
 """The declared table of leads as it is in a database. The SQL of an import is rendered for it.
 
-A declaration says where the values of a field go. The catalog says the column's type, and whether
-it may be NULL. Both together say how a text of the export becomes a value of the column, and when a
-lead differs from a record.
+It knows its columns, how a new lead gets its values, and when a lead differs from a record.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 
-from migrations.importer.declaration import (
-    E164,
-    Field,
-    Leads,
-    Lookup,
-    New,
-    Target,
-    Values,
-    columns_of,
-)
+from migrations.importer.column import Column, Found, Moment
+from migrations.importer.declaration import E164, Field, Leads, Lookup, New, columns_of
 from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 
-__all__ = ["Column", "Found", "LeadsTable", "Moment"]
-
-_TEXTS = {"text", "character varying", "character", "citext"}
-_LIMIT = re.compile(r"\((\d+)\)")
-_LAST_WORD = "[[:space:]]+[^[:space:]]+$"
-_ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A column as the catalog has it.
-
-    type: with its limits, such as ``character varying(20)``. base: without them.
-    is_text: whether it holds texts, of a domain too. is_filled: whether the server fills it if no
-    value is given. is_numbered: from a sequence. is_generated: by computing it from other columns.
-    is_key: whether it is part of a unique index, fit for a foreign key to refer to. is_bytewise:
-    whether ``=`` tells texts apart by any byte. default: its SQL.
-    """
-
-    type: str
-    base: str
-    is_text: bool
-    nullable: bool = False
-    is_filled: bool = False
-    is_numbered: bool = False
-    is_generated: bool = False
-    is_key: bool = False
-    is_bytewise: bool = True
-    default: str | None = None
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A column for the time a lead was created or last changed."""
-
-    bare: str
-    found: Found
-
-    @property
-    def name(self) -> str:
-        """The column as an identifier."""
-        return quoted(self.bare)
-
-    def of(self, moment: str) -> str:
-        """Return SQL to write a moment with a zone into this column. One without a zone is UTC."""
-        if self.found.base == "timestamp with time zone":
-            return moment
-        in_utc = f"{moment} AT TIME ZONE 'UTC'"
-        return f"CAST({in_utc} AS date)" if self.found.base == "date" else in_utc
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column an import writes.
-
-    bare: its name. field: the record's field for it. part: 0 or 1 of a pair of columns. position:
-    where a before-image holds its old value, counted from 1. None: existing leads keep theirs.
-    """
-
-    bare: str
-    field: Field
-    target: Target
-    found: Found
-    position: int | None
-    part: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The column as an identifier."""
-        return quoted(self.bare)
-
-    @property
-    def raw(self) -> str:
-        """Where the stage holds the record's own text."""
-        return f"s.{quoted(self.field.name)}"
-
-    @property
-    def written(self) -> str:
-        """The stage's column for the value to write, unless this is the record's own text."""
-        suffix = "" if self.part is None else f"_{self.part + 1}"
-        return quoted(f"written_{self.field.name}{suffix}")
-
-    @property
-    def staged(self) -> str:
-        """Where the stage holds the value to write. NULL is a blank."""
-        return self.raw if self.is_plain else f"s.{self.written}"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the record's own text is written."""
-        is_as_it_is = not isinstance(self.target, tuple | E164 | Values | Lookup)
-        return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
-
-    @property
-    def conversion(self) -> str:
-        """SQL to convert the record's text into the value to write. NULL stays NULL."""
-        return f"CAST({self._meant()} AS {self.found.base})" if self._is_cast else self._meant()
-
-    @property
-    def _is_cast(self) -> bool:
-        # An explicit cast to a text of limited length would cut it off in silence.
-        return not self.found.is_text and not isinstance(self.target, Lookup)
-
-    def _meant(self) -> str:
-        target, raw = self.target, self.raw
-        if isinstance(target, Values):
-            words = f"CAST({literal(json.dumps(dict(target.values)))} AS jsonb)"
-            other = raw if target.otherwise is None else literal(target.otherwise)
-            return (
-                f"CASE WHEN {raw} IS NOT NULL\n                "
-                f"THEN coalesce({words} ->> {raw}, {other}) END"
-            )
-        if isinstance(target, Lookup):
-            # One value for the whole statement, instead of a search for each record.
-            ids = self._select_found("jsonb_object_agg(f.value, f.id)")
-            return f"CAST(({ids}) ->> {raw} AS {self.found.base})"
-        if isinstance(target, E164):
-            return "'+' || s.phone_key"
-        if isinstance(target, tuple):
-            # The last word is the last name. A single word is the first name.
-            rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
-            words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
-            return f"nullif(\n                    {words}, '')"
-        if self.field.kind == "timestamp":
-            return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
-        return raw
-
-    def _select_found(self, what: str, more: str = "") -> str:
-        return (
-            f"\n                SELECT {what} FROM lead_import_found AS f"
-            f"\n                WHERE f.field = {literal(self.field.name)}{more}"
-        )
-
-    @property
-    def for_new(self) -> str:
-        """SQL for the value of a new lead."""
-        return f"coalesce({self.staged}, {self.blank})" if self.blank else self.staged
-
-    @property
-    def blank(self) -> str | None:
-        """SQL for a new lead's value if the record has a blank. None means NULL."""
-        target = self.target
-        if isinstance(target, Values | Lookup) and target.otherwise is not None:
-            otherwise = literal(target.otherwise)
-            if isinstance(target, Lookup):
-                id = f"CAST(f.id AS {self.found.base})"
-                return f"({self._select_found(id, f' AND f.value = {otherwise}')})"
-            return otherwise if self.found.is_text else f"CAST({otherwise} AS {self.found.base})"
-        return "''" if self.found.is_text and not self.found.nullable else None
-
-    @property
-    def cleared(self) -> str:
-        """SQL for the value of an existing lead, if a blank clears it.
-
-        A blank cannot clear a column without NULL, and keeps its value.
-        """
-        if self.found.nullable:
-            return self.staged
-        return f"coalesce({self.staged}, {literal('') if self.may_be_empty else f'l.{self.name}'})"
-
-    @property
-    def may_be_empty(self) -> bool:
-        """Whether an empty text can stand for a blank."""
-        return self.found.is_text and not isinstance(self.target, Values | Lookup)
-
-    def compared(self, value: str) -> str:
-        """Return SQL to compare a value: texts by their bytes, whatever their collation says."""
-        return value if self.found.is_bytewise else f'CAST({value} AS text) COLLATE "C"'
+__all__ = ["LeadsTable"]
 
 
 class LeadsTable:
     """A declared table and its existing columns.
 
     found: the table's columns by name. keeps_blanks: whether a blank of a record keeps the lead's
-    value, or clears it. missing: declared columns no longer there.
+    value, or clears it. drawn: columns of the declaration's ``new`` whose values only drawing can
+    tell, because they come from a sequence. missing: declared columns no longer there.
     source: the owner's table. name: the table to write. whole: all leads, as they would be. Only a
     preview tells these three apart. key: the function of the phone's key.
     """
 
-    def __init__(self, leads: Leads, found: Mapping[str, Found], *, keeps_blanks: bool) -> None:
+    def __init__(
+        self,
+        leads: Leads,
+        found: Mapping[str, Found],
+        *,
+        keeps_blanks: bool,
+        drawn: Collection[str] = (),
+    ) -> None:
         self.leads = leads
         self.found = dict(found)
         self.keeps_blanks = keeps_blanks
+        self.drawn = frozenset(drawn)
         self.name = self.whole = self.source = qualified(leads.table)
         self.key = KEY_FUNCTION
         self.regclass = literal(self.name.replace("\\:", ":")) + "::regclass"
@@ -228,17 +57,16 @@ class LeadsTable:
         """
         other = copy(self)
         other.name, other.whole, other.key = name, whole, key
-        other.new = {column: sql for column, sql in self.new.items() if "nextval" not in sql}
+        drawn = {quoted(column) for column in self.drawn}
+        other.new = {column: sql for column, sql in self.new.items() if column not in drawn}
         return other
 
     @cached_property
-    def numbered(self) -> list[str]:
-        """The columns filled from a sequence in a new lead, as identifiers."""
-        return [
-            quoted(name)
-            for name, found in self.found.items()
-            if found.is_numbered or "nextval" in self.leads.new.get(name, "")
-        ]
+    def numbered(self) -> dict[str, str]:
+        """The columns filled from a sequence in a new lead, as identifiers, with their types."""
+        return {
+            quoted(name): found.base for name, found in self.found.items() if self._is_drawn(name)
+        }
 
     @cached_property
     def stored(self) -> list[str]:
@@ -306,8 +134,7 @@ class LeadsTable:
     @cached_property
     def limited(self) -> list[tuple[Column, int]]:
         """The columns for texts of limited length, if not cast, each with its length."""
-        limits = [(column, _LIMIT.search(column.found.type)) for column in self.columns]
-        return [(column, int(limit[1])) for column, limit in limits if limit and column.is_plain]
+        return [(column, column.longest) for column in self.columns if column.longest]
 
     def writes(self, names: Sequence[str]) -> bool:
         """Whether we know new leads' values in all of some columns, and a field goes to one."""
@@ -316,13 +143,13 @@ class LeadsTable:
         return bool(of_fields.intersection(names)) and is_given
 
     def knows(self, names: Sequence[str]) -> bool:
-        """Whether we know the values of some columns without asking a sequence."""
-        return not any("nextval" in self._default(name) for name in names)
+        """Whether we know the values of some columns without drawing from a sequence."""
+        return not any(self._is_drawn(name) for name in names)
 
-    def _default(self, name: str) -> str:
+    def _is_drawn(self, name: str) -> bool:
         if name in self.leads.new:
-            return self.leads.new[name]
-        return "" if name in self.given else self.found[name].default or ""
+            return name in self.drawn
+        return name not in self.given and self.found[name].is_numbered
 
     def told(self, column: Column) -> str:
         """Name a column in a message."""

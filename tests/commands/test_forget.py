@@ -162,7 +162,9 @@ def test_a_reverted_import_is_as_old_as_its_revert(
     assert "Nothing to forget" in said(capsys, "forget", "--older-than", "90d")
     run(imported, "UPDATE lead_imports SET reverted_at = now() - interval '90 days'")
     assert "forgot the old values of 10 leads" in said(capsys, "forget", "--older-than", "90d")
-    assert "10 leads restored, 0 kept because edited since. The" in said(capsys, "status")
+    assert "10 leads restored, 0 kept because edited since or held by a rule. The" in said(
+        capsys, "status"
+    )
 
 
 def test_a_dry_run_counts(imported: URL, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,8 +212,10 @@ def test_a_downgrade_keeps_what_is_forgotten_and_says_so(
     as_imported = leads(imported)
     done = alembic(imported, "-x", "remove-created", "downgrade", BEFORE_IMPORT)
     assert done.returncode == 0, done.stdout
-    expected = "8 leads restored, 0 kept because edited since, 207 removed, 0 kept because "
-    expected += "referenced, 2 kept because their old values are forgotten."
+    expected = (
+        "8 leads restored, 0 kept because edited since or held by a rule, 207 removed, 0 kept "
+        "because referenced, 2 kept because their old values are forgotten."
+    )
     assert expected in done.stdout
     assert len(leads(imported)) == 50
     for lead_id in map(int, gone):

@@ -133,6 +133,36 @@ def test_what_is_unique_over_two_columns_is_listed(crm: URL, bundled: Bundle) ->
     assert refused(crm) == [f"record 5, email: {told}", f"record 8, email: {told}"]
 
 
+def test_a_second_null_is_listed_where_the_index_takes_one(crm: URL, bundled: Bundle) -> None:
+    """NULLS NOT DISTINCT: a blank e-mail is NULL, and another lead has none either."""
+    mails = {n: {"email": f"lead{n}@example.org"} for n in range(1, 301)}
+    bundled(mails | {12: {"email": ""}, 200: {"email": ""}})
+    run(crm, "ALTER TABLE leads ALTER email DROP NOT NULL")
+    run(crm, "CREATE UNIQUE INDEX one_without ON leads (email) NULLS NOT DISTINCT")
+    told = "is another lead's or record's, and leads.email is unique"
+    assert refused(crm) == [f"record 200, email: {told}"]
+    run(crm, "INSERT INTO leads (phone, email, created_at) VALUES ('0700', NULL, now())")
+    assert [told for told in refused(crm) if "email" in told] == [
+        f"record 12, email: {told}",
+        f"record 200, email: {told}",
+    ]
+
+
+def test_what_an_exclusion_constraint_forbids_is_listed(crm: URL, bundled: Bundle) -> None:
+    """Beside a lead that is there, and beside an earlier record."""
+    bundled(
+        {5: {"email": "a@example.org"}, 90: {"email": "b@example.org"}}
+        | {200: {"email": "b@example.org"}}
+    )
+    run(
+        crm,
+        "ALTER TABLE leads ADD CONSTRAINT alone EXCLUDE (lower(email) WITH =) WHERE (email <> '')",
+    )
+    add_lead(crm, phone="0600000001", email="A@example.org")
+    told = "breaks the rule alone of leads beside another lead or record"
+    assert refused(crm) == [f"record 5, email: {told}", f"record 200, email: {told}"]
+
+
 def test_ten_deploys_that_mend_a_record_each_write_nothing_before_the_last(
     crm: URL, bundled: Bundle
 ) -> None:

@@ -43,7 +43,7 @@ def test_without_the_option_created_leads_stay(
     assert value(crm_with_leads, "SELECT count(*) FROM leads") == there
     assert counts(crm_with_leads) == Counts(restored=10)
     assert (
-        "10 leads restored, 0 kept because edited since. "
+        "10 leads restored, 0 kept because edited since or held by a rule. "
         f"The {ALL - 10} leads it created stay." in caplog.text
     )
 
@@ -59,9 +59,26 @@ def test_with_the_option_the_leads_are_those_from_before(
     assert picture(crm_with_leads) == before
     assert counts(crm_with_leads) == Counts(restored=10, removed=ALL - 10)
     assert (
-        "10 leads restored, 0 kept because edited since, "
+        "10 leads restored, 0 kept because edited since or held by a rule, "
         f"{ALL - 10} removed, 0 kept because referenced." in caplog.text
     )
+
+
+def test_a_lead_whose_deletion_a_trigger_refuses_stays(crm: URL, created: list[int]) -> None:
+    """It alone: the others are removed, and the refused one is counted."""
+    run(
+        crm,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$f$ BEGIN RAISE EXCEPTION 'not this one'; END $f$",
+    )
+    run(
+        crm,
+        "CREATE TRIGGER refuse BEFORE DELETE ON leads FOR EACH ROW "
+        f"WHEN (old.id = {created[3]}) EXECUTE FUNCTION refuse()",
+    )
+    downgrade(crm, *REMOVE)
+    assert list(leads(crm)) == [created[3]]
+    assert counts(crm) == Counts(kept=1, removed=len(created) - 1)
 
 
 def test_a_lead_that_somebody_has_touched_stays(crm: URL, created: list[int]) -> None:

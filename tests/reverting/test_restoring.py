@@ -101,7 +101,10 @@ def test_a_lead_that_people_have_deleted_stays_deleted(
     downgrade(crm_with_leads)
     assert known[5] not in leads(crm_with_leads)
     assert counts(crm_with_leads) == Counts(restored=9)
-    line = "reverted: 9 leads restored, 0 kept because edited since, 1 deleted by people before."
+    line = (
+        "reverted: 9 leads restored, 0 kept because edited since or held by a rule, "
+        "1 deleted by people before."
+    )
     assert line in caplog.text
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from migrations.crm import LEADS
 from migrations.importer import sql
+from migrations.importer.column import Found
 from migrations.importer.declaration import E164, Leads, Lookup, New, Numeric, Values
 from migrations.importer.misfits import Rule
 from migrations.importer.schema.leads import assumed_table
 from migrations.importer.sql import statement
-from migrations.importer.table import Found, LeadsTable
+from migrations.importer.table import LeadsTable
 
 SOURCES = Path(sql.__file__).parent
 GOLDEN = Path(__file__).parent / "sql"
@@ -53,7 +54,16 @@ def fullest() -> LeadsTable:
 
 TABLES = {"bundled": assumed_table(LEADS), "fullest": fullest()}
 UNIQUE = SimpleNamespace(
-    keys=["lower(email)"], predicate="email IS NOT NULL", columns=["email"], name="unique_email"
+    name="unique_email",
+    keys=["lower(email)"],
+    columns=["email"],
+    predicate="email IS NOT NULL",
+    is_exclusion=False,
+    has_one_null=False,
+)
+EXCLUDES = SimpleNamespace(
+    **{**vars(UNIQUE), "is_exclusion": True, "operators": ["OPERATOR(pg_catalog.=)"]},
+    has_equality=True,
 )
 
 RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true")
@@ -68,6 +78,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
         "find_taken": {"unique": UNIQUE, "fails": "makes the index unique_email of leads fail"},
+        "find_excluded": {"unique": EXCLUDES, "fails": "makes the index unique_email fail"},
         "find_broken": {"rule": RULE, "start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",

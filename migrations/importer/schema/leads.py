@@ -3,6 +3,7 @@
 List everything that does not fit, by name, before anything is written.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -11,11 +12,12 @@ from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
+from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT, Options
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
 from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.sql import statement
-from migrations.importer.table import Found, LeadsTable
+from migrations.importer.table import LeadsTable
 
 __all__ = [
     "assumed_table",
@@ -35,6 +37,9 @@ _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
 _PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode", "dial_code")
 
+_CALL = re.compile(r"(\w+)\"?\s*\(")
+"""A function's name in SQL, without its schema."""
+
 _TEXT = Found("text", "text", is_text=True)
 _BIGINT = Found("bigint", "bigint", is_text=False)
 _TIMESTAMP = Found("timestamp with time zone", "timestamp with time zone", is_text=False)
@@ -48,8 +53,9 @@ def is_there(connection: Connection, leads: Leads) -> bool:
 
 def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
     """Find the declared table. Its ``missing`` lists declared columns it does not have."""
-    rows = _columns(connection, leads)
-    return LeadsTable(leads, {row.name: _found(row) for row in rows}, keeps_blanks=keeps_blanks)
+    found = {row.name: _found(row) for row in _columns(connection, leads)}
+    drawn = _drawn(connection, leads)
+    return LeadsTable(leads, found, keeps_blanks=keeps_blanks, drawn=drawn)
 
 
 def table_for_script(options: Options, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
@@ -121,6 +127,16 @@ def _name(leads: Leads) -> str:
 
 def _columns(connection: Connection, leads: Leads) -> list[Row[tuple[object, ...]]]:
     return list(connection.execute(text(statement("find_columns", name=_name(leads)))).all())
+
+
+def _drawn(connection: Connection, leads: Leads) -> list[str]:
+    """List the columns of ``new`` whose SQL may draw from a sequence."""
+    calls = {column: set(_CALL.findall(sql)) for column, sql in leads.new.items()}
+    called = sorted(set().union(*calls.values()))
+    if not called:
+        return []
+    found = set(connection.execute(text(statement("find_drawing")), {"called": called}).scalars())
+    return [column for column, names in calls.items() if names & found]
 
 
 def _found(row: Row[tuple[object, ...]]) -> Found:

@@ -1,7 +1,7 @@
 <%
     keys = [
         (", ".join(f"({as_sql(key)})" for key in unique.keys), as_sql(unique.predicate))
-        for unique in uniques
+        for unique in uniques if not unique.is_exclusion
     ]
 %>\
 -- Make room for the leads a preview changes or adds, and a view of all leads as they would be. Ids
@@ -23,6 +23,7 @@ CREATE TEMPORARY SEQUENCE ${numbers};
 % if table.id_type in ("smallint", "integer", "bigint"):
 SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source};
 % endif
-% for column in table.numbered:
-ALTER TABLE ${table.name} ALTER COLUMN ${column} SET DEFAULT nextval(${literal(numbers)});
+% for column, type in table.numbered.items():
+ALTER TABLE ${table.name} ALTER COLUMN ${column}
+    SET DEFAULT CAST(CAST(nextval(${literal(numbers)}) AS text) AS ${type});
 % endfor

@@ -1,44 +1,27 @@
 <%namespace name="shared" file="shared.mako"/>\
 <%
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
-    given = [(key, as_sql(sql)) for key, sql in zip(keys, unique.keys)]
     written = [column for column in table.columns if column.bare in unique.columns]
     told = ", ".join(table.told(column) for column in written)
     reason = f"is another lead's or record's, and {told} is unique"
+
+    def same(key, sql):
+        if unique.has_one_null:
+            return f"(({sql}) = c.{key} OR ({sql}) IS NULL AND c.{key} IS NULL)"
+        return f"({sql}) = c.{key}"
 %>\
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH would_be AS (
-    SELECT
-        s.record AS _record,
-        s.phone_key AS _phone_key,
-        l._id,
-        ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
-    FROM lead_import_stage AS s
-    LEFT JOIN LATERAL (
-        ${shared.lead_of_phone()}
-    ) AS l ON true
-    -- If it cannot be computed for a record, this is listed already.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
-    )
-),
-keyed AS (
-    SELECT
-        _record,
-        _phone_key,
-        _id,
-        ${(",\n        ").join(f"{sql} AS {key}" for key, sql in given)}
-    FROM would_be
-    WHERE ${as_sql(unique.predicate)}
-),
+WITH ${shared.keyed(unique, fails)},
 compared AS (
     SELECT
         *,
         min(_phone_key) OVER earlier AS least,
         max(_phone_key) OVER earlier AS greatest
     FROM keyed
+    % if not unique.has_one_null:
     WHERE ${(" AND ").join(f"{key} IS NOT NULL" for key in keys)}
+    % endif
     WINDOW earlier AS (
         PARTITION BY ${", ".join(keys)}
         ORDER BY _record
@@ -54,7 +37,7 @@ WHERE c._record >= :start
         OR EXISTS (
             SELECT FROM ${table.whole}
             WHERE (${as_sql(unique.predicate)})
-                AND ${(" AND ").join(f"({sql}) = c.{key}" for key, sql in given)}
+                AND ${(" AND ").join(same(key, as_sql(sql)) for key, sql in zip(keys, unique.keys))}
                 AND ${table.id} IS DISTINCT FROM c._id
         )
     )

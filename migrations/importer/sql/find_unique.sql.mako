@@ -1,10 +1,24 @@
--- Find what must be unique: one column or several, or expressions, in all rows or some.
+-- Find what must be unique: one column or several, or expressions, in all rows or some. An exclusion
+-- constraint compares with operators of its own.
 SELECT
     i.indexrelid::regclass::text AS name,
     ARRAY(
         SELECT pg_get_indexdef(i.indexrelid, n, true)
         FROM generate_series(1, i.indnkeyatts) AS n
     ) AS keys,
+    ARRAY(
+        SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname)
+        FROM unnest(c.conexclop) WITH ORDINALITY AS k (oid, n)
+        JOIN pg_catalog.pg_operator AS o ON o.oid = k.oid
+        JOIN pg_catalog.pg_namespace AS s ON s.oid = o.oprnamespace
+        ORDER BY k.n
+    ) AS operators,
+    i.indisexclusion AS is_exclusion,
+    -- Without an equality, each record would be compared with each.
+    EXISTS (
+        SELECT FROM pg_catalog.pg_operator AS o WHERE o.oid = ANY (c.conexclop) AND o.oprcanhash
+    ) AS has_equality,
+    i.indnullsnotdistinct AS has_one_null,
     coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') AS predicate,
     ARRAY(
         -- An included column is not part of the unique key, unless an expression uses it.
@@ -22,4 +36,5 @@ SELECT
         WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
     ) AS columns
 FROM pg_catalog.pg_index AS i
-WHERE i.indrelid = ${table.regclass} AND i.indisunique AND i.indisvalid
+LEFT JOIN pg_catalog.pg_constraint AS c ON c.conindid = i.indexrelid AND c.contype = 'x'
+WHERE i.indrelid = ${table.regclass} AND (i.indisunique OR i.indisexclusion) AND i.indisvalid

@@ -51,6 +51,20 @@ ${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then
 % endif
             AND ${is_version("m.written_by", " " * 12)}\
 </%def>\
+<%def name="remove(leads, indent)">\
+<% at = " " * indent %>\
+WITH gone AS (
+${at}    DELETE FROM ${table.name}
+${at}    WHERE ${table.id} = ${leads}
+${at}    RETURNING ${table.id} AS id
+${at})
+${at}UPDATE lead_revert_remove SET removed = true
+${at}FROM gone
+${at}WHERE lead_id = gone.id;\
+</%def>\
+<%def name="deleted()">\
+pg_stat_get_xact_tuples_deleted(${table.regclass})\
+</%def>\
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
     _import bigint, _first bigint, _end bigint, _remove_created boolean
 ) RETURNS void
@@ -63,6 +77,8 @@ DECLARE
     _images bigint;
     _kept bigint;
     _removed bigint;
+    _deleted bigint;
+    _undone bigint := 0;
     _referenced bigint;
     _lead ${table.id_type};
     _name text;
@@ -249,23 +265,32 @@ ${referrers}
         END LOOP;
 
         -- step: remove created leads
-        WITH gone AS (
-            DELETE FROM ${table.name}
-            WHERE ${table.id} = ANY (
-                ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced)
-            )
-            RETURNING ${table.id} AS id
-        )
-        UPDATE lead_revert_remove SET removed = true
-        FROM gone
-        WHERE lead_id = gone.id;
+        -- All at once. If a trigger or a rule of the table refuses one, go lead by lead: this one
+        -- stays. The server's counters keep what was rolled back.
+        _deleted := ${deleted()};
+        BEGIN
+            ${remove("ANY (ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced))", 12)}
+        ${shared.unless_the_servers("        ")}
+            _undone := ${deleted()} - _deleted;
+            FOR _lead IN
+                SELECT lead_id FROM lead_revert_remove WHERE NOT referenced ORDER BY lead_id
+            LOOP
+                _deleted := ${deleted()};
+                BEGIN
+                    ${remove("_lead", 20)}
+                ${shared.unless_the_servers("                ")}
+                    _undone := _undone + ${deleted()} - _deleted;
+                END;
+            END LOOP;
+        END;
     END IF;
     SELECT count(*) FILTER (WHERE removed), count(*) FILTER (WHERE referenced)
     INTO _removed, _referenced
     FROM lead_revert_remove;
 
     -- step: write the ledger
-    -- Created leads still there at the end are either referenced, and counted so, or edited.
+    -- Created leads still there at the end are referenced, and counted so, or else edited or kept
+    -- by a rule of the table.
     UPDATE lead_imports
     SET restored = restored + _images - _kept,
         kept = kept + _kept + CASE
@@ -282,6 +307,6 @@ ${referrers}
         reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 
-${shared.prove_writes("(inserted, deleted) = (0, _removed)")}
+${shared.prove_writes("(inserted, deleted) = (0, _removed + _undone)")}
 END
 $batch$

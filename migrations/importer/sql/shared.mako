@@ -28,6 +28,34 @@ SELECT l.*
                 LIMIT 1\
 </%def>
 
+## What a unique index or an exclusion constraint would compare of each record's lead.
+<%def name="keyed(unique, fails)">\
+would_be AS (
+    SELECT
+        s.record AS _record,
+        s.phone_key AS _phone_key,
+        l._id,
+        ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
+    FROM lead_import_stage AS s
+    LEFT JOIN LATERAL (
+        ${lead_of_phone()}
+    ) AS l ON true
+    -- If it cannot be computed for a record, this is listed already.
+    WHERE s.record NOT IN (
+        SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
+    )
+),
+keyed AS (
+    SELECT
+        _record,
+        _phone_key,
+        _id,
+        ${(",\n        ").join(f"{as_sql(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
+    FROM would_be
+    WHERE ${as_sql(unique.predicate)}
+)\
+</%def>
+
 ## Catch errors a row causes: their text may hold values and would stand in the server's log. Raise
 ## again passing errors, those of the server as a whole, and our own.
 <%def name="unless_the_servers(indent)">\

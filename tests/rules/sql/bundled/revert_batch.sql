@@ -14,6 +14,8 @@ DECLARE
     _images bigint;
     _kept bigint;
     _removed bigint;
+    _deleted bigint;
+    _undone bigint := 0;
     _referenced bigint;
     _lead bigint;
     _name text;
@@ -362,23 +364,52 @@ GROUP BY pg_constraint.oid, conrelid
         END LOOP;
 
         -- step: remove created leads
-        WITH gone AS (
-            DELETE FROM leads
-            WHERE id = ANY (
-                ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced)
+        -- All at once. If a trigger or a rule of the table refuses one, go lead by lead: this one
+        -- stays. The server's counters keep what was rolled back.
+        _deleted := pg_stat_get_xact_tuples_deleted('leads'::regclass);
+        BEGIN
+            WITH gone AS (
+                DELETE FROM leads
+                WHERE id = ANY (ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced))
+                RETURNING id AS id
             )
-            RETURNING id AS id
-        )
-        UPDATE lead_revert_remove SET removed = true
-        FROM gone
-        WHERE lead_id = gone.id;
+            UPDATE lead_revert_remove SET removed = true
+            FROM gone
+            WHERE lead_id = gone.id;
+        EXCEPTION WHEN OTHERS OR assert_failure THEN
+            IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                RAISE;
+            END IF;
+            _undone := pg_stat_get_xact_tuples_deleted('leads'::regclass) - _deleted;
+            FOR _lead IN
+                SELECT lead_id FROM lead_revert_remove WHERE NOT referenced ORDER BY lead_id
+            LOOP
+                _deleted := pg_stat_get_xact_tuples_deleted('leads'::regclass);
+                BEGIN
+                    WITH gone AS (
+                        DELETE FROM leads
+                        WHERE id = _lead
+                        RETURNING id AS id
+                    )
+                    UPDATE lead_revert_remove SET removed = true
+                    FROM gone
+                    WHERE lead_id = gone.id;
+                EXCEPTION WHEN OTHERS OR assert_failure THEN
+                    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                        RAISE;
+                    END IF;
+                    _undone := _undone + pg_stat_get_xact_tuples_deleted('leads'::regclass) - _deleted;
+                END;
+            END LOOP;
+        END;
     END IF;
     SELECT count(*) FILTER (WHERE removed), count(*) FILTER (WHERE referenced)
     INTO _removed, _referenced
     FROM lead_revert_remove;
 
     -- step: write the ledger
-    -- Created leads still there at the end are either referenced, and counted so, or edited.
+    -- Created leads still there at the end are referenced, and counted so, or else edited or kept
+    -- by a rule of the table.
     UPDATE lead_imports
     SET restored = restored + _images - _kept,
         kept = kept + _kept + CASE
@@ -411,7 +442,7 @@ GROUP BY pg_constraint.oid, conrelid
     ) AS written
     WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
         AND NOT CASE
-            WHEN relid = 'leads'::regclass THEN (inserted, deleted) = (0, _removed)
+            WHEN relid = 'leads'::regclass THEN (inserted, deleted) = (0, _removed + _undone)
             WHEN relid IN (
                 'lead_imports'::regclass,
                 'lead_import_batches'::regclass,

@@ -10,8 +10,16 @@ SELECT
     CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
     a.attgenerated <> '' AS is_generated,
-    a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%', false)
-        AS is_numbered,
+    a.attidentity <> ''
+        OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%', false)
+        -- A volatile function of the owner's may draw from a sequence. The server's own are known.
+        OR EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS p
+            JOIN pg_catalog.pg_proc AS f ON f.oid = p.refobjid
+            WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                AND p.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v'
+                AND t.typcategory IN ('N', 'S')
+        ) AS is_numbered,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (
         SELECT FROM pg_catalog.pg_index AS i

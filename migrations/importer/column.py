@@ -1,0 +1,188 @@
+"""A column an import writes: how a text of the export becomes its value.
+
+A declaration says where the values of a field go. The catalog says the column's type, and whether
+it may be NULL.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from migrations.importer.declaration import E164, Field, Lookup, Target, Values
+from migrations.importer.names import literal, quoted
+
+__all__ = ["Column", "Found", "Moment"]
+
+_TEXTS = {"text", "character varying", "character", "citext"}
+_LIMIT = re.compile(r"\((\d+)\)")
+_LAST_WORD = "[[:space:]]+[^[:space:]]+$"
+_ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column as the catalog has it.
+
+    type: with its limits, such as ``character varying(20)``. base: without them.
+    is_text: whether it holds texts, of a domain too. is_filled: whether the server fills it if no
+    value is given. is_numbered: from a sequence, or by a function that may draw from one.
+    is_generated: by computing it from other columns. is_key: whether it is part of a unique index,
+    fit for a foreign key to refer to. is_bytewise: whether ``=`` tells texts apart by any byte.
+    default: its SQL.
+    """
+
+    type: str
+    base: str
+    is_text: bool
+    nullable: bool = False
+    is_filled: bool = False
+    is_numbered: bool = False
+    is_generated: bool = False
+    is_key: bool = False
+    is_bytewise: bool = True
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A column for the time a lead was created or last changed."""
+
+    bare: str
+    found: Found
+
+    @property
+    def name(self) -> str:
+        """The column as an identifier."""
+        return quoted(self.bare)
+
+    def of(self, moment: str) -> str:
+        """Return SQL to write a moment with a zone into this column. One without a zone is UTC."""
+        if self.found.base == "timestamp with time zone":
+            return moment
+        in_utc = f"{moment} AT TIME ZONE 'UTC'"
+        return f"CAST({in_utc} AS date)" if self.found.base == "date" else in_utc
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column an import writes.
+
+    bare: its name. field: the record's field for it. part: 0 or 1 of a pair of columns. position:
+    where a before-image holds its old value, counted from 1. None: existing leads keep theirs.
+    """
+
+    bare: str
+    field: Field
+    target: Target
+    found: Found
+    position: int | None
+    part: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The column as an identifier."""
+        return quoted(self.bare)
+
+    @property
+    def raw(self) -> str:
+        """Where the stage holds the record's own text."""
+        return f"s.{quoted(self.field.name)}"
+
+    @property
+    def written(self) -> str:
+        """The stage's column for the value to write, unless this is the record's own text."""
+        suffix = "" if self.part is None else f"_{self.part + 1}"
+        return quoted(f"written_{self.field.name}{suffix}")
+
+    @property
+    def staged(self) -> str:
+        """Where the stage holds the value to write. NULL is a blank."""
+        return self.raw if self.is_plain else f"s.{self.written}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the record's own text is written."""
+        is_as_it_is = not isinstance(self.target, tuple | E164 | Values | Lookup)
+        return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
+
+    @property
+    def longest(self) -> int | None:
+        """How many characters the column holds, unless it holds any number or a value is cast."""
+        limit = _LIMIT.search(self.found.type)
+        return int(limit[1]) if limit and self.is_plain else None
+
+    @property
+    def conversion(self) -> str:
+        """SQL to convert the record's text into the value to write. NULL stays NULL."""
+        return f"CAST({self._meant()} AS {self.found.base})" if self._is_cast else self._meant()
+
+    @property
+    def _is_cast(self) -> bool:
+        # An explicit cast to a text of limited length would cut it off in silence.
+        return not self.found.is_text and not isinstance(self.target, Lookup)
+
+    def _meant(self) -> str:
+        target, raw = self.target, self.raw
+        if isinstance(target, Values):
+            words = f"CAST({literal(json.dumps(dict(target.values)))} AS jsonb)"
+            other = raw if target.otherwise is None else literal(target.otherwise)
+            return (
+                f"CASE WHEN {raw} IS NOT NULL\n                "
+                f"THEN coalesce({words} ->> {raw}, {other}) END"
+            )
+        if isinstance(target, Lookup):
+            # One value for the whole statement, instead of a search for each record.
+            ids = self._select_found("jsonb_object_agg(f.value, f.id)")
+            return f"CAST(({ids}) ->> {raw} AS {self.found.base})"
+        if isinstance(target, E164):
+            return "'+' || s.phone_key"
+        if isinstance(target, tuple):
+            # The last word is the last name. A single word is the first name.
+            rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
+            words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
+            return f"nullif(\n                    {words}, '')"
+        if self.field.kind == "timestamp":
+            return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
+        return raw
+
+    def _select_found(self, what: str, more: str = "") -> str:
+        return (
+            f"\n                SELECT {what} FROM lead_import_found AS f"
+            f"\n                WHERE f.field = {literal(self.field.name)}{more}"
+        )
+
+    @property
+    def for_new(self) -> str:
+        """SQL for the value of a new lead."""
+        return f"coalesce({self.staged}, {self.blank})" if self.blank else self.staged
+
+    @property
+    def blank(self) -> str | None:
+        """SQL for a new lead's value if the record has a blank. None means NULL."""
+        target = self.target
+        if isinstance(target, Values | Lookup) and target.otherwise is not None:
+            otherwise = literal(target.otherwise)
+            if isinstance(target, Lookup):
+                id = f"CAST(f.id AS {self.found.base})"
+                return f"({self._select_found(id, f' AND f.value = {otherwise}')})"
+            return otherwise if self.found.is_text else f"CAST({otherwise} AS {self.found.base})"
+        return "''" if self.found.is_text and not self.found.nullable else None
+
+    @property
+    def cleared(self) -> str:
+        """SQL for the value of an existing lead, if a blank clears it.
+
+        A blank cannot clear a column without NULL, and keeps its value.
+        """
+        if self.found.nullable:
+            return self.staged
+        return f"coalesce({self.staged}, {literal('') if self.may_be_empty else f'l.{self.name}'})"
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether an empty text can stand for a blank."""
+        return self.found.is_text and not isinstance(self.target, Values | Lookup)
+
+    def compared(self, value: str) -> str:
+        """Return SQL to compare a value: texts by their bytes, whatever their collation says."""
+        return value if self.found.is_bytewise else f'CAST({value} AS text) COLLATE "C"'

@@ -1,0 +1,60 @@
+-- Find records an exclusion constraint keeps away from another lead, or from an earlier record with
+-- another phone.
+INSERT INTO lead_import_rejected (record, field, reason)
+WITH would_be AS (
+    SELECT
+        s.record AS _record,
+        s.phone_key AS _phone_key,
+        l._id,
+        CAST(CASE
+            WHEN l._id IS NULL THEN s.email
+            ELSE CASE
+            WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            THEN s.email
+            ELSE l.email
+        END
+        END AS citext) AS email
+    FROM lead_import_stage AS s
+    LEFT JOIN LATERAL (
+        SELECT l.*
+                FROM (
+                    SELECT l.*, l.code AS _id
+                    FROM sales.customers AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
+                        AND (NOT is_deleted)
+                    OFFSET 0
+                ) AS l
+                ORDER BY l.created_on NULLS LAST, l.code
+                LIMIT 1
+    ) AS l ON true
+    -- If it cannot be computed for a record, this is listed already.
+    WHERE s.record NOT IN (
+        SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email fail'
+    )
+),
+keyed AS (
+    SELECT
+        _record,
+        _phone_key,
+        _id,
+        lower(email) AS k1
+    FROM would_be
+    WHERE email IS NOT NULL
+)
+SELECT c._record, 'email', 'breaks the rule unique_email of sales.customers beside another lead or record'
+FROM keyed AS c
+WHERE c._record >= :start
+    AND (
+        EXISTS (
+            SELECT FROM sales.customers
+            WHERE (email IS NOT NULL)
+                AND (lower(email)) OPERATOR(pg_catalog.=) c.k1
+                AND code IS DISTINCT FROM c._id
+        )
+        OR EXISTS (
+            SELECT FROM keyed AS e
+            WHERE e.k1 OPERATOR(pg_catalog.=) c.k1
+                AND e._record < c._record
+                AND e._phone_key <> c._phone_key
+        )
+    )
