@@ -1,5 +1,6 @@
 """Read what the imports of one run did, from the ledger and the leads, for a preview."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -46,13 +47,15 @@ class Listed(Generic[Kind]):
 class Imported:
     """What the imports did.
 
-    imports: figures of each. created, changed: leads. problems: of rejected records.
+    imports: figures of each. created, changed: leads. problems: of rejected records. created_in:
+    how many leads in which table.
     """
 
     imports: list[Figures] = field(default_factory=list)
     created: Listed[CreatedLead] = field(default_factory=Listed)
     changed: Listed[ChangedLead] = field(default_factory=Listed)
     problems: Listed[Problem] = field(default_factory=Listed)
+    created_in: Counter[str] = field(default_factory=Counter)
 
     def as_preview(
         self, connection: Connection, refused: ExportRefused | None, **more: Any
@@ -95,8 +98,11 @@ def find_imported(
     applied = [one for one in done if one.is_apply]
     for declaration in dict.fromkeys(one.receipt.declaration for one in applied):
         alike = [one for one in applied if one.receipt.declaration == declaration]
-        table = find_table(connection, Leads.from_json(declaration))
-        found.created.add(*_created(connection, table, alike))
+        leads = Leads.from_json(declaration)
+        table = find_table(connection, leads)
+        created, total = _created(connection, table, alike)
+        found.created.add(created, total)
+        found.created_in[leads.table] += total
         found.changed.add(*_changed(connection, table, alike))
     if applied:
         found.problems.add(*_rejected(connection, applied))

@@ -67,6 +67,7 @@ def _read(
     history = read_history(connection, config)
     _refuse_faults(history)
     leads = history.imports[-1].leads if history.imports else None
+    table = leads.table if leads else ""
     leads_before, receipts = count_all(connection, leads), receipts_by_id(connection)
     people = people_to_import(
         history.due(history.heads),
@@ -83,9 +84,9 @@ def _read(
     preview = imported.as_preview(
         connection,
         refused,
-        leads_table=leads.table if leads else "",
+        leads_table=table,
         leads_before=leads_before,
-        leads_after=leads_before + imported.created.total,
+        leads_after=leads_before + imported.created_in[table],
         schema=rehearsal.schema,
     )
     return preview, refused

@@ -233,10 +233,14 @@ def test_a_revision_of_the_owners_is_named_and_not_run(
 
 NUMBERED = """
 CREATE SEQUENCE refs;
+CREATE FUNCTION next_ref() RETURNS bigint LANGUAGE sql AS 'SELECT nextval(''refs'')';
 CREATE TABLE customers (
     id serial PRIMARY KEY,
     ref text NOT NULL UNIQUE DEFAULT 'C' || nextval('refs'),
     number bigint NOT NULL,
+    batch integer NOT NULL UNIQUE DEFAULT next_ref(),
+    code text NOT NULL UNIQUE DEFAULT 'B' || next_ref(),
+    other bigint NOT NULL,
     name text NOT NULL,
     shout text GENERATED ALWAYS AS (upper(name)) STORED,
     phone text NOT NULL,
@@ -244,9 +248,9 @@ CREATE TABLE customers (
     is_open boolean NOT NULL DEFAULT true,
     added timestamptz NOT NULL
 );
-INSERT INTO customers (number, name, phone, email, added) VALUES
-    (1, 'Old', '07700 900503', 'old@example.org', '2020-01-01'),
-    (2, 'Taken', '07700 900999', 'taken@example.org', '2020-01-01')
+INSERT INTO customers (number, other, name, phone, email, added) VALUES
+    (1, 1, 'Old', '07700 900503', 'old@example.org', '2020-01-01'),
+    (2, 2, 'Taken', '07700 900999', 'taken@example.org', '2020-01-01')
 """
 CUSTOMERS = Leads(
     "customers",
@@ -255,7 +259,7 @@ CUSTOMERS = Leads(
     phone="phone",
     email="email",
     created_at="added",
-    new={"number": "nextval('refs')"},
+    new={"number": "nextval('refs')", "other": "next_ref()"},
     only="is_open AND shout <> 'SHUT'",
 )
 
@@ -263,7 +267,8 @@ CUSTOMERS = Leads(
 def test_numbers_and_computed_columns_are_the_servers(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No sequence moves, and values of other leads are found, beyond the export too."""
+    """No sequence moves, whoever draws from it, and values of other leads are found, beyond the
+    export too."""
     run(database, NUMBERED.replace(":", "\\:"))
     monkeypatch.setattr(declared, "LEADS", CUSTOMERS)
     export = [record | {"email": "", "lead_number": f"N{n}"} for n, record in enumerate(records())]
@@ -314,3 +319,23 @@ def test_each_import_finds_the_leads_as_the_one_before_it_leaves_them(
         (lead.id, {name: [lead.old[name], lead.new[name]] for name in lead.fields})
         for lead in found.changed.listed
     ]
+
+
+def test_leads_are_counted_in_the_table_of_the_last_import(
+    crm_with_leads: URL, tmp_path: Path
+) -> None:
+    """An earlier import's leads are another table's."""
+    run(crm_with_leads, "CREATE TABLE customers (id serial PRIMARY KEY, name text, phone text)")
+    run(crm_with_leads, "INSERT INTO customers (phone) VALUES ('07700 900999')")
+    project = copy_project(tmp_path)
+    with (project / "migrations" / "crm.py").open("a") as crm:
+        crm.write('\nCUSTOMERS = Leads("customers", full_name="name", phone="phone")\n')
+    second = written(records()[:30], tmp_path, "second.json")
+    added = migrations(project, "add", str(second), "-m", "import second")
+    assert added.returncode == 0, added.stderr
+    revision = project / "migrations" / "versions" / "0005_import_second.py"
+    source = revision.read_text().replace("leads=LEADS", "leads=CUSTOMERS")
+    revision.write_text(source.replace("import LEADS", "import CUSTOMERS"))
+    told = migrations(project, "preview", url=crm_with_leads)
+    assert told.returncode == 0, told.stderr
+    assert "Leads: 1 before, 31 after" in told.stdout
