@@ -12,11 +12,12 @@ from math import inf
 from typing import Any, NoReturn, Protocol, TextIO
 
 from psycopg2 import Error as DriverError
+from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
 from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from migrations.importer.errors import from_database
+from migrations.importer.errors import DatabaseRefused, from_database
 from migrations.importer.pace import Took
 
 __all__ = ["DEPLOY_LOCK", "Script", "Server", "Session", "copy_text"]
@@ -121,14 +122,20 @@ class Server:
         """Let the server refuse every write but those to temporary tables.
 
         The caller ends the connection's transaction. Nothing can be made in the block, not even a
-        temporary table.
+        temporary table. Raises ``DatabaseRefused`` if a function of the owner's would write.
         """
         self.execute("SAVEPOINT read_only; SET TRANSACTION READ ONLY")
         try:
             yield
             self.execute("RELEASE SAVEPOINT read_only")
-        except BaseException:
+        except BaseException as error:
             self._roll_back("ROLLBACK TO SAVEPOINT read_only")
+            if getattr(error, "sqlstate", "") == READ_ONLY_SQL_TRANSACTION:
+                raise DatabaseRefused(
+                    "A default, a rule or an index of the leads' table calls a function that "
+                    "writes, and a preview only reads. Rehearse on a copy of the database: "
+                    "'alembic -x dry-run upgrade head'."
+                ) from None
             raise
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
