@@ -97,7 +97,7 @@ def test_postgres_refuses_what_a_preview_would_write(
     """If it took the real table for its copy, it would end there, with a way to go on."""
     before = everything(crm_with_leads)
     monkeypatch.setattr(LeadsTable, "copied", lambda table, *_: table)
-    with pytest.raises(DatabaseRefused, match="writes, and a preview only reads. Rehearse on"):
+    with pytest.raises(DatabaseRefused, match=r"writes, and a preview only reads. Rehearse on"):
         preview_of(crm_with_leads)
     assert everything(crm_with_leads) == before
 
