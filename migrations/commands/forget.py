@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from migrations.commands.project import alembic_config, reading
+from migrations.commands.project import alembic_config, check_may_read, reading
 from migrations.deploy.lock import take_deploy_lock
 from migrations.erasing import list_erased
 from migrations.history import History, read_history
@@ -67,6 +67,7 @@ def _days(given: str) -> int:
 def run(arguments: Namespace) -> int:
     """Forget, say what stays, and return the exit status."""
     with reading("forgetting") as connection:
+        check_may_read(connection, alembic_config())
         if not has_ledger(connection):
             raise CannotForget("The database has no ledger, so there is nothing to forget.")
         if not arguments.dry_run:

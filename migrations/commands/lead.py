@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 from sqlalchemy import Connection
 
-from migrations.commands.project import alembic_config, reading
+from migrations.commands.project import alembic_config, check_may_read, reading
 from migrations.console import console, print_json, printable
 from migrations.history import History, read_history
 from migrations.importer.session import Server
@@ -57,7 +57,9 @@ class Trace:
 def run(arguments: Namespace) -> int:
     """Find a lead, print its history, and return the exit status."""
     with reading("reading the ledger") as connection:
-        found = _trace(connection, read_history(connection, alembic_config()), arguments)
+        config = alembic_config()
+        check_may_read(connection, config)
+        found = _trace(connection, read_history(connection, config), arguments)
     shows = bool(arguments.show_personal_data)
     if arguments.json:
         print_json(_as_json(found, shows=shows))

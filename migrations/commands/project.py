@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from migrations.deploy.connection import connect, database
+from migrations.history import imports_of, version_table
 from migrations.importer.errors import from_database
+from migrations.importer.schema.preflight import check_reader
 
-__all__ = ["ROOT", "alembic_config", "connected", "reading", "revisions"]
+__all__ = ["ROOT", "alembic_config", "check_may_read", "connected", "reading", "revisions"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +34,12 @@ def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
 def revisions(root: Path = ROOT) -> ScriptDirectory:
     """Return the revisions of a project."""
     return ScriptDirectory.from_config(alembic_config(root))
+
+
+def check_may_read(connection: Connection, config: Config) -> None:
+    """Raise ``DatabaseRefused`` unless the role may read stamp, ledger and leads."""
+    leads = [import_.leads for import_ in imports_of(config)]
+    check_reader(connection, leads, version_table(config))
 
 
 @contextmanager

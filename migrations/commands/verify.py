@@ -17,7 +17,7 @@ from alembic.config import Config
 from rich.text import Text
 from sqlalchemy import Connection, text
 
-from migrations.commands.project import alembic_config, reading
+from migrations.commands.project import alembic_config, check_may_read, reading
 from migrations.console import console, print_json, printable
 from migrations.history import History, faults, read_history
 from migrations.importer.comparing import compare_leads
@@ -105,6 +105,7 @@ def run(arguments: Namespace) -> int:
 
 def verify(connection: Connection, config: Config) -> Verdict:
     """Compare the code's imports with stamp, ledger and leads. connection: in autocommit."""
+    check_may_read(connection, config)
     history = read_history(connection, config)
     wrong = faults(history)
     verdict = Verdict(list(history.stamped), [str(fault) for fault in wrong if not fault.revision])

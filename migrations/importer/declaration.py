@@ -262,6 +262,15 @@ class Leads:
             for column in columns_of(target)
         )
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The table, and those its lookups read."""
+        inner = [
+            target.column if isinstance(target, New) else target for target in self.targets.values()
+        ]
+        looked_up = [target.table for target in inner if isinstance(target, Lookup)]
+        return (self.table, *dict.fromkeys(looked_up))
+
     def as_json(self) -> str:
         """Return all of it on one line. Two declarations are the same if this is."""
         told = {name: _told(target) for name, target in self.targets.items()}

@@ -21,6 +21,7 @@ from tests.support.crm import add_lead, picture
 from tests.support.database import run, shown, value, wait_until_alone
 from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
+from tests.support.roles import MAY_LOOK, another_role
 from tests.support.upgrades import alembic, downgrade, upgrade
 
 EVERYTHING = """
@@ -255,6 +256,28 @@ def test_verify_writes_nothing(imported: URL) -> None:
     assert (picture(imported), run(imported, EVERYTHING)) == (before, sizes)
     wait_until_alone(imported)
     assert value(imported, counted) == written_before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["verify"], ["status"], ["lead", "1"], ["forget", "--lead", "1"]],
+    ids=" ".join,
+)
+def test_what_a_role_may_not_read_is_named(
+    command: list[str],
+    imported: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All of it at once, and nothing is read."""
+    revoked = ("REVOKE SELECT ON leads, lead_imports FROM {role}",)
+    with another_role(imported, *MAY_LOOK, *revoked) as url:
+        monkeypatch.setenv("DATABASE_URL", shown(url))
+        assert main(command) == 1
+    said = capsys.readouterr()
+    assert "may not SELECT lead_imports\n" in said.err
+    assert ("may not SELECT leads\n" in said.err) == (command != ["status"])
+    assert said.out == ""
 
 
 def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:

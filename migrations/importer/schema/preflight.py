@@ -1,8 +1,9 @@
 """Check before any write: is everything there? List all that is missing.
 
-``check_server`` looks before the first revision, ``check_reader`` before a preview,
-``check_import`` before an import, ``check_removal`` before a revert removes created leads.
-``tell_triggers`` says what else runs.
+``check_server`` looks before the first revision, ``check_reader`` before a preview and other
+commands on leads, ``check_readable`` before a look at the ledger, ``check_import`` before an
+import, ``check_removal`` before a revert removes created leads. ``tell_triggers`` says what else
+runs.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from migrations.importer.table import LeadsTable
 
 __all__ = [
     "check_import",
+    "check_readable",
     "check_reader",
     "check_removal",
     "check_server",
@@ -40,14 +42,23 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
 
 
 def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
-    """Raise ``DatabaseRefused`` unless the role may read everything a preview reads.
+    """Raise ``DatabaseRefused`` unless the role may read leads, and make temporary tables.
 
     leads: where leads live. stamp: the table of the stamp.
     """
     schemas = {one.table.split(".")[0] for one in leads if "." in one.table}
     refuse(_lines(connection, statement("check_reader", schemas=sorted(schemas))))
-    of_leads = {qualified(one.table).replace("\\:", ":") for one in leads}
-    tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
+    check_readable(connection, leads, stamp)
+
+
+def check_readable(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
+    """Raise ``DatabaseRefused`` unless the role may read stamp, ledger and leads.
+
+    Names each table it may not read. What is not there is in nobody's way. leads, stamp: as for
+    ``check_reader``.
+    """
+    of_leads = {qualified(table).replace("\\:", ":") for one in leads for table in one.tables}
+    tables = [quoted(stamp), *LEDGER_TABLES, *sorted(of_leads)]
     refuse(_lines(connection, statement("check_readable", tables=tables)))
 
 

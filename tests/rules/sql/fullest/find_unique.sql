@@ -18,7 +18,8 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_operator AS o WHERE o.oid = ANY (c.conexclop) AND o.oprcanhash
     ) AS has_equality,
-    i.indnullsnotdistinct AS has_one_null,
+    -- From Postgres 15 on.
+    coalesce(CAST(to_jsonb(i) ->> 'indnullsnotdistinct' AS boolean), false) AS has_one_null,
     coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') AS predicate,
     ARRAY(
         -- An included column is not part of the unique key, unless an expression uses it.
