@@ -16,7 +16,7 @@ __all__ = ["Column", "Found", "Moment"]
 _TEXTS = {"text", "character varying", "character", "citext"}
 _LIMIT = re.compile(r"\((\d+)\)")
 _LAST_WORD = "[[:space:]]+[^[:space:]]+$"
-_ALL_BUT_THE_LAST_WORD = "^[^[:space:]]+$|^.*[[:space:]]"
+_ALL_BUT_THE_LAST_WORD = "^.*[[:space:]]"
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,11 @@ class Column:
             return "'+' || s.phone_key"
         if isinstance(target, tuple):
             # The last word is the last name. A single word is the first name.
-            rest = _LAST_WORD if self.part == 0 else _ALL_BUT_THE_LAST_WORD
-            words = f"regexp_replace(btrim({raw}), {literal(rest)}, '')"
-            return f"nullif(\n                    {words}, '')"
+            words = f"btrim({raw})"
+            rest, alone = (_LAST_WORD, "") if self.part == 0 else (_ALL_BUT_THE_LAST_WORD, words)
+            part = f"regexp_replace({words}, {literal(rest)}, '')"
+            part = f"nullif({part}, {alone})" if alone else part
+            return f"nullif(\n                    {part}, '')"
         if self.field.kind == "timestamp":
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw

@@ -10,7 +10,7 @@ BEGIN
         SET written_full_name_1 = nullif(
                     regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
                 written_full_name_2 = nullif(
-                    regexp_replace(btrim(s.full_name), '^[^[:space:]]+$|^.*[[:space:]]', ''), ''),
+                    nullif(regexp_replace(btrim(s.full_name), '^.*[[:space:]]', ''), btrim(s.full_name)), ''),
                 written_phone = '+' || s.phone_key,
                 written_status = CAST(CASE WHEN s.status IS NOT NULL
                 THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage),
@@ -35,7 +35,7 @@ BEGIN
         SET written_full_name_1 = nullif(
                     regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
                 written_full_name_2 = nullif(
-                    regexp_replace(btrim(s.full_name), '^[^[:space:]]+$|^.*[[:space:]]', ''), '')
+                    nullif(regexp_replace(btrim(s.full_name), '^.*[[:space:]]', ''), btrim(s.full_name)), '')
         WHERE s.record = _first;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
