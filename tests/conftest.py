@@ -15,6 +15,7 @@ from tests.support import postgres
 from tests.support.bundled import BEFORE_IMPORT, records
 from tests.support.crm import add_lead, keys_of
 from tests.support.database import run
+from tests.support.programs import compile_project
 from tests.support.upgrades import upgrade
 
 CHOSEN = pytest.StashKey[str]()
@@ -43,6 +44,8 @@ def asked_for(config: pytest.Config) -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the Postgres before the first test, and end the run if it cannot be had."""
+    if not hasattr(config, "workerinput"):
+        compile_project()
     # It would win over the DATABASE_URL the tests give their deploys.
     os.environ.pop("MIGRATION_DATABASE_URL", None)
     try:

@@ -25,6 +25,7 @@ __all__ = [
     "version_table",
 ]
 
+_CODE = "the code's revisions"
 _MISSING = """
     SELECT 'the table ' || needed FROM unnest(CAST(:tables AS text[])) AS needed
     WHERE to_regclass(needed) IS NULL
@@ -147,12 +148,12 @@ def read_history(connection: Connection, config: Config) -> History:
 
 def read_stamp(connection: Connection, config: Config) -> History:
     """Read code and stamp alone, because another run may be about to drop the ledger."""
-    return History(tuple(_steps(config)), _read_stamp(connection, version_table(config)))
+    return History(_steps(config), _read_stamp(connection, version_table(config)))
 
 
 def read_code(config: Config, stamped: Iterable[str] = ()) -> History:
     """Read code alone, as if a database were stamped so and had no ledger."""
-    return History(tuple(_steps(config)), tuple(stamped))
+    return History(_steps(config), tuple(stamped))
 
 
 def imports_of(config: Config) -> list[Import]:
@@ -160,7 +161,15 @@ def imports_of(config: Config) -> list[Import]:
     return read_code(config).imports
 
 
-def _steps(config: Config) -> Iterator[Step]:
+def _steps(config: Config) -> tuple[Step, ...]:
+    """Return the code's revisions, read once for each ``Config``."""
+    if _CODE not in config.attributes:
+        config.attributes[_CODE] = tuple(_read_steps(config))
+    steps: tuple[Step, ...] = config.attributes[_CODE]
+    return steps
+
+
+def _read_steps(config: Config) -> Iterator[Step]:
     script = ScriptDirectory.from_config(config)
     for revision in reversed(list(script.walk_revisions())):
         yield Step(revision.revision, to_tuple(revision.down_revision, ()), _import_of(revision))

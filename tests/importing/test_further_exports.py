@@ -49,7 +49,7 @@ def test_the_tests_pass_after_an_export_was_added(postgres_server: URL, tmp_path
     assert "passed" in tests.stdout
 
 
-_what_git_ignores = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+_what_git_ignores = shutil.ignore_patterns(".*", "*.egg-info")
 
 
 def _run_tests(repository: Path, server: URL) -> subprocess.CompletedProcess[str]:

@@ -243,7 +243,7 @@ def with_a_second_import(tmp_path: Path) -> Path:
     one."""
     copy = tmp_path / "project"
     for name in ("migrations", "data"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, copy / name)
     for name in ("alembic.ini", "models.py"):
         shutil.copy(ROOT / name, copy)
     export = [record | {"notes": "Second.", "status": ""} for record in records()[20:60]]

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, Row, create_engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, Row, create_engine, text
 
 
 def shown(url: URL) -> str:
@@ -16,9 +17,14 @@ def shown(url: URL) -> str:
 @contextmanager
 def connected(url: URL) -> Iterator[Connection]:
     """Connect, and commit each statement by itself."""
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _engine(url).connect() as connection:
         yield connection
+
+
+@lru_cache(maxsize=64)
+def _engine(url: URL) -> Engine:
+    """Return one engine for each URL: a new one asks the server four things before it works."""
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
 def run(url: URL, sql: str, **parameters: object) -> list[Row[Any]]:

@@ -30,9 +30,7 @@ def copy_project(folder: Path) -> Path:
     """Copy what the repository has released up to the bundled import; the copy's place."""
     copy = folder / "a project"
     for name in ("migrations", "data"):
-        shutil.copytree(
-            REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(REPOSITORY / name, copy / name)
     for name in ("alembic.ini", "models.py"):
         shutil.copy(REPOSITORY / name, copy)
     for revision in _further_revisions(copy):
