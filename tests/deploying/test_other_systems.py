@@ -16,7 +16,7 @@ from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
 from tests.support.database import run, shown
 
 NOT_ON_WINDOWS = """
-import os, runpy, signal, sys
+import asyncio, os, runpy, signal, sys  # asyncio needs some of what goes
 for module in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[module] = None
 for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchmod", "fork", "getegid",

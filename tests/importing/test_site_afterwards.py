@@ -164,7 +164,8 @@ def _work_on(role: URL, search_path: str, site: Busy, over: Event) -> None:
             for statement in (
                 "INSERT INTO public.leads (phone, notes) VALUES (:phone, 'of the site')",
                 "UPDATE public.leads SET status = 'booked' WHERE id = "
-                "(SELECT max(id) FROM public.leads WHERE phone = :phone)",
+                "(SELECT max(id) FROM public.leads "
+                "WHERE phone = :phone AND notes = 'of the site')",
                 "DELETE FROM public.leads WHERE phone = :phone AND notes = 'of the site'",
             ):
                 try:
