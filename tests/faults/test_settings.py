@@ -5,6 +5,7 @@ import time
 
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import NotSupportedError
 
 from tests.conftest import build_crm_with_leads
 from tests.support.crm import picture
@@ -37,7 +38,10 @@ def test_a_setting_of_the_database_changes_nothing(
 ) -> None:
     """The import reaches the same end as without it."""
     before = picture(crm_with_leads)
-    set_for(crm_with_leads, setting)
+    try:
+        set_for(crm_with_leads, setting)
+    except NotSupportedError:
+        pytest.skip(f"from Postgres 19 on nobody can set {setting}")
     deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
     set_for(crm_with_leads, f"{setting.split(' = ', maxsplit=1)[0]} TO DEFAULT")
     assert_imported(crm_with_leads, before)

@@ -22,6 +22,7 @@ from phonenumbers import (
     parse,
 )
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import NotSupportedError
 
 from migrations.importer.phone import KEY_FUNCTION, are_phones
 from migrations.importer.sql import statement
@@ -442,5 +443,8 @@ def test_no_setting_of_the_session_changes_a_key(server: Engine, setting: str) -
     """The index calls the function in every session that writes a lead."""
     phones = ["+49 [0] (30)\t123456 ext. 12", "+44\v(0)7700\u00a0900-123", "tel:+39(0)6-1234-5678"]
     with server.connect() as connection:
-        connection.execute(text(f"SET {setting}"))
+        try:
+            connection.execute(text(f"SET {setting}"))
+        except NotSupportedError:
+            pytest.skip(f"from Postgres 19 on nobody can set {setting}")
         assert keys_of(connection, phones) == ["49030123456x12", MOBILE, "390612345678"]

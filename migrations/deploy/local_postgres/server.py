@@ -1,6 +1,7 @@
 """A local Postgres server: its files, and what they say about it."""
 
 import os
+import re
 import socket
 import subprocess
 from contextlib import suppress
@@ -76,9 +77,9 @@ class Server:
         return [line.strip() for line in lines]
 
     def version(self) -> int:
-        """Read the major version of the binaries."""
+        """Read the major version of the binaries, as in "18.6" or "19rc1"."""
         told = subprocess.check_output([Path(self.binaries, "postgres"), "--version"], text=True)
-        return int(told.split()[2].split(".")[0])
+        return int(re.findall(r"\d+", told)[0])
 
     def run(self, command: list[str], log: IO[str], *fds: int) -> subprocess.Popen[bytes]:
         """Run one of the binaries with an empty environment, as `nobody` if we are root.

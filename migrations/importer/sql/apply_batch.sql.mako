@@ -101,7 +101,8 @@ ${shared.look_at_writes()}
     -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN
         -- step: add leads
-        -- A plain INSERT: its rows come back in the order of the records.
+        -- A plain INSERT: its rows come back in the order of the records. Not a bare column in NOT
+        -- IN: from Postgres 19 on the planner would make a join of it, each record with each.
         WITH added AS (
             INSERT INTO ${table.name} AS l (
                 ${(",\n            ").join(name for name, _ in values)}
@@ -110,7 +111,7 @@ ${shared.look_at_writes()}
                 ${(",\n            ").join(value for _, value in values)}
             FROM lead_import_stage AS s
             WHERE s.record >= _first AND s.record < _end
-                AND s.record NOT IN (SELECT record FROM lead_import_place)
+                AND s.record NOT IN (SELECT record + 0 FROM lead_import_place)
             ORDER BY s.record
             RETURNING l.${table.id} AS id, l.xmin AS written_by
         )
@@ -122,7 +123,7 @@ ${shared.look_at_writes()}
             SELECT record
             FROM lead_import_stage
             WHERE record >= _first AND record < _end
-                AND record NOT IN (SELECT record FROM lead_import_place)
+                AND record NOT IN (SELECT record + 0 FROM lead_import_place)
             ORDER BY record
         );
 

@@ -98,7 +98,8 @@ BEGIN
     -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN
         -- step: add leads
-        -- A plain INSERT: its rows come back in the order of the records.
+        -- A plain INSERT: its rows come back in the order of the records. Not a bare column in NOT
+        -- IN: from Postgres 19 on the planner would make a join of it, each record with each.
         WITH added AS (
             INSERT INTO leads AS l (
                 lead_number,
@@ -127,7 +128,7 @@ BEGIN
             s.created_at
             FROM lead_import_stage AS s
             WHERE s.record >= _first AND s.record < _end
-                AND s.record NOT IN (SELECT record FROM lead_import_place)
+                AND s.record NOT IN (SELECT record + 0 FROM lead_import_place)
             ORDER BY s.record
             RETURNING l.id AS id, l.xmin AS written_by
         )
@@ -139,7 +140,7 @@ BEGIN
             SELECT record
             FROM lead_import_stage
             WHERE record >= _first AND record < _end
-                AND record NOT IN (SELECT record FROM lead_import_place)
+                AND record NOT IN (SELECT record + 0 FROM lead_import_place)
             ORDER BY record
         );
 
