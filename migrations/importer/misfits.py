@@ -52,8 +52,9 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         for column, longest in table.limited:
             asked = statement("find_too_long", table=table, column=column, longest=longest)
             session.execute(asked, start=start)
-        for rule in [*_computed(session, table), *_not_null(table), *_rules(session, table)]:
-            session.execute(statement("find_broken", table=table, rule=rule, start=start))
+        rules = [*_computed(session, table), *_not_null(table), *_rules(session, table)]
+        if rules:
+            session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns):
                 fails = _makes_fail(table, f"the index {unique.name}")

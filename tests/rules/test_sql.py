@@ -66,7 +66,10 @@ EXCLUDES = SimpleNamespace(
     has_equality=True,
 )
 
-RULE = Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true")
+RULES = [
+    Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true"),
+    Rule(["email"], "w._id IS NULL AND w.email IS NULL", "email", "is blank", "false"),
+]
 
 
 def rendered(name: str, table: LeadsTable) -> str | None:
@@ -79,7 +82,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "find_too_long": {"column": table.columns[0], "longest": 20},
         "find_taken": {"unique": UNIQUE, "fails": "makes the index unique_email of leads fail"},
         "find_excluded": {"unique": EXCLUDES, "fails": "makes the index unique_email fail"},
-        "find_broken": {"rule": RULE, "start": 0},
+        "find_broken": {"rules": RULES, "start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",
             "id": "'id'",

@@ -1,40 +1,70 @@
 <%namespace name="shared" file="shared.mako"/>\
-<%def name="broken(start, more='')">\
-SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
-        FROM (
-            SELECT
+<%
+    looked_at = {}
+    for rule in rules:
+        looked_at.setdefault(rule.changes, f"_looked_at_{len(looked_at) + 1}")
+
+    def is_broken(rule):
+        return f"w.{looked_at[rule.changes]} AND ({rule.condition})"
+%>\
+<%def name="would_be(rules, records)">\
+<%
+    names = {name: None for rule in rules for name in rule.columns}
+    values = [f"{value} AS {name}" for name, value in table.would_be(names)]
+    for told in {rule.changes: None for rule in rules}:
+        values.append(f"(l._id IS NULL OR {told}) AS {looked_at[told]}")
+%>\
+SELECT
                 s.record AS _record,
                 l._id,
-                ${(",\n                ").join(f"{value} AS {name}" for name, value in table.would_be(rule.columns))}
+                ${(",\n                ").join(values)}
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 ${shared.lead_of_phone()}
             ) AS l ON true
-            WHERE s.record >= ${start} ${more}
-                AND (l._id IS NULL OR ${rule.changes})
-        ) AS w
-        WHERE ${rule.condition}\
+            WHERE s.record ${records}\
 </%def>\
--- Find records whose leads would break a rule of the table: all at once, or one by one if the rule
--- itself fails on one of them.
+<%def name="broken(rule, records)">\
+SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}
+        FROM (
+            ${would_be([rule], records)}
+        ) AS w
+        WHERE ${is_broken(rule)}\
+</%def>\
+-- Find records whose leads would break a rule of the table.
 DO $find$
 DECLARE
     _record integer;
 BEGIN
+    -- One look at all rules is enough if no record breaks any.
     BEGIN
-        INSERT INTO lead_import_rejected (record, field, reason)
-        ${broken(start)};
-        RETURN;
+        IF NOT EXISTS (
+            SELECT FROM (
+            ${would_be(rules, f">= {start}")}
+            ) AS w
+            WHERE ${("\n                OR ").join(map(is_broken, rules))}
+        ) THEN
+            RETURN;
+        END IF;
     ${shared.unless_the_servers("    ")}
     END;
-    FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
-        BEGIN
-            INSERT INTO lead_import_rejected (record, field, reason)
-            ${broken("_record", "AND s.record = _record")};
-        ${shared.unless_the_servers("        ")}
-            INSERT INTO lead_import_rejected (record, field, reason)
-            VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
-        END;
-    END LOOP;
+% for rule in rules:
+
+    -- All records at once, or one by one if the rule itself fails on one of them.
+    BEGIN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        ${broken(rule, f">= {start}")};
+    ${shared.unless_the_servers("    ")}
+        FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
+            BEGIN
+                INSERT INTO lead_import_rejected (record, field, reason)
+                ${broken(rule, "= _record")};
+            ${shared.unless_the_servers("            ")}
+                INSERT INTO lead_import_rejected (record, field, reason)
+                VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
+            END;
+        END LOOP;
+    END;
+% endfor
 END
 $find$

@@ -1,9 +1,48 @@
--- Find records whose leads would break a rule of the table: all at once, or one by one if the rule
--- itself fails on one of them.
+-- Find records whose leads would break a rule of the table.
 DO $find$
 DECLARE
     _record integer;
 BEGIN
+    -- One look at all rules is enough if no record breaks any.
+    BEGIN
+        IF NOT EXISTS (
+            SELECT FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email,
+                (l._id IS NULL OR true) AS _looked_at_1,
+                (l._id IS NULL OR false) AS _looked_at_2
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*
+                FROM (
+                    SELECT l.*, l.id AS _id
+                    FROM leads AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
+                        AND (true)
+                    OFFSET 0
+                ) AS l
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= 0
+            ) AS w
+            WHERE w._looked_at_1 AND (NOT (email <> ''))
+                OR w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL)
+        ) THEN
+            RETURN;
+        END IF;
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
+    END;
+
+    -- All records at once, or one by one if the rule itself fails on one of them.
     BEGIN
         INSERT INTO lead_import_rejected (record, field, reason)
         SELECT w._record, 'email', 'breaks the rule of e-mails'
@@ -14,7 +53,8 @@ BEGIN
                 CASE
             WHEN l._id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
-        END AS email
+        END AS email,
+                (l._id IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
@@ -28,20 +68,17 @@ BEGIN
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
             ) AS l ON true
-            WHERE s.record >= 0 
-                AND (l._id IS NULL OR true)
+            WHERE s.record >= 0
         ) AS w
-        WHERE NOT (email <> '');
-        RETURN;
+        WHERE w._looked_at_1 AND (NOT (email <> ''));
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
             RAISE;
         END IF;
-    END;
-    FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
-        BEGIN
-            INSERT INTO lead_import_rejected (record, field, reason)
-            SELECT w._record, 'email', 'breaks the rule of e-mails'
+        FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
+            BEGIN
+                INSERT INTO lead_import_rejected (record, field, reason)
+                SELECT w._record, 'email', 'breaks the rule of e-mails'
         FROM (
             SELECT
                 s.record AS _record,
@@ -49,7 +86,8 @@ BEGIN
                 CASE
             WHEN l._id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
-        END AS email
+        END AS email,
+                (l._id IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
@@ -63,17 +101,89 @@ BEGIN
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
             ) AS l ON true
-            WHERE s.record >= _record AND s.record = _record
-                AND (l._id IS NULL OR true)
+            WHERE s.record = _record
         ) AS w
-        WHERE NOT (email <> '');
-        EXCEPTION WHEN OTHERS OR assert_failure THEN
-            IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
-                RAISE;
-            END IF;
-            INSERT INTO lead_import_rejected (record, field, reason)
-            VALUES (_record, 'email', 'breaks the rule of e-mails');
-        END;
-    END LOOP;
+        WHERE w._looked_at_1 AND (NOT (email <> ''));
+            EXCEPTION WHEN OTHERS OR assert_failure THEN
+                IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                    RAISE;
+                END IF;
+                INSERT INTO lead_import_rejected (record, field, reason)
+                VALUES (_record, 'email', 'breaks the rule of e-mails');
+            END;
+        END LOOP;
+    END;
+
+    -- All records at once, or one by one if the rule itself fails on one of them.
+    BEGIN
+        INSERT INTO lead_import_rejected (record, field, reason)
+        SELECT w._record, 'email', 'is blank'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email,
+                (l._id IS NULL OR false) AS _looked_at_2
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*
+                FROM (
+                    SELECT l.*, l.id AS _id
+                    FROM leads AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
+                        AND (true)
+                    OFFSET 0
+                ) AS l
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record >= 0
+        ) AS w
+        WHERE w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL);
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
+        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+            RAISE;
+        END IF;
+        FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= 0 LOOP
+            BEGIN
+                INSERT INTO lead_import_rejected (record, field, reason)
+                SELECT w._record, 'email', 'is blank'
+        FROM (
+            SELECT
+                s.record AS _record,
+                l._id,
+                CASE
+            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            ELSE coalesce(s.email, l.email)
+        END AS email,
+                (l._id IS NULL OR false) AS _looked_at_2
+            FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                SELECT l.*
+                FROM (
+                    SELECT l.*, l.id AS _id
+                    FROM leads AS l
+                    WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
+                        AND (true)
+                    OFFSET 0
+                ) AS l
+                ORDER BY l.created_at NULLS LAST, l.id
+                LIMIT 1
+            ) AS l ON true
+            WHERE s.record = _record
+        ) AS w
+        WHERE w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL);
+            EXCEPTION WHEN OTHERS OR assert_failure THEN
+                IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
+                    RAISE;
+                END IF;
+                INSERT INTO lead_import_rejected (record, field, reason)
+                VALUES (_record, 'email', 'is blank');
+            END;
+        END LOOP;
+    END;
 END
 $find$
