@@ -34,7 +34,7 @@ from typing import NamedTuple, Protocol
 
 from alembic.util import CommandError
 
-from migrations.console import accept_any_text, did_you_mean, fault_in_words
+from migrations.console import accept_any_text, did_you_mean, fault_in_words, give_up_output
 from migrations.deploy.stop import Interrupted
 from migrations.importer.declaration import BadDeclaration
 from migrations.importer.errors import ImportStopped
@@ -188,6 +188,7 @@ def _failed(error: BaseException) -> int:
         # Ctrl-C may surface as any error, such as one from a busy library.
         print(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.", file=sys.stderr)
         return 130
+    give_up_output(error)
     is_ours = isinstance(error, ImportStopped | CommandError)
     told = str(error) if is_ours else fault_in_words(error)
     if told is None:

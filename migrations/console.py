@@ -20,6 +20,7 @@ __all__ = [
     "console",
     "did_you_mean",
     "fault_in_words",
+    "give_up_output",
     "print_json",
     "printable",
 ]
@@ -54,14 +55,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {found[0]}?" if found else ""
 
 
+def give_up_output(error: BaseException) -> None:
+    """Discard further output if an error says it cannot be written.
+
+    Python would offer the rest again at exit, and fail once more.
+    """
+    if isinstance(error, OSError) and error.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def fault_in_words(error: BaseException) -> str | None:
     """Explain an error the user can fix: unwritable output, or an error in the declaration.
 
     Returns "" if the output's reader has seen enough (``status | head -1``), None for our own bug.
     """
-    if isinstance(error, OSError) and error.filename is None:
-        # Python would offer the rest again at exit, and fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return ""
     if isinstance(error, OSError):

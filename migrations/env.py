@@ -7,6 +7,7 @@ from migrations.starting import Heard, prepare_process
 
 HEARD = Heard(signal.SIGTERM, signal.SIGINT)
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.console import fault_in_words
+from migrations.console import fault_in_words, give_up_output
 from migrations.deploy.connection import connect
 from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
@@ -60,6 +61,7 @@ def main() -> None:
         context.config.stdout = context.config.stdout or sys.stdout  # taken before, if it was there
     if logs:
         fileConfig(str(context.config.config_file_name), disable_existing_loggers=False)
+        logging.getLogger("alembic.runtime.migration").addFilter(is_news)
     if ran_without_database(context.config, context._proxy.context_opts):  # type: ignore[attr-defined]  # not told otherwise
         return
     stop = None
@@ -72,6 +74,7 @@ def main() -> None:
         with listening(stop, HEARD):
             run(settings, stop)
     except Exception as error:
+        give_up_output(error)
         is_told = isinstance(error, ImportStopped | CommandError)
         if (told := str(error) if is_told else fault_in_words(error)) is None:
             raise
@@ -80,6 +83,11 @@ def main() -> None:
             context.config.messaging_opts = {"quiet": True}
         kind = Interrupted if stop and stop.is_by_ctrl_c else CommandError
         raise kind(told) from None
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Alembic's says what it does, not how it is set up."""
+    return not str(record.msg).startswith(("Context impl", "Will assume"))
 
 
 def run(settings: Settings, stop: Stop) -> None:

@@ -47,6 +47,14 @@ def test_a_stream_that_cannot_be_written_is_told_in_a_sentence(
     assert (told.returncode, told.stderr) == (status, said)
 
 
+def test_the_log_of_a_deploy_says_what_it_does_alone(database: URL) -> None:
+    """Each revision and the result, without how Alembic is set up."""
+    told = alembic(database, "upgrade", "head")
+    lines = [line.split(maxsplit=2)[-1] for line in told.stdout.splitlines()]
+    assert [line for line in lines if line.startswith("Running upgrade")] != []
+    assert [line for line in lines if line.startswith(("Context impl", "Will assume"))] == []
+
+
 def test_a_dry_run_that_cannot_be_printed_is_told_in_a_sentence(crm: URL) -> None:
     """By Alembic as it tells everything; what it prints itself goes nowhere."""
     for arguments, status in (("-x dry-run upgrade head >/dev/full", 255), ("current >&-", 0)):
