@@ -115,18 +115,18 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
     connection.rollback()
     if wanted is None:
         refuse(stamp_faults(found))
-    elif wanted != set(found.stamped) or stopping(look(connection)):
+    elif wanted != set(found.stamped) or faults_that_stop(read_afresh(connection)):
         check_server(connection, version_table(context.config), next_table(found, wanted))
         doing = "dry run" if settings.importer.dry_run else ""
         take_deploy_lock(connection, settings.lock_wait, stop, doing)
         # Only now: without the lock another deploy's downgrade might have been at work.
-        refuse(stopping(look(connection)))
+        refuse(faults_that_stop(read_afresh(connection)))
     elif not settings.importer.dry_run:
         # Without the lock, Alembic would look again and find another deploy's work.
         log_nothing_pending(connection)
         return
     if is_upgrade() and wanted is not None:
-        settings = with_people(settings, look(connection))
+        settings = with_people(settings, read_afresh(connection))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         with context.begin_transaction(), merges_explained(context.script, found.stamped):
@@ -142,13 +142,13 @@ def next_table(history: History, wanted: set[str]) -> Leads | None:
     return imports[0].leads if is_first else None
 
 
-def look(connection: Connection) -> History:
+def read_afresh(connection: Connection) -> History:
     history = read_history(connection, context.config)
     connection.rollback()
     return history
 
 
-def stopping(history: History) -> list[Fault]:
+def faults_that_stop(history: History) -> list[Fault]:
     """List the faults that stop this command.
 
     An upgrade needs every import complete. Other commands repair an incomplete one, but need a
@@ -168,7 +168,7 @@ def refuse(found: list[Fault]) -> None:
 
 def log_nothing_pending(connection: Connection) -> None:
     """Log the last import as complete and this run as adding nothing, or else what is wrong."""
-    history = look(connection)
+    history = read_afresh(connection)
     wrong = [fault for fault in faults(history) if fault.stops_upgrade]
     if wrong:
         log.warning("%s", wrong[0])

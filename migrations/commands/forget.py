@@ -128,7 +128,7 @@ def _forget_lead(connection: Connection, lead_id: str, *, dry_run: bool) -> None
 
 def _refuse_halfway(known: Known) -> None:
     for step in known.steps:
-        if step.receipt.state in ("unfinished", "being reverted"):
+        if step.receipt.is_open:
             raise CannotForget(
                 f"{step.receipt.export} is {step.receipt.state}, and still needs what it knows of "
                 "this lead. Nothing was forgotten. Finish it first: 'python -m migrations status' "

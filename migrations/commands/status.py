@@ -38,8 +38,7 @@ class Status:
 
     def is_running(self, receipt: Receipt) -> bool:
         """Whether an import or its revert is running now."""
-        is_open = receipt.state in ("unfinished", "being reverted")
-        return is_open and self.holder is not None and self.holder.is_importing
+        return receipt.is_open and self.holder is not None and self.holder.is_importing
 
 
 def run(arguments: Namespace) -> int:

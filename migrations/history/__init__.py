@@ -6,12 +6,12 @@ Read code, stamp and ledger once into one plain value, and judge it here and now
     for fault in faults(history):
         print(fault)            # a fact, then the one remedy for it
 
-``reading`` makes the value, ``judging`` finds what is wrong with it, ``around`` does both around a
-run of Alembic. ``env.py`` asks before an upgrade and again after it, ``verify`` lists all faults,
-``status`` prints them.
+``reading`` makes the value, ``judging`` finds what is wrong with it, ``after`` looks at what a run
+of Alembic has done. ``env.py`` asks before an upgrade and again after it, ``verify`` lists all
+faults, ``status`` prints them.
 """
 
-from migrations.history.around import Done, check_done, last_import, nothing_new_in_words
+from migrations.history.after import Done, check_done, last_import, nothing_new_in_words
 from migrations.history.judging import PINNED, Fault, faults, faults_after, stamp_faults
 from migrations.history.reading import (
     History,

@@ -195,7 +195,7 @@ def _half_reverted(history: History, receipt: Receipt, fact: str) -> Fault:
 
 
 def _another_export(history: History, receipt: Receipt, different: list[str]) -> Fault:
-    downgrade = [f"alembic downgrade {_before(history, receipt.revision)}"]
+    downgrade = [f"alembic downgrade {_right_before(history, receipt.revision)}"]
     if receipt.revision not in history.applied:
         downgrade.insert(0, f"alembic stamp {receipt.revision}")
     return Fault(
@@ -220,12 +220,12 @@ _RUN_THEM = "Run 'alembic stamp base', then 'alembic upgrade head': it leaves ex
 
 def _import_again(history: History, revision: str) -> list[str]:
     return [
-        f"alembic stamp {_before(history, revision)}",
+        f"alembic stamp {_right_before(history, revision)}",
         *_upgrade_again(history, revision),
     ]
 
 
-def _before(history: History, revision: str) -> str:
+def _right_before(history: History, revision: str) -> str:
     """Name the revision right before another one, as Alembic's commands take it."""
     return " ".join(history.step(revision).parents) or "base"
 

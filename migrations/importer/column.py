@@ -139,9 +139,10 @@ class Column:
         if isinstance(target, tuple):
             # The last word is the last name. A single word is the first name.
             words = f"btrim({raw})"
-            rest, alone = (_LAST_WORD, "") if self.part == 0 else (_ALL_BUT_THE_LAST_WORD, words)
-            part = f"regexp_replace({words}, {literal(rest)}, '')"
-            part = f"nullif({part}, {alone})" if alone else part
+            part = f"regexp_replace({words}, {literal(_LAST_WORD)}, '')"
+            if self.part == 1:
+                last = f"regexp_replace({words}, {literal(_ALL_BUT_THE_LAST_WORD)}, '')"
+                part = f"nullif({last}, {words})"
             return f"nullif(\n                    {part}, '')"
         if self.field.kind == "timestamp":
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")

@@ -115,6 +115,11 @@ class Receipt:
         return "complete" if self.complete else "unfinished"
 
     @property
+    def is_open(self) -> bool:
+        """Whether the import or its revert is still to be finished."""
+        return self.state in ("unfinished", "being reverted")
+
+    @property
     def took(self) -> timedelta | None:
         """How long the import took. None while it is unfinished."""
         return None if self.finished_at is None else self.finished_at - self.started_at

@@ -42,8 +42,10 @@ class Import:
     @property
     def twin(self) -> "Import | None":
         """The same import with invented people. None if there is none."""
-        if self.masked in (None, self.sha256):
-            return self if self.masked else None
+        if self.masked is None:
+            return None
+        if self.is_invented:
+            return self
         return replace(self, export=twin_name(self.export), sha256=self.masked)
 
     def of(self, people: People) -> "Import":

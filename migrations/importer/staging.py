@@ -33,7 +33,7 @@ __all__ = [
     "fold_repeats",
     "keep_written",
     "leave_out_rejected",
-    "leave_out_rejects",
+    "leave_out_rejected_before",
     "refuse_rejected",
     "stage_again",
     "stage_export",
@@ -159,7 +159,7 @@ def stage_again(server: Session, table: LeadsTable, export: Checked, import_id: 
     fold_repeats(server, table)
 
 
-def leave_out_rejects(session: Session, import_id: int) -> None:
+def leave_out_rejected_before(session: Session, import_id: int) -> None:
     """Take the records out of the stage that an import's ledger knows as rejected."""
     session.execute(statement("rejected_before"), **{"import": import_id})
     leave_out_rejected(session)
@@ -170,7 +170,7 @@ def keep_written(session: Session, import_id: int) -> None:
 
     The others must not be folded into them, because nothing was written of those.
     """
-    leave_out_rejects(session, import_id)
+    leave_out_rejected_before(session, import_id)
     session.execute(statement("drop_unreached"), **{"import": import_id})
 
 

@@ -163,26 +163,24 @@ class LeadsTable:
         for column in self.columns:
             if column.bare in names:
                 there = self.new_value(column) if column in self.compared else f"l.{column.name}"
-                is_new = (
+                value = (
                     f"CASE\n            WHEN l._id IS NULL THEN {column.for_new}"
                     f"\n            ELSE {there}\n        END"
                 )
                 # A text beside a citext is a text, and tells capitals apart.
                 is_citext = column.found.base == "citext"
-                yield column.name, f"CAST({is_new} AS citext)" if is_citext else is_new
+                yield column.name, f"CAST({value} AS citext)" if is_citext else value
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
                 there = f"l.{moment.name}" if moment is self.created_at else moment.of("now()")
-                is_new = (
-                    f"CASE WHEN l._id IS NULL THEN {moment.of('s.created_at')} ELSE {there} END"
-                )
-                yield moment.name, is_new
+                value = f"CASE WHEN l._id IS NULL THEN {moment.of('s.created_at')} ELSE {there} END"
+                yield moment.name, value
         for name in names:
             if name in self.leads.new or name not in self.given:
                 default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
                 made = f"CAST(({default}) AS {self.found[name].type})"
-                is_new = f"CASE WHEN l._id IS NULL THEN {made} ELSE l.{quoted(name)} END"
-                yield quoted(name), is_new
+                value = f"CASE WHEN l._id IS NULL THEN {made} ELSE l.{quoted(name)} END"
+                yield quoted(name), value
 
     @property
     def touch_position(self) -> int:
@@ -208,7 +206,7 @@ class LeadsTable:
             f"\n            ELSE l.{column.name}\n        END"
         )
 
-    def left(self, column: Column, old: str) -> str:
+    def text_after(self, column: Column, old: str) -> str:
         """Return SQL for the text a record leaves in a lead's column after ``old``."""
         staged = f"CAST({column.staged} AS text)"
         if self.keeps_blanks and column.part is not None:

@@ -71,7 +71,7 @@ from migrations.importer.staged import staged
 from migrations.importer.staging import (
     fold_repeats,
     keep_written,
-    leave_out_rejects,
+    leave_out_rejected_before,
     refuse_rejected,
 )
 
@@ -121,7 +121,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             find_misfits(session, table, receipt.next_record if receipt else 0)
             refuse_rejected(session, export.name, set_aside=import_.sets_aside)
             if receipt:
-                leave_out_rejects(session, receipt.id)
+                leave_out_rejected_before(session, receipt.id)
             fold_repeats(session, table)
             tell_triggers(connection, table)
             leads_before = count_leads_in_words(connection, table)

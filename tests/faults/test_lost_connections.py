@@ -73,7 +73,7 @@ def test_a_commit_that_the_network_cuts_off(
     crm_with_leads: URL,
     deploys: Deploys,
 ) -> None:
-    """The checkpoint knows if the commit arrived, so no batch comes twice."""
+    """The reply to COMMIT is lost: the checkpoint knows if it arrived, so no batch comes twice."""
     before = picture(crm_with_leads)
     with proxy(crm_with_leads, trouble(nth)) as url:
         deploy = deploys.run(url, "-x", "batch-size=110", "upgrade", "head")

@@ -219,7 +219,7 @@ ${update_leads(table.compared)};
                 USING ERRCODE = 'LI006';
             END IF;
         END IF;
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,

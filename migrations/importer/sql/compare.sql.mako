@@ -13,7 +13,7 @@
         if kind == "created":
             return f"CAST({column.for_new} AS text)"
         held = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
-        return table.left(column, held)
+        return table.text_after(column, held)
 
     def told(columns, value):
         values = [value(column) for column in columns]

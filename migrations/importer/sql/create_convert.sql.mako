@@ -23,7 +23,7 @@ BEGIN
         SET ${assignments(table.converted)}
         WHERE s.record >= _first AND s.record < _end;
         RETURN;
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
     END;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
@@ -35,7 +35,7 @@ BEGIN
         UPDATE lead_import_stage AS s
         SET ${assignments(columns)}
         WHERE s.record = _first;
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
         INSERT INTO lead_import_rejected (record, field, reason)
         VALUES (_first, ${literal(field)}, ${literal(f"does not fit {told(columns)}")});
     END;

@@ -5,7 +5,7 @@ RETURNS ${type}
 LANGUAGE plpgsql AS $value$
 BEGIN
     RETURN CAST(_old AS ${type});
-${shared.unless_the_servers("")}
+${shared.exception_for_a_row("")}
     RETURN _now;
 END
 $value$

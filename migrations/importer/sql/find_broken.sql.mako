@@ -46,7 +46,7 @@ BEGIN
         ) THEN
             RETURN;
         END IF;
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
     END;
 % for rule in rules:
 
@@ -54,12 +54,12 @@ BEGIN
     BEGIN
         INSERT INTO lead_import_rejected (record, field, reason)
         ${broken(rule, f">= {start}")};
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
         FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
             BEGIN
                 INSERT INTO lead_import_rejected (record, field, reason)
                 ${broken(rule, "= _record")};
-            ${shared.unless_the_servers("            ")}
+            ${shared.exception_for_a_row("            ")}
                 INSERT INTO lead_import_rejected (record, field, reason)
                 VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
             END;

@@ -178,7 +178,7 @@ ${updated_leads()}
             AND (
                 ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
             );
-    ${shared.unless_the_servers("    ")}
+    ${shared.exception_for_a_row("    ")}
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 ${literals}
@@ -188,7 +188,7 @@ ${updated_leads()}
                         'UPDATE ${table.name} AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
                         'WHERE r.lead_id = $1 AND l.${table.id} = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
                     USING _lead;
-                ${shared.unless_the_servers("                ")}
+                ${shared.exception_for_a_row("                ")}
                 END;
             END LOOP;
         END LOOP;
@@ -270,7 +270,7 @@ ${referrers}
         _deleted := ${deleted()};
         BEGIN
             ${remove("ANY (ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced))", 12)}
-        ${shared.unless_the_servers("        ")}
+        ${shared.exception_for_a_row("        ")}
             _undone := ${deleted()} - _deleted;
             FOR _lead IN
                 SELECT lead_id FROM lead_revert_remove WHERE NOT referenced ORDER BY lead_id
@@ -278,7 +278,7 @@ ${referrers}
                 _deleted := ${deleted()};
                 BEGIN
                     ${remove("_lead", 20)}
-                ${shared.unless_the_servers("                ")}
+                ${shared.exception_for_a_row("                ")}
                     _undone := _undone + ${deleted()} - _deleted;
                 END;
             END LOOP;

@@ -57,8 +57,10 @@ keyed AS (
 </%def>
 
 ## Catch errors a row causes: their text may hold values and would stand in the server's log. Raise
-## again passing errors, those of the server as a whole, and our own.
-<%def name="unless_the_servers(indent)">\
+## again what no row is to blame for: lost connections (08), transaction states (25), deadlocks and
+## serialisation failures (40), the server's resources and operators (5…), missing rights (42501),
+## the server's own defects (XX), and our errors (LI).
+<%def name="exception_for_a_row(indent)">\
 EXCEPTION WHEN OTHERS OR assert_failure THEN
 ${indent}    IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
 ${indent}        RAISE;

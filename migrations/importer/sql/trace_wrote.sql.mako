@@ -5,7 +5,7 @@
     def wrote(column):
         if kind == "created":
             return f"CAST({column.for_new} AS text)"
-        return table.left(column, f"i.old_values[{column.position}]")
+        return table.text_after(column, f"i.old_values[{column.position}]")
 %>\
 -- What an import wrote into the lead: the record's values as converted, and for a blank the value
 -- the lead had.
