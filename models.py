@@ -8,24 +8,23 @@ key's function and the audit trigger.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+Words = Annotated[str, mapped_column(Text())]
+Number = Annotated[int, mapped_column(BigInteger())]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Json = Annotated[dict[str, Any], mapped_column(JSONB())]
+Numbers = Annotated[list[int], mapped_column(ARRAY(Integer()))]
+Texts = Annotated[list[str], mapped_column(ARRAY(Text()))]
+"""Types of columns. The base has none, so that models of your own keep theirs."""
+
 
 class Base(DeclarativeBase):
-    """Every table of the CRM. Texts are ``text``, and times carry their zone."""
-
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text(),
-        int: BigInteger(),
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB(),
-        list[int]: ARRAY(Integer()),
-        list[str]: ARRAY(Text()),
-    }
+    """Every table of the CRM."""
 
 
 class User(Base):
@@ -33,10 +32,10 @@ class User(Base):
 
     __tablename__ = "users"
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    username: Mapped[str] = mapped_column(unique=True)
-    email: Mapped[str] = mapped_column(server_default="")
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    id: Mapped[Number] = mapped_column(Identity(), primary_key=True)
+    username: Mapped[Words] = mapped_column(unique=True)
+    email: Mapped[Words] = mapped_column(server_default="")
+    created_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
 
 class Setting(Base):
@@ -44,8 +43,8 @@ class Setting(Base):
 
     __tablename__ = "settings"
 
-    key: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[str]
+    key: Mapped[Words] = mapped_column(primary_key=True)
+    value: Mapped[Words]
 
 
 class Lead(Base):
@@ -53,18 +52,18 @@ class Lead(Base):
 
     __tablename__ = "leads"
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    lead_number: Mapped[str] = mapped_column(server_default="")
-    full_name: Mapped[str] = mapped_column(server_default="")
-    phone: Mapped[str] = mapped_column(server_default="")
-    email: Mapped[str] = mapped_column(server_default="")
-    status: Mapped[str] = mapped_column(server_default="")
-    address1: Mapped[str] = mapped_column(server_default="")
-    postal_code: Mapped[str] = mapped_column(server_default="")
-    notes: Mapped[str] = mapped_column(server_default="")
-    assigned_agent: Mapped[str] = mapped_column(server_default="")
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    id: Mapped[Number] = mapped_column(Identity(), primary_key=True)
+    lead_number: Mapped[Words] = mapped_column(server_default="")
+    full_name: Mapped[Words] = mapped_column(server_default="")
+    phone: Mapped[Words] = mapped_column(server_default="")
+    email: Mapped[Words] = mapped_column(server_default="")
+    status: Mapped[Words] = mapped_column(server_default="")
+    address1: Mapped[Words] = mapped_column(server_default="")
+    postal_code: Mapped[Words] = mapped_column(server_default="")
+    notes: Mapped[Words] = mapped_column(server_default="")
+    assigned_agent: Mapped[Words] = mapped_column(server_default="")
+    created_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
 
 class LeadAudit(Base):
@@ -73,13 +72,13 @@ class LeadAudit(Base):
     __tablename__ = "lead_audit"
     __table_args__ = (Index("lead_audit_lead_id", "lead_id"),)
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    lead_id: Mapped[int]
-    action: Mapped[str]
-    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    changed_by: Mapped[str] = mapped_column(server_default=text("SESSION_USER"))
-    before: Mapped[dict[str, Any] | None]
-    after: Mapped[dict[str, Any] | None]
+    id: Mapped[Number] = mapped_column(Identity(), primary_key=True)
+    lead_id: Mapped[Number]
+    action: Mapped[Words]
+    changed_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    changed_by: Mapped[Words] = mapped_column(server_default=text("SESSION_USER"))
+    before: Mapped[Json | None]
+    after: Mapped[Json | None]
 
 
 class LeadImport(Base):
@@ -95,33 +94,33 @@ class LeadImport(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    revision: Mapped[str]
-    export: Mapped[str]
-    sha256: Mapped[str]
-    records: Mapped[int]
-    declaration: Mapped[str]
-    policies: Mapped[str]
-    next_record: Mapped[int] = mapped_column(server_default="0")
-    created: Mapped[int] = mapped_column(server_default="0")
-    updated: Mapped[int] = mapped_column(server_default="0")
-    unchanged: Mapped[int] = mapped_column(server_default="0")
-    rejected: Mapped[int] = mapped_column(server_default="0")
-    folded: Mapped[int] = mapped_column(server_default="0")
-    shared: Mapped[int] = mapped_column(server_default="0")
-    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    finished_at: Mapped[datetime | None]
-    ran_by: Mapped[str]
-    release: Mapped[str]
-    revert_next_record: Mapped[int] = mapped_column(server_default="0")
-    restored: Mapped[int] = mapped_column(server_default="0")
-    kept: Mapped[int] = mapped_column(server_default="0")
-    removed: Mapped[int] = mapped_column(server_default="0")
-    referenced: Mapped[int] = mapped_column(server_default="0")
+    id: Mapped[Number] = mapped_column(Identity(), primary_key=True)
+    revision: Mapped[Words]
+    export: Mapped[Words]
+    sha256: Mapped[Words]
+    records: Mapped[Number]
+    declaration: Mapped[Words]
+    policies: Mapped[Words]
+    next_record: Mapped[Number] = mapped_column(server_default="0")
+    created: Mapped[Number] = mapped_column(server_default="0")
+    updated: Mapped[Number] = mapped_column(server_default="0")
+    unchanged: Mapped[Number] = mapped_column(server_default="0")
+    rejected: Mapped[Number] = mapped_column(server_default="0")
+    folded: Mapped[Number] = mapped_column(server_default="0")
+    shared: Mapped[Number] = mapped_column(server_default="0")
+    started_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    finished_at: Mapped[Moment | None]
+    ran_by: Mapped[Words]
+    release: Mapped[Words]
+    revert_next_record: Mapped[Number] = mapped_column(server_default="0")
+    restored: Mapped[Number] = mapped_column(server_default="0")
+    kept: Mapped[Number] = mapped_column(server_default="0")
+    removed: Mapped[Number] = mapped_column(server_default="0")
+    referenced: Mapped[Number] = mapped_column(server_default="0")
     remove_created: Mapped[bool | None]
-    reverted_at: Mapped[datetime | None]
-    forgotten: Mapped[int] = mapped_column(server_default="0")
-    unrestored: Mapped[int] = mapped_column(server_default="0")
+    reverted_at: Mapped[Moment | None]
+    forgotten: Mapped[Number] = mapped_column(server_default="0")
+    unrestored: Mapped[Number] = mapped_column(server_default="0")
 
 
 class LeadImportBatch(Base):
@@ -129,19 +128,19 @@ class LeadImportBatch(Base):
 
     __tablename__ = "lead_import_batches"
 
-    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
-    first_record: Mapped[int] = mapped_column(primary_key=True)
-    next_record: Mapped[int]
-    created: Mapped[int]
-    updated: Mapped[int]
-    unchanged: Mapped[int]
-    rejected: Mapped[int]
-    folded: Mapped[int]
-    created_ids: Mapped[list[str]]
-    created_records: Mapped[list[int]]
-    written_by: Mapped[int]
-    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    finished_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    import_id: Mapped[Number] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    first_record: Mapped[Number] = mapped_column(primary_key=True)
+    next_record: Mapped[Number]
+    created: Mapped[Number]
+    updated: Mapped[Number]
+    unchanged: Mapped[Number]
+    rejected: Mapped[Number]
+    folded: Mapped[Number]
+    created_ids: Mapped[Texts]
+    created_records: Mapped[Numbers]
+    written_by: Mapped[Number]
+    started_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    finished_at: Mapped[Moment] = mapped_column(server_default=func.clock_timestamp())
 
 
 class LeadImportReject(Base):
@@ -149,10 +148,10 @@ class LeadImportReject(Base):
 
     __tablename__ = "lead_import_rejects"
 
-    import_id: Mapped[int] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
-    record: Mapped[int] = mapped_column(primary_key=True)
-    field: Mapped[str] = mapped_column(primary_key=True)
-    reason: Mapped[str] = mapped_column(primary_key=True)
+    import_id: Mapped[Number] = mapped_column(ForeignKey("lead_imports.id"), primary_key=True)
+    record: Mapped[Number] = mapped_column(primary_key=True)
+    field: Mapped[Words] = mapped_column(primary_key=True)
+    reason: Mapped[Words] = mapped_column(primary_key=True)
 
 
 class LeadBeforeImage(Base):
@@ -166,10 +165,10 @@ class LeadBeforeImage(Base):
 
     __tablename__ = "lead_before_images"
 
-    import_id: Mapped[int] = mapped_column(primary_key=True)
-    record: Mapped[int] = mapped_column(primary_key=True)
-    lead_id: Mapped[str]
-    old_values: Mapped[list[str]]
-    imported_at: Mapped[datetime]
-    seen_by: Mapped[int]
-    restored_by: Mapped[int | None]
+    import_id: Mapped[Number] = mapped_column(primary_key=True)
+    record: Mapped[Number] = mapped_column(primary_key=True)
+    lead_id: Mapped[Words]
+    old_values: Mapped[Texts]
+    imported_at: Mapped[Moment]
+    seen_by: Mapped[Number]
+    restored_by: Mapped[Number | None]

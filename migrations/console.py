@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+
+from migrations.declared import DECLARED
 
 __all__ = [
     "accept_any_text",
@@ -24,8 +25,6 @@ __all__ = [
     "print_json",
     "printable",
 ]
-
-DECLARED = Path(__file__).parent / "crm.py"
 
 
 def accept_any_text() -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from migrations.console import fault_in_words, give_up_output
+from migrations.declared import refuse_open_questions
 from migrations.deploy.connection import connect
 from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
@@ -92,6 +93,7 @@ def is_news(record: logging.LogRecord) -> bool:
 
 def run(settings: Settings, stop: Stop) -> None:
     if is_upgrade():
+        refuse_open_questions()
         refuse_preview_of_real_people(os.environ, imports_of(context.config))
     if settings.importer.dry_run and destination() is not None:
         log.info(

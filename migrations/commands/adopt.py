@@ -1,14 +1,14 @@
-"""``adopt``: declare where leads live in an existing CRM, or check that declaration."""
+"""``adopt``: declare where leads live in an existing DECLARED, or check that declaration."""
 
 import re
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from runpy import run_path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from migrations.commands.project import ROOT, reading
+from migrations.commands.project import reading
+from migrations.declared import DECLARED, open_questions
 from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
@@ -16,9 +16,6 @@ from migrations.importer.schema.discovery import find_phones, likeliest, phones_
 from migrations.importer.schema.leads import is_there, mismatches
 
 __all__ = ["add_arguments", "run"]
-
-CRM = ROOT / "migrations" / "crm.py"
-MARK = "# CHECK"
 
 _DECLARATION = re.compile(r"^LEADS = Leads\(\n.*?^\)\n", re.MULTILINE | re.DOTALL)
 _IMPORT = re.compile(r"^from migrations\.importer\.v1 import .*\n", re.MULTILINE)
@@ -45,7 +42,7 @@ def run(arguments: Namespace) -> int:
             return _check(connection)
         table = arguments.table or _likeliest(connection)
         _declare(connection, table)
-        print(f"Wrote the declaration of {table} into {CRM.relative_to(ROOT)}.")
+        print(f"Wrote the declaration of {table} into migrations/crm.py.")
         return _check(connection)
 
 
@@ -69,18 +66,18 @@ def _declare(connection: Connection, table: str) -> None:
     """Replace the bundled declaration by a guessed one."""
     if _declared() != _BUNDLED or _is_released(connection):
         raise DatabaseRefused(
-            f"{CRM.relative_to(ROOT)} declares a table already. A released declaration is never "
-            "edited: write the new one beside it, and name it in the next revision."
+            "migrations/crm.py declares a table already. A released declaration is never edited: "
+            "write the new one beside it, and name it in the next revision."
         )
     if not is_there(connection, Leads(table, phone="phone")):
         raise DatabaseRefused(f"There is no table {table}. Name an existing one and try again.")
-    source = CRM.read_text(encoding="utf-8")
+    source = DECLARED.read_text(encoding="utf-8")
     declaration = suggest(connection, table)
     used = [kind for kind in _KINDS if re.search(rf"\b{kind}\(", declaration)]
     source = _IMPORT.sub(f"from migrations.importer.v1 import {', '.join(used)}\n", source)
-    partial = CRM.with_name(".crm.py.partial")
+    partial = DECLARED.with_name(".crm.py.partial")
     partial.write_text(_DECLARATION.sub(lambda _: f"{declaration}\n", source), encoding="utf-8")
-    partial.replace(CRM)
+    partial.replace(DECLARED)
 
 
 def _is_released(connection: Connection) -> bool:
@@ -90,24 +87,19 @@ def _is_released(connection: Connection) -> bool:
 
 
 def _declared() -> Leads:
-    leads: Leads = run_path(str(CRM))["LEADS"]
+    leads: Leads = run_path(str(DECLARED))["LEADS"]
     return leads
 
 
 def _check(connection: Connection) -> int:
     """Say what is left to complete, and what does not match."""
-    marks = list(_marks(CRM))
+    marks = open_questions()
     leads = _declared()
     problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:
-        print(f"Complete {CRM.relative_to(ROOT)}, then check it with 'python -m migrations adopt'.")
+        print("Complete migrations/crm.py, then check it with 'python -m migrations adopt'.")
         return 1
-    print(f"{leads.table} matches {CRM.relative_to(ROOT)}. Next: python -m migrations preview")
+    print(f"{leads.table} matches migrations/crm.py. Next: python -m migrations preview")
     return 0
-
-
-def _marks(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [f"line {n}: {line.strip()}" for n, line in enumerate(lines, start=1) if MARK in line]

@@ -100,6 +100,8 @@ def run(arguments: Namespace) -> int:
         print_json(_as_json(verdict))
     else:
         _print_verdict(verdict)
+        if arguments.strict and not verdict.all_problems and not verdict.is_as_imported:
+            console().print("Leads were edited or removed since, and --strict calls that wrong.")
     return int(bool(verdict.all_problems) or (arguments.strict and not verdict.is_as_imported))
 
 

@@ -1,8 +1,10 @@
 """Judge a history: each state an import can be in, each fault with its one remedy."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from migrations.history.reading import History
 from migrations.importer.ledger import Receipt
@@ -41,6 +43,8 @@ def faults(history: History) -> list[Fault]:
 
     If a fault does not stop an upgrade, the upgrade mends it or has nothing to do with it.
     """
+    if history.unknown and not history.receipts:
+        return stamp_faults(history)
     return [
         *stamp_faults(history),
         *_schema_faults(history),
@@ -71,6 +75,13 @@ def stamp_faults(history: History) -> list[Fault]:
 
 def _stamped_unknown(history: History) -> Fault:
     back = " and ".join(f"'alembic downgrade {head}'" for head in history.heads)
+    if not history.receipts:
+        return Fault(
+            f"The database is stamped {_names(history.unknown)}, which this release does not know, "
+            "and holds no import",
+            "If these are revisions of your CRM's own, see 'Beside your own tools' in "
+            "docs/your-crm.md. If a newer release was here, deploy that one again",
+        )
     return Fault(
         f"The database is stamped {_names(history.unknown)}, which this release does not know: "
         "a newer one has upgraded it, or it was stamped by hand",
@@ -112,6 +123,8 @@ def _import_faults(history: History, import_: Import) -> Iterator[Fault]:
     is_stamped = import_.revision in history.applied
     if receipt is None:
         yield _without_receipt(history, import_) if is_stamped else _pending(import_)
+    elif receipt.is_at_its_start:
+        yield _stamped_too_early(history, receipt) if is_stamped else _unfinished(receipt)
     elif different := list(_differences(receipt, import_.as_imported(receipt.sha256))):
         yield _another_export(history, receipt, different)
     elif receipt.state == "being reverted":
@@ -201,8 +214,9 @@ def _another_export(history: History, receipt: Receipt, different: list[str]) ->
     return Fault(
         f"The ledger's import of {receipt.export} is not what revision {receipt.revision} pins: "
         f"{', '.join(different)}",
-        "A released export is never edited: put the old file and its pins back and add the new "
-        "one with 'python -m migrations add'. If this one is meant instead, run "
+        "What was imported is never edited: put the old file, its pins and its declaration back. "
+        "Add a new export with 'python -m migrations add', and write a new declaration beside the "
+        "old one for it. If this one is meant instead, run "
         f"{_one_by_one(downgrade)} with the release that imported the other, and deploy again",
         receipt.revision,
     )
@@ -211,8 +225,25 @@ def _another_export(history: History, receipt: Receipt, different: list[str]) ->
 def _differences(receipt: Receipt, import_: Import) -> Iterator[str]:
     for column, pinned in PINNED.items():
         found, expected = getattr(receipt, column), pinned(import_)
-        if found != expected:
+        if column == "declaration":
+            yield from _different_parts(found, str(expected))
+        elif found != expected:
             yield f"{column} found {found}, expected {expected}"
+
+
+def _different_parts(found: str, expected: str) -> Iterator[str]:
+    """Yield where two declarations differ, each with both."""
+    there, here = _parts(found), _parts(expected)
+    for name in dict.fromkeys([*there, *here]):
+        if there.get(name) != here.get(name):
+            yield f"declaration of {name} found {there.get(name)}, expected {here.get(name)}"
+
+
+def _parts(declaration: str) -> dict[str, str]:
+    """Take a declaration apart: its table, and where each field goes."""
+    parts: dict[str, Any] = json.loads(declaration)
+    fields = parts.pop("fields", {})
+    return {name: json.dumps(part, ensure_ascii=False) for name, part in (parts | fields).items()}
 
 
 _RUN_THEM = "Run 'alembic stamp base', then 'alembic upgrade head': it leaves existing leads alone"

@@ -115,6 +115,11 @@ class Receipt:
         return "complete" if self.complete else "unfinished"
 
     @property
+    def is_at_its_start(self) -> bool:
+        """Whether nothing is imported yet, so that another export may still take its place."""
+        return self.state == "unfinished" and self.next_record == 0
+
+    @property
     def is_open(self) -> bool:
         """Whether the import or its revert is still to be finished."""
         return self.state in ("unfinished", "being reverted")

@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import dialect
 
 __all__ = ["as_sql", "literal", "qualified", "quoted"]
 
-_preparer = dialect().identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
+# Not pyformat: it would double a % in a name, and text() does so again.
+_preparer = dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
 
 
 def quoted(name: str) -> str:

@@ -132,8 +132,8 @@ class Server:
             self._roll_back("ROLLBACK TO SAVEPOINT read_only")
             if getattr(error, "sqlstate", "") == READ_ONLY_SQL_TRANSACTION:
                 raise DatabaseRefused(
-                    "A default, a rule or an index of the leads' table calls a function that "
-                    "writes, and a preview only reads. Rehearse on a copy of the database: "
+                    "A default, new=, a rule or an index of the leads' table calls a function "
+                    "that writes, and a preview only reads. Rehearse on a copy of the database: "
                     "'alembic -x dry-run upgrade head'."
                 ) from None
             raise

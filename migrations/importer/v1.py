@@ -138,10 +138,11 @@ def apply(import_: Import, context: RevisionContext) -> None:
             )
             batches.run(preview_batch if options.reads else apply_batch, receipt.next_record)
             if not options.keeps_nothing:
+                before = "" if receipt.next_record else f"{leads_before} before, "
                 log.info(
-                    "%s Leads: %s before, %s after.%s",
+                    "%s Leads: %s%s after.%s",
                     get_receipt(connection, import_.revision),
-                    leads_before,
+                    before,
                     count_leads_in_words(connection, table),
                     invented_in_words(import_.records) if import_.is_invented else "",
                 )

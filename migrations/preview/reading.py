@@ -16,6 +16,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from migrations.declared import refuse_open_questions
 from migrations.deploy.given import names_database
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
 from migrations.history import History, faults, imports_of, read_history, version_table
@@ -45,6 +46,7 @@ def read_preview(
     not read.
     """
     imports = imports_of(config)
+    refuse_open_questions()
     refuse_preview_of_real_people(os.environ, imports)
     connection = connection.execution_options(isolation_level="REPEATABLE READ")
     check_reader(connection, [import_.leads for import_ in imports], version_table(config))

@@ -7,6 +7,7 @@ from runpy import run_path
 import pytest
 from sqlalchemy import URL
 
+from migrations import declared as declaring
 from migrations.__main__ import main
 from migrations.commands import adopt
 from migrations.importer.declaration import Leads, columns_of
@@ -29,10 +30,10 @@ MARKED = {
 def crm_py(database: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the declaration file in a copy of the project, with DATABASE_URL set."""
     project = copy_project(tmp_path)
-    monkeypatch.setattr(adopt, "ROOT", project)
-    monkeypatch.setattr(adopt, "CRM", project / "migrations" / "crm.py")
+    for module in (adopt, declaring):
+        monkeypatch.setattr(module, "DECLARED", project / "migrations" / "crm.py")
     monkeypatch.setenv("DATABASE_URL", shown(database))
-    return adopt.CRM
+    return project / "migrations" / "crm.py"
 
 
 def declared(crm_py: Path) -> Leads:

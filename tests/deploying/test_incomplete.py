@@ -158,7 +158,7 @@ def test_an_export_that_was_replaced_is_no_import(imported: URL, project: Path) 
     for command in (f"upgrade {IMPORT}", "upgrade head"):
         refused = alembic(imported, *command.split(), root=project)
         assert refused.returncode != 0
-        assert "records found 217, expected 100. A released export is never" in refused.stdout
+        assert "records found 217, expected 100. What was imported is never" in refused.stdout
     assert value(imported, "SELECT count(*) FROM lead_imports") == 1, "nothing was imported over it"
     revision.write_text(released, encoding="utf-8")
     (project / "data" / EXPORT.name).write_bytes(EXPORT.read_bytes())

@@ -182,7 +182,7 @@ def leads_elsewhere(scene: Scene) -> Iterator[str]:
     scene.alembic("-x new-crm upgrade head")
 
 
-@says("is not as migrations/crm.py declares it")
+@says("is not as the import needs it")
 def another_table(scene: Scene) -> Iterator[str]:
     scene.url = scene.new_database()
     Base.metadata.tables["leads"].create(engine := create_engine(scene.url))
@@ -194,6 +194,20 @@ def another_table(scene: Scene) -> Iterator[str]:
     adopted = migrations(project, "adopt", url=scene.url)
     assert "remarks" in (project / "migrations" / "crm.py").read_text(), adopted.stderr
     run(scene.url, "ALTER TABLE leads RENAME COLUMN remarks TO notes")
+
+
+@says("migrations/crm.py is not complete")
+def an_open_question(scene: Scene) -> Iterator[str]:
+    project = copy_project(scene.folder)
+    crm = project / "migrations" / "crm.py"
+    asked = crm.read_text().replace('phone="phone",', 'phone="phone",  # CHECK: which one?')
+    answered = crm.read_text()
+    crm.write_text(asked)
+    refused = alembic(scene.url, "upgrade", "head", root=project)
+    assert refused.returncode != 0
+    yield refused.stdout
+    crm.write_text(answered)
+    assert alembic(scene.url, "upgrade", "head", root=project).returncode == 0
 
 
 @says("…: 1 problem. This run has written nothing.…sha256 is …, expected …")

@@ -1,6 +1,7 @@
 """An import is cut off, or is not alone."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
@@ -9,6 +10,7 @@ from sqlalchemy import URL, text
 from tests.support.bundled import IMPORT, records
 from tests.support.crm import picture, slow_down, speed_up
 from tests.support.database import connected, run, value, wait_until
+from tests.support.exports import bundle
 from tests.support.previews import stop_after
 from tests.support.promises import assert_imported
 from tests.support.upgrades import alembic, start_alembic, upgrade
@@ -30,6 +32,29 @@ def test_a_killed_import_resumes_to_the_same_end(crm_with_leads: URL) -> None:
     assert again.returncode == 0, again.stdout
     assert f"resumed at record {checkpoint + 1} of" in again.stdout
     assert_imported(crm_with_leads, before)
+
+
+def test_an_import_that_has_not_begun_takes_a_mended_export(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its first batch was refused, so nothing stands by the old pins."""
+    with monkeypatch.context() as before:
+        bundle(records()[:5], before, tmp_path, rejected="set aside")
+        body = "BEGIN RAISE EXCEPTION 'not yet'; END"
+        run(crm, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        run(
+            crm,
+            "CREATE TRIGGER refuse BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        with pytest.raises(CommandError):
+            upgrade(crm)
+    assert value(crm, "SELECT next_record FROM lead_imports") == 0
+    run(crm, "DROP TRIGGER refuse ON leads")
+    bundle(records()[:8], monkeypatch, tmp_path)
+    upgrade(crm)
+    assert run(crm, "SELECT records, created, policies FROM lead_imports") == [
+        (8, 8, "rejected=stop, blanks=keep")
+    ]
 
 
 def test_two_upgrades_at_once_on_an_empty_database(database: URL) -> None:

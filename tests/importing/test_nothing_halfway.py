@@ -148,19 +148,34 @@ def test_a_second_null_is_listed_where_the_index_takes_one(crm: URL, bundled: Bu
     ]
 
 
-def test_what_an_exclusion_constraint_forbids_is_listed(crm: URL, bundled: Bundle) -> None:
-    """Beside a lead that is there, and beside an earlier record."""
-    bundled(
-        {5: {"email": "a@example.org"}, 90: {"email": "b@example.org"}}
-        | {200: {"email": "b@example.org"}}
-    )
+def test_nulls_of_several_columns_are_told_apart(crm: URL, bundled: Bundle) -> None:
+    """One NULL and one value make a key as two values do."""
+    mails = {n: {"email": f"lead{n}@example.org", "status": "new"} for n in range(1, 301)}
+    bundled(mails | {12: {"email": ""}, 210: {"email": "", "status": "won"}})
+    run(crm, "ALTER TABLE leads ALTER email DROP NOT NULL")
+    run(crm, "CREATE UNIQUE INDEX once ON leads (email, lower(status)) NULLS NOT DISTINCT")
     run(
         crm,
-        "ALTER TABLE leads ADD CONSTRAINT alone EXCLUDE (lower(email) WITH =) WHERE (email <> '')",
+        "INSERT INTO leads (phone, email, status, created_at) "
+        "VALUES ('0700', NULL, 'WON', now()), ('0701', 'lead5@example.org', 'other', now())",
     )
-    add_lead(crm, phone="0600000001", email="A@example.org")
+    told = "is another lead's or record's, and leads.email, leads.status is unique"
+    assert refused(crm) == [f"record 210, email: {told}"]
+
+
+def test_what_an_exclusion_constraint_forbids_is_listed(crm: URL, bundled: Bundle) -> None:
+    """Beside a lead that is there, and beside an earlier record."""
+    mails = {5: "a@example.org", 90: "b@example.org", 200: "B@example.org", 210: "b@example.org"}
+    bundled({n: {"email": mail} for n, mail in mails.items()}, status="new")
+    run(
+        crm,
+        "ALTER TABLE leads ADD CONSTRAINT alone EXCLUDE (lower(email) WITH =, status WITH =) "
+        "WHERE (email ILIKE '_@example.org')",
+    )
+    add_lead(crm, phone="0600000001", email="A@example.org", status="new")
+    add_lead(crm, phone="0600000002", email="b@example.org", status="old")
     told = "breaks the rule alone of leads beside another lead or record"
-    assert refused(crm) == [f"record 5, email: {told}", f"record 200, email: {told}"]
+    assert refused(crm) == [f"record {n}, email: {told}" for n in (5, 200, 210)]
 
 
 def test_ten_deploys_that_mend_a_record_each_write_nothing_before_the_last(

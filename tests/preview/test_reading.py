@@ -234,6 +234,7 @@ def test_a_revision_of_the_owners_is_named_and_not_run(
 NUMBERED = """
 CREATE SEQUENCE refs;
 CREATE FUNCTION next_ref() RETURNS bigint LANGUAGE sql AS 'SELECT nextval(''refs'')';
+CREATE FUNCTION make_token() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';
 CREATE TABLE customers (
     id serial PRIMARY KEY,
     ref text NOT NULL UNIQUE DEFAULT 'C' || nextval('refs'),
@@ -241,6 +242,7 @@ CREATE TABLE customers (
     batch integer NOT NULL UNIQUE DEFAULT next_ref(),
     code text NOT NULL UNIQUE DEFAULT 'B' || next_ref(),
     other bigint NOT NULL,
+    token uuid NOT NULL UNIQUE,
     name text NOT NULL,
     shout text GENERATED ALWAYS AS (upper(name)) STORED,
     phone text NOT NULL,
@@ -248,9 +250,9 @@ CREATE TABLE customers (
     is_open boolean NOT NULL DEFAULT true,
     added timestamptz NOT NULL
 );
-INSERT INTO customers (number, other, name, phone, email, added) VALUES
-    (1, 1, 'Old', '07700 900503', 'old@example.org', '2020-01-01'),
-    (2, 2, 'Taken', '07700 900999', 'taken@example.org', '2020-01-01')
+INSERT INTO customers (number, other, token, name, phone, email, added) VALUES
+    (1, 1, gen_random_uuid(), 'Old', '07700 900503', 'old@example.org', '2020-01-01'),
+    (2, 2, gen_random_uuid(), 'Taken', '07700 900999', 'taken@example.org', '2020-01-01')
 """
 CUSTOMERS = Leads(
     "customers",
@@ -259,7 +261,7 @@ CUSTOMERS = Leads(
     phone="phone",
     email="email",
     created_at="added",
-    new={"number": "nextval('refs')", "other": "next_ref()"},
+    new={"number": "nextval('refs')", "other": "NEXT_REF()", "token": "make_token()"},
     only="is_open AND shout <> 'SHUT'",
 )
 

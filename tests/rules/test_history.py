@@ -19,6 +19,7 @@ from migrations.history import (
     nothing_new_in_words,
     stamp_faults,
 )
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import Receipt, check_not_half_reverted, check_receipt
 from migrations.importer.pinned import Import
@@ -224,9 +225,11 @@ def test_the_first_revision_of_all_is_run_again_from_the_base() -> None:
 @pytest.mark.parametrize("stamped", [SCHEMA, FIRST])
 def test_everything_that_is_pinned_is_compared(column: str, stamped: str) -> None:
     """An import that is not stamped yet does not go on with another export either."""
-    other = receipt(finished_at=None if stamped == SCHEMA else NOON, **{column: "other"})
+    value = Leads("other", phone="phone").as_json() if column == "declaration" else "other"
+    other = receipt(finished_at=None if stamped == SCHEMA else NOON, **{column: value})
     fault = fault_of(history(stamped, receipts=(other,)))
-    assert f"{column} found other, expected" in fault.fact
+    told = 'of table found "other"' if column == "declaration" else "found other"
+    assert f"{column} {told}, expected" in fault.fact
     assert fault.stops_upgrade
 
 
@@ -286,7 +289,19 @@ def test_a_stamp_of_a_newer_release_has_a_way_out() -> None:
     assert "stamped 9999_future, which this release does not know" in fault.fact
     assert commands(fault) == [f"alembic downgrade {SECOND}"]
     assert fault.stops_upgrade
-    assert fault_of(replace(found, receipts=())).fact.endswith("or the ledger was emptied")
+
+
+def test_a_stamp_of_the_crms_own_revisions_is_all_that_is_told() -> None:
+    """Without an import in the ledger nobody can say that one is missing."""
+    [fault] = faults(history("c3b7a6f5e4d3"))
+    assert "stamped c3b7a6f5e4d3, which this release does not know" in fault.fact
+    assert "see 'Beside your own tools' in docs/your-crm.md" in fault.remedy
+
+
+def test_another_export_may_take_the_place_of_one_that_has_not_begun() -> None:
+    """Its first batch failed, so nothing was imported by the old pins."""
+    begun = receipt(next_record=0, finished_at=None, sha256="other", policies="other")
+    assert not fault_of(history(SCHEMA, receipts=(begun,))).stops_upgrade
 
 
 def test_a_revision_that_is_stamped_beside_a_later_one_is_too_much() -> None:

@@ -64,6 +64,10 @@ UNIQUE = SimpleNamespace(
 EXCLUDES = SimpleNamespace(
     **{**vars(UNIQUE), "is_exclusion": True, "operators": ["OPERATOR(pg_catalog.=)"]},
     has_equality=True,
+    rule="one_email",
+)
+ONE_NULL = SimpleNamespace(
+    **{**vars(UNIQUE), "keys": ["email", "lower(reference)"], "has_one_null": True}
 )
 
 RULES = [
@@ -80,7 +84,10 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
-        "find_taken": {"unique": UNIQUE, "fails": "makes the index unique_email of leads fail"},
+        "find_taken": {
+            "unique": ONE_NULL if table.lookups else UNIQUE,
+            "fails": "makes the index unique_email of leads fail",
+        },
         "find_excluded": {"unique": EXCLUDES, "fails": "makes the index unique_email fail"},
         "find_broken": {"rules": RULES, "start": 0},
         "find_late_sequence": {

@@ -16,7 +16,7 @@ from migrations.importer.schema.discovery import (
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.leads import is_there, mismatches
+from migrations.importer.schema.leads import find_table, is_there, mismatches
 from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
 __all__ = ["create_crm"]
@@ -39,13 +39,17 @@ def create_crm(
     connection = connection_of(context)
     if is_there(connection, leads):
         if problems := mismatches(connection, leads, options_of(context).rights):
+            is_another = bool(find_table(connection, leads).missing)
             raise DatabaseRefused(
                 "\n".join(
                     [
-                        f"The table {leads.table} is not as migrations/crm.py declares it. "
-                        "Nothing was made.",
+                        f"The table {leads.table} is not as the import needs it. Nothing was made.",
                         *(f"  {problem}" for problem in problems),
-                        *declaration_in_words(connection, find_phones(connection)),
+                        *(
+                            declaration_in_words(connection, find_phones(connection))
+                            if is_another
+                            else ["Fix this, or what migrations/crm.py declares, and try again."]
+                        ),
                     ]
                 )
             )

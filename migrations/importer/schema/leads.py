@@ -34,6 +34,7 @@ MOST_COUNTED = 1_000_000
 """Counting more leads would take longer than importing."""
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
+_NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
 _PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode", "dial_code")
 
@@ -54,7 +55,7 @@ def is_there(connection: Connection, leads: Leads) -> bool:
 def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
     """Find the declared table. Its ``missing`` lists declared columns it does not have."""
     found = {row.name: _found(row) for row in _columns(connection, leads)}
-    drawn = _drawn(connection, leads)
+    drawn = [column for column in _drawn(connection, leads) if _may_be_a_number(found.get(column))]
     return LeadsTable(leads, found, keeps_blanks=keeps_blanks, drawn=drawn)
 
 
@@ -105,6 +106,11 @@ def mismatches(
         inner = target.column if isinstance(target, New) else target
         if isinstance(inner, Lookup):
             problems += _lookup_problems(connection, leads, name, inner)
+        if isinstance(inner, Values) and not inner.values and inner.otherwise is not None:
+            problems.append(
+                f"{name}: Values maps no word, so every lead would become {inner.otherwise!r}. Map "
+                "the export's words"
+            )
         if isinstance(inner, Values) and inner.column in rows:
             problems += _label_problems(connection, leads, inner, rows[inner.column])
     if leads.id in rows and may_read(connection, leads.table):
@@ -131,12 +137,20 @@ def _columns(connection: Connection, leads: Leads) -> list[Row[tuple[object, ...
 
 def _drawn(connection: Connection, leads: Leads) -> list[str]:
     """List the columns of ``new`` whose SQL may draw from a sequence."""
-    calls = {column: set(_CALL.findall(sql)) for column, sql in leads.new.items()}
+    calls = {
+        column: {*_CALL.findall(sql), *_CALL.findall(sql.lower())}
+        for column, sql in leads.new.items()
+    }
     called = sorted(set().union(*calls.values()))
     if not called:
         return []
     found = set(connection.execute(text(statement("find_drawing")), {"called": called}).scalars())
     return [column for column, names in calls.items() if names & found]
+
+
+def _may_be_a_number(found: Found | None) -> bool:
+    """Whether a preview's own number can stand in a column. Other values it lets be drawn."""
+    return found is not None and (found.is_text or found.base in _NUMBERS)
 
 
 def _found(row: Row[tuple[object, ...]]) -> Found:

@@ -52,6 +52,7 @@ DECLARE
     _updated_keys bigint;
     _rejected bigint;
     _written_before jsonb;
+    _locked_before oid[];
     _wrong text;
 BEGIN
 ${shared.look_at_writes()}

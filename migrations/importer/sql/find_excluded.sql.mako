@@ -5,7 +5,7 @@
         for n, (sql, operator) in enumerate(zip(unique.keys, unique.operators), start=1)
     ]
     written = [column for column in table.columns if column.bare in unique.columns]
-    reason = f"breaks the rule {unique.name} of {table.leads.table} beside another lead or record"
+    reason = f"breaks the rule {unique.rule} of {table.leads.table} beside another lead or record"
 %>\
 -- Find records an exclusion constraint keeps away from another lead, or from an earlier record with
 -- another phone.
@@ -14,19 +14,21 @@ WITH ${shared.keyed(unique, fails)}
 SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
 FROM keyed AS c
 WHERE c._record >= :start
-    AND (
-        EXISTS (
-            SELECT FROM ${table.whole}
-            WHERE (${as_sql(unique.predicate)})
-                AND ${(" AND ").join(f"({sql}) {op} c.{key}" for key, sql, op in compared)}
-                AND ${table.id} IS DISTINCT FROM c._id
-        )
-% if unique.has_equality:
-        OR EXISTS (
-            SELECT FROM keyed AS e
-            WHERE ${(" AND ").join(f"e.{key} {op} c.{key}" for key, sql, op in compared)}
-                AND e._record < c._record
-                AND e._phone_key <> c._phone_key
-        )
-% endif
+    AND EXISTS (
+        SELECT FROM ${table.whole}
+        WHERE (${as_sql(unique.predicate)})
+            AND ${(" AND ").join(f"({sql}) {op} c.{key}" for key, sql, op in compared)}
+            AND ${table.id} IS DISTINCT FROM c._id
     )
+% if unique.has_equality:
+UNION
+SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
+FROM keyed AS c
+WHERE c._record >= :start
+    AND EXISTS (
+        SELECT FROM keyed AS e
+        WHERE ${(" AND ").join(f"e.{key} {op} c.{key}" for key, sql, op in compared)}
+            AND e._record < c._record
+            AND e._phone_key <> c._phone_key
+    )
+% endif

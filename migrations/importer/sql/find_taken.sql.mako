@@ -1,14 +1,21 @@
 <%namespace name="shared" file="shared.mako"/>\
 <%
+    import itertools
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
     written = [column for column in table.columns if column.bare in unique.columns]
     told = ", ".join(table.told(column) for column in written)
     reason = f"is another lead's or record's, and {told} is unique"
 
-    def same(key, sql):
-        if unique.has_one_null:
-            return f"(({sql}) = c.{key} OR ({sql}) IS NULL AND c.{key} IS NULL)"
-        return f"({sql}) = c.{key}"
+    def is_taken(nulls):
+        """The condition for keys of which these are NULL, so that an index can serve it."""
+        here = [f"c.{key} IS {'' if null else 'NOT '}NULL" for key, null in zip(keys, nulls)]
+        there = [
+            f"({as_sql(sql)}) IS NULL" if null else f"({as_sql(sql)}) = c.{key}"
+            for key, sql, null in zip(keys, unique.keys, nulls)
+        ]
+        return here, there
+
+    either = (False, True) if unique.has_one_null else (False,)
 %>\
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
@@ -34,10 +41,13 @@ WHERE c._record >= :start
     AND (
         c.least <> c._phone_key
         OR c.greatest <> c._phone_key
-        OR EXISTS (
+% for here, there in map(is_taken, itertools.product(either, repeat=len(keys))):
+        OR ${(" AND ").join(here)}
+        AND EXISTS (
             SELECT FROM ${table.whole}
             WHERE (${as_sql(unique.predicate)})
-                AND ${(" AND ").join(same(key, as_sql(sql)) for key, sql in zip(keys, unique.keys))}
+                AND ${(" AND ").join(there)}
                 AND ${table.id} IS DISTINCT FROM c._id
         )
+% endfor
     )

@@ -84,6 +84,7 @@ DECLARE
     _name text;
     _referrer record;
     _written_before jsonb;
+    _locked_before oid[];
     _wrong text;
 BEGIN
 ${shared.look_at_writes()}

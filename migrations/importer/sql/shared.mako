@@ -30,7 +30,7 @@ SELECT l.*
 
 ## What a unique index or an exclusion constraint would compare of each record's lead.
 <%def name="keyed(unique, fails)">\
-would_be AS (
+would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
@@ -40,7 +40,8 @@ would_be AS (
     LEFT JOIN LATERAL (
         ${lead_of_phone()}
     ) AS l ON true
-    -- If it cannot be computed for a record, this is listed already.
+    -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
+    -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
     )
@@ -71,36 +72,53 @@ ${indent}    END IF;\
     -- step: look at writes
     -- The server's counters of this session's own writes. They leave out the site's traffic, but
     -- count a trigger's writes.
-    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
-    INTO _written_before
+    SELECT
+        coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}'),
+        ARRAY(${locked_alone()})
+    INTO _written_before, _locked_before
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;\
+</%def>
+
+## TRUNCATE and ALTER TABLE move no counter, but hold this lock until the end of the transaction.
+<%def name="locked_alone()">\
+SELECT relation FROM pg_catalog.pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock'\
 </%def>
 
 ## leads: the condition on the numbers of inserted, updated and deleted leads.
 <%def name="prove_writes(leads)">\
     -- step: prove writes
-    SELECT string_agg(
-        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    SELECT string_agg(told, ', ')
     INTO _wrong
     FROM (
         SELECT
             relid,
-            relid::regclass AS name,
-            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
-            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
-            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
-        FROM pg_catalog.pg_stat_xact_user_tables
-        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
-    ) AS written
-    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-        AND NOT CASE
+            format('%s (%s inserted, %s updated, %s deleted)',
+                relid::regclass, inserted, updated, deleted) AS told
+        FROM (
+            SELECT
+                relid,
+                n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+                n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+                n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+            FROM pg_catalog.pg_stat_xact_user_tables
+            WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+        ) AS written
+        WHERE NOT CASE
             WHEN relid = ${table.regclass} THEN ${leads}
             WHEN relid IN (
                 ${",\n                ".join(f"'{name}'::regclass" for name in ledger_tables)}
             ) THEN deleted = 0
             ELSE inserted + updated + deleted = 0
-        END;
+        END
+        UNION ALL
+        SELECT locked.relation, format('%s (emptied or altered)', locked.relation::regclass)
+        FROM (${locked_alone()}) AS locked
+        JOIN pg_catalog.pg_class AS c ON c.oid = locked.relation AND c.relkind IN ('r', 'p')
+        WHERE locked.relation <> ALL (_locked_before)
+    ) AS wrong
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't');
     IF _wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
     END IF;\

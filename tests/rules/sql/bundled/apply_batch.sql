@@ -27,13 +27,17 @@ DECLARE
     _updated_keys bigint;
     _rejected bigint;
     _written_before jsonb;
+    _locked_before oid[];
     _wrong text;
 BEGIN
     -- step: look at writes
     -- The server's counters of this session's own writes. They leave out the site's traffic, but
     -- count a trigger's writes.
-    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}')
-    INTO _written_before
+    SELECT
+        coalesce(jsonb_object_agg(relid::text, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]), '{}'),
+        ARRAY(SELECT relation FROM pg_catalog.pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')
+    INTO _written_before, _locked_before
     FROM pg_catalog.pg_stat_xact_user_tables
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0;
 
@@ -331,21 +335,23 @@ BEGIN
     WHERE id = _import;
 
     -- step: prove writes
-    SELECT string_agg(
-        format('%s (%s inserted, %s updated, %s deleted)', name, inserted, updated, deleted), ', ')
+    SELECT string_agg(told, ', ')
     INTO _wrong
     FROM (
         SELECT
             relid,
-            relid::regclass AS name,
-            n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
-            n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
-            n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
-        FROM pg_catalog.pg_stat_xact_user_tables
-        WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
-    ) AS written
-    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
-        AND NOT CASE
+            format('%s (%s inserted, %s updated, %s deleted)',
+                relid::regclass, inserted, updated, deleted) AS told
+        FROM (
+            SELECT
+                relid,
+                n_tup_ins - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
+                n_tup_upd - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
+                n_tup_del - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
+            FROM pg_catalog.pg_stat_xact_user_tables
+            WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+        ) AS written
+        WHERE NOT CASE
             WHEN relid = 'leads'::regclass THEN (inserted, updated, deleted) = (_created, _updated, 0)
             WHEN relid IN (
                 'lead_imports'::regclass,
@@ -354,7 +360,15 @@ BEGIN
                 'lead_import_rejects'::regclass
             ) THEN deleted = 0
             ELSE inserted + updated + deleted = 0
-        END;
+        END
+        UNION ALL
+        SELECT locked.relation, format('%s (emptied or altered)', locked.relation::regclass)
+        FROM (SELECT relation FROM pg_catalog.pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock') AS locked
+        JOIN pg_catalog.pg_class AS c ON c.oid = locked.relation AND c.relkind IN ('r', 'p')
+        WHERE locked.relation <> ALL (_locked_before)
+    ) AS wrong
+    WHERE relid NOT IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't');
     IF _wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
     END IF;

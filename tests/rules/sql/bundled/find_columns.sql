@@ -18,7 +18,7 @@ SELECT
             JOIN pg_catalog.pg_proc AS f ON f.oid = p.refobjid
             WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
                 AND p.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v'
-                AND t.typcategory IN ('N', 'S')
+                AND t.typcategory IN ('N', 'S') AND t.typtype <> 'd'
         ) AS is_numbered,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (

@@ -1,6 +1,6 @@
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH would_be AS (
+WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
@@ -22,7 +22,8 @@ WITH would_be AS (
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
     ) AS l ON true
-    -- If it cannot be computed for a record, this is listed already.
+    -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
+    -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email of leads fail'
     )
@@ -55,7 +56,8 @@ WHERE c._record >= :start
     AND (
         c.least <> c._phone_key
         OR c.greatest <> c._phone_key
-        OR EXISTS (
+        OR c.k1 IS NOT NULL
+        AND EXISTS (
             SELECT FROM leads
             WHERE (email IS NOT NULL)
                 AND (lower(email)) = c.k1

@@ -2,8 +2,17 @@
 -- constraint compares with operators of its own.
 SELECT
     i.indexrelid::regclass::text AS name,
+    c.conname AS rule,
     ARRAY(
-        SELECT pg_get_indexdef(i.indexrelid, n, true)
+        SELECT pg_get_indexdef(i.indexrelid, n, true) || coalesce(
+            (
+                SELECT format(' COLLATE %I.%I', s.nspname, l.collname)
+                FROM pg_catalog.pg_attribute AS a
+                JOIN pg_catalog.pg_collation AS l ON l.oid = i.indcollation[n - 1]
+                JOIN pg_catalog.pg_namespace AS s ON s.oid = l.collnamespace
+                WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]
+                    AND a.attcollation <> l.oid
+            ), '')
         FROM generate_series(1, i.indnkeyatts) AS n
     ) AS keys,
     ARRAY(
@@ -37,5 +46,5 @@ SELECT
         WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
     ) AS columns
 FROM pg_catalog.pg_index AS i
-LEFT JOIN pg_catalog.pg_constraint AS c ON c.conindid = i.indexrelid AND c.contype = 'x'
+LEFT JOIN pg_catalog.pg_constraint AS c ON c.conindid = i.indexrelid AND c.conexclop IS NOT NULL
 WHERE i.indrelid = 'leads'::regclass AND (i.indisunique OR i.indisexclusion) AND i.indisvalid

@@ -1,7 +1,7 @@
 -- Find records an exclusion constraint keeps away from another lead, or from an earlier record with
 -- another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH would_be AS (
+WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
@@ -27,7 +27,8 @@ WITH would_be AS (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
     ) AS l ON true
-    -- If it cannot be computed for a record, this is listed already.
+    -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
+    -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email fail'
     )
@@ -41,20 +42,22 @@ keyed AS (
     FROM would_be
     WHERE email IS NOT NULL
 )
-SELECT c._record, 'email', 'breaks the rule unique_email of sales.customers beside another lead or record'
+SELECT c._record, 'email', 'breaks the rule one_email of sales.customers beside another lead or record'
 FROM keyed AS c
 WHERE c._record >= :start
-    AND (
-        EXISTS (
-            SELECT FROM sales.customers
-            WHERE (email IS NOT NULL)
-                AND (lower(email)) OPERATOR(pg_catalog.=) c.k1
-                AND code IS DISTINCT FROM c._id
-        )
-        OR EXISTS (
-            SELECT FROM keyed AS e
-            WHERE e.k1 OPERATOR(pg_catalog.=) c.k1
-                AND e._record < c._record
-                AND e._phone_key <> c._phone_key
-        )
+    AND EXISTS (
+        SELECT FROM sales.customers
+        WHERE (email IS NOT NULL)
+            AND (lower(email)) OPERATOR(pg_catalog.=) c.k1
+            AND code IS DISTINCT FROM c._id
+    )
+UNION
+SELECT c._record, 'email', 'breaks the rule one_email of sales.customers beside another lead or record'
+FROM keyed AS c
+WHERE c._record >= :start
+    AND EXISTS (
+        SELECT FROM keyed AS e
+        WHERE e.k1 OPERATOR(pg_catalog.=) c.k1
+            AND e._record < c._record
+            AND e._phone_key <> c._phone_key
     )

@@ -1,6 +1,6 @@
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH would_be AS (
+WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
@@ -26,7 +26,8 @@ WITH would_be AS (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
     ) AS l ON true
-    -- If it cannot be computed for a record, this is listed already.
+    -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
+    -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email of leads fail'
     )
@@ -36,7 +37,8 @@ keyed AS (
         _record,
         _phone_key,
         _id,
-        lower(email) AS k1
+        email AS k1,
+        lower(reference) AS k2
     FROM would_be
     WHERE email IS NOT NULL
 ),
@@ -46,9 +48,8 @@ compared AS (
         min(_phone_key) OVER earlier AS least,
         max(_phone_key) OVER earlier AS greatest
     FROM keyed
-    WHERE k1 IS NOT NULL
     WINDOW earlier AS (
-        PARTITION BY k1
+        PARTITION BY k1, k2
         ORDER BY _record
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
@@ -59,10 +60,32 @@ WHERE c._record >= :start
     AND (
         c.least <> c._phone_key
         OR c.greatest <> c._phone_key
-        OR EXISTS (
+        OR c.k1 IS NOT NULL AND c.k2 IS NOT NULL
+        AND EXISTS (
             SELECT FROM sales.customers
             WHERE (email IS NOT NULL)
-                AND (lower(email)) = c.k1
+                AND (email) = c.k1 AND (lower(reference)) = c.k2
+                AND code IS DISTINCT FROM c._id
+        )
+        OR c.k1 IS NOT NULL AND c.k2 IS NULL
+        AND EXISTS (
+            SELECT FROM sales.customers
+            WHERE (email IS NOT NULL)
+                AND (email) = c.k1 AND (lower(reference)) IS NULL
+                AND code IS DISTINCT FROM c._id
+        )
+        OR c.k1 IS NULL AND c.k2 IS NOT NULL
+        AND EXISTS (
+            SELECT FROM sales.customers
+            WHERE (email IS NOT NULL)
+                AND (email) IS NULL AND (lower(reference)) = c.k2
+                AND code IS DISTINCT FROM c._id
+        )
+        OR c.k1 IS NULL AND c.k2 IS NULL
+        AND EXISTS (
+            SELECT FROM sales.customers
+            WHERE (email IS NOT NULL)
+                AND (email) IS NULL AND (lower(reference)) IS NULL
                 AND code IS DISTINCT FROM c._id
         )
     )
