@@ -194,7 +194,7 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
-    return dry_run(connection, leads, show)
+    return dry_run(connection, leads, version_table(context.config), show)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Collect what a dry run did, as a preview (``figures.py``), before it is rolled back.
 
-    with dry_run(connection, leads, show):
+    with dry_run(connection, leads, stamp, show):
         ...                              # the very statements of an upgrade
     # show(Preview(leads_before=50, leads_after=257, …)) was called, and nothing is left of them
 
@@ -10,13 +10,14 @@ statistics of this transaction. These include the rows triggers write.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import Receipt
+from migrations.importer.names import quoted
 from migrations.importer.schema.leads import count_leads, find_table, is_there
 from migrations.importer.sql import statement
 from migrations.preview.figures import Preview, TableRows
@@ -36,12 +37,12 @@ class _Start:
 
 @contextmanager
 def dry_run(
-    connection: Connection, leads: Leads | None, show: Callable[[Preview], None]
+    connection: Connection, leads: Leads | None, stamp: str, show: Callable[[Preview], None]
 ) -> Iterator[None]:
     """Run the block in one transaction, look at the result, undo it, and call ``show``.
 
-    leads: where the code's last import has its leads. If an export is refused, ``show`` is called
-    too, then ``ExportRefused`` is raised.
+    leads: where the code's last import has its leads. stamp: the table of the stamp. If an export
+    is refused, ``show`` is called too, then ``ExportRefused`` is raised.
     """
     refused = None
     with connection.begin() as transaction:
@@ -51,7 +52,7 @@ def dry_run(
                 yield
             except ExportRefused as error:
                 refused = error
-            preview = _take(connection, leads, start, refused)
+            preview = _take(connection, leads, stamp, start, refused)
         finally:
             transaction.rollback()
     show(preview)
@@ -66,7 +67,11 @@ def _look(connection: Connection, leads: Leads | None) -> _Start:
 
 
 def _take(
-    connection: Connection, leads: Leads | None, start: _Start, refused: ExportRefused | None
+    connection: Connection,
+    leads: Leads | None,
+    stamp: str,
+    start: _Start,
+    refused: ExportRefused | None,
 ) -> Preview:
     imported = find_imported(connection, start.receipts, find_table)
     name = _name_of(connection, leads)
@@ -77,7 +82,11 @@ def _take(
         leads_before=start.leads,
         leads_after=count_all(connection, leads),
         tables=sorted(
-            _table_rows(table, start.rows.get(table), rows, is_leads=table == name)
+            replace(
+                _table_rows(table, start.rows.get(table), rows),
+                is_leads=table == name,
+                is_stamp=table == quoted(stamp),
+            )
             for table, rows in _rows_written(connection).items()
         ),
     )
@@ -104,10 +113,9 @@ def _rows_written(connection: Connection) -> dict[str, tuple[int, int, int]]:
     return {row.name: (row.inserted, row.updated, row.deleted) for row in rows}
 
 
-def _table_rows(
-    table: str, before: Sequence[int] | None, after: Sequence[int], *, is_leads: bool
-) -> TableRows:
+def _table_rows(table: str, before: Sequence[int] | None, after: Sequence[int]) -> TableRows:
+    """Return what was written since."""
     inserted, updated, deleted = (
         now - then for then, now in zip(before or (0, 0, 0), after, strict=True)
     )
-    return TableRows(table, inserted, updated, deleted, is_leads)
+    return TableRows(table, inserted, updated, deleted)

@@ -65,7 +65,7 @@ class Figures:
 class TableRows:
     """How many rows the dry run wrote in a table, as Postgres counts them.
 
-    is_leads: whether it is the declared table of leads.
+    is_leads: whether it is the declared table of leads. is_stamp: whether it is Alembic's.
     """
 
     table: str
@@ -73,11 +73,12 @@ class TableRows:
     updated: int
     deleted: int
     is_leads: bool = False
+    is_stamp: bool = False
 
     @property
     def is_ours(self) -> bool:
         """Whether the table belongs to the import: the ledger or Alembic's stamp."""
-        return self.table in (*LEDGER_TABLES, "alembic_version")
+        return self.is_stamp or self.table in LEDGER_TABLES
 
     @property
     def promise(self) -> str:
@@ -86,7 +87,7 @@ class TableRows:
             return "added and updated, never deleted"
         if self.table in LEDGER_TABLES:
             return "the ledger of the import"
-        if self.table == "alembic_version":
+        if self.is_stamp:
             return "the revision's stamp"
         return "untouched"
 

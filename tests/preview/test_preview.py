@@ -85,6 +85,8 @@ def test_postgres_counts_the_rows_of_each_table(
         (TableRows("customers", 0, 0, 1, is_leads=True), False),
         (TableRows("leads", 1, 0, 0), False),
         (TableRows("lead_imports", 1, 1, 0), True),
+        (TableRows("lead_import_version", 1, 0, 0, is_stamp=True), True),
+        (TableRows("alembic_version", 1, 0, 0), False),
         (TableRows("lead_audit", 1, 0, 0), False),
         (TableRows("users", 0, 1, 0), False),
         (TableRows("users", 0, 0, 0), True),
