@@ -37,6 +37,11 @@ class Bundled:
     def in_words(self) -> str:
         """Tell what was written, and what to look at."""
         lines = [f"The export is {'sealed: ' if self.is_sealed else ''}data/{self.path.name}."]
+        if not self.is_sealed:
+            lines.append(
+                "It is in clear: who reads the repository reads its people. To seal it, name the "
+                "recipients first: docs/personal-data.md."
+            )
         if self.twin:
             statuses = ", ".join(status or '""' for status in self.twin.statuses)
             lines += [
