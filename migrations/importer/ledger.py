@@ -239,7 +239,7 @@ def find_reverted(connection: Connection, revision: str) -> Receipt | None:
 
 
 def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Leave out imports if a revert left nothing of them: no lead, no value.
+    """Leave out imports of which nothing is there: not begun, or reverted to the last value.
 
     receipts: the oldest first. A revision's last revert looks at the leads of all its imports.
     """
@@ -254,7 +254,11 @@ def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
         for revision, receipt in last.items()
         if revision not in unclean and receipt.remove_created and not receipt.referenced
     }
-    return [receipt for receipt in receipts if receipt.revision not in gone]
+    return [
+        receipt
+        for receipt in receipts
+        if receipt.revision not in gone and not receipt.is_at_its_start
+    ]
 
 
 def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:

@@ -139,9 +139,8 @@ REMOVED = REVERTED | {"remove_created": True}
 
 def receipt(export: str, sha256: str, **fields: object) -> Receipt:
     """Build a receipt with the fields looked at here."""
-    looked_at = (
-        {"started_at": WHEN, "kept": 0, "unrestored": 0, "referenced": 0} | STANDING | fields
-    )
+    counts = {"kept": 0, "unrestored": 0, "referenced": 0}
+    looked_at = {"started_at": WHEN, "is_at_its_start": False} | counts | STANDING | fields
     return cast(Receipt, SimpleNamespace(export=export, sha256=sha256, **looked_at))
 
 
@@ -171,6 +170,7 @@ def test_the_bundled_export_is_known_when_another_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("reverts", "is_empty"),
     [
+        ([STANDING | {"is_at_its_start": True}], True),
         ([REMOVED], True),
         ([REVERTED, REMOVED], True),
         ([REMOVED | {"referenced": 1}, REMOVED], True),
