@@ -254,6 +254,7 @@ def test_a_row_that_comes_while_the_lead_goes_is_refused(crm_with_leads: URL) ->
         "UPDATE users SET email = 'x'",
         "INSERT INTO settings VALUES (OLD.id::text, 'x')",
         "DELETE FROM leads WHERE full_name = 'Bystander'",
+        "UPDATE leads SET status = 'x' WHERE full_name = 'Bystander'",
     ],
 )
 def test_a_trigger_that_writes_more_stops_the_downgrade(

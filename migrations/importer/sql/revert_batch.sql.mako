@@ -75,6 +75,7 @@ DECLARE
     _from bigint;
     _to bigint;
     _images bigint;
+    _rewritten bigint;
     _kept bigint;
     _removed bigint;
     _deleted bigint;
@@ -179,7 +180,9 @@ ${updated_leads()}
             AND (
                 ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
             );
+        GET DIAGNOSTICS _rewritten = ROW_COUNT;
     ${shared.exception_for_a_row("    ")}
+        _rewritten := NULL;  -- The server's counters keep what was rolled back.
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 ${literals}
@@ -308,6 +311,12 @@ ${referrers}
         reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 
-${shared.prove_writes("(inserted, deleted) = (0, _removed + _undone)")}
+<%
+    proven = (
+        "(inserted, deleted) = (0, _removed + _undone)",
+        "updated = coalesce(_rewritten, updated)",
+    )
+%>\
+${shared.prove_writes(f"\n{' ' * 16}AND ".join(proven))}
 END
 $batch$

@@ -12,6 +12,7 @@ DECLARE
     _from bigint;
     _to bigint;
     _images bigint;
+    _rewritten bigint;
     _kept bigint;
     _removed bigint;
     _deleted bigint;
@@ -193,10 +194,12 @@ BEGIN
                 OR l.bill IS DISTINCT FROM r.bill
                 OR l.changed_on IS DISTINCT FROM r.changed_on
             );
+        GET DIAGNOSTICS _rewritten = ROW_COUNT;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
             RAISE;
         END IF;
+        _rewritten := NULL;  -- The server's counters keep what was rolled back.
         FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 'first_name',
@@ -429,6 +432,7 @@ GROUP BY pg_constraint.oid, conrelid
         ) AS written
         WHERE NOT CASE
             WHEN relid = 'sales.customers'::regclass THEN (inserted, deleted) = (0, _removed + _undone)
+                AND updated = coalesce(_rewritten, updated)
             WHEN relid IN (
                 'lead_imports'::regclass,
                 'lead_import_batches'::regclass,
