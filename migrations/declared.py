@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.schema.discovery import MARK
 
 __all__ = ["DECLARED", "open_questions", "refuse_open_questions"]
 
 DECLARED = Path(__file__).parent / "crm.py"
-MARK = "# CHECK"
 
 
 def open_questions() -> list[str]:

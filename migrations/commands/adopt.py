@@ -1,4 +1,4 @@
-"""``adopt``: declare where leads live in an existing DECLARED, or check that declaration."""
+"""``adopt``: declare where leads live in an existing CRM, or check that declaration."""
 
 import re
 from argparse import ArgumentParser, Namespace

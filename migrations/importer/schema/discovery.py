@@ -15,6 +15,7 @@ from migrations.importer.schema.leads import may_read
 from migrations.importer.sql import statement
 
 __all__ = [
+    "MARK",
     "Phone",
     "declaration_in_words",
     "find_phones",
@@ -30,8 +31,10 @@ _PHONE = {
     *("phone", "phones", "phonenumber", "phonenumbers", "mobile", "mobiles", "cell", "cellphone"),
     *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
 }
-_CHECK = "  # CHECK: "
-"""Begins a question for the owner."""
+MARK = "# CHECK"
+"""Of a question for the owner."""
+
+_CHECK = f"  {MARK}: "
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
