@@ -23,8 +23,9 @@ _ALL_BUT_THE_LAST_WORD = "^.*[[:space:]]"
 class Found:
     """A column as the catalog has it.
 
-    type: with its limits, such as ``character varying(20)``. base: without them.
-    is_text: whether it holds texts, of a domain too. is_filled: whether the server fills it if no
+    type: with its limits, such as ``character varying(20)``. base: without them. domain: the
+    domain over this type, if it is one.
+    is_text: whether it holds texts. is_filled: whether the server fills it if no
     value is given. is_numbered: from a sequence, or by a function that may draw from one.
     is_generated: by computing it from other columns. is_key: whether it is part of a unique index,
     fit for a foreign key to refer to. is_bytewise: whether ``=`` tells texts apart by any byte.
@@ -41,6 +42,7 @@ class Found:
     is_key: bool = False
     is_bytewise: bool = True
     default: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,22 @@ class Column:
         return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
 
     @property
+    def is_derived(self) -> bool:
+        """Whether the value is made of the record's text in a way that cannot fail.
+
+        The stage derives it while the records arrive, beside the program's own work.
+        """
+        return isinstance(self.target, tuple | Values) and self.found.base in _TEXTS
+
+    @property
     def longest(self) -> int | None:
         """How many characters the column holds, unless it holds any number or a value is cast."""
         limit = _LIMIT.search(self.found.type)
-        return int(limit[1]) if limit and self.is_plain else None
+        return int(limit[1]) if limit and (self.is_plain or self.is_derived) else None
 
     @property
     def conversion(self) -> str:
-        """SQL to convert the record's text into the value to write. NULL stays NULL."""
+        """SQL over the stage's own columns, for the value to write. NULL stays NULL."""
         return f"CAST({self._meant()} AS {self.found.base})" if self._is_cast else self._meant()
 
     @property
@@ -122,7 +132,7 @@ class Column:
         return not self.found.is_text and not isinstance(self.target, Lookup)
 
     def _meant(self) -> str:
-        target, raw = self.target, self.raw
+        target, raw = self.target, quoted(self.field.name)
         if isinstance(target, Values):
             words = f"CAST({literal(json.dumps(dict(target.values)))} AS jsonb)"
             other = raw if target.otherwise is None else literal(target.otherwise)
@@ -135,7 +145,7 @@ class Column:
             ids = self._select_found("jsonb_object_agg(f.value, f.id)")
             return f"CAST(({ids}) ->> {raw} AS {self.found.base})"
         if isinstance(target, E164):
-            return "'+' || s.phone_key"
+            return "'+' || phone_key"
         if isinstance(target, tuple):
             # The last word is the last name. A single word is the first name.
             words = f"btrim({raw})"
@@ -186,6 +196,14 @@ class Column:
         """Whether an empty text can stand for a blank."""
         return self.found.is_text and not isinstance(self.target, Values | Lookup)
 
+    @property
+    def restored_as(self) -> str | None:
+        """The type to restore an old value in, if the column may not take its text."""
+        return self.found.domain or (None if self.is_plain else self.found.type)
+
     def compared(self, value: str) -> str:
         """Return SQL to compare a value: texts by their bytes, whatever their collation says."""
-        return value if self.found.is_bytewise else f'CAST({value} AS text) COLLATE "C"'
+        if not self.found.is_bytewise:
+            return f'CAST({value} AS text) COLLATE "C"'
+        # An enum has no equality with a domain over it.
+        return f"CAST({value} AS {self.found.type})" if self.found.domain else value

@@ -52,7 +52,12 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         for column, longest in table.limited:
             asked = statement("find_too_long", table=table, column=column, longest=longest)
             session.execute(asked, start=start)
-        rules = [*_computed(session, table), *_not_null(table), *_rules(session, table)]
+        rules = [
+            *_computed(session, table),
+            *_not_null(table),
+            *_domains(table),
+            *_rules(session, table),
+        ]
         if rules:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
@@ -118,6 +123,21 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 column.field.name,
                 f"is blank, and {table.told(column)} must have a value",
                 "false",
+            )
+
+
+def _domains(table: LeadsTable) -> Iterator[Rule]:
+    """Yield what domains demand of their values."""
+    written = [(column, column.field.name, table.differs((column,))) for column in table.columns]
+    moments = [moment for moment in (table.created_at, table.touch) if moment]
+    for column, field, changes in [*written, *((moment, "created_at", "true") for moment in moments)]:
+        if domain := column.found.domain:
+            # It is computed, and never true.
+            fails = f"num_nulls(CAST(w.{column.name} AS {domain})) < 0"
+            if not column.found.nullable:  # ``_not_null`` tells of the others
+                fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
+            yield Rule(
+                [column.bare], fails, field, f"does not fit {column.bare} ({domain})", changes
             )
 
 

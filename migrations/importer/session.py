@@ -50,16 +50,13 @@ def copy_text(columns: Iterable[Sequence[str]]) -> bytes:
     return "\n".join([*map("\t".join, rows), ""]).encode()
 
 
-def _escaped(column: Sequence[str]) -> list[str]:
-    return [
-        text if text.isprintable() and "\\" not in text else _escape(text)  # most are
-        for text in column
-    ]
-
-
-def _escape(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("\t", "\\t")
-    return escaped.replace("\n", "\\n").replace("\r", "\\r")
+def _escaped(column: Sequence[str]) -> Sequence[str]:
+    """Escape what COPY would take for something else. All at once takes a tenth of the time."""
+    joined = "\0".join(column)
+    if not any(special in joined for special in "\\\t\n\r"):
+        return column
+    escaped = joined.replace("\\", "\\\\").replace("\t", "\\t")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r").split("\0")
 
 
 _parsed = cache(text)

@@ -67,7 +67,7 @@ def create_stage(session: Session, table: LeadsTable) -> None:
         session.execute(statement("create_found"))
     session.execute(statement("create_place", table=table))
     for column in table.lookups:
-        session.execute(statement("look_up", column=column, name=_look_up(column)))
+        session.execute(statement("look_up", table=table, column=column, name=_look_up(column)))
     if table.converted:
         session.execute(statement("create_convert", table=table))
 
@@ -87,7 +87,7 @@ def stage_export(
     """
     with session.transaction("staging the export"):
         copy_export(session, table, export, why_stop)
-        without_key = session.execute(statement("without_key")).scalars().all()
+        without_key = session.execute(statement("without_key", table=table)).scalars().all()
         if without_key:
             problems = [
                 Problem(position + 1, "phone", "is not one phone number")
@@ -104,7 +104,7 @@ def copy_export(
 ) -> None:
     """Send an export's records, and what is wrong with rejected ones."""
     fields = ", ".join(quoted(field.name) for field in table.fields)
-    session.copy(f"lead_import_stage (record, {fields})", _rows(export, why_stop))
+    session.copy(f"{table.arrivals} (record, {fields})", _rows(export, why_stop))
     if export.rejected:
         positions, names, reasons = zip(*export.rejected, strict=True)
         rows = copy_text([[str(position - 1) for position in positions], names, reasons])
@@ -121,9 +121,9 @@ def convert(session: Session, table: LeadsTable) -> None:
     with session.transaction("converting the records"):
         for column in table.lookups:
             session.execute(f"SELECT pg_temp.{_look_up(column)}()")
+        session.execute(statement("convert"))
         if table.phone_is_e164:
             session.execute(statement("check_phones"))
-        session.execute(statement("convert"))
 
 
 def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:

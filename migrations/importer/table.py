@@ -100,9 +100,21 @@ class LeadsTable:
         return tuple(column for column in self.columns if column.position is not None)
 
     @cached_property
+    def derived(self) -> tuple[Column, ...]:
+        """The columns whose values the stage derives from the records' texts."""
+        return tuple(column for column in self.columns if column.is_derived)
+
+    @cached_property
     def converted(self) -> tuple[Column, ...]:
-        """The columns with other values than the record's own texts."""
-        return tuple(column for column in self.columns if not column.is_plain)
+        """The columns whose values are looked up or cast, which may fail."""
+        return tuple(
+            column for column in self.columns if not (column.is_plain or column.is_derived)
+        )
+
+    @property
+    def arrivals(self) -> str:
+        """The temporary table an export arrives in: the stage itself, if nothing is converted."""
+        return "lead_import_arrived" if self.converted else "lead_import_stage"
 
     @cached_property
     def lookups(self) -> tuple[Column, ...]:

@@ -478,3 +478,86 @@ def test_a_script_stops_at_a_record_that_does_not_fit(
     assert done.returncode != 0
     assert "record 1, age: does not fit age (integer)" in done.stderr
     assert value(database, "SELECT count(*) FROM people") == 0
+
+
+DOMAINS = """
+CREATE TYPE mood AS ENUM ('calm', 'keen');
+CREATE DOMAIN phone AS varchar(20) NOT NULL CHECK (VALUE ~ '[0-9]');
+CREATE DOMAIN word AS text CHECK (VALUE !~ '[0-9]');
+CREATE DOMAIN named AS word NOT NULL;
+CREATE DOMAIN mood_now AS mood NOT NULL;
+CREATE DOMAIN visits AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN moment AS timestamptz NOT NULL CHECK (VALUE > '2001-01-01');
+CREATE TABLE guests (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    phone phone,
+    name named,
+    mood mood_now DEFAULT 'calm',
+    visits visits,
+    since moment
+)
+"""
+GUESTS = Leads(
+    "guests",
+    phone="phone",
+    full_name="name",
+    status=Values("mood", {"hot": "keen"}, otherwise="calm"),
+    visits=Integer("visits"),
+    created_at="since",
+)
+
+
+def test_a_domain_takes_what_its_type_takes(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A blank keeps what is there or becomes the new lead's, though the domain is NOT NULL."""
+    run(database, DOMAINS)
+    use(GUESTS, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO guests (phone, name, mood, visits, since) "
+        "VALUES ('07700900001', 'Ann', 'keen', 1, '2020-01-01')",
+    )
+    before = run(database, "SELECT * FROM guests")
+    export = [
+        record(1, GUESTS, visits=3),
+        record(2, GUESTS, full_name="Bob", status="hot", visits=2),
+        record(3, GUESTS),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=GUESTS)
+    upgrade(database)
+    assert run(database, "SELECT name, mood, visits FROM guests ORDER BY id") == [
+        ("Ann", "keen", 3),
+        ("Bob", "keen", 2),
+        ("", "calm", None),
+    ]
+    downgrade(database)
+    assert run(database, "SELECT * FROM guests WHERE id = 1") == before
+
+
+def test_what_a_domain_forbids_is_listed_before_the_first_write(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By record and field, a new lead's blank too."""
+    run(database, DOMAINS + "; ALTER DOMAIN named ADD CHECK (VALUE <> '')")
+    use(GUESTS, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO guests (phone, name, since) VALUES ('07700900001', 'Ann', '2020-01-01')",
+    )
+    export = [
+        record(1, GUESTS),
+        record(2, GUESTS, full_name="Bob the 2nd", visits=-1),
+        record(3, GUESTS),
+        record(4, GUESTS, full_name="Dan", created_at="1999-09-16T14:15:00+00:00"),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=GUESTS)
+    with pytest.raises(CommandError) as refused:
+        upgrade(database)
+    assert [line.strip() for line in str(refused.value).splitlines()[1:-1]] == [
+        "record 2, full_name: does not fit name (named)",
+        "record 2, visits: does not fit visits (visits)",
+        "record 3, full_name: does not fit name (named)",
+        "record 4, created_at: does not fit since (moment)",
+    ]
+    assert value(database, "SELECT count(*) FROM guests") == 1

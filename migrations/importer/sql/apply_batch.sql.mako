@@ -75,29 +75,21 @@ ${shared.look_at_writes()}
     -- Of several leads with one phone take the oldest. OFFSET 0 keeps the search apart from the
     -- order, or the planner might prefer an index on the order's columns.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
-    SELECT
+    SELECT DISTINCT ON (s.record)
         s.record,
         l.${table.id},
         l._seen,
         (${table.differs()}),
-        l._leads
+        count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT
-            l.${table.id},
-            l._seen,
-            count(*) OVER () AS _leads,
-            ${(",\n            ").join(columns)}
-        FROM (
-            SELECT l.*, l.ctid AS _seen
-            FROM ${table.name} AS l
-            WHERE ${is_lead}
-            OFFSET 0
-        ) AS l
-        ORDER BY ${table.oldest_first}
-        LIMIT 1
+        SELECT l.*, l.ctid AS _seen
+        FROM ${table.name} AS l
+        WHERE ${is_lead}
+        OFFSET 0
     ) AS l
-    WHERE s.record >= _first AND s.record < _end;
+    WHERE s.record >= _first AND s.record < _end
+    ORDER BY s.record, ${table.oldest_first};
 
     -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN

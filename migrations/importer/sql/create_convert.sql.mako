@@ -19,9 +19,12 @@ DECLARE
     _middle bigint := (_first + _end) / 2;
 BEGIN
     BEGIN
-        UPDATE lead_import_stage AS s
-        SET ${assignments(table.converted)}
-        WHERE s.record >= _first AND s.record < _end;
+        INSERT INTO lead_import_stage
+        SELECT
+            a.*,
+            ${(",\n            ").join(column.conversion for column in table.converted)}
+        FROM lead_import_arrived AS a
+        WHERE a.record >= _first AND a.record < _end;
         RETURN;
     ${shared.exception_for_a_row("    ")}
     END;
@@ -30,6 +33,8 @@ BEGIN
         PERFORM pg_temp.lead_import_convert(_middle, _end);
         RETURN;
     END IF;
+    INSERT INTO lead_import_stage
+    SELECT * FROM lead_import_arrived WHERE record = _first;
 % for field, columns in fields.items():
     BEGIN
         UPDATE lead_import_stage AS s

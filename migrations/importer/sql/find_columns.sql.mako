@@ -1,11 +1,12 @@
--- Find the columns of the table in the catalog.
+-- Find the columns of the table in the catalog. The type of a domain is what lies below it.
 SELECT
     a.attname AS name,
-    format_type(a.atttypid, a.atttypmod) AS type,
-    format_type(a.atttypid, NULL) AS base,
+    format_type(b.type, b.modifier) AS type,
+    format_type(b.type, NULL) AS base,
+    CASE WHEN b.type <> a.atttypid THEN format_type(a.atttypid, NULL) END AS domain,
     t.typtype AS kind,
     t.typcategory = 'S' AS is_text,
-    NOT (a.attnotnull OR t.typnotnull) AS nullable,
+    NOT (a.attnotnull OR b.not_null) AS nullable,
     a.atthasdef OR a.attidentity <> '' AS is_filled,
     CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
@@ -18,7 +19,7 @@ SELECT
             JOIN pg_catalog.pg_proc AS f ON f.oid = p.refobjid
             WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
                 AND p.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v'
-                AND t.typcategory IN ('N', 'S') AND t.typtype <> 'd'
+                AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid
         ) AS is_numbered,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (
@@ -28,7 +29,17 @@ SELECT
             AND a.attnum = ANY (i.indkey)
     ) AS is_key
 FROM pg_catalog.pg_attribute AS a
-JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+JOIN LATERAL (
+    WITH RECURSIVE below (type, modifier, not_null) AS (
+        SELECT a.atttypid, a.atttypmod, false
+        UNION ALL
+        SELECT d.typbasetype, d.typtypmod, below.not_null OR d.typnotnull
+        FROM below
+        JOIN pg_catalog.pg_type AS d ON d.oid = below.type AND d.typtype = 'd'
+    )
+    SELECT * FROM below
+) AS b ON true
+JOIN pg_catalog.pg_type AS t ON t.oid = b.type AND t.typtype <> 'd'
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
 WHERE a.attrelid = to_regclass(${name}) AND a.attnum > 0 AND NOT a.attisdropped

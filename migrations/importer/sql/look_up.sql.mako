@@ -15,7 +15,7 @@ BEGIN
     INSERT INTO lead_import_wanted (value, name)
     SELECT raw, coalesce(CAST(${words} AS jsonb) ->> raw, raw)
     FROM (
-        SELECT DISTINCT ${raw} AS raw FROM lead_import_stage WHERE ${raw} IS NOT NULL
+        SELECT DISTINCT ${raw} AS raw FROM ${table.arrivals} WHERE ${raw} IS NOT NULL
 % if target.otherwise is not None:
         UNION
         SELECT ${literal(target.otherwise)}
@@ -43,7 +43,7 @@ BEGIN
 
     INSERT INTO lead_import_rejected (record, field, reason)
     SELECT record, ${field}, ${literal(f"names nobody in {target.table}, or more than one")}
-    FROM lead_import_stage
+    FROM ${table.arrivals}
     WHERE ${raw} IS NOT NULL
         AND ${raw} NOT IN (SELECT value FROM lead_import_found WHERE field = ${field});
 END

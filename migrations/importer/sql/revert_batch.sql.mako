@@ -2,7 +2,7 @@
 <%
     def old(column):
         text = f"i.old_values[{column.position}]"
-        return text if column.is_plain else f"pg_temp.lead_revert_value({text}, l.{column.name})"
+        return f"pg_temp.lead_revert_value({text}, l.{column.name})" if column.restored_as else text
 
     def wrote(column):
         keeps = table.keeps_blanks and column.part is None

@@ -59,7 +59,7 @@ BEGIN
     -- Of several leads with one phone take the oldest. OFFSET 0 keeps the search apart from the
     -- order, or the planner might prefer an index on the order's columns.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
-    SELECT
+    SELECT DISTINCT ON (s.record)
         s.record,
         l.id,
         l._seen,
@@ -72,32 +72,16 @@ BEGIN
             OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
             OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
             OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent),
-        l._leads
+        count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT
-            l.id,
-            l._seen,
-            count(*) OVER () AS _leads,
-            l.lead_number,
-            l.full_name,
-            l.phone,
-            l.email,
-            l.status,
-            l.address1,
-            l.postal_code,
-            l.notes,
-            l.assigned_agent
-        FROM (
-            SELECT l.*, l.ctid AS _seen
-            FROM leads AS l
-            WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
-            OFFSET 0
-        ) AS l
-        ORDER BY l.created_at NULLS LAST, l.id
-        LIMIT 1
+        SELECT l.*, l.ctid AS _seen
+        FROM leads AS l
+        WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
+        OFFSET 0
     ) AS l
-    WHERE s.record >= _first AND s.record < _end;
+    WHERE s.record >= _first AND s.record < _end
+    ORDER BY s.record, l.created_at NULLS LAST, l.id;
 
     -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN

@@ -59,7 +59,7 @@ BEGIN
     -- Of several leads with one phone take the oldest. OFFSET 0 keeps the search apart from the
     -- order, or the planner might prefer an index on the order's columns.
     INSERT INTO lead_import_place (record, lead_id, seen, differs, leads)
-    SELECT
+    SELECT DISTINCT ON (s.record)
         s.record,
         l.code,
         l._seen,
@@ -70,30 +70,16 @@ BEGIN
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
             OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
             OR l.bill IS DISTINCT FROM s.written_bill),
-        l._leads
+        count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT
-            l.code,
-            l._seen,
-            count(*) OVER () AS _leads,
-            l.first_name,
-            l.last_name,
-            l.phone_number,
-            l.email,
-            l.stage,
-            l.owner,
-            l.bill
-        FROM (
-            SELECT l.*, l.ctid AS _seen
-            FROM sales.customers AS l
-            WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
-            OFFSET 0
-        ) AS l
-        ORDER BY l.created_on NULLS LAST, l.code
-        LIMIT 1
+        SELECT l.*, l.ctid AS _seen
+        FROM sales.customers AS l
+        WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
+        OFFSET 0
     ) AS l
-    WHERE s.record >= _first AND s.record < _end;
+    WHERE s.record >= _first AND s.record < _end
+    ORDER BY s.record, l.created_on NULLS LAST, l.code;
 
     -- If the table refuses a row, say so without the row: its text would stand in the server's log.
     BEGIN

@@ -6,19 +6,18 @@ DECLARE
     _middle bigint := (_first + _end) / 2;
 BEGIN
     BEGIN
-        UPDATE lead_import_stage AS s
-        SET written_full_name_1 = nullif(
-                    regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
-                written_full_name_2 = nullif(
-                    nullif(regexp_replace(btrim(s.full_name), '^.*[[:space:]]', ''), btrim(s.full_name)), ''),
-                written_phone = '+' || s.phone_key,
-                written_status = CAST(CASE WHEN s.status IS NOT NULL
-                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage),
-                written_assigned_agent = CAST((
+        INSERT INTO lead_import_stage
+        SELECT
+            a.*,
+            '+' || phone_key,
+            CAST(CASE WHEN status IS NOT NULL
+                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> status, 'OPEN') END AS stage),
+            CAST((
                 SELECT jsonb_object_agg(f.value, f.id) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent') ->> s.assigned_agent AS bigint),
-                written_bill = CAST(s.bill AS numeric)
-        WHERE s.record >= _first AND s.record < _end;
+                WHERE f.field = 'assigned_agent') ->> assigned_agent AS bigint),
+            CAST(bill AS numeric)
+        FROM lead_import_arrived AS a
+        WHERE a.record >= _first AND a.record < _end;
         RETURN;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -30,23 +29,11 @@ BEGIN
         PERFORM pg_temp.lead_import_convert(_middle, _end);
         RETURN;
     END IF;
+    INSERT INTO lead_import_stage
+    SELECT * FROM lead_import_arrived WHERE record = _first;
     BEGIN
         UPDATE lead_import_stage AS s
-        SET written_full_name_1 = nullif(
-                    regexp_replace(btrim(s.full_name), '[[:space:]]+[^[:space:]]+$', ''), ''),
-                written_full_name_2 = nullif(
-                    nullif(regexp_replace(btrim(s.full_name), '^.*[[:space:]]', ''), btrim(s.full_name)), '')
-        WHERE s.record = _first;
-    EXCEPTION WHEN OTHERS OR assert_failure THEN
-        IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
-            RAISE;
-        END IF;
-        INSERT INTO lead_import_rejected (record, field, reason)
-        VALUES (_first, 'full_name', 'does not fit first_name (text), last_name (text)');
-    END;
-    BEGIN
-        UPDATE lead_import_stage AS s
-        SET written_phone = '+' || s.phone_key
+        SET written_phone = '+' || phone_key
         WHERE s.record = _first;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -57,8 +44,8 @@ BEGIN
     END;
     BEGIN
         UPDATE lead_import_stage AS s
-        SET written_status = CAST(CASE WHEN s.status IS NOT NULL
-                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> s.status, 'OPEN') END AS stage)
+        SET written_status = CAST(CASE WHEN status IS NOT NULL
+                THEN coalesce(CAST('{"booked": "WON"}' AS jsonb) ->> status, 'OPEN') END AS stage)
         WHERE s.record = _first;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -71,7 +58,7 @@ BEGIN
         UPDATE lead_import_stage AS s
         SET written_assigned_agent = CAST((
                 SELECT jsonb_object_agg(f.value, f.id) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent') ->> s.assigned_agent AS bigint)
+                WHERE f.field = 'assigned_agent') ->> assigned_agent AS bigint)
         WHERE s.record = _first;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -82,7 +69,7 @@ BEGIN
     END;
     BEGIN
         UPDATE lead_import_stage AS s
-        SET written_bill = CAST(s.bill AS numeric)
+        SET written_bill = CAST(bill AS numeric)
         WHERE s.record = _first;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN

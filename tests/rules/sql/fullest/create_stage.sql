@@ -1,5 +1,5 @@
 -- Hold the whole export, before the first batch. NULL is a blank.
-CREATE TEMPORARY TABLE lead_import_stage (
+CREATE TEMPORARY TABLE lead_import_arrived (
     record integer PRIMARY KEY,
     lead_number text,
     full_name text,
@@ -13,10 +13,16 @@ CREATE TEMPORARY TABLE lead_import_stage (
     bill text,
     created_at timestamptz NOT NULL,
     phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED,
-    written_full_name_1 text,
-    written_full_name_2 text,
+    written_full_name_1 text GENERATED ALWAYS AS (nullif(
+                    regexp_replace(btrim(full_name), '[[:space:]]+[^[:space:]]+$', ''), '')) STORED,
+    written_full_name_2 text GENERATED ALWAYS AS (nullif(
+                    nullif(regexp_replace(btrim(full_name), '^.*[[:space:]]', ''), btrim(full_name)), '')) STORED
+);
+CREATE TEMPORARY TABLE lead_import_stage (
+    LIKE lead_import_arrived,
     written_phone character varying(20),
     written_status stage,
     written_assigned_agent bigint,
-    written_bill numeric(10,2)
+    written_bill numeric(10,2),
+    PRIMARY KEY (record)
 )

@@ -7,7 +7,7 @@ BEGIN
     INSERT INTO lead_import_wanted (value, name)
     SELECT raw, coalesce(CAST('{}' AS jsonb) ->> raw, raw)
     FROM (
-        SELECT DISTINCT assigned_agent AS raw FROM lead_import_stage WHERE assigned_agent IS NOT NULL
+        SELECT DISTINCT assigned_agent AS raw FROM lead_import_arrived WHERE assigned_agent IS NOT NULL
         UNION
         SELECT 'desk'
     ) AS named;
@@ -56,7 +56,7 @@ BEGIN
 
     INSERT INTO lead_import_rejected (record, field, reason)
     SELECT record, 'assigned_agent', 'names nobody in users, or more than one'
-    FROM lead_import_stage
+    FROM lead_import_arrived
     WHERE assigned_agent IS NOT NULL
         AND assigned_agent NOT IN (SELECT value FROM lead_import_found WHERE field = 'assigned_agent');
 END
