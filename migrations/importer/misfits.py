@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from migrations.importer.column import Column
+from migrations.importer.column import Column, Moment
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import as_sql, literal, quoted
@@ -128,17 +128,21 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
 
 def _domains(table: LeadsTable) -> Iterator[Rule]:
     """Yield what domains demand of their values."""
-    written = [(column, column.field.name, table.differs((column,))) for column in table.columns]
-    moments = [moment for moment in (table.created_at, table.touch) if moment]
-    for column, field, changes in [*written, *((moment, "created_at", "true") for moment in moments)]:
-        if domain := column.found.domain:
-            # It is computed, and never true.
-            fails = f"num_nulls(CAST(w.{column.name} AS {domain})) < 0"
-            if not column.found.nullable:  # ``_not_null`` tells of the others
-                fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
-            yield Rule(
-                [column.bare], fails, field, f"does not fit {column.bare} ({domain})", changes
-            )
+    for column in table.columns:
+        yield from _of_domain(column, column.field.name, table.differs((column,)))
+    for moment in (table.created_at, table.touch):
+        if moment:
+            yield from _of_domain(moment, "created_at", "true")
+
+
+def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Rule]:
+    if domain := column.found.domain:
+        # It is computed, and never true.
+        fails = f"num_nulls(CAST(w.{column.name} AS {domain})) < 0"
+        if not column.found.nullable:  # ``_not_null`` tells of the others
+            fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
+        reason = f"does not fit {column.bare} ({domain})"
+        yield Rule([column.bare], fails, field, reason, changes)
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:

@@ -200,7 +200,7 @@ def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes
                 _isoformat(column) if field.name == "created_at" else as_text(field, column)
                 for field, column in zip(export.fields, columns, strict=True)
             ]
-            yield copy_text([[f"{position:<{PRINTED}}" for position in positions], *texts])
+            yield copy_text([[str(position).ljust(PRINTED) for position in positions], *texts])
             # Client and server are both at work, perhaps on the site's own two cores. Give one to
             # whoever waits for it.
             _let_others_run()

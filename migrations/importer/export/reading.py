@@ -47,6 +47,7 @@ _OTHER_ENCODINGS = {
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
 """The comma between two records. No text can look like it: a text ends at the first quote without a
 backslash, and the pattern excludes whatever may follow the end of a text."""
+_ESCAPED = re.compile(rb"\\(u0000|.)", re.DOTALL)
 _PUT_BACK = "The revision was made for another file. Put that one back and try again."
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 
@@ -151,10 +152,11 @@ class Export:
 
     def _reject_what_types_let_through(self, piece: bytes, records: list[Any]) -> None:
         """Raise ``ValueError`` if a closer look is needed. ``find_problems`` takes it."""
-        if b"\\u0000" in piece and any(map(_holds_a_nul, records)):
+        escaped = _ESCAPED.findall(piece)
+        if b"u0000" in escaped:
             raise ValueError("a NUL")
         # The decoder takes the last of two equal keys in silence.
-        if _count_quotes(piece) != self._quotes_a_record * len(records):
+        if piece.count(b'"') - escaped.count(b'"') != self._quotes_a_record * len(records):
             raise ValueError("a field twice in one object")
         if not are_moments([record.created_at for record in records]):
             raise ValueError("a date far away")
@@ -331,15 +333,3 @@ def _last_between_records(buffer: bytes, start: int) -> re.Match[bytes] | None:
         if between := _BETWEEN_RECORDS.match(buffer, end):
             return between
     return None
-
-
-def _holds_a_nul(record: Record) -> bool:
-    values = msgspec.structs.astuple(record)
-    return any(isinstance(value, str) and "\0" in value for value in values)
-
-
-def _count_quotes(piece: bytes) -> int:
-    """Count the quotes beginning or ending a text, in valid JSON."""
-    if b'\\\\"' in piece:
-        piece = piece.replace(b"\\\\", b"")  # an escaped backslash does not escape the quote
-    return piece.count(b'"') - piece.count(b'\\"')

@@ -304,7 +304,9 @@ def _sql_problems(
         if trouble:
             yield f"only={leads.only!r}: {trouble}"
     for column, sql in leads.new.items():
-        asked = f"SELECT CAST(({as_sql(sql)}) AS {rows[column].domain or rows[column].type}) LIMIT 0"
+        asked = (
+            f"SELECT CAST(({as_sql(sql)}) AS {rows[column].domain or rows[column].type}) LIMIT 0"
+        )
         if trouble := _parse(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
