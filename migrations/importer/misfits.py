@@ -75,7 +75,7 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
         return
     wanted = (
         f"SELECT count(*) FROM lead_import_found WHERE field = {literal(column.field.name)} "
-        f"AND value = {literal(target.otherwise)}"
+        f"AND value = {literal(target.otherwise)} AND id IS NOT NULL"
     )
     if not session.execute(wanted).scalar_one():
         raise DatabaseRefused(

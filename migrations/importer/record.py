@@ -71,7 +71,8 @@ def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
     """Return values of a field as texts for Postgres. A blank is ""."""
     if field.kind in ("text", "date", "timestamp"):
         return values
-    return ["" if value is None else str(value).lower() for value in values]
+    texts = ["" if value is None else str(value) for value in values]
+    return [text.lower() for text in texts] if field.kind == "boolean" else texts
 
 
 def why_no_moment(moment: datetime) -> str | None:

@@ -12,7 +12,6 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import astuple
 
-from migrations.importer.column import Column
 from migrations.importer.declaration import Field
 from migrations.importer.erased import REASON as ERASED_REASON
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, Stopped
@@ -66,8 +65,6 @@ def create_stage(session: Session, table: LeadsTable) -> None:
     if table.lookups:
         session.execute(statement("create_found"))
     session.execute(statement("create_place", table=table))
-    for column in table.lookups:
-        session.execute(statement("look_up", table=table, column=column, name=_look_up(column)))
     if table.converted:
         session.execute(statement("create_convert", table=table))
 
@@ -120,7 +117,7 @@ def convert(session: Session, table: LeadsTable) -> None:
         return
     with session.transaction("converting the records"):
         for column in table.lookups:
-            session.execute(f"SELECT pg_temp.{_look_up(column)}()")
+            session.execute(statement("look_up", table=table, column=column))
         session.execute(statement("convert"))
         if table.phone_is_e164:
             session.execute(statement("check_phones"))
@@ -180,10 +177,6 @@ def fold_repeats(session: Session, table: LeadsTable) -> None:
         session.execute(statement("find_repeats"))
         session.execute(statement("fold_repeats", table=table))
         session.execute(statement("drop_repeats"))
-
-
-def _look_up(column: Column) -> str:
-    return quoted(f"lead_import_look_up_{column.field.name}")
 
 
 def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes]:

@@ -128,7 +128,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         copy = "pg_temp.lead_preview_copy"
         table = table.copied(copy, "pg_temp.lead_preview_whole", "pg_temp.lead_phone_key_v1")
     if name == "look_up":
-        more[name] = {"column": table.lookups[0], "name": "lead_import_look_up_assigned_agent"}
+        more[name] = {"column": table.lookups[0]}
     return statement(name, **{"table": table, **more.get(name, {})})
 
 

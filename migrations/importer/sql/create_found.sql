@@ -1,8 +1,8 @@
--- What the records name in other tables, and the rows found by it.
+-- What the records name in other tables, and the row found by it. NULL if none is.
 CREATE TEMPORARY TABLE lead_import_found (
     field text NOT NULL,
     value text NOT NULL,
-    id text NOT NULL,
+    name text NOT NULL,
+    id text,
     PRIMARY KEY (field, value)
-);
-CREATE TEMPORARY TABLE lead_import_wanted (value text NOT NULL, name text NOT NULL)
+)

@@ -5,5 +5,4 @@ DROP TABLE IF EXISTS
     pg_temp.lead_import_rejected,
     pg_temp.lead_import_repeats,
     pg_temp.lead_import_place,
-    pg_temp.lead_import_found,
-    pg_temp.lead_import_wanted
+    pg_temp.lead_import_found

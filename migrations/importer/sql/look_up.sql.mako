@@ -8,12 +8,10 @@
 %>\
 -- Find the rows of ${target.table} the records name. Each try looks for what is not found yet.
 -- Several rows for one name count as none.
-CREATE OR REPLACE FUNCTION pg_temp.${name}() RETURNS void
-LANGUAGE plpgsql AS $look_up$
+DO $look_up$
 BEGIN
-    DELETE FROM lead_import_wanted;
-    INSERT INTO lead_import_wanted (value, name)
-    SELECT raw, coalesce(CAST(${words} AS jsonb) ->> raw, raw)
+    INSERT INTO lead_import_found (field, value, name)
+    SELECT ${field}, raw, coalesce(CAST(${words} AS jsonb) ->> raw, raw)
     FROM (
         SELECT DISTINCT ${raw} AS raw FROM ${table.arrivals} WHERE ${raw} IS NOT NULL
 % if target.otherwise is not None:
@@ -23,28 +21,33 @@ BEGIN
     ) AS named;
 % for form, by in tries:
 
-    INSERT INTO lead_import_found (field, value, id)
-    SELECT ${field}, w.value, min(CAST(t.${quoted(target.id)} AS text))
-    FROM lead_import_wanted AS w
-    JOIN ${qualified(target.table)} AS t
-        ON ${form.format(f"CAST(t.{quoted(by)} AS text)")} = ${form.format("w.name")}
-    WHERE w.value NOT IN (SELECT value FROM lead_import_found WHERE field = ${field})
-    GROUP BY w.value
-    HAVING count(*) = 1;
+    UPDATE lead_import_found AS f
+    SET id = one.id
+    FROM (
+        SELECT f.value, min(CAST(t.${quoted(target.id)} AS text)) AS id
+        FROM lead_import_found AS f
+        JOIN ${qualified(target.table)} AS t
+            ON ${form.format(f"CAST(t.{quoted(by)} AS text)")} = ${form.format("f.name")}
+        WHERE f.field = ${field} AND f.id IS NULL
+        GROUP BY f.value
+        HAVING count(*) = 1
+    ) AS one
+    WHERE f.field = ${field} AND f.value = one.value;
 % endfor
 % if target.otherwise is not None:
 
-    INSERT INTO lead_import_found (field, value, id)
-    SELECT ${field}, w.value, f.id
-    FROM lead_import_wanted AS w
-    JOIN lead_import_found AS f ON f.field = ${field} AND f.value = ${literal(target.otherwise)}
-    WHERE w.value NOT IN (SELECT value FROM lead_import_found WHERE field = ${field});
+    UPDATE lead_import_found
+    SET id = (
+        SELECT id FROM lead_import_found
+        WHERE field = ${field} AND value = ${literal(target.otherwise)}
+    )
+    WHERE field = ${field} AND id IS NULL;
 % endif
 
     INSERT INTO lead_import_rejected (record, field, reason)
-    SELECT record, ${field}, ${literal(f"names nobody in {target.table}, or more than one")}
-    FROM ${table.arrivals}
-    WHERE ${raw} IS NOT NULL
-        AND ${raw} NOT IN (SELECT value FROM lead_import_found WHERE field = ${field});
+    SELECT a.record, ${field}, ${literal(f"names nobody in {target.table}, or more than one")}
+    FROM ${table.arrivals} AS a
+    JOIN lead_import_found AS f ON f.field = ${field} AND f.value = a.${raw}
+    WHERE f.id IS NULL;
 END
 $look_up$
