@@ -12,8 +12,9 @@ from migrations.declared import DECLARED, open_questions
 from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
+from migrations.importer.schema.catalog import is_there
 from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
-from migrations.importer.schema.leads import is_there, mismatches
+from migrations.importer.schema.fitting import mismatches
 
 __all__ = ["add_arguments", "run"]
 
@@ -69,7 +70,7 @@ def _declare(connection: Connection, table: str) -> None:
             "migrations/crm.py declares a table already. A released declaration is never edited: "
             "write the new one beside it, and name it in the next revision."
         )
-    if not is_there(connection, Leads(table, phone="phone")):
+    if not is_there(connection, table):
         raise DatabaseRefused(f"There is no table {table}. Name an existing one and try again.")
     source = DECLARED.read_text(encoding="utf-8")
     declaration = suggest(connection, table)

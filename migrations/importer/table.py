@@ -239,7 +239,7 @@ class LeadsTable:
         if len(columns) == 2:  # a pair
             # The same words, divided otherwise, are the same name.
             old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
-            new = ", ".join(f"nullif({column.staged}, '')" for column in columns)
+            new = ", ".join(column.staged for column in columns)
             there = f"concat_ws(' ', {old})"
             wanted = f"\n                concat_ws(' ', {new})"
         else:

@@ -18,7 +18,8 @@ from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import Receipt
 from migrations.importer.names import quoted
-from migrations.importer.schema.leads import count_leads, find_table, is_there
+from migrations.importer.schema.catalog import is_there
+from migrations.importer.schema.leads import count_leads, find_table
 from migrations.importer.sql import statement
 from migrations.preview.figures import Preview, TableRows
 from migrations.preview.imported import find_imported, receipts_by_id
@@ -94,14 +95,14 @@ def _take(
 
 def count_all(connection: Connection, leads: Leads | None) -> int:
     """Count the leads. Without a table of leads it is 0."""
-    if leads is None or not is_there(connection, leads):
+    if leads is None or not is_there(connection, leads.table):
         return 0
     return count_leads(connection, find_table(connection, leads))
 
 
 def _name_of(connection: Connection, leads: Leads | None) -> str | None:
     """Return the name Postgres gives to the table of leads. None if there is no such table."""
-    if leads is None or not is_there(connection, leads):
+    if leads is None or not is_there(connection, leads.table):
         return None
     regclass = find_table(connection, leads).regclass
     name: str = connection.execute(text(f"SELECT CAST({regclass} AS text)")).scalar_one()

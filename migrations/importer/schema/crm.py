@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.schema.catalog import is_there
 from migrations.importer.schema.discovery import (
     declaration_in_words,
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.leads import find_table, is_there, mismatches
+from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
 __all__ = ["create_crm"]
@@ -34,10 +36,10 @@ def create_crm(
     """
     if context.as_sql:
         with options_of(context).look() as database:
-            has_leads = database is not None and is_there(database, leads)
+            has_leads = database is not None and is_there(database, leads.table)
         return [] if has_leads else create_tables(context, *beside, *tables)
     connection = connection_of(context)
-    if is_there(connection, leads):
+    if is_there(connection, leads.table):
         if problems := mismatches(connection, leads, options_of(context).rights):
             is_another = bool(find_table(connection, leads).missing)
             raise DatabaseRefused(

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import literal, qualified, quoted
-from migrations.importer.schema.leads import may_read
+from migrations.importer.schema.catalog import find_columns, may_read, name_of
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -146,7 +146,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     columns = _columns(connection, table)
     references = {
         row.column: row
-        for row in connection.execute(text(statement("find_references", name=_literal_name(table))))
+        for row in connection.execute(text(statement("find_references", name=name_of(table))))
     }
     lines = [f"{name} = Leads(", f'    "{table}",']
     taken: set[str] = set()
@@ -184,12 +184,7 @@ def _words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-def _literal_name(table: str) -> str:
-    return literal(qualified(table).replace("\\:", ":"))
-
-
 def _columns(connection: Connection, table: str) -> list[_Column]:
-    rows = connection.execute(text(statement("find_columns", name=_literal_name(table))))
     return [
         _Column(
             row.name,
@@ -200,7 +195,7 @@ def _columns(connection: Connection, table: str) -> list[_Column]:
             row.nullable,
             row.kind,
         )
-        for row in rows
+        for row in find_columns(connection, table)
     ]
 
 

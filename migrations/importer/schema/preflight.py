@@ -15,7 +15,8 @@ from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.leads import find_table, mismatches
+from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, quoted
+from migrations.importer.schema.catalog import find_columns, is_there
 from migrations.importer.sql import statement
 
 __all__ = ["Table", "create_tables", "drop_tables", "missing_tables"]
@@ -87,13 +88,11 @@ def drop_tables(context: RevisionContext, *tables: Table) -> None:
 def _is_there(context: RevisionContext, table: Table) -> bool:
     if context.as_sql:
         return False
-    found = f"SELECT to_regclass({literal(quoted(table.name))}) IS NOT NULL"
-    return bool(connection_of(context).execute(text(found)).scalar_one())
+    return is_there(connection_of(context), table.name)
 
 
 def _lacking(connection: Connection, table: Table) -> list[str]:
-    found = connection.execute(text(statement("find_columns", name=literal(quoted(table.name)))))
-    there = {row.name for row in found}
+    there = {row.name for row in find_columns(connection, table.name)}
     return [column for column in table.columns if column not in there]
 
 

@@ -1,4 +1,8 @@
 -- Hold the whole export, before the first batch. NULL is a blank.
+% if table.converted:
+-- It arrives as texts in a table of its own, and moves on once it is converted. An UPDATE would take
+-- longer: for each row, Postgres 18 prepares generated columns anew that do not change.
+% endif
 CREATE TEMPORARY TABLE ${table.arrivals} (
     record integer PRIMARY KEY,
 % for field in table.texts:

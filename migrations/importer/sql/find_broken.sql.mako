@@ -18,10 +18,7 @@ SELECT
                 s.record AS _record,
                 l._id,
                 ${(",\n                ").join(values)}
-            FROM lead_import_stage AS s
-            LEFT JOIN LATERAL (
-                ${shared.lead_of_phone()}
-            ) AS l ON true
+            ${shared.records_with_leads()}
             WHERE s.record ${records}\
 </%def>\
 <%def name="broken(rule, records)">\

@@ -28,6 +28,13 @@ SELECT l.*
                 LIMIT 1\
 </%def>
 
+<%def name="records_with_leads()">\
+FROM lead_import_stage AS s
+            LEFT JOIN LATERAL (
+                ${lead_of_phone()}
+            ) AS l ON true\
+</%def>
+
 ## What a unique index or an exclusion constraint would compare of each record's lead.
 <%def name="keyed(unique, fails)">\
 would_be AS MATERIALIZED (
@@ -36,10 +43,7 @@ would_be AS MATERIALIZED (
         s.phone_key AS _phone_key,
         l._id,
         ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
-    FROM lead_import_stage AS s
-    LEFT JOIN LATERAL (
-        ${lead_of_phone()}
-    ) AS l ON true
+    ${records_with_leads()}
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (

@@ -11,8 +11,8 @@ WITH would_be AS MATERIALIZED (
             ELSE coalesce(s.email, l.email)
         END AS email
     FROM lead_import_stage AS s
-    LEFT JOIN LATERAL (
-        SELECT l.*
+            LEFT JOIN LATERAL (
+                SELECT l.*
                 FROM (
                     SELECT l.*, l.id AS _id
                     FROM leads AS l
@@ -22,7 +22,7 @@ WITH would_be AS MATERIALIZED (
                 ) AS l
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
-    ) AS l ON true
+            ) AS l ON true
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (

@@ -64,7 +64,7 @@ BEGIN
         l.code,
         l._seen,
         (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -143,7 +143,7 @@ BEGIN
                 l._old_values,
                 l._seen_by,
                 (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -205,13 +205,13 @@ BEGIN
     SET
         first_name = CASE
             WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
             WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
         END,
@@ -240,7 +240,7 @@ BEGIN
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.code = p.lead_id AND p.differs
         AND (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -254,13 +254,13 @@ BEGIN
     SET
         first_name = CASE
             WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
             WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
         END,
@@ -294,7 +294,7 @@ BEGIN
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.code = p.lead_id AND p.differs
         AND (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -324,7 +324,7 @@ BEGIN
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN sales.customers AS l ON l.code = w.lead_id
             WHERE concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', nullif(s.written_full_name_1, ''), nullif(s.written_full_name_2, ''))
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)

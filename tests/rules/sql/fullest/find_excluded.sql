@@ -15,8 +15,8 @@ WITH would_be AS MATERIALIZED (
         END
         END AS citext) AS email
     FROM lead_import_stage AS s
-    LEFT JOIN LATERAL (
-        SELECT l.*
+            LEFT JOIN LATERAL (
+                SELECT l.*
                 FROM (
                     SELECT l.*, l.code AS _id
                     FROM sales.customers AS l
@@ -26,7 +26,7 @@ WITH would_be AS MATERIALIZED (
                 ) AS l
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
-    ) AS l ON true
+            ) AS l ON true
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (

@@ -1,0 +1,32 @@
+"""Ask the catalog about a table by its name, with its schema or without."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from migrations.importer.names import literal, qualified
+from migrations.importer.sql import statement
+
+__all__ = ["find_columns", "is_there", "may_read", "name_of"]
+
+
+def name_of(table: str) -> str:
+    """Return the name as the server's functions take it, a text in quotes."""
+    return literal(qualified(table).replace("\\:", ":"))
+
+
+def is_there(connection: Connection, table: str) -> bool:
+    """Whether there is a table, or something like one, of that name."""
+    found = f"SELECT to_regclass({name_of(table)}) IS NOT NULL"
+    return bool(connection.execute(text(found)).scalar_one())
+
+
+def may_read(connection: Connection, table: str) -> bool:
+    """Whether the role may read a table."""
+    asked = f"SELECT has_table_privilege({name_of(table)}, 'SELECT')"
+    return bool(connection.execute(text(asked)).scalar_one())
+
+
+def find_columns(connection: Connection, table: str) -> list[Row[Any]]:
+    """Return what ``find_columns.sql.mako`` asks of the columns of a table, in their order."""
+    return list(connection.execute(text(statement("find_columns", name=name_of(table)))).all())

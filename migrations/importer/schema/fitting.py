@@ -1,0 +1,202 @@
+"""Hold the table against its declaration: does it fit?
+
+List everything that does not, by name, before anything is made or written.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from migrations.importer.context import MAY_IMPORT
+from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
+from migrations.importer.names import as_sql, literal, qualified, quoted
+from migrations.importer.schema.catalog import find_columns, is_there, may_read, name_of
+from migrations.importer.sql import statement
+
+__all__ = ["mismatches"]
+
+_MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
+_UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
+_PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode", "dial_code")
+
+
+def mismatches(
+    connection: Connection, leads: Leads, rights: Sequence[str] = MAY_IMPORT
+) -> list[str]:
+    """List every difference between the table and its declaration.
+
+    rights: those the role needs on the table.
+    """
+    if not is_there(connection, leads.table):
+        return [f"{leads.table}: is not there"]
+    rows = {row.name: row for row in find_columns(connection, leads.table)}
+    problems = [*_table_problems(connection, leads, rights), *_column_problems(leads, rows)]
+    for name, target in leads.targets.items():
+        inner = target.column if isinstance(target, New) else target
+        if isinstance(inner, Lookup):
+            problems += _lookup_problems(connection, leads, name, inner)
+        if isinstance(inner, Values) and not inner.values and inner.otherwise is not None:
+            problems.append(
+                f"{name}: Values maps no word, so every lead would become {inner.otherwise!r}. Map "
+                "the export's words"
+            )
+        if isinstance(inner, Values) and inner.column in rows:
+            problems += _label_problems(connection, leads, inner, rows[inner.column])
+    if leads.id in rows and may_read(connection, leads.table):
+        problems += _sequence_problems(connection, leads, rows)
+    if not problems:
+        problems += _sql_problems(connection, leads, rows)
+    return problems
+
+
+def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:
+    name, id = name_of(leads.table), literal(leads.id)
+    asked = statement("find_table_problems", name=name, id=id, rights=rights)
+    yield from connection.execute(text(asked)).scalars()
+
+
+def _column_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+    table = leads.table
+    for column in leads.columns:
+        if column not in rows:
+            yield f"{table}.{column}: is not there"
+    for column, row in rows.items():
+        if row.is_computed and column in leads.columns[1:]:
+            yield f"{table}.{column}: the server computes it. Leave it out of the declaration"
+        is_needed = not (row.nullable or row.is_filled or row.is_computed)
+        if is_needed and column not in _given(leads):
+            yield (
+                f"{table}.{column}: is NOT NULL without a default, and the declaration has no "
+                f'value for it: name a field for it, or add new={{"{column}": "…"}}'
+            )
+    for name, target in leads.targets.items():
+        for column in columns_of(target):
+            if column in rows:
+                yield from _type_problems(leads, name, column, rows[column])
+    if leads.touch in rows and rows[leads.touch].base not in _MOMENTS:
+        yield f"{table}.{leads.touch}: found {rows[leads.touch].base}, expected a time"
+    yield from _phone_problems(leads, rows)
+
+
+def _given(leads: Leads) -> set[str]:
+    """Return the columns an import fills in a new lead."""
+    return {*leads.columns[1:], *leads.new}
+
+
+def _type_problems(leads: Leads, name: str, column: str, row: Row[Any]) -> Iterator[str]:
+    target = leads.targets[name]
+    where = f"{leads.table}.{column}"
+    if row.base in _UNKNOWN or row.base.endswith("[]") or row.kind == "c":
+        yield f"{where}: found {row.base}, but no field fits into that"
+    elif name == "created_at" or isinstance(target, Timestamp | Date):
+        if row.base not in _MOMENTS:
+            yield f"{where}: found {row.base}, expected a time or a date"
+    elif isinstance(target, tuple) and not row.is_text:
+        yield f"{where}: found {row.base}, expected text for a part of {name}"
+
+
+def _phone_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+    (phone,) = columns_of(leads.targets["phone"])
+    if phone not in rows:
+        return
+    if not rows[phone].is_text:
+        yield f"{leads.table}.{phone}: found {rows[phone].base}, expected text for a phone"
+    parts = [column for column in rows if _is_part_of_a_phone(column, phone)]
+    if parts:
+        yield (
+            f"{leads.table}.{phone}: the phone lies in several columns ({', '.join(parts)} too), "
+            "and this import knows phones in one column"
+        )
+
+
+def _is_part_of_a_phone(column: str, phone: str) -> bool:
+    lower = column.lower()
+    return (
+        column != phone
+        and any(word in lower for word in ("phone", "mobile", "tel"))
+        and lower.replace("_", "").endswith(
+            tuple(part.replace("_", "") for part in _PARTS_OF_A_PHONE)
+        )
+    )
+
+
+def _lookup_problems(
+    connection: Connection, leads: Leads, name: str, lookup: Lookup
+) -> Iterator[str]:
+    columns = {row.name for row in find_columns(connection, lookup.table)}
+    if not columns:
+        yield f"{name}: the table {lookup.table} is not there"
+        return
+    by = (lookup.by,) if isinstance(lookup.by, str) else lookup.by
+    for column in (*by, lookup.id):
+        if column not in columns:
+            yield f"{name}: {lookup.table}.{column} is not there"
+    if not may_read(connection, lookup.table):
+        yield f"{name}: the role may not SELECT {lookup.table}"
+
+
+def _label_problems(
+    connection: Connection, leads: Leads, values: Values, row: Row[Any]
+) -> Iterator[str]:
+    if row.kind != "e":
+        return
+    asked = (
+        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(row.base)}::regtype"
+    )
+    labels = set(connection.execute(text(asked)).scalars())
+    wanted = [*values.values.values(), *([values.otherwise] if values.otherwise else [])]
+    for value in sorted(set(wanted) - labels):
+        yield f"{leads.table}.{values.column}: {row.base} has no value {value!r}"
+
+
+def _sequence_problems(
+    connection: Connection, leads: Leads, rows: dict[str, Row[Any]]
+) -> Iterator[str]:
+    if rows[leads.id].base not in ("integer", "bigint", "smallint"):
+        return
+    asked = statement(
+        "find_late_sequence",
+        name=name_of(leads.table),
+        id=literal(leads.id),
+        column=quoted(leads.id),
+        table=qualified(leads.table),
+    )
+    for late in connection.execute(text(asked)):
+        yield (
+            f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
+            "rows were added with ids of their own: "
+            f"SELECT setval('{late.sequence}', {late.largest})"
+        )
+
+
+def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+    """Let the server parse the declaration's SQL."""
+    name = qualified(leads.table)
+    if leads.only:
+        trouble = _parse(connection, f"SELECT FROM {name} WHERE ({as_sql(leads.only)}) LIMIT 0")
+        if trouble:
+            yield f"only={leads.only!r}: {trouble}"
+    for column, sql in leads.new.items():
+        asked = (
+            f"SELECT CAST(({as_sql(sql)}) AS {rows[column].domain or rows[column].type}) LIMIT 0"
+        )
+        if trouble := _parse(connection, asked):
+            yield f"new={{{column!r}: {sql!r}}}: {trouble}"
+
+
+def _parse(connection: Connection, sql: str) -> str | None:
+    """Return the server's objection to a statement, which reads no row. None if it has none."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        with nullcontext() if driver.autocommit else connection.begin_nested():
+            connection.execute(text(sql))
+    except DBAPIError as error:
+        diagnostics = getattr(error.orig, "diag", None)
+        if getattr(error.orig, "pgcode", "") == INSUFFICIENT_PRIVILEGE:
+            return "the role may not do that"
+        return str(getattr(diagnostics, "message_primary", None) or "is no SQL")
+    return None
