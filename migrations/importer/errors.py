@@ -70,7 +70,8 @@ class ExportRefused(ImportStopped):
     """The export does not pass. Nothing was written.
 
     export: the file's name. problems: the first ones found, in the order of the records. total: how
-    many there are. remedy: what to do.
+    many there are. remedy: what to do. is_file_wrong: whether the file itself is wrong, or the
+    table has no room for its records.
     """
 
     def __init__(
@@ -79,7 +80,10 @@ class ExportRefused(ImportStopped):
         problems: Sequence[Problem],
         total: int | None = None,
         remedy: str = "Correct the export at its source, then run again.",
+        *,
+        is_file_wrong: bool = True,
     ) -> None:
+        self.is_file_wrong = is_file_wrong
         self.export = export
         self.problems = list(problems)
         self.total = len(self.problems) if total is None else total

@@ -24,7 +24,8 @@ def completed(preview: Preview, imports: Sequence[Import]) -> Preview:
     """Add invented people, files and lead numbers to a preview. imports: the code's."""
     invented = {import_.masked for import_ in imports}
     figures = [replace(one, is_invented=one.sha256 in invented) for one in preview.imports]
-    known = replace(preview, imports=figures, refused_file=_file_of(preview.refused))
+    wrong = preview.refused if preview.is_file_wrong else ""
+    known = replace(preview, imports=figures, refused_file=_file_of(wrong))
     return _with_lead_numbers(known, imports)
 
 

@@ -162,9 +162,10 @@ class Preview:
     leads_table: where the leads are, as declared. tables: rows written by a dry run, or none if
     nothing was written. created, changed: the first ``MOST_LISTED`` leads. ``total_created`` and
     ``total_changed`` count all. problems: why records were rejected, or why an upgrade would write
-    nothing. refused: then the name of the export. schema: what would be made in the database, such
+    nothing. refused: then the name of the export. is_file_wrong: whether its file has the problems,
+    or the table has no room for its records. schema: what would be made in the database, such
     as "index leads_phone_key_v1 on leads". lead_numbers: of records with problems, by record, if
-    they could be read. refused_file: where the refused export lies.
+    they could be read. refused_file: where a wrong export lies.
     """
 
     database: str
@@ -179,6 +180,7 @@ class Preview:
     total_created: int = 0
     total_changed: int = 0
     refused: str = ""
+    is_file_wrong: bool = True
     problems: list[Problem] = field(default_factory=list)
     total_problems: int = 0
     schema: list[str] = field(default_factory=list)

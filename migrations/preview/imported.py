@@ -70,6 +70,7 @@ class Imported:
             total_created=self.created.total,
             total_changed=self.changed.total,
             refused=refused.export if refused else "",
+            is_file_wrong=refused is None or refused.is_file_wrong,
             problems=refused.problems if refused else self.problems.listed,
             total_problems=refused.total if refused else self.problems.total,
             **more,

@@ -43,6 +43,7 @@ def test_records_with_problems_have_their_lead_numbers(data: Path) -> None:
     told = completed(REFUSED, IMPORTS)
     assert told.lead_numbers == {2: second}
     assert told.refused_file == "data/october_leads.json"
+    assert completed(replace(REFUSED, is_file_wrong=False), IMPORTS).refused_file == ""
     export.write_text(json.dumps(records()[:2])[:-9], encoding="utf-8")
     assert completed(REFUSED, IMPORTS).lead_numbers == {}
     export.write_text(json.dumps([{}, {"lead_number": ["x"]}, 3]), encoding="utf-8")

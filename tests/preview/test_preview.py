@@ -174,7 +174,16 @@ def test_a_refused_export_has_a_preview_with_its_problems(
     preview = preview_of(crm_with_leads)
     assert preview.refused == "export.json"
     assert [(problem.record, problem.field) for problem in preview.problems] == [(4, "phone")]
+    assert preview.is_file_wrong
     assert (preview.leads_before, preview.leads_after) == (50, 50)
+
+
+def test_a_file_is_not_at_fault_if_the_table_has_no_room_for_it(crm_with_leads: URL) -> None:
+    """Its fix sheet would be empty."""
+    run(crm_with_leads, "ALTER TABLE leads ADD CHECK (notes = '') NOT VALID")
+    preview = preview_of(crm_with_leads)
+    assert preview.refused
+    assert not preview.is_file_wrong
 
 
 def test_records_that_are_set_aside_are_the_previews_problems(
