@@ -65,7 +65,14 @@ def _likeliest(connection: Connection) -> str:
 
 def _declare(connection: Connection, table: str) -> None:
     """Replace the bundled declaration by a guessed one."""
-    if _declared() != _BUNDLED or _is_released(connection):
+    if _declared() != _BUNDLED and not _is_released(connection):
+        raise DatabaseRefused(
+            "migrations/crm.py declares a table already, and adopt does not overwrite it. "
+            "A released declaration is never edited. If no import has used this one, put the "
+            "bundled file back ('git checkout -- migrations/crm.py') and run "
+            f"'python -m migrations adopt {table}'."
+        )
+    if _is_released(connection):
         raise DatabaseRefused(
             "migrations/crm.py declares a table already. A released declaration is never edited: "
             "write the new one beside it, and name it in the next revision."

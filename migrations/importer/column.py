@@ -59,10 +59,11 @@ class Moment:
 
     def of(self, moment: str) -> str:
         """Return SQL to write a moment with a zone into this column. One without a zone is UTC."""
-        if self.found.base == "timestamp with time zone":
-            return moment
-        in_utc = f"{moment} AT TIME ZONE 'UTC'"
-        return f"CAST({in_utc} AS date)" if self.found.base == "date" else in_utc
+        is_bare = self.found.base != "timestamp with time zone"
+        found = f"{moment} AT TIME ZONE 'UTC'" if is_bare else moment
+        # A column of fewer digits rounds: what is compared with it later must be rounded too.
+        is_rounded = self.found.base == "date" or self.found.type != self.found.base
+        return f"CAST({found} AS {self.found.type})" if is_rounded else found
 
 
 @dataclass(frozen=True)

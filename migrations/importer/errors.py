@@ -36,6 +36,7 @@ UPDATED_TWICE = "LI004"
 REFUSED_BY_TABLE = "LI005"
 CHANGED_BY_TRIGGER = "LI006"
 TAKEN = "LI007"
+NO_LEAD = "LI008"
 """The SQLSTATEs of our own assertions (``sql/``). Their messages name tables, no values."""
 
 RETRYABLE = {
@@ -278,6 +279,11 @@ _NARROWED = {
         "What was committed stays. Let the trigger return the row as it is if "
         "current_setting('app.skip_audit', true) = 'on', then run again.",
         False,
+    ),
+    NO_LEAD: (
+        "a trigger makes it none of the leads that only= tells of, so it was rolled back",
+        "What was committed stays. Change the trigger or the declaration, then run again.",
+        True,
     ),
     TAKEN: (
         "another lead has a value that must be unique",

@@ -6,6 +6,7 @@ constraints. Its findings are in ``lead_import_rejected``, by record, field and 
 reaches its log.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Rule:
     """A rule of the table.
 
     columns: its columns, by their bare names. condition: SQL over them and the existing lead's
-    ``_id``, true if the rule is broken. field: the record's, for the message. reason: what is
+    ``_lead_id``, true if the rule is broken. field: the record's, for the message. reason: what is
     wrong, without the value. changes: SQL over the lead and the record, true if updating the lead
     makes the server look at the rule.
     """
@@ -56,15 +57,17 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
             *_computed(session, table),
             *_not_null(table),
             *_domains(table),
+            *_only(table),
             *_rules(session, table),
         ]
         if rules:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns):
-                fails = _makes_fail(table, f"the index {unique.name}")
                 name = "find_excluded" if unique.is_exclusion else "find_taken"
-                asked = statement(name, table=table, unique=unique, fails=fails)
+                field = _field_in(table, unique.columns) or ""
+                fails = _makes_fail(table, f"the index {unique.name}")
+                asked = statement(name, table=table, unique=unique, field=field, fails=fails)
                 session.execute(asked, start=start)
 
 
@@ -119,7 +122,7 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
         if not column.found.nullable and column.blank is None:
             yield Rule(
                 [column.bare],
-                f"w._id IS NULL AND w.{column.name} IS NULL",
+                f"w._lead_id IS NULL AND w.{column.name} IS NULL",
                 column.field.name,
                 f"is blank, and {table.told(column)} must have a value",
                 "false",
@@ -143,6 +146,22 @@ def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Ru
             fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
         reason = f"does not fit {column.bare} ({domain})"
         yield Rule([column.bare], fails, field, reason, changes)
+
+
+def _only(table: LeadsTable) -> Iterator[Rule]:
+    """Yield that a lead must be one by ``only``. No later import would find another, and each
+    would add it once more."""
+    only = table.leads.only or ""
+    columns = [name for name in table.found if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", only)]
+    is_known = table.knows(columns) and not any(table.found[name].is_generated for name in columns)
+    if only and is_known:
+        yield Rule(
+            columns,
+            f"({table.only}) IS NOT TRUE",
+            _field_in(table, columns) or "",
+            f"would be no lead by only={only!r}, and the next import would add it again",
+            table.differs(),
+        )
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:

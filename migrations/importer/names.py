@@ -9,6 +9,11 @@ __all__ = ["as_sql", "literal", "qualified", "quoted"]
 
 # Not pyformat: it would double a % in a name, and text() does so again.
 _preparer = dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
+# The server's own, which SQLAlchemy leaves out.
+_preparer.reserved_words = {
+    *_preparer.reserved_words,
+    *("collation", "concurrently", "lateral", "system_user", "tablesample"),
+}
 
 
 def quoted(name: str) -> str:

@@ -133,7 +133,13 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
     remain = session.execute("SELECT EXISTS (SELECT FROM lead_import_stage)").scalar_one()
     if found and not (set_aside and remain):
         problems = [Problem(row.record + 1, row.field, row.reason) for row in found]
-        raise ExportRefused(export, problems, found[0].total, is_file_wrong=False)
+        raise ExportRefused(
+            export,
+            problems,
+            found[0].total,
+            "Correct the export at its source, or the declaration, then run again.",
+            is_file_wrong=False,
+        )
 
 
 def leave_out_rejected(session: Session) -> None:

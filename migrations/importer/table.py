@@ -149,10 +149,8 @@ class LeadsTable:
         return [(column, column.longest) for column in self.columns if column.longest]
 
     def writes(self, names: Sequence[str]) -> bool:
-        """Whether we know new leads' values in all of some columns, and a field goes to one."""
-        of_fields = {column.bare for column in self.columns}
-        is_given = self.given.issuperset(names) and self.knows(names)
-        return bool(of_fields.intersection(names)) and is_given
+        """Whether an import gives new leads one of some columns, and we know the others too."""
+        return bool(self.given.intersection(names)) and self.knows(names)
 
     def knows(self, names: Sequence[str]) -> bool:
         """Whether we know the values of some columns without drawing from a sequence."""
@@ -170,13 +168,13 @@ class LeadsTable:
     def would_be(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Yield some columns, as identifiers, each with SQL for its value after the import.
 
-        ``l._id`` is the record's lead, or NULL.
+        ``l`` is the record's lead, or NULL.
         """
         for column in self.columns:
             if column.bare in names:
                 there = self.new_value(column) if column in self.compared else f"l.{column.name}"
                 value = (
-                    f"CASE\n            WHEN l._id IS NULL THEN {column.for_new}"
+                    f"CASE\n            WHEN l.{self.id} IS NULL THEN {column.for_new}"
                     f"\n            ELSE {there}\n        END"
                 )
                 # A text beside a citext is a text, and tells capitals apart.
@@ -185,13 +183,16 @@ class LeadsTable:
         for moment in (self.created_at, self.touch):
             if moment and moment.bare in names:
                 there = f"l.{moment.name}" if moment is self.created_at else moment.of("now()")
-                value = f"CASE WHEN l._id IS NULL THEN {moment.of('s.created_at')} ELSE {there} END"
+                value = (
+                    f"CASE WHEN l.{self.id} IS NULL THEN {moment.of('s.created_at')} "
+                    f"ELSE {there} END"
+                )
                 yield moment.name, value
         for name in names:
             if name in self.leads.new or name not in self.given:
                 default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
                 made = f"CAST(({default}) AS {self.found[name].type})"
-                value = f"CASE WHEN l._id IS NULL THEN {made} ELSE l.{quoted(name)} END"
+                value = f"CASE WHEN l.{self.id} IS NULL THEN {made} ELSE l.{quoted(name)} END"
                 yield quoted(name), value
 
     @property

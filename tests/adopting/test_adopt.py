@@ -224,3 +224,78 @@ def test_a_declaration_with_imports_is_checked_and_not_rewritten(
     assert refused.returncode == 1
     assert "A released declaration is never edited" in refused.stderr
     assert (project / "migrations" / "crm.py").read_text() == declaration
+
+
+def adopted(url: URL, crm_py: Path, *statements: str) -> str:
+    """Make a site, adopt its table, and return the declaration."""
+    for statement in statements:
+        run(url, statement)
+    main(["adopt"])
+    return crm_py.read_text(encoding="utf-8").partition("LEADS = ")[2]
+
+
+def test_a_unique_column_without_a_default_is_a_question(crm_py: Path, database: URL) -> None:
+    """A constant in it would fit one lead."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id text PRIMARY KEY, token text NOT NULL UNIQUE, "
+        "extension bigint NOT NULL UNIQUE, phone text)",
+        "INSERT INTO contacts VALUES ('a', 'b', 7, '07700 900001')",
+    )
+    assert [f'"{column}": "…",  # CHECK' in told for column in ("id", "token", "extension")] == (
+        [True] * 3
+    )
+
+
+def test_a_lead_that_nobody_has_called_deleted_is_one(crm_py: Path, database: URL) -> None:
+    """NULL is not true."""
+    told = adopted(
+        database, crm_py, "CREATE TABLE contacts (id int PRIMARY KEY, phone text, deleted boolean)"
+    )
+    assert 'only="deleted IS NOT TRUE"' in told
+
+
+def test_a_column_that_the_server_computes_is_not_declared(crm_py: Path, database: URL) -> None:
+    """The columns it is computed from are."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, first_name text NOT NULL, "
+        "last_name text, full_name text GENERATED ALWAYS AS (first_name || last_name) STORED)",
+    )
+    assert 'full_name=("first_name", "last_name")' in told
+
+
+@pytest.mark.parametrize("name", ["Id", "_id", "lead_id"])
+def test_the_catalog_knows_the_primary_key(name: str, crm_py: Path, database: URL) -> None:
+    """It may have any name."""
+    told = adopted(
+        database, crm_py, f'CREATE TABLE contacts ("{name}" bigserial PRIMARY KEY, phone text)'
+    )
+    assert f'id="{name}"' in told
+
+
+def test_any_name_becomes_python(crm_py: Path, database: URL) -> None:
+    """A quote in it does not end the text."""
+    adopted(
+        database,
+        crm_py,
+        'CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "e""mail" text, '
+        '"the ""x"" name" text NOT NULL)',
+    )
+    compile(crm_py.read_text(encoding="utf-8"), "crm.py", "exec")
+
+
+def test_a_wrong_guess_has_a_way_back(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No import has used it, so it is not released."""
+    adopted(
+        database,
+        crm_py,
+        "CREATE TABLE leads_old (id bigserial PRIMARY KEY, phone text, name text, email text)",
+        "CREATE TABLE people (id bigserial PRIMARY KEY, phone text, name text)",
+    )
+    assert main(["adopt", "people"]) == 1
+    assert "git checkout -- migrations/crm.py" in " ".join(capsys.readouterr().err.split())

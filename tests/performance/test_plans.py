@@ -33,7 +33,7 @@ ON_THE_WAY_THERE = ("INSERT INTO lead_import_place", "WITH locked AS MATERIALIZE
 ON_THE_WAY_BACK = (
     "SELECT l.id FROM lead_before_images",
     "INSERT INTO lead_revert_restore",
-    "SET notes = r.notes FROM lead_revert_restore AS r WHERE r.lead_id = $1",
+    "SET notes = r.notes FROM lead_revert_restore AS r WHERE r._lead_id = $1",
     "INSERT INTO lead_revert_remove",
     "SELECT id FROM leads WHERE id = ANY",
     "DELETE FROM lead_revert_remove",

@@ -86,9 +86,14 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "find_too_long": {"column": table.columns[0], "longest": 20},
         "find_taken": {
             "unique": ONE_NULL if table.lookups else UNIQUE,
+            "field": "email",
             "fails": "makes the index unique_email of leads fail",
         },
-        "find_excluded": {"unique": EXCLUDES, "fails": "makes the index unique_email fail"},
+        "find_excluded": {
+            "unique": EXCLUDES,
+            "field": "email",
+            "fails": "makes the index unique_email fail",
+        },
         "find_broken": {"rules": RULES, "start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",
@@ -104,6 +109,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "find_index": {"name": "'leads_phone_key_v1'"},
         "create_revert_value": {"type": "numeric(10,2)"},
         "find_columns": {"name": "'sales.customers'"},
+        "find_primary_key": {"name": "'sales.customers'"},
         "find_references": {"name": "'sales.customers'"},
         "find_table_problems": {
             "name": "'sales.customers'",

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.names import quoted
 from migrations.importer.schema.functions import create_function
-from migrations.importer.schema.tables import Table, drop_tables
+from migrations.importer.schema.tables import Table, drop_tables, is_made_by_us
 from migrations.importer.session import DEPLOY_LOCK
 from migrations.importer.sql import statement
 
@@ -42,6 +42,8 @@ def create_audit_trigger(context: RevisionContext) -> None:
 
 def drop_audit_trail(context: RevisionContext, lead_audit: Table) -> None:
     """Drop the trail as ``drop_tables`` does. It stays while ``leads`` is there to fill it."""
+    if not is_made_by_us(context, lead_audit):
+        return  # nor are functions of these names
     if connection_of(context).execute(text("SELECT to_regclass('leads')")).scalar():
         log.warning("kept the table lead_audit: the trigger on leads fills it")
         return

@@ -3,6 +3,7 @@
 The catalog gives a declaration for the owner to complete. CHECK marks what nobody could guess.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ class _Column:
     base: str
     is_text: bool
     is_filled: bool
+    is_computed: bool
+    is_key: bool
     nullable: bool
     kind: str
 
@@ -144,22 +147,25 @@ def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     """Return the source of a declaration of a table, guessed from the catalog."""
     columns = _columns(connection, table)
+    writable = [column for column in columns if not column.is_computed]
     references = {
         row.column: row
         for row in connection.execute(text(statement("find_references", name=name_of(table))))
     }
-    lines = [f"{name} = Leads(", f'    "{table}",']
+    lines = [f"{name} = Leads(", f"    {_source(table)},"]
     taken: set[str] = set()
-    ids = [column for column in columns if column.snake == "id"]
-    if not ids:
+    key = connection.execute(text(statement("find_primary_key", name=name_of(table)))).scalar()
+    if key is None:
         lines.append(f'    id="…",{_CHECK}which column is the primary key?')
-    for field, target, columns_used in _fields(connection, table, columns, references):
+    elif key != "id":
+        lines.append(f"    id={_source(key)},")
+    for field, target, columns_used in _fields(connection, table, writable, references):
         code, _, check = target.partition(_CHECK)
         lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
         taken.update(columns_used)
-    touch = _first(columns, _TOUCHES)
+    touch = _first(writable, _TOUCHES)
     if touch and touch.base in _MOMENTS:
-        lines.append(f'    touch="{touch.name}",')
+        lines.append(f"    touch={_source(touch.name)},")
         taken.add(touch.name)
     lines += _new_in_words(connection, table, columns, taken)
     if only := _only(columns):
@@ -192,6 +198,8 @@ def _columns(connection: Connection, table: str) -> list[_Column]:
             row.base,
             row.is_text,
             row.is_filled or row.is_computed,
+            row.is_computed,
+            row.is_key,
             row.nullable,
             row.kind,
         )
@@ -228,11 +236,11 @@ def _fields(
         column = _first(columns, names)
         first, last = _first(columns, _FIRST_NAMES), _first(columns, _LAST_NAMES)
         if field == "full_name" and not column and first and last:
-            yield field, f'("{first.name}", "{last.name}")', [first.name, last.name]
+            yield field, f"({_source(first.name)}, {_source(last.name)})", [first.name, last.name]
         elif field == "phone" and not column:
             found = [other for other in columns if _PHONE & set(_words(other.name))]
             name = found[0].name if found else "…"
-            yield field, f'"{name}"', [name]
+            yield field, _source(name), [name]
         elif column and (target := _target(connection, table, field, column, references)):
             yield field, target, [column.name]
 
@@ -245,30 +253,31 @@ def _target(
     references: References,
 ) -> str | None:
     if field == "created_at":
-        return f'"{column.name}"' if column.base in _MOMENTS else None
+        return _source(column.name) if column.base in _MOMENTS else None
     if field == "lead_number" and column.is_text:
-        return f'New("{column.name}")'  # the CRM's own numbers stay
+        return f"New({_source(column.name)})"  # the CRM's own numbers stay
     if field == "phone" and _are_e164(connection, table, column):
-        return f'E164("{column.name}")'
+        return f"E164({_source(column.name)})"
     if reference := references.get(column.name):
         return _lookup(connection, column, reference)
     if column.kind == "e":
         labels = _labels(connection, column)
         return (
-            f'Values("{column.name}", {{}}, otherwise="{labels[0]}")'
+            f"Values({_source(column.name)}, {{}}, otherwise={_source(labels[0])})"
             f"{_CHECK}which is what? {', '.join(labels)}"
         )
-    return f'"{column.name}"' if column.is_text else None
+    return _source(column.name) if column.is_text else None
 
 
 def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str:
     users = _columns(connection, reference.table)
     by = _first(users, _USER_NAMES)
     otherwise = "" if column.nullable else ', otherwise="…"'
-    of_id = "" if reference.id == "id" else f', id="{reference.id}"'
+    of_id = "" if reference.id == "id" else f", id={_source(reference.id)}"
     check = f"{_CHECK}whom, if nobody is found?" if otherwise else ""
-    name = by.name if by else "…"
-    return f'Lookup("{column.name}", "{reference.table}", by="{name}"{of_id}{otherwise}){check}'
+    name = _source(by.name if by else "…")
+    named = f"{_source(column.name)}, {_source(reference.table)}"
+    return f"Lookup({named}, by={name}{of_id}{otherwise}){check}"
 
 
 def _are_e164(connection: Connection, table: str, column: _Column) -> bool:
@@ -309,9 +318,8 @@ def _new_in_words(
 def _new(connection: Connection, table: str, column: _Column) -> str:
     value = _only_value(connection, table, column) or _usual_value(column)
     if value is None:
-        return f'"{column.name}": "…",{_CHECK}NOT NULL {column.type}, with which value?'
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{column.name}": "{escaped}",'
+        return f'{_source(column.name)}: "…",{_CHECK}NOT NULL {column.type}, with which value?'
+    return f"{_source(column.name)}: {_source(value)},"
 
 
 def _usual_value(column: _Column) -> str | None:
@@ -325,7 +333,12 @@ def _usual_value(column: _Column) -> str | None:
         return "now()"
     if column.base in ("numeric", "double precision", "real"):
         return "0"
-    return "''" if column.is_text else None
+    return "''" if column.is_text and not column.is_key else None
+
+
+def _source(value: str) -> str:
+    """Write a text as Python does, between double quotes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _only_value(connection: Connection, table: str, column: _Column) -> str | None:
@@ -340,6 +353,8 @@ def _only_value(connection: Connection, table: str, column: _Column) -> str | No
     found = connection.execute(text(asked)).one()
     if found.least is None or found.least != found.most or len(found.least) > 50:
         return None
+    if column.is_key and found.rows < 2:
+        return None  # it may be unique
     if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
         return None  # it could be somebody's
     plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
@@ -349,9 +364,9 @@ def _only_value(connection: Connection, table: str, column: _Column) -> str | No
 def _only(columns: Sequence[_Column]) -> str | None:
     """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
-        name = quoted(column.name).replace('"', '\\"')
+        name = quoted(column.name).replace("\\:", ":")
         if column.snake in ("is_deleted", "deleted", "is_archived") and column.base == "boolean":
-            return f'"NOT {name}"'
+            return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
         if column.snake in ("deleted_at", "archived_at") and column.base in _MOMENTS:
-            return f'"{name} IS NULL"'
+            return _source(f"{name} IS NULL")
     return None

@@ -31,6 +31,8 @@ def mismatches(
 
     rights: those the role needs on the table.
     """
+    if hidden := _hidden_schemas(connection, leads):
+        return hidden
     if not is_there(connection, leads.table):
         return [f"{leads.table}: is not there"]
     rows = {row.name: row for row in find_columns(connection, leads.table)}
@@ -51,6 +53,17 @@ def mismatches(
     if not problems:
         problems += _sql_problems(connection, leads, rows)
     return problems
+
+
+def _hidden_schemas(connection: Connection, leads: Leads) -> list[str]:
+    """List the schemas the role may not look into: nothing can be found there."""
+    asked = (
+        "SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, "
+        "nspname) FROM pg_catalog.pg_namespace WHERE nspname = ANY (CAST(:schemas AS text[])) "
+        "AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
+    )
+    schemas = [table.split(".")[0] for table in leads.tables if "." in table]
+    return list(connection.execute(text(asked), {"schemas": schemas}).scalars())
 
 
 def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:

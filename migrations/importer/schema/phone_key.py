@@ -90,7 +90,8 @@ def _create_index(table: LeadsTable, concurrently: str) -> str:
 
 def _index_name(leads: Leads) -> str:
     ending = "_phone_key_v1"
-    return leads.table.split(".")[-1][: LONGEST_NAME - len(ending)] + ending
+    name = leads.table.split(".")[-1].encode()[: LONGEST_NAME - len(ending)]
+    return name.decode(errors="ignore") + ending
 
 
 def _check_owner(connection: Connection, table: LeadsTable) -> None:

@@ -47,7 +47,8 @@ def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> 
 
     leads: where leads live. stamp: the table of the stamp.
     """
-    schemas = {one.table.split(".")[0] for one in leads if "." in one.table}
+    tables = {table for one in leads for table in one.tables}
+    schemas = {table.split(".")[0] for table in tables if "." in table}
     refuse(_lines(connection, statement("check_reader", schemas=sorted(schemas))))
     check_readable(connection, leads, stamp)
 

@@ -11,8 +11,9 @@ empty.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.errors import DatabaseRefused
@@ -20,7 +21,7 @@ from migrations.importer.names import literal, quoted
 from migrations.importer.schema.catalog import find_columns, is_there
 from migrations.importer.sql import statement
 
-__all__ = ["Table", "create_tables", "drop_tables", "missing_tables"]
+__all__ = ["Table", "create_tables", "drop_tables", "is_made_by_us", "missing_tables"]
 
 log = logging.getLogger("importer")
 
@@ -85,6 +86,11 @@ def drop_tables(context: RevisionContext, *tables: Table) -> None:
             context.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
 
 
+def is_made_by_us(context: RevisionContext, table: Table) -> bool:
+    """Whether a table is there, and ``create_tables`` made it."""
+    return bool(_why_kept(connection_of(context), table.name).is_ours)
+
+
 def _is_there(context: RevisionContext, table: Table) -> bool:
     if context.as_sql:
         return False
@@ -97,9 +103,7 @@ def _lacking(connection: Connection, table: Table) -> list[str]:
 
 
 def _reason_to_keep(connection: Connection, table: str) -> str | None:
-    found = connection.execute(
-        text(statement("why_kept")), {"table": quoted(table), "mark": _MADE_BY_US}
-    ).one()
+    found = _why_kept(connection, table)
     if not found.is_there:
         return None
     if not found.is_ours:
@@ -110,3 +114,8 @@ def _reason_to_keep(connection: Connection, table: str) -> str | None:
     if connection.execute(text(f"SELECT EXISTS (SELECT FROM {quoted(table)})")).scalar_one():
         return "it holds rows"
     return None
+
+
+def _why_kept(connection: Connection, table: str) -> Row[Any]:
+    parameters = {"table": quoted(table), "mark": _MADE_BY_US}
+    return connection.execute(text(statement("why_kept")), parameters).one()

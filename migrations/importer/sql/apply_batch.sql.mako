@@ -27,6 +27,12 @@
     WHERE l.${table.id} = p.lead_id AND p.differs
         AND (${table.differs()})\
 </%def>\
+<%def name="written_leads()">\
+SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                UNION ALL
+                SELECT made.record, CAST(made.lead_id AS ${table.id_type})
+                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)\
+</%def>\
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(
     _import bigint, _first bigint, _end bigint
 ) RETURNS void
@@ -78,12 +84,12 @@ ${shared.look_at_writes()}
     SELECT DISTINCT ON (s.record)
         s.record,
         l.${table.id},
-        l._seen,
+        l.ctid,
         (${table.differs()}),
         count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT l.*, l.ctid AS _seen
+        SELECT l.*, l.ctid
         FROM ${table.name} AS l
         WHERE ${is_lead}
         OFFSET 0
@@ -127,7 +133,7 @@ ${shared.look_at_writes()}
         WITH locked AS MATERIALIZED (
             SELECT
                 s.record,
-                l._id,
+                l._lead_id,
                 l._old_values,
                 l._seen_by,
                 (${table.differs()}) AS differs
@@ -135,7 +141,7 @@ ${shared.look_at_writes()}
             JOIN lead_import_stage AS s ON s.record = p.record
             CROSS JOIN LATERAL (
                 SELECT
-                    l.${table.id} AS _id,
+                    l.${table.id} AS _lead_id,
                     ARRAY[
                         ${(",\n                    ").join(old)}
                     ]::text[] AS _old_values,
@@ -156,7 +162,7 @@ ${shared.look_at_writes()}
             INSERT INTO lead_before_images (
                 import_id, record, lead_id, old_values, imported_at, seen_by
             )
-            SELECT _import, record, CAST(_id AS text), _old_values, now(), _seen_by
+            SELECT _import, record, CAST(_lead_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
             RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by
@@ -199,10 +205,7 @@ ${update_leads(table.compared)};
         ) THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
-                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
-                UNION ALL
-                SELECT made.record, CAST(made.lead_id AS ${table.id_type})
-                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
+                ${written_leads()}
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
@@ -211,6 +214,18 @@ ${update_leads(table.compared)};
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';
             END IF;
+% if table.leads.only:
+            -- No later import would find it, and each would add it once more.
+            IF EXISTS (
+                SELECT FROM (
+                    ${written_leads()}
+                ) AS w
+                JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
+                WHERE (${table.only}) IS NOT TRUE
+            ) THEN
+                RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
+            END IF;
+% endif
         END IF;
     ${shared.exception_for_a_row("    ")}
         GET STACKED DIAGNOSTICS

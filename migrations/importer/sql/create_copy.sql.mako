@@ -22,6 +22,10 @@ SELECT * FROM ${table.name};
 CREATE TEMPORARY SEQUENCE ${numbers};
 % if table.id_type in ("smallint", "integer", "bigint"):
 SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source};
+% elif table.id in table.numbered:
+SELECT setval(${literal(numbers)}, max(CAST(CAST(${table.id} AS text) AS bigint)))
+FROM ${table.source}
+WHERE CAST(${table.id} AS text) ~ '^[0-9]{1,18}$';
 % endif
 % for column, type in table.numbered.items():
 ALTER TABLE ${table.name} ALTER COLUMN ${column}

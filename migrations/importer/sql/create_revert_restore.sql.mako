@@ -1,7 +1,7 @@
 -- Updated leads as they will be, each with its record. ours: imports had written it before, and
 -- nobody has since. kept: something stays unlike it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
-    lead_id ${table.id_type} PRIMARY KEY,
+    _lead_id ${table.id_type} PRIMARY KEY,
 % for column in table.compared:
     ${column.name} ${column.found.type},
 % endfor

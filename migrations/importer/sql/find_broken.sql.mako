@@ -12,11 +12,11 @@
     names = {name: None for rule in rules for name in rule.columns}
     values = [f"{value} AS {name}" for name, value in table.would_be(names)]
     for told in {rule.changes: None for rule in rules}:
-        values.append(f"(l._id IS NULL OR {told}) AS {looked_at[told]}")
+        values.append(f"(l.{table.id} IS NULL OR {told}) AS {looked_at[told]}")
 %>\
 SELECT
                 s.record AS _record,
-                l._id,
+                l.${table.id} AS _lead_id,
                 ${(",\n                ").join(values)}
             ${shared.records_with_leads()}
             WHERE s.record ${records}\

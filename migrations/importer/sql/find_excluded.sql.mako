@@ -4,25 +4,24 @@
         (f"k{n}", as_sql(sql), as_sql(operator))
         for n, (sql, operator) in enumerate(zip(unique.keys, unique.operators), start=1)
     ]
-    written = [column for column in table.columns if column.bare in unique.columns]
     reason = f"breaks the rule {unique.rule} of {table.leads.table} beside another lead or record"
 %>\
 -- Find records an exclusion constraint keeps away from another lead, or from an earlier record with
 -- another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
 WITH ${shared.keyed(unique, fails)}
-SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
+SELECT c._record, ${literal(field)}, ${literal(reason)}
 FROM keyed AS c
 WHERE c._record >= :start
     AND EXISTS (
         SELECT FROM ${table.whole}
         WHERE (${as_sql(unique.predicate)})
             AND ${(" AND ").join(f"({sql}) {op} c.{key}" for key, sql, op in compared)}
-            AND ${table.id} IS DISTINCT FROM c._id
+            AND ${table.id} IS DISTINCT FROM c._lead_id
     )
 % if unique.has_equality:
 UNION
-SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
+SELECT c._record, ${literal(field)}, ${literal(reason)}
 FROM keyed AS c
 WHERE c._record >= :start
     AND EXISTS (

@@ -9,6 +9,13 @@ END)
 FROM pg_catalog.pg_class
 WHERE oid = to_regclass(${name}) AND relkind <> 'r'
 UNION ALL
+SELECT format('%s: other tables inherit from it (%s), and their rows would be written too', ${name},
+    string_agg(inhrelid::regclass::text, ', '))
+FROM pg_catalog.pg_inherits
+JOIN pg_catalog.pg_class ON pg_class.oid = inhparent AND relkind = 'r'
+WHERE inhparent = to_regclass(${name})
+HAVING count(*) > 0
+UNION ALL
 SELECT format('%s: has row-level security, which hides rows from the role %I', ${name}, current_user)
 FROM pg_catalog.pg_class
 WHERE oid = to_regclass(${name}) AND (relforcerowsecurity OR row_security_active(oid))

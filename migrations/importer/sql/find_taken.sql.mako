@@ -2,8 +2,7 @@
 <%
     import itertools
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
-    written = [column for column in table.columns if column.bare in unique.columns]
-    told = ", ".join(table.told(column) for column in written)
+    told = ", ".join(f"{table.leads.table}.{column}" for column in unique.columns)
     reason = f"is another lead's or record's, and {told} is unique"
 
     def is_taken(nulls):
@@ -35,7 +34,7 @@ compared AS (
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
 )
-SELECT c._record, ${literal(written[0].field.name)}, ${literal(reason)}
+SELECT c._record, ${literal(field)}, ${literal(reason)}
 FROM compared AS c
 WHERE c._record >= :start
     AND (
@@ -47,7 +46,7 @@ WHERE c._record >= :start
             SELECT FROM ${table.whole}
             WHERE (${as_sql(unique.predicate)})
                 AND ${(" AND ").join(there)}
-                AND ${table.id} IS DISTINCT FROM c._id
+                AND ${table.id} IS DISTINCT FROM c._lead_id
         )
 % endfor
     )

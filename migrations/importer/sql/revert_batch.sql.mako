@@ -1,5 +1,9 @@
 <%namespace name="shared" file="shared.mako"/>\
 <%
+    def named(identifier):
+        """An identifier as a text."""
+        return literal(identifier.replace("\\:", ":"))
+
     def old(column):
         text = f"i.old_values[{column.position}]"
         return f"pg_temp.lead_revert_value({text}, l.{column.name})" if column.restored_as else text
@@ -28,7 +32,12 @@
 
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
-    literals = ",\n                ".join(map(literal, restored))
+    literals = ",\n                ".join(map(named, restored))
+    rewritten = [
+        (column.compared(f"l.{column.name}"), column.compared(f"r.{column.name}"))
+        for column in table.compared
+    ]
+    rewritten += [(f"l.{name}", f"r.{name}") for name in restored[len(rewritten):]]
     made = [
         (column.compared(f"l.{column.name}"), column.compared(column.for_new))
         for column in table.columns
@@ -129,7 +138,7 @@ ${updated_leads()}
     -- Give a lead's column its old value back if it still holds what the import wrote. People's
     -- later edits stay.
     INSERT INTO lead_revert_restore (
-        ${(",\n        ").join(["lead_id", *restored, "_record", "_ours", "_kept"])}
+        ${(",\n        ").join(["_lead_id", *restored, "_record", "_ours", "_kept"])}
     )
     SELECT
         l.${table.id},
@@ -176,21 +185,23 @@ ${updated_leads()}
         SET
             ${(",\n            ").join(f"{name} = r.{name}" for name in restored)}
         FROM lead_revert_restore AS r
-        WHERE l.${table.id} = r.lead_id
+        WHERE l.${table.id} = r._lead_id
             AND (
-                ${("\n                OR ").join(f"l.{name} IS DISTINCT FROM r.{name}" for name in restored)}
+                ${("\n                OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in rewritten)}
             );
         GET DIAGNOSTICS _rewritten = ROW_COUNT;
     ${shared.exception_for_a_row("    ")}
         _rewritten := NULL;  -- The server's counters keep what was rolled back.
-        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+        FOR _lead IN SELECT _lead_id FROM lead_revert_restore ORDER BY _lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 ${literals}
             ] LOOP
                 BEGIN
                     EXECUTE format(
-                        'UPDATE ${table.name} AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
-                        'WHERE r.lead_id = $1 AND l.${table.id} = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                        'UPDATE %1$s AS l SET %3$s = r.%3$s FROM lead_revert_restore AS r '
+                        'WHERE r._lead_id = $1 AND l.%2$s = $1 '
+                        'AND CAST(l.%3$s AS text) COLLATE "C" IS DISTINCT FROM CAST(r.%3$s AS text)',
+                        ${table.regclass}, ${named(table.id)}, _name)
                     USING _lead;
                 ${shared.exception_for_a_row("                ")}
                 END;
@@ -205,7 +216,7 @@ ${updated_leads()}
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type})
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r.lead_id = l.${table.id}
+        AND r._lead_id = l.${table.id}
         AND (
             ${("\n            OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in images)}
         );
@@ -263,9 +274,8 @@ ${referrers}
             -- Not EXISTS: the planner might turn it around and read all references to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
-                'AND (SELECT true FROM ${table.name} AS l JOIN %s AS c ON %s '
-                'WHERE l.${table.id} = r.lead_id LIMIT 1)',
-                _referrer.name, _referrer.matches);
+                'AND (SELECT true FROM %s AS l JOIN %s AS c ON %s WHERE l.%s = r.lead_id LIMIT 1)',
+                ${table.regclass}, _referrer.name, _referrer.matches, ${named(table.id)});
         END LOOP;
 
         -- step: remove created leads

@@ -18,7 +18,7 @@ SET jit = off\
 <%def name="lead_of_phone()">\
 SELECT l.*
                 FROM (
-                    SELECT l.*, l.${table.id} AS _id
+                    SELECT l.*
                     FROM ${table.name} AS l
                     WHERE ${table.phone_key} = s.phone_key
                         AND (${table.only})
@@ -41,7 +41,7 @@ would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
-        l._id,
+        l.${table.id} AS _lead_id,
         ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
     ${records_with_leads()}
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
@@ -54,7 +54,7 @@ keyed AS (
     SELECT
         _record,
         _phone_key,
-        _id,
+        _lead_id,
         ${(",\n        ").join(f"{as_sql(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
     FROM would_be
     WHERE ${as_sql(unique.predicate)}

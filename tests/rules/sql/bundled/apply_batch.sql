@@ -62,7 +62,7 @@ BEGIN
     SELECT DISTINCT ON (s.record)
         s.record,
         l.id,
-        l._seen,
+        l.ctid,
         (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
             OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
             OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
@@ -75,7 +75,7 @@ BEGIN
         count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT l.*, l.ctid AS _seen
+        SELECT l.*, l.ctid
         FROM leads AS l
         WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key AND (true)
         OFFSET 0
@@ -139,7 +139,7 @@ BEGIN
         WITH locked AS MATERIALIZED (
             SELECT
                 s.record,
-                l._id,
+                l._lead_id,
                 l._old_values,
                 l._seen_by,
                 (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
@@ -155,7 +155,7 @@ BEGIN
             JOIN lead_import_stage AS s ON s.record = p.record
             CROSS JOIN LATERAL (
                 SELECT
-                    l.id AS _id,
+                    l.id AS _lead_id,
                     ARRAY[
                         CAST(l.lead_number AS text),
                     CAST(l.full_name AS text),
@@ -193,7 +193,7 @@ BEGIN
             INSERT INTO lead_before_images (
                 import_id, record, lead_id, old_values, imported_at, seen_by
             )
-            SELECT _import, record, CAST(_id AS text), _old_values, now(), _seen_by
+            SELECT _import, record, CAST(_lead_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
             RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by

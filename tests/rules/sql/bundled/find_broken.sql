@@ -9,18 +9,18 @@ BEGIN
             SELECT FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.id AS _lead_id,
                 CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email,
-                (l._id IS NULL OR true) AS _looked_at_1,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.id IS NULL OR true) AS _looked_at_1,
+                (l.id IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)
@@ -49,17 +49,17 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.id AS _lead_id,
                 CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email,
-                (l._id IS NULL OR true) AS _looked_at_1
+                (l.id IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)
@@ -82,17 +82,17 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.id AS _lead_id,
                 CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email,
-                (l._id IS NULL OR true) AS _looked_at_1
+                (l.id IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)
@@ -121,17 +121,17 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.id AS _lead_id,
                 CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.id IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)
@@ -154,17 +154,17 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.id AS _lead_id,
                 CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.id IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)

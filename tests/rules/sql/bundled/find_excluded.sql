@@ -5,16 +5,16 @@ WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
-        l._id,
+        l.id AS _lead_id,
         CASE
-            WHEN l._id IS NULL THEN coalesce(s.email, '')
+            WHEN l.id IS NULL THEN coalesce(s.email, '')
             ELSE coalesce(s.email, l.email)
         END AS email
     FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.id AS _id
+                    SELECT l.*
                     FROM leads AS l
                     WHERE lead_phone_key_v1(CAST(l.phone AS text)) = s.phone_key
                         AND (true)
@@ -33,7 +33,7 @@ keyed AS (
     SELECT
         _record,
         _phone_key,
-        _id,
+        _lead_id,
         lower(email) AS k1
     FROM would_be
     WHERE email IS NOT NULL
@@ -45,7 +45,7 @@ WHERE c._record >= :start
         SELECT FROM leads
         WHERE (email IS NOT NULL)
             AND (lower(email)) OPERATOR(pg_catalog.=) c.k1
-            AND id IS DISTINCT FROM c._id
+            AND id IS DISTINCT FROM c._lead_id
     )
 UNION
 SELECT c._record, 'email', 'breaks the rule one_email of leads beside another lead or record'

@@ -9,6 +9,13 @@ END)
 FROM pg_catalog.pg_class
 WHERE oid = to_regclass('sales.customers') AND relkind <> 'r'
 UNION ALL
+SELECT format('%s: other tables inherit from it (%s), and their rows would be written too', 'sales.customers',
+    string_agg(inhrelid::regclass::text, ', '))
+FROM pg_catalog.pg_inherits
+JOIN pg_catalog.pg_class ON pg_class.oid = inhparent AND relkind = 'r'
+WHERE inhparent = to_regclass('sales.customers')
+HAVING count(*) > 0
+UNION ALL
 SELECT format('%s: has row-level security, which hides rows from the role %I', 'sales.customers', current_user)
 FROM pg_catalog.pg_class
 WHERE oid = to_regclass('sales.customers') AND (relforcerowsecurity OR row_security_active(oid))

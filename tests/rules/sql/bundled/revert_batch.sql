@@ -78,7 +78,7 @@ BEGIN
     -- Give a lead's column its old value back if it still holds what the import wrote. People's
     -- later edits stay.
     INSERT INTO lead_revert_restore (
-        lead_id,
+        _lead_id,
         lead_number,
         full_name,
         phone,
@@ -199,7 +199,7 @@ BEGIN
             assigned_agent = r.assigned_agent,
             updated_at = r.updated_at
         FROM lead_revert_restore AS r
-        WHERE l.id = r.lead_id
+        WHERE l.id = r._lead_id
             AND (
                 l.lead_number IS DISTINCT FROM r.lead_number
                 OR l.full_name IS DISTINCT FROM r.full_name
@@ -218,7 +218,7 @@ BEGIN
             RAISE;
         END IF;
         _rewritten := NULL;  -- The server's counters keep what was rolled back.
-        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+        FOR _lead IN SELECT _lead_id FROM lead_revert_restore ORDER BY _lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 'lead_number',
                 'full_name',
@@ -233,8 +233,10 @@ BEGIN
             ] LOOP
                 BEGIN
                     EXECUTE format(
-                        'UPDATE leads AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
-                        'WHERE r.lead_id = $1 AND l.id = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                        'UPDATE %1$s AS l SET %3$s = r.%3$s FROM lead_revert_restore AS r '
+                        'WHERE r._lead_id = $1 AND l.%2$s = $1 '
+                        'AND CAST(l.%3$s AS text) COLLATE "C" IS DISTINCT FROM CAST(r.%3$s AS text)',
+                        'leads'::regclass, 'id', _name)
                     USING _lead;
                 EXCEPTION WHEN OTHERS OR assert_failure THEN
                     IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -252,7 +254,7 @@ BEGIN
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN leads AS l ON l.id = CAST(i.lead_id AS bigint)
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r.lead_id = l.id
+        AND r._lead_id = l.id
         AND (
             CAST(l.lead_number AS text) IS DISTINCT FROM i.old_values[1]
             OR CAST(l.full_name AS text) IS DISTINCT FROM i.old_values[2]
@@ -365,9 +367,8 @@ GROUP BY pg_constraint.oid, conrelid
             -- Not EXISTS: the planner might turn it around and read all references to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
-                'AND (SELECT true FROM leads AS l JOIN %s AS c ON %s '
-                'WHERE l.id = r.lead_id LIMIT 1)',
-                _referrer.name, _referrer.matches);
+                'AND (SELECT true FROM %s AS l JOIN %s AS c ON %s WHERE l.%s = r.lead_id LIMIT 1)',
+                'leads'::regclass, _referrer.name, _referrer.matches, 'id');
         END LOOP;
 
         -- step: remove created leads

@@ -62,7 +62,7 @@ BEGIN
     SELECT DISTINCT ON (s.record)
         s.record,
         l.code,
-        l._seen,
+        l.ctid,
         (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
@@ -73,7 +73,7 @@ BEGIN
         count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
-        SELECT l.*, l.ctid AS _seen
+        SELECT l.*, l.ctid
         FROM sales.customers AS l
         WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key AND (NOT is_deleted)
         OFFSET 0
@@ -139,7 +139,7 @@ BEGIN
         WITH locked AS MATERIALIZED (
             SELECT
                 s.record,
-                l._id,
+                l._lead_id,
                 l._old_values,
                 l._seen_by,
                 (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
@@ -153,7 +153,7 @@ BEGIN
             JOIN lead_import_stage AS s ON s.record = p.record
             CROSS JOIN LATERAL (
                 SELECT
-                    l.code AS _id,
+                    l.code AS _lead_id,
                     ARRAY[
                         CAST(l.first_name AS text),
                     CAST(l.last_name AS text),
@@ -187,7 +187,7 @@ BEGIN
             INSERT INTO lead_before_images (
                 import_id, record, lead_id, old_values, imported_at, seen_by
             )
-            SELECT _import, record, CAST(_id AS text), _old_values, now(), _seen_by
+            SELECT _import, record, CAST(_lead_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
             RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by
@@ -333,6 +333,19 @@ BEGIN
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';
+            END IF;
+            -- No later import would find it, and each would add it once more.
+            IF EXISTS (
+                SELECT FROM (
+                    SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                UNION ALL
+                SELECT made.record, CAST(made.lead_id AS uuid)
+                FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
+                ) AS w
+                JOIN sales.customers AS l ON l.code = w.lead_id
+                WHERE (NOT is_deleted) IS NOT TRUE
+            ) THEN
+                RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS OR assert_failure THEN

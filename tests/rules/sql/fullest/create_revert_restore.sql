@@ -1,7 +1,7 @@
 -- Updated leads as they will be, each with its record. ours: imports had written it before, and
 -- nobody has since. kept: something stays unlike it was before the import.
 CREATE TEMPORARY TABLE lead_revert_restore (
-    lead_id uuid PRIMARY KEY,
+    _lead_id uuid PRIMARY KEY,
     first_name text,
     last_name text,
     phone_number character varying(20),

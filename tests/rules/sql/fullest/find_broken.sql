@@ -9,22 +9,22 @@ BEGIN
             SELECT FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.code AS _lead_id,
                 CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
         END AS citext) AS email,
-                (l._id IS NULL OR true) AS _looked_at_1,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.code IS NULL OR true) AS _looked_at_1,
+                (l.code IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -53,21 +53,21 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.code AS _lead_id,
                 CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
         END AS citext) AS email,
-                (l._id IS NULL OR true) AS _looked_at_1
+                (l.code IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -90,21 +90,21 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.code AS _lead_id,
                 CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
         END AS citext) AS email,
-                (l._id IS NULL OR true) AS _looked_at_1
+                (l.code IS NULL OR true) AS _looked_at_1
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -133,21 +133,21 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.code AS _lead_id,
                 CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
         END AS citext) AS email,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.code IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -170,21 +170,21 @@ BEGIN
         FROM (
             SELECT
                 s.record AS _record,
-                l._id,
+                l.code AS _lead_id,
                 CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
             ELSE l.email
         END
         END AS citext) AS email,
-                (l._id IS NULL OR false) AS _looked_at_2
+                (l.code IS NULL OR false) AS _looked_at_2
             FROM lead_import_stage AS s
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)

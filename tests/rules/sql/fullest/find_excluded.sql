@@ -5,9 +5,9 @@ WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
-        l._id,
+        l.code AS _lead_id,
         CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
@@ -18,7 +18,7 @@ WITH would_be AS MATERIALIZED (
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -37,7 +37,7 @@ keyed AS (
     SELECT
         _record,
         _phone_key,
-        _id,
+        _lead_id,
         lower(email) AS k1
     FROM would_be
     WHERE email IS NOT NULL
@@ -49,7 +49,7 @@ WHERE c._record >= :start
         SELECT FROM sales.customers
         WHERE (email IS NOT NULL)
             AND (lower(email)) OPERATOR(pg_catalog.=) c.k1
-            AND code IS DISTINCT FROM c._id
+            AND code IS DISTINCT FROM c._lead_id
     )
 UNION
 SELECT c._record, 'email', 'breaks the rule one_email of sales.customers beside another lead or record'

@@ -4,9 +4,9 @@ WITH would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
-        l._id,
+        l.code AS _lead_id,
         CAST(CASE
-            WHEN l._id IS NULL THEN s.email
+            WHEN l.code IS NULL THEN s.email
             ELSE CASE
             WHEN nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             THEN s.email
@@ -17,7 +17,7 @@ WITH would_be AS MATERIALIZED (
             LEFT JOIN LATERAL (
                 SELECT l.*
                 FROM (
-                    SELECT l.*, l.code AS _id
+                    SELECT l.*
                     FROM sales.customers AS l
                     WHERE lead_phone_key_v1(CAST(l.phone_number AS text)) = s.phone_key
                         AND (NOT is_deleted)
@@ -36,7 +36,7 @@ keyed AS (
     SELECT
         _record,
         _phone_key,
-        _id,
+        _lead_id,
         email AS k1,
         lower(reference) AS k2
     FROM would_be
@@ -65,27 +65,27 @@ WHERE c._record >= :start
             SELECT FROM sales.customers
             WHERE (email IS NOT NULL)
                 AND (email) = c.k1 AND (lower(reference)) = c.k2
-                AND code IS DISTINCT FROM c._id
+                AND code IS DISTINCT FROM c._lead_id
         )
         OR c.k1 IS NOT NULL AND c.k2 IS NULL
         AND EXISTS (
             SELECT FROM sales.customers
             WHERE (email IS NOT NULL)
                 AND (email) = c.k1 AND (lower(reference)) IS NULL
-                AND code IS DISTINCT FROM c._id
+                AND code IS DISTINCT FROM c._lead_id
         )
         OR c.k1 IS NULL AND c.k2 IS NOT NULL
         AND EXISTS (
             SELECT FROM sales.customers
             WHERE (email IS NOT NULL)
                 AND (email) IS NULL AND (lower(reference)) = c.k2
-                AND code IS DISTINCT FROM c._id
+                AND code IS DISTINCT FROM c._lead_id
         )
         OR c.k1 IS NULL AND c.k2 IS NULL
         AND EXISTS (
             SELECT FROM sales.customers
             WHERE (email IS NOT NULL)
                 AND (email) IS NULL AND (lower(reference)) IS NULL
-                AND code IS DISTINCT FROM c._id
+                AND code IS DISTINCT FROM c._lead_id
         )
     )

@@ -78,7 +78,7 @@ BEGIN
     -- Give a lead's column its old value back if it still holds what the import wrote. People's
     -- later edits stay.
     INSERT INTO lead_revert_restore (
-        lead_id,
+        _lead_id,
         first_name,
         last_name,
         phone_number,
@@ -183,12 +183,12 @@ BEGIN
             bill = r.bill,
             changed_on = r.changed_on
         FROM lead_revert_restore AS r
-        WHERE l.code = r.lead_id
+        WHERE l.code = r._lead_id
             AND (
                 l.first_name IS DISTINCT FROM r.first_name
                 OR l.last_name IS DISTINCT FROM r.last_name
                 OR l.phone_number IS DISTINCT FROM r.phone_number
-                OR l.email IS DISTINCT FROM r.email
+                OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(r.email AS text) COLLATE "C"
                 OR l.stage IS DISTINCT FROM r.stage
                 OR l.owner IS DISTINCT FROM r.owner
                 OR l.bill IS DISTINCT FROM r.bill
@@ -200,7 +200,7 @@ BEGIN
             RAISE;
         END IF;
         _rewritten := NULL;  -- The server's counters keep what was rolled back.
-        FOR _lead IN SELECT lead_id FROM lead_revert_restore ORDER BY lead_id LOOP
+        FOR _lead IN SELECT _lead_id FROM lead_revert_restore ORDER BY _lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
                 'first_name',
                 'last_name',
@@ -213,8 +213,10 @@ BEGIN
             ] LOOP
                 BEGIN
                     EXECUTE format(
-                        'UPDATE sales.customers AS l SET %1$s = r.%1$s FROM lead_revert_restore AS r '
-                        'WHERE r.lead_id = $1 AND l.code = $1 AND l.%1$s IS DISTINCT FROM r.%1$s', _name)
+                        'UPDATE %1$s AS l SET %3$s = r.%3$s FROM lead_revert_restore AS r '
+                        'WHERE r._lead_id = $1 AND l.%2$s = $1 '
+                        'AND CAST(l.%3$s AS text) COLLATE "C" IS DISTINCT FROM CAST(r.%3$s AS text)',
+                        'sales.customers'::regclass, 'code', _name)
                     USING _lead;
                 EXCEPTION WHEN OTHERS OR assert_failure THEN
                     IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
@@ -232,7 +234,7 @@ BEGIN
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r.lead_id = l.code
+        AND r._lead_id = l.code
         AND (
             CAST(l.first_name AS text) IS DISTINCT FROM i.old_values[1]
             OR CAST(l.last_name AS text) IS DISTINCT FROM i.old_values[2]
@@ -345,9 +347,8 @@ GROUP BY pg_constraint.oid, conrelid
             -- Not EXISTS: the planner might turn it around and read all references to any lead.
             EXECUTE format(
                 'UPDATE lead_revert_remove AS r SET referenced = true WHERE NOT r.referenced '
-                'AND (SELECT true FROM sales.customers AS l JOIN %s AS c ON %s '
-                'WHERE l.code = r.lead_id LIMIT 1)',
-                _referrer.name, _referrer.matches);
+                'AND (SELECT true FROM %s AS l JOIN %s AS c ON %s WHERE l.%s = r.lead_id LIMIT 1)',
+                'sales.customers'::regclass, _referrer.name, _referrer.matches, 'code');
         END LOOP;
 
         -- step: remove created leads
