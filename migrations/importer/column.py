@@ -13,7 +13,7 @@ from migrations.importer.names import literal, quoted
 
 __all__ = ["Column", "Found", "Moment"]
 
-_TEXTS = {"text", "character varying", "character", "citext"}
+_TEXTS = {"text", "character varying", "citext"}  # not character: it pads with blanks
 _LIMIT = re.compile(r"\((\d+)\)")
 _LAST_WORD = "[[:space:]]+[^[:space:]]+$"
 _ALL_BUT_THE_LAST_WORD = "^.*[[:space:]]"

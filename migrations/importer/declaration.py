@@ -309,7 +309,7 @@ class Leads:
                 yield "created_at: expected a column's name"
             if name == "id":
                 yield "id: belongs to the source and is not imported"
-            if name in ("record", "phone_key") or name.startswith("written_"):
+            if name in ("record", "phone_key") or name.startswith(("written_", "_")):
                 yield f"{name}: is reserved for the importer. Give the field another name"
         columns = self.columns
         for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):

@@ -72,7 +72,7 @@ def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
     if field.kind in ("text", "date", "timestamp"):
         return values
     texts = ["" if value is None else str(value) for value in values]
-    return [text.lower() for text in texts] if field.kind == "boolean" else texts
+    return texts if field.kind == "integer" else [text.lower() for text in texts]
 
 
 def why_no_moment(moment: datetime) -> str | None:

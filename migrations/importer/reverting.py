@@ -17,8 +17,9 @@ def create_revert(session: Session, table: LeadsTable) -> None:
     session.execute(statement("find_same"))
     session.execute(statement("create_revert_restore", table=table))
     session.execute(statement("create_revert_remove", table=table))
-    for type_ in sorted({column.restored_as for column in table.compared if column.restored_as}):
-        session.execute(statement("create_revert_value", type=type_))
+    for column in table.compared:
+        if column.restored_as:
+            session.execute(statement("create_revert_value", column=column))
     referrers = statement("referrers", table=table)
     session.execute(statement("revert_batch", table=table, referrers=referrers))
 

@@ -61,6 +61,13 @@ class LeadsTable:
         other.new = {column: sql for column, sql in self.new.items() if column not in drawn}
         return other
 
+    @property
+    def keeping_blanks(self) -> "LeadsTable":
+        """The same table, for an import whose blanks keep the lead's value."""
+        other = copy(self)
+        other.keeps_blanks = True
+        return other
+
     @cached_property
     def numbered(self) -> dict[str, str]:
         """The columns filled from a sequence in a new lead, as identifiers, with their types."""
@@ -241,7 +248,7 @@ class LeadsTable:
             # The same words, divided otherwise, are the same name.
             old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
             new = ", ".join(column.staged for column in columns)
-            there = f"concat_ws(' ', {old})"
+            there = f"\n                concat_ws(' ', {old})"
             wanted = f"\n                concat_ws(' ', {new})"
         else:
             there = first.compared(f"l.{first.name}")
@@ -249,7 +256,7 @@ class LeadsTable:
             if not self.keeps_blanks and first.found.is_text and first.found.nullable:
                 there = f"nullif({there}, '')"
         if self.keeps_blanks:
-            return f"{first.raw} IS NOT NULL AND {there} IS DISTINCT FROM {wanted}"
+            return f"{first.raw} IS NOT NULL\n                AND {there} IS DISTINCT FROM {wanted}"
         return f"{there} IS DISTINCT FROM {wanted}"
 
 

@@ -561,3 +561,118 @@ def test_what_a_domain_forbids_is_listed_before_the_first_write(
         "record 4, created_at: does not fit since (moment)",
     ]
     assert value(database, "SELECT count(*) FROM guests") == 1
+
+
+GUEST_BOOK = """
+CREATE TABLE guests (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    phone varchar(20),
+    first_name varchar(100),
+    last_name varchar(100),
+    stage varchar(20),
+    bill numeric(10, 2),
+    score numeric(6, 0),
+    met date
+)
+"""
+
+
+def guests(**more: Any) -> Leads:
+    """Declare a guest book with these fields."""
+    return Leads("guests", phone="phone", **more)
+
+
+NAMED = {
+    "full_name": ("first_name", "last_name"),
+    "status": Values("stage", {"hot": "WON"}, otherwise="OPEN"),
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"score": Integer("score")}], ids=["derived", "converted"])
+def test_a_repeats_blank_keeps_what_the_earlier_record_has(
+    more: dict[str, Any], database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Names and mapped values too, whatever stands beside them."""
+    run(database, GUEST_BOOK)
+    leads = guests(**NAMED, **more)
+    use(leads, database, monkeypatch)
+    first = record(1, leads, full_name="Ann Bo", status="hot")
+    bundle([first, record(2, leads, phone=first["phone"])], monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    assert run(database, "SELECT first_name, last_name, stage FROM guests") == [
+        ("Ann", "Bo", "WON")
+    ]
+
+
+def test_an_old_value_comes_back_whole(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A shorter column of the same type stands beside it."""
+    run(database, GUEST_BOOK)
+    leads = guests(**NAMED, bill=Numeric("bill"), score=Numeric("score"))
+    use(leads, database, monkeypatch)
+    run(
+        database,
+        "INSERT INTO guests (phone, first_name, last_name, stage, bill, score) "
+        "VALUES ('07700900001', repeat('x', 40), 'Old', 'OPEN', 12.34, 5)",
+    )
+    before = run(database, "SELECT * FROM guests")
+    export = [record(1, leads, full_name="Ann Bo", status="hot", bill=1, score=1)]
+    bundle(export, monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    assert run(database, "SELECT * FROM guests") != before
+    downgrade(database)
+    assert run(database, "SELECT * FROM guests") == before
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"full_name": ("first_name", "last_name")},
+        {"status": Values("first_name", {"hot": "WON"})},
+        {"full_name": "first_name"},
+    ],
+    ids=["a pair", "mapped", "as it is"],
+)
+def test_a_text_that_the_column_pads_is_as_it_was_imported(
+    more: dict[str, Any], database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A char(n) has no blanks at its end."""
+    run(database, GUEST_BOOK + "; ALTER TABLE guests ALTER first_name TYPE char(9)")
+    leads = guests(**more)
+    use(leads, database, monkeypatch)
+    bundle([record(1, leads, full_name="Cy ", status="new ")], monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    assert main(["verify", "--strict"]) == 0
+    downgrade(database, BEFORE_IMPORT, "remove-created")
+    assert value(database, "SELECT count(*) FROM guests") == 0
+
+
+@pytest.mark.parametrize("name", ["found", "a", "s", "value", "raw", "old", "user", "field"])
+def test_a_field_may_have_any_name(
+    name: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ours are others."""
+    run(database, GUEST_BOOK)
+    leads = guests(**{name: Date("met")})
+    use(leads, database, monkeypatch)
+    bundle([record(1, leads, **{name: "2020-01-01"})], monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    assert run(database, "SELECT CAST(met AS text) FROM guests") == [("2020-01-01",)]
+
+
+def test_a_trigger_that_changes_nothing_is_none_in_the_way(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A new lead may have a value where the record has a blank, and blanks clear."""
+    run(
+        database,
+        GUEST_BOOK + "; CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RETURN NEW; END'; CREATE TRIGGER nothing BEFORE INSERT OR UPDATE ON guests "
+        "FOR EACH ROW EXECUTE FUNCTION nothing()",
+    )
+    leads = guests(**NAMED)
+    use(leads, database, monkeypatch)
+    bundle([record(1, leads)], monkeypatch, tmp_path, leads=leads, blanks="clear")
+    upgrade(database)
+    assert run(database, "SELECT stage FROM guests") == [("OPEN",)]

@@ -82,6 +82,8 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         name == "create_convert" and not table.converted
     ):
         return None
+    if name == "create_revert_value" and not table.converted:
+        return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
         "find_taken": {
@@ -107,7 +109,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},
         "find_index": {"name": "'leads_phone_key_v1'"},
-        "create_revert_value": {"type": "numeric(10,2)"},
+        "create_revert_value": {"column": [*table.converted, *table.columns][0]},
         "find_columns": {"name": "'sales.customers'"},
         "find_primary_key": {"name": "'sales.customers'"},
         "find_references": {"name": "'sales.customers'"},

@@ -47,7 +47,8 @@ _OTHER_ENCODINGS = {
 _BETWEEN_RECORDS = re.compile(rb"""\}[ \t\r\n]*+(,)(?=[ \t\r\n]*+\{[ \t\r\n]*+"[^" \t\r\n,:\]}])""")
 """The comma between two records. No text can look like it: a text ends at the first quote without a
 backslash, and the pattern excludes whatever may follow the end of a text."""
-_ESCAPED = re.compile(rb"\\(u0000|.)", re.DOTALL)
+_ESCAPED = re.compile(rb'\\(u0000|["\\])')
+"""What must be counted, and the backslashes that would hide it."""
 _PUT_BACK = "The revision was made for another file. Put that one back and try again."
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 

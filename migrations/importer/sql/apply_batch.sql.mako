@@ -28,9 +28,11 @@
         AND (${table.differs()})\
 </%def>\
 <%def name="written_leads()">\
-SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+SELECT p.record, p.lead_id, false AS is_new
+                FROM lead_import_place AS p
+                WHERE p.differs
                 UNION ALL
-                SELECT made.record, CAST(made.lead_id AS ${table.id_type})
+                SELECT made.record, CAST(made.lead_id AS ${table.id_type}), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)\
 </%def>\
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(
@@ -209,7 +211,14 @@ ${update_leads(table.compared)};
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
+% if table.keeps_blanks:
             WHERE ${table.differs()};
+% else:
+            -- A blank clears an existing lead's column. A new lead may have a value there.
+            WHERE CASE WHEN w.is_new
+            THEN ${table.keeping_blanks.differs()}
+            ELSE ${table.differs()} END;
+% endif
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';

@@ -6,7 +6,13 @@
 
     def old(column):
         text = f"i.old_values[{column.position}]"
-        return f"pg_temp.lead_revert_value({text}, l.{column.name})" if column.restored_as else text
+        if not column.restored_as:
+            return text
+        return f"pg_temp.lead_revert_value_{column.position}({text}, l.{column.name})"
+
+    def changes(name):
+        """Whether restoring changes a column, by its text: a citext takes no notice of capitals."""
+        return f'CAST(l.{name} AS text) COLLATE "C" IS DISTINCT FROM CAST(r.{name} AS text)'
 
     def wrote(column):
         keeps = table.keeps_blanks and column.part is None
@@ -33,11 +39,6 @@
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(named, restored))
-    rewritten = [
-        (column.compared(f"l.{column.name}"), column.compared(f"r.{column.name}"))
-        for column in table.compared
-    ]
-    rewritten += [(f"l.{name}", f"r.{name}") for name in restored[len(rewritten):]]
     made = [
         (column.compared(f"l.{column.name}"), column.compared(column.for_new))
         for column in table.columns
@@ -187,7 +188,7 @@ ${updated_leads()}
         FROM lead_revert_restore AS r
         WHERE l.${table.id} = r._lead_id
             AND (
-                ${("\n                OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in rewritten)}
+                ${("\n                OR ").join(map(changes, restored))}
             );
         GET DIAGNOSTICS _rewritten = ROW_COUNT;
     ${shared.exception_for_a_row("    ")}
@@ -200,7 +201,7 @@ ${updated_leads()}
                     EXECUTE format(
                         'UPDATE %1$s AS l SET %3$s = r.%3$s FROM lead_revert_restore AS r '
                         'WHERE r._lead_id = $1 AND l.%2$s = $1 '
-                        'AND CAST(l.%3$s AS text) COLLATE "C" IS DISTINCT FROM CAST(r.%3$s AS text)',
+                        'AND ${changes("%3$s")}',
                         ${table.regclass}, ${named(table.id)}, _name)
                     USING _lead;
                 ${shared.exception_for_a_row("                ")}

@@ -63,15 +63,24 @@ BEGIN
         s.record,
         l.id,
         l.ctid,
-        (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent),
+        (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent),
         count(*) OVER (PARTITION BY s.record)
     FROM lead_import_stage AS s
     CROSS JOIN LATERAL (
@@ -142,15 +151,24 @@ BEGIN
                 l._lead_id,
                 l._old_values,
                 l._seen_by,
-                (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent) AS differs
+                (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent) AS differs
             FROM (SELECT * FROM lead_import_place WHERE differs ORDER BY lead_id) AS p
             JOIN lead_import_stage AS s ON s.record = p.record
             CROSS JOIN LATERAL (
@@ -220,15 +238,24 @@ BEGIN
     FROM lead_import_place AS p
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.id = p.lead_id AND p.differs
-        AND (s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent);
+        AND (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent);
         GET DIAGNOSTICS _updated = ROW_COUNT;
 
         -- Run deferred triggers and checks now, to see what they do.
@@ -242,22 +269,33 @@ BEGIN
         ) THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
-                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                SELECT p.record, p.lead_id, false AS is_new
+                FROM lead_import_place AS p
+                WHERE p.differs
                 UNION ALL
-                SELECT made.record, CAST(made.lead_id AS bigint)
+                SELECT made.record, CAST(made.lead_id AS bigint), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN leads AS l ON l.id = w.lead_id
-            WHERE s.lead_number IS NOT NULL AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL AND l.assigned_agent IS DISTINCT FROM s.assigned_agent;
+            WHERE s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent;
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';

@@ -201,16 +201,16 @@ BEGIN
         FROM lead_revert_restore AS r
         WHERE l.id = r._lead_id
             AND (
-                l.lead_number IS DISTINCT FROM r.lead_number
-                OR l.full_name IS DISTINCT FROM r.full_name
-                OR l.phone IS DISTINCT FROM r.phone
-                OR l.email IS DISTINCT FROM r.email
-                OR l.status IS DISTINCT FROM r.status
-                OR l.address1 IS DISTINCT FROM r.address1
-                OR l.postal_code IS DISTINCT FROM r.postal_code
-                OR l.notes IS DISTINCT FROM r.notes
-                OR l.assigned_agent IS DISTINCT FROM r.assigned_agent
-                OR l.updated_at IS DISTINCT FROM r.updated_at
+                CAST(l.lead_number AS text) COLLATE "C" IS DISTINCT FROM CAST(r.lead_number AS text)
+                OR CAST(l.full_name AS text) COLLATE "C" IS DISTINCT FROM CAST(r.full_name AS text)
+                OR CAST(l.phone AS text) COLLATE "C" IS DISTINCT FROM CAST(r.phone AS text)
+                OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(r.email AS text)
+                OR CAST(l.status AS text) COLLATE "C" IS DISTINCT FROM CAST(r.status AS text)
+                OR CAST(l.address1 AS text) COLLATE "C" IS DISTINCT FROM CAST(r.address1 AS text)
+                OR CAST(l.postal_code AS text) COLLATE "C" IS DISTINCT FROM CAST(r.postal_code AS text)
+                OR CAST(l.notes AS text) COLLATE "C" IS DISTINCT FROM CAST(r.notes AS text)
+                OR CAST(l.assigned_agent AS text) COLLATE "C" IS DISTINCT FROM CAST(r.assigned_agent AS text)
+                OR CAST(l.updated_at AS text) COLLATE "C" IS DISTINCT FROM CAST(r.updated_at AS text)
             );
         GET DIAGNOSTICS _rewritten = ROW_COUNT;
     EXCEPTION WHEN OTHERS OR assert_failure THEN

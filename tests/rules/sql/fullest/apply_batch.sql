@@ -63,7 +63,8 @@ BEGIN
         s.record,
         l.code,
         l.ctid,
-        (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+        (
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
@@ -142,7 +143,8 @@ BEGIN
                 l._lead_id,
                 l._old_values,
                 l._seen_by,
-                (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                (
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
@@ -204,13 +206,15 @@ BEGIN
     UPDATE sales.customers AS l
     SET
         first_name = CASE
-            WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+            WHEN 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
-            WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+            WHEN 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
@@ -239,7 +243,8 @@ BEGIN
     FROM lead_import_place AS p
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.code = p.lead_id AND p.differs
-        AND (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+        AND (
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
@@ -253,13 +258,15 @@ BEGIN
             UPDATE sales.customers AS l
     SET
         first_name = CASE
-            WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+            WHEN 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
-            WHEN concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+            WHEN 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
@@ -293,7 +300,8 @@ BEGIN
     FROM lead_import_place AS p
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.code = p.lead_id AND p.differs
-        AND (concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+        AND (
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
@@ -316,20 +324,39 @@ BEGIN
         ) THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
-                SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                SELECT p.record, p.lead_id, false AS is_new
+                FROM lead_import_place AS p
+                WHERE p.differs
                 UNION ALL
-                SELECT made.record, CAST(made.lead_id AS uuid)
+                SELECT made.record, CAST(made.lead_id AS uuid), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN sales.customers AS l ON l.code = w.lead_id
-            WHERE concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+            -- A blank clears an existing lead's column. A new lead may have a value there.
+            WHERE CASE WHEN w.is_new
+            THEN s.full_name IS NOT NULL
+                AND 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+            OR s.phone IS NOT NULL
+                AND l.phone_number IS DISTINCT FROM s.written_phone
+            OR s.email IS NOT NULL
+                AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR s.status IS NOT NULL
+                AND l.stage IS DISTINCT FROM s.written_status
+            OR s.assigned_agent IS NOT NULL
+                AND l.owner IS DISTINCT FROM s.written_assigned_agent
+            OR s.bill IS NOT NULL
+                AND l.bill IS DISTINCT FROM s.written_bill
+            ELSE 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
             OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
-            OR l.bill IS DISTINCT FROM s.written_bill;
+            OR l.bill IS DISTINCT FROM s.written_bill END;
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';
@@ -337,9 +364,11 @@ BEGIN
             -- No later import would find it, and each would add it once more.
             IF EXISTS (
                 SELECT FROM (
-                    SELECT p.record, p.lead_id FROM lead_import_place AS p WHERE p.differs
+                    SELECT p.record, p.lead_id, false AS is_new
+                FROM lead_import_place AS p
+                WHERE p.differs
                 UNION ALL
-                SELECT made.record, CAST(made.lead_id AS uuid)
+                SELECT made.record, CAST(made.lead_id AS uuid), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
                 ) AS w
                 JOIN sales.customers AS l ON l.code = w.lead_id

@@ -2,6 +2,7 @@
 -- one record, catch the error and list it: no value reaches the server's log.
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_convert(_first bigint, _end bigint) RETURNS void
 LANGUAGE plpgsql AS $convert$
+#variable_conflict use_column
 DECLARE
     _middle bigint := (_first + _end) / 2;
 BEGIN

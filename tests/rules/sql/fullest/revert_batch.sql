@@ -96,19 +96,19 @@ BEGIN
         CASE
             WHEN l.first_name
                 IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
-            THEN pg_temp.lead_revert_value(i.old_values[1], l.first_name)
+            THEN pg_temp.lead_revert_value_1(i.old_values[1], l.first_name)
             ELSE l.first_name
         END,
         CASE
             WHEN l.last_name
                 IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
-            THEN pg_temp.lead_revert_value(i.old_values[2], l.last_name)
+            THEN pg_temp.lead_revert_value_2(i.old_values[2], l.last_name)
             ELSE l.last_name
         END,
         CASE
             WHEN l.phone_number
                 IS NOT DISTINCT FROM coalesce(s.written_phone, '')
-            THEN pg_temp.lead_revert_value(i.old_values[3], l.phone_number)
+            THEN pg_temp.lead_revert_value_3(i.old_values[3], l.phone_number)
             ELSE l.phone_number
         END,
         CASE
@@ -120,19 +120,19 @@ BEGIN
         CASE
             WHEN l.stage
                 IS NOT DISTINCT FROM coalesce(s.written_status, l.stage)
-            THEN pg_temp.lead_revert_value(i.old_values[5], l.stage)
+            THEN pg_temp.lead_revert_value_5(i.old_values[5], l.stage)
             ELSE l.stage
         END,
         CASE
             WHEN l.owner
                 IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
-            THEN pg_temp.lead_revert_value(i.old_values[6], l.owner)
+            THEN pg_temp.lead_revert_value_6(i.old_values[6], l.owner)
             ELSE l.owner
         END,
         CASE
             WHEN l.bill
                 IS NOT DISTINCT FROM s.written_bill
-            THEN pg_temp.lead_revert_value(i.old_values[7], l.bill)
+            THEN pg_temp.lead_revert_value_7(i.old_values[7], l.bill)
             ELSE l.bill
         END,
         CASE
@@ -185,14 +185,14 @@ BEGIN
         FROM lead_revert_restore AS r
         WHERE l.code = r._lead_id
             AND (
-                l.first_name IS DISTINCT FROM r.first_name
-                OR l.last_name IS DISTINCT FROM r.last_name
-                OR l.phone_number IS DISTINCT FROM r.phone_number
-                OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(r.email AS text) COLLATE "C"
-                OR l.stage IS DISTINCT FROM r.stage
-                OR l.owner IS DISTINCT FROM r.owner
-                OR l.bill IS DISTINCT FROM r.bill
-                OR l.changed_on IS DISTINCT FROM r.changed_on
+                CAST(l.first_name AS text) COLLATE "C" IS DISTINCT FROM CAST(r.first_name AS text)
+                OR CAST(l.last_name AS text) COLLATE "C" IS DISTINCT FROM CAST(r.last_name AS text)
+                OR CAST(l.phone_number AS text) COLLATE "C" IS DISTINCT FROM CAST(r.phone_number AS text)
+                OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(r.email AS text)
+                OR CAST(l.stage AS text) COLLATE "C" IS DISTINCT FROM CAST(r.stage AS text)
+                OR CAST(l.owner AS text) COLLATE "C" IS DISTINCT FROM CAST(r.owner AS text)
+                OR CAST(l.bill AS text) COLLATE "C" IS DISTINCT FROM CAST(r.bill AS text)
+                OR CAST(l.changed_on AS text) COLLATE "C" IS DISTINCT FROM CAST(r.changed_on AS text)
             );
         GET DIAGNOSTICS _rewritten = ROW_COUNT;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
