@@ -47,6 +47,11 @@ PATIENCE = 15.0
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",
+    # Before-images are texts, and must come back as the same values.
+    "extra_float_digits": "1",
+    "IntervalStyle": "postgres",
+    # Names and definitions are compared as the catalog spells them.
+    "quote_all_identifiers": "off",
     # The site never waits longer for us, nor we for it. After that we let go and try again.
     "lock_timeout": "2s",
     # Building an index over many leads takes long and blocks nobody. A batch has its own limit.

@@ -29,7 +29,7 @@ class Found:
     value is given. is_numbered: from a sequence, or by a function that may draw from one.
     is_generated: by computing it from other columns. is_key: whether it is part of a unique index,
     fit for a foreign key to refer to. is_bytewise: whether ``=`` tells texts apart by any byte.
-    default: its SQL.
+    default: its SQL. may_be_filled: whether a trigger may give a new row its value.
     """
 
     type: str
@@ -43,6 +43,7 @@ class Found:
     is_bytewise: bool = True
     default: str | None = None
     domain: str | None = None
+    may_be_filled: bool = False
 
 
 @dataclass(frozen=True)

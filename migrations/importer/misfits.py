@@ -59,11 +59,12 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
             *_domains(table),
             *_only(table),
             *_rules(session, table),
+            *_referred_to(session, table),
         ]
         if rules:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
-            if table.writes(unique.columns):
+            if table.writes(unique.columns) and not table.may_be_filled(unique.columns):
                 name = "find_excluded" if unique.is_exclusion else "find_taken"
                 field = _field_in(table, unique.columns) or ""
                 fails = _makes_fail(table, f"the index {unique.name}")
@@ -153,8 +154,8 @@ def _only(table: LeadsTable) -> Iterator[Rule]:
     would add it once more."""
     only = table.leads.only or ""
     columns = [name for name in table.found if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", only)]
-    is_known = table.knows(columns) and not any(table.found[name].is_generated for name in columns)
-    if only and is_known:
+    is_known = table.knows(columns) and not table.may_be_filled(columns)
+    if only and is_known and not any(table.found[name].is_generated for name in columns):
         yield Rule(
             columns,
             f"({table.only}) IS NOT TRUE",
@@ -165,15 +166,20 @@ def _only(table: LeadsTable) -> Iterator[Rule]:
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
-    """Yield the CHECK constraints and foreign keys on columns an import writes."""
+    """Yield the CHECK constraints and foreign keys, on columns no field goes to as well.
+
+    A new lead has their defaults, and of a CHECK the server looks at the whole row.
+    """
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
-        if field is None or not table.knows(found.columns) or _is_looked_up(table, found):
+        if not table.knows(found.columns) or _is_looked_up(table, found):
+            continue
+        if field is None and table.may_be_filled(found.columns):
             continue
         if not found.may_look:
             raise DatabaseRefused(
-                f"The role may not SELECT {found.referred}, and {table.leads.table} refers to it "
-                f"({found.name}). Nothing was written. Grant it and try again."
+                f"The role may not SELECT all of {found.referred}, and {table.leads.table} refers "
+                f"to it ({found.name}). Nothing was written. Grant it and try again."
             )
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
@@ -184,7 +190,35 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
             reason = f"refers to no row of {found.referred} ({found.name})"
             written = tuple(column for column in table.compared if column.bare in found.columns)
             changes = table.differs(written)
-        yield Rule(found.columns, condition, field, reason, changes)
+        yield Rule(found.columns, condition, field or "", reason, changes)
+
+
+def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
+    """Yield the foreign keys of other tables to columns an import changes.
+
+    The server would refuse the change, or pass it on to the other table.
+    """
+    for found in session.execute(statement("referrers", table=table)).all():
+        written = tuple(column for column in table.compared if column.bare in found.columns)
+        if not written:
+            continue
+        if not found.may_look:
+            raise DatabaseRefused(
+                f"The role may not SELECT {found.name}, which refers to {table.leads.table} "
+                f"({found.rule}). Nothing was written. Grant it and try again."
+            )
+        is_referred_to = (
+            f"EXISTS (SELECT FROM {table.whole} AS l JOIN {as_sql(found.name)} AS c "
+            f"ON {as_sql(found.matches)} WHERE l.{table.id} = w._lead_id)"
+        )
+        told = ", ".join(map(table.told, written))
+        yield Rule(
+            [column.bare for column in written],
+            is_referred_to,
+            written[0].field.name,
+            f"changes {told}, and {found.name} refers to it ({found.rule})",
+            f"l.{table.id} IS NOT NULL AND ({table.differs(written)})",
+        )
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:

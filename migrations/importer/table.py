@@ -159,6 +159,10 @@ class LeadsTable:
         """Whether an import gives new leads one of some columns, and we know the others too."""
         return bool(self.given.intersection(names)) and self.knows(names)
 
+    def may_be_filled(self, names: Sequence[str]) -> bool:
+        """Whether a trigger may fill one of some columns, because an import does not."""
+        return any(self.found[name].may_be_filled for name in set(names) - self.given)
+
     def knows(self, names: Sequence[str]) -> bool:
         """Whether we know the values of some columns without drawing from a sequence."""
         return not any(self._is_drawn(name) for name in names)

@@ -187,7 +187,9 @@ def test_somebody_elses_table_of_that_name_is_no_ledger(
     monkeypatch.setenv("DATABASE_URL", shown(database))
     run(database, "CREATE TABLE lead_imports (id text)")
     assert "Its ledger has no imports." in told(capsys)
-    with pytest.raises(CommandError, match="A table lead_imports is there without revision, "):
+    with pytest.raises(
+        CommandError, match="a table lead_imports is there and is no ledger of ours"
+    ):
         upgrade(database)
 
 

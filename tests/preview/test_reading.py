@@ -129,7 +129,7 @@ def test_a_table_to_which_leads_refer_is_named_too(crm_with_leads: URL) -> None:
     revoke = "REVOKE SELECT ON agents FROM {role}"
     with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
         refused = pytest.raises(
-            DatabaseRefused, match="may not SELECT agents, and leads refers to it"
+            DatabaseRefused, match="may not SELECT all of agents, and leads refers to it"
         )
         with refused:
             preview_of(url)
@@ -138,7 +138,10 @@ def test_a_table_to_which_leads_refer_is_named_too(crm_with_leads: URL) -> None:
 @pytest.mark.parametrize(
     ("made", "told"),
     [
-        ("TABLE lead_imports (name text)", "A table lead_imports is there without id"),
+        (
+            "TABLE lead_imports (name text)",
+            "a table lead_imports is there and is no ledger of ours",
+        ),
         (
             "FUNCTION lead_phone_key_v1(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
             "A function lead_phone_key_v1\\(text\\) is there and is not ours",

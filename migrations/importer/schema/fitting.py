@@ -52,6 +52,8 @@ def mismatches(
         problems += _sequence_problems(connection, leads, rows)
     if not problems:
         problems += _sql_problems(connection, leads, rows)
+    if not problems and "INSERT" in rights:
+        problems += _default_problems(connection, leads, rows)
     return problems
 
 
@@ -68,7 +70,14 @@ def _hidden_schemas(connection: Connection, leads: Leads) -> list[str]:
 
 def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:
     name, id = name_of(leads.table), literal(leads.id)
-    asked = statement("find_table_problems", name=name, id=id, rights=rights)
+    asked = statement(
+        "find_table_problems",
+        name=name,
+        id=id,
+        rights=rights,
+        given=sorted(_given(leads)),
+        phone=literal(columns_of(leads.targets["phone"])[0]),
+    )
     yield from connection.execute(text(asked)).scalars()
 
 
@@ -199,6 +208,28 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
         )
         if trouble := _parse(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
+
+
+def _default_problems(
+    connection: Connection, leads: Leads, rows: dict[str, Row[Any]]
+) -> Iterator[str]:
+    """Let the server compute the defaults new leads get, but for volatile ones.
+
+    A NULL is no problem if a trigger may fill it.
+    """
+    for column, row in rows.items():
+        if not row.default or row.is_numbered or row.is_volatile or column in _given(leads):
+            continue
+        asked = f"SELECT CAST(({as_sql(row.default)}) AS {row.domain or row.type}) AS made"
+        trouble = _parse(connection, asked)
+        if not (trouble or row.nullable or row.may_be_filled):
+            is_null = connection.execute(text(f"SELECT made IS NULL FROM ({asked}) AS one"))
+            trouble = "it is NULL" if is_null.scalar_one() else None
+        if trouble:
+            yield (
+                f"{leads.table}.{column}: its default gives no value here ({trouble}), and the "
+                f'declaration has none: add new={{"{column}": "…"}}'
+            )
 
 
 def _parse(connection: Connection, sql: str) -> str | None:

@@ -104,4 +104,5 @@ def _found(row: Row[Any]) -> Found:
         is_bytewise=row.is_bytewise,
         default=row.default,
         domain=row.domain,
+        may_be_filled=row.may_be_filled,
     )

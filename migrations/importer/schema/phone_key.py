@@ -47,13 +47,17 @@ def create_phone_key(context: RevisionContext, leads: Leads) -> None:
 
 
 def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
-    """Drop the index and the function."""
+    """Drop the index, and the function unless something of the owner's uses it by now."""
     concurrently = "" if options_of(context).dry_run else "CONCURRENTLY"
     index = _index_name(leads)
     schema = leads.table.split(".")[0] + "." if "." in leads.table else ""
     with nullcontext() if options_of(context).dry_run else context.autocommit_block():
         context.execute(f"DROP INDEX {concurrently} IF EXISTS {qualified(schema + index)}")
-    context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
+    users = [] if context.as_sql else _users_of_key(connection_of(context))
+    if users:
+        log.warning("kept the function %s: %s needs it", KEY_FUNCTION, ", ".join(users))
+    else:
+        context.execute(f"DROP FUNCTION IF EXISTS {KEY_FUNCTION}(text)")
 
 
 def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
@@ -92,6 +96,16 @@ def _index_name(leads: Leads) -> str:
     ending = "_phone_key_v1"
     name = leads.table.split(".")[-1].encode()[: LONGEST_NAME - len(ending)]
     return name.decode(errors="ignore") + ending
+
+
+def _users_of_key(connection: Connection) -> list[str]:
+    """List what depends on the function."""
+    asked = (
+        "SELECT DISTINCT pg_describe_object(classid, objid, 0) FROM pg_catalog.pg_depend "
+        "WHERE refclassid = 'pg_proc'\\:\\:regclass "
+        f"AND refobjid = to_regprocedure('{KEY_FUNCTION}(text)') ORDER BY 1"
+    )
+    return list(connection.execute(text(asked)).scalars())
 
 
 def _check_owner(connection: Connection, table: LeadsTable) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.ledger import has_ledger
 from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
 from migrations.importer.schema.fitting import mismatches
@@ -21,6 +22,7 @@ from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
 __all__ = [
+    "check_all_rows",
     "check_import",
     "check_readable",
     "check_reader",
@@ -37,6 +39,9 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
     stamp: the table of the stamp. leads: where they live, if an import comes first.
     """
     missing = _lines(connection, statement("check_server", stamp=stamp))
+    if not has_ledger(connection):
+        taken = "SELECT 'a table lead_imports is there and is no ledger of ours: rename it' "
+        missing += _lines(connection, f"{taken} WHERE to_regclass('lead_imports') IS NOT NULL")
     if leads is not None:
         missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
     refuse(missing)
@@ -59,9 +64,18 @@ def check_readable(connection: Connection, leads: Sequence[Leads], stamp: str) -
     Names each table it may not read. What is not there is in nobody's way. leads, stamp: as for
     ``check_reader``.
     """
-    of_leads = {qualified(table).replace("\\:", ":") for one in leads for table in one.tables}
-    tables = [quoted(stamp), *LEDGER_TABLES, *sorted(of_leads)]
-    refuse(_lines(connection, statement("check_readable", tables=tables)))
+    of_leads = sorted({_told(table) for one in leads for table in one.tables})
+    tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
+    unread = _lines(connection, statement("check_readable", tables=tables))
+    refuse(unread + _hidden(connection, tables))
+
+
+def check_all_rows(connection: Connection, stamp: str) -> None:
+    """Raise ``DatabaseRefused`` unless the role sees all of stamp and ledger.
+
+    A hidden receipt would be taken for a missing one.
+    """
+    refuse(_hidden(connection, [quoted(stamp), *LEDGER_TABLES]))
 
 
 def check_import(
@@ -83,7 +97,12 @@ def _missing_for_import(
     connection: Connection, table: LeadsTable, rights: Sequence[str], *, is_revert: bool = False
 ) -> list[str]:
     missing = _lines(connection, statement("check_ledger", function=table.key))
-    return missing if is_revert else missing + mismatches(connection, table.leads, rights)
+    if is_revert:
+        # A hidden lead would be taken for a removed one.
+        return missing + _hidden(connection, [_told(table.leads.table)])
+    # Somebody hidden would be nobody, and the lead somebody else's.
+    hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
+    return missing + mismatches(connection, table.leads, rights) + hidden
 
 
 def check_removal(connection: Connection, table: LeadsTable) -> None:
@@ -114,6 +133,14 @@ def refuse(missing: list[str], *more: str) -> None:
             *(f"  {line}" for line in missing),
         ]
         raise DatabaseRefused("\n".join([*lines, *more, "Fix this and try again."]))
+
+
+def _hidden(connection: Connection, tables: Sequence[str]) -> list[str]:
+    return _lines(connection, statement("find_hidden", tables=tables)) if tables else []
+
+
+def _told(table: str) -> str:
+    return qualified(table).replace("\\:", ":")
 
 
 def _lines(connection: Connection, sql: str) -> list[str]:

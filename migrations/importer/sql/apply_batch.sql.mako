@@ -211,14 +211,13 @@ ${update_leads(table.compared)};
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
-% if table.keeps_blanks:
-            WHERE ${table.differs()};
-% else:
-            -- A blank clears an existing lead's column. A new lead may have a value there.
-            WHERE CASE WHEN w.is_new
-            THEN ${table.keeping_blanks.differs()}
-            ELSE ${table.differs()} END;
+            -- A blank may clear an existing lead's column. A new lead may have a value there.
+            WHERE NOT w.is_new AND (${table.differs()})
+                OR w.is_new AND (${table.keeping_blanks.differs(table.columns)}
+% if table.created_at:
+            OR l.${table.created_at.name} IS DISTINCT FROM ${table.created_at.of("s.created_at")}
 % endif
+                );
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';

@@ -4,7 +4,8 @@ SELECT
     c.contype AS kind,
     pg_get_expr(c.conbin, c.conrelid) AS expression,
     CASE WHEN c.contype = 'f' THEN c.confrelid::regclass::text END AS referred,
-    c.contype = 'c' OR has_table_privilege(c.confrelid, 'SELECT') AS may_look,
+    c.contype = 'c' OR has_table_privilege(c.confrelid, 'SELECT')
+        AND NOT row_security_active(c.confrelid) AS may_look,
     ARRAY(
         SELECT a.attname::text
         FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
@@ -19,4 +20,6 @@ SELECT
     ) AS referred_columns
 FROM pg_catalog.pg_constraint AS c
 WHERE c.conrelid = ${table.regclass} AND c.contype IN ('c', 'f')
+    -- From Postgres 18 on a rule may be there without being enforced.
+    AND coalesce(CAST(to_jsonb(c) ->> 'conenforced' AS boolean), true)
 ORDER BY c.conname

@@ -25,6 +25,12 @@ FROM pg_catalog.pg_rewrite
 JOIN pg_catalog.pg_class ON pg_class.oid = ev_class AND relkind = 'r'
 WHERE ev_class = to_regclass(${name})
 UNION ALL
+SELECT format('%s.%s: its collation %s does not tell texts apart by their bytes, and the phone''s key must',
+    ${name}, attname, attcollation::regcollation)
+FROM pg_catalog.pg_attribute
+JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation AND NOT collisdeterministic
+WHERE attrelid = to_regclass(${name}) AND attname = ${phone}
+UNION ALL
 SELECT format('%s: the column %s is not its primary key', ${name}, ${id})
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_index
@@ -54,6 +60,18 @@ SELECT format('%s: the role %I may not %s', ${name}, current_user, may)
 FROM unnest(ARRAY[${", ".join(map(literal, rights))}]) AS may
 WHERE NOT has_table_privilege(to_regclass(${name}), may)
 % if "INSERT" in rights:
+UNION ALL
+SELECT DISTINCT format(
+    '%s.%s: the role %I may not draw from the sequence %s (GRANT USAGE)', ${name}, a.attname,
+    current_user, d.refobjid::regclass)
+FROM pg_catalog.pg_attrdef AS e
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
+JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+    AND d.refclassid = 'pg_class'::regclass
+JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid
+WHERE e.adrelid = to_regclass(${name})
+    AND a.attname <> ALL (ARRAY[${", ".join(map(literal, given))}]::text[])
+    AND CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE, UPDATE') END
 UNION ALL
 SELECT format(
     '%s: the role %I does not own it, and it needs an index on the phone''s key', ${name},

@@ -278,7 +278,8 @@ BEGIN
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN leads AS l ON l.id = w.lead_id
-            WHERE s.lead_number IS NOT NULL
+            -- A blank may clear an existing lead's column. A new lead may have a value there.
+            WHERE NOT w.is_new AND (s.lead_number IS NOT NULL
                 AND l.lead_number IS DISTINCT FROM s.lead_number
             OR s.full_name IS NOT NULL
                 AND l.full_name IS DISTINCT FROM s.full_name
@@ -295,7 +296,27 @@ BEGIN
             OR s.notes IS NOT NULL
                 AND l.notes IS DISTINCT FROM s.notes
             OR s.assigned_agent IS NOT NULL
-                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent;
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent)
+                OR w.is_new AND (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent
+            OR l.created_at IS DISTINCT FROM s.created_at
+                );
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';

@@ -14,6 +14,9 @@ UNION ALL
 SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
 WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
+SELECT format('the role %I may not use the language plpgsql (GRANT USAGE ON LANGUAGE)', current_user)
+WHERE NOT has_language_privilege('plpgsql', 'USAGE')
+UNION ALL
 SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, nspname)
 FROM pg_catalog.pg_namespace
 WHERE nspname = ANY (ARRAY['sales']::text[])

@@ -13,14 +13,12 @@ SELECT
     a.attgenerated <> '' AS is_generated,
     a.attidentity <> ''
         OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%', false)
-        -- A volatile function of the owner's may draw from a sequence. The server's own are known.
-        OR EXISTS (
-            SELECT FROM pg_catalog.pg_depend AS p
-            JOIN pg_catalog.pg_proc AS f ON f.oid = p.refobjid
-            WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-                AND p.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v'
-                AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid
-        ) AS is_numbered,
+        OR v.is_volatile AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid AS is_numbered,
+    v.is_volatile,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_trigger
+        WHERE tgrelid = a.attrelid AND tgtype & 7 = 7 AND tgenabled <> 'D'
+    ) AS may_be_filled,
     coalesce(c.collisdeterministic, true) AND t.typname <> 'citext' AS is_bytewise,
     EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
@@ -41,6 +39,15 @@ JOIN LATERAL (
 ) AS b ON true
 JOIN pg_catalog.pg_type AS t ON t.oid = b.type AND t.typtype <> 'd'
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+-- A volatile function of the owner's may draw from a sequence. The server's own are known.
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS p
+        JOIN pg_catalog.pg_proc AS f ON f.oid = p.refobjid
+        WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+            AND p.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v'
+    ) AS is_volatile
+) AS v
 LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
 WHERE a.attrelid = to_regclass('sales.customers') AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum

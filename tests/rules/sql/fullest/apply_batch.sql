@@ -333,9 +333,18 @@ BEGIN
             ) AS w
             JOIN lead_import_stage AS s ON s.record = w.record
             JOIN sales.customers AS l ON l.code = w.lead_id
-            -- A blank clears an existing lead's column. A new lead may have a value there.
-            WHERE CASE WHEN w.is_new
-            THEN s.full_name IS NOT NULL
+            -- A blank may clear an existing lead's column. A new lead may have a value there.
+            WHERE NOT w.is_new AND (
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+            OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
+            OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
+            OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
+            OR l.bill IS DISTINCT FROM s.written_bill)
+                OR w.is_new AND (s.lead_number IS NOT NULL
+                AND l.reference IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
                 AND 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
@@ -349,14 +358,8 @@ BEGIN
                 AND l.owner IS DISTINCT FROM s.written_assigned_agent
             OR s.bill IS NOT NULL
                 AND l.bill IS DISTINCT FROM s.written_bill
-            ELSE 
-                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
-            OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
-            OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
-            OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
-            OR l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
-            OR l.bill IS DISTINCT FROM s.written_bill END;
+            OR l.created_on IS DISTINCT FROM CAST(s.created_at AT TIME ZONE 'UTC' AS date)
+                );
             IF _changed_by_triggers > 0 THEN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';

@@ -21,6 +21,14 @@ UNION ALL
 SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
 WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
+SELECT format('the role %I may not use the language plpgsql (GRANT USAGE ON LANGUAGE)', current_user)
+WHERE NOT has_language_privilege('plpgsql', 'USAGE')
+UNION ALL
+SELECT format('the role %I may not make tables in the default_tablespace %I (GRANT CREATE)',
+    current_user, spcname)
+FROM pg_catalog.pg_tablespace
+WHERE spcname = current_setting('default_tablespace') AND NOT has_tablespace_privilege(oid, 'CREATE')
+UNION ALL
 SELECT format('the role %I may not %s %s', current_user, may, 'alembic_version')
 FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS may
 WHERE to_regclass('alembic_version') IS NOT NULL

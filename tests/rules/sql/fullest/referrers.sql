@@ -1,8 +1,11 @@
 -- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
 -- Leave out those of partitions, because a query of the partitioned table sees their rows.
 SELECT
+    conname AS rule,
     conrelid::regclass::text AS name,
-    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches,
+    array_agg(l.attname::text) AS columns,
+    has_table_privilege(conrelid, 'SELECT') AS may_look
 FROM pg_catalog.pg_constraint
 CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
 JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
