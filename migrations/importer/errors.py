@@ -281,8 +281,8 @@ _NARROWED = {
         False,
     ),
     NO_LEAD: (
-        "a trigger makes it none of the leads that only= tells of, so it was rolled back",
-        "What was committed stays. Change the trigger or the declaration, then run again.",
+        "it would be no lead by only=, and the next import would add it again",
+        "What was committed stays. Change the declaration, or a trigger, then run again.",
         True,
     ),
     TAKEN: (

@@ -6,7 +6,6 @@ constraints. Its findings are in ``lead_import_rejected``, by record, field and 
 reaches its log.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,12 +93,18 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     for found in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, found.columns)
         if field is not None and table.knows(found.columns):
-            # It is computed, and never true. Not every type has an equality.
-            computed = ", ".join(f"({as_sql(sql)})" for sql in found.expressions)
-            is_never = f"num_nulls({computed}) < 0" if computed else "false"
-            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {is_never} ELSE false END"
+            fails = _fails([f"({as_sql(sql)})" for sql in found.expressions])
+            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {fails} ELSE false END"
             told = _makes_fail(table, found.name)
             yield Rule(found.columns, condition, field, told, table.differs())
+
+
+def _fails(computed: Sequence[str]) -> str:
+    """Return a condition that is never true, but lets the server compute values.
+
+    Not every type has an equality to ask for.
+    """
+    return f"num_nulls({', '.join(computed)}) < 0" if computed else "false"
 
 
 def _makes_fail(table: LeadsTable, what: str) -> str:
@@ -141,8 +146,7 @@ def _domains(table: LeadsTable) -> Iterator[Rule]:
 
 def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Rule]:
     if domain := column.found.domain:
-        # It is computed, and never true.
-        fails = f"num_nulls(CAST(w.{column.name} AS {domain})) < 0"
+        fails = _fails([f"CAST(w.{column.name} AS {domain})"])
         if not column.found.nullable:  # ``_not_null`` tells of the others
             fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
         reason = f"does not fit {column.bare} ({domain})"
@@ -152,17 +156,12 @@ def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Ru
 def _only(table: LeadsTable) -> Iterator[Rule]:
     """Yield that a lead must be one by ``only``. No later import would find another, and each
     would add it once more."""
-    only = table.leads.only or ""
-    columns = [name for name in table.found if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", only)]
-    is_known = table.knows(columns) and not table.may_be_filled(columns)
-    if only and is_known and not any(table.found[name].is_generated for name in columns):
-        yield Rule(
-            columns,
-            f"({table.only}) IS NOT TRUE",
-            _field_in(table, columns) or "",
-            f"would be no lead by only={only!r}, and the next import would add it again",
-            table.differs(),
-        )
+    if table.leads.only and table.foresees_only:
+        field = _field_in(table, table.only_columns) or ""
+        told = f"only={table.leads.only!r}, and the next import would add it again"
+        condition = f"({table.only}) IS NOT TRUE"
+        reason = f"would be no lead by {told}"
+        yield Rule(table.only_columns, condition, field, reason, table.differs())
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
@@ -174,7 +173,8 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         field = _field_in(table, found.columns)
         if not table.knows(found.columns) or _is_looked_up(table, found):
             continue
-        if field is None and table.may_be_filled(found.columns):
+        is_filled = found.kind == "c" or table.fills(found.columns)
+        if field is None and (table.may_be_filled(found.columns) or not is_filled):
             continue
         if not found.may_look:
             raise DatabaseRefused(

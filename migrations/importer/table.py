@@ -3,6 +3,7 @@
 It knows its columns, how a new lead gets its values, and when a lead differs from a record.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -13,6 +14,8 @@ from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 
 __all__ = ["LeadsTable"]
+
+_WORD = re.compile(r"\w+")
 
 
 class LeadsTable:
@@ -162,6 +165,23 @@ class LeadsTable:
     def may_be_filled(self, names: Sequence[str]) -> bool:
         """Whether a trigger may fill one of some columns, because an import does not."""
         return any(self.found[name].may_be_filled for name in set(names) - self.given)
+
+    def fills(self, names: Sequence[str]) -> bool:
+        """Whether new leads have values in all of some columns: given ones, or defaults."""
+        return all(name in self.given or self.found[name].is_filled for name in names)
+
+    @property
+    def only_columns(self) -> list[str]:
+        """The columns that ``only`` names, perhaps more."""
+        words = set(_WORD.findall(self.leads.only or ""))
+        return [name for name in self.found if words.issuperset(_WORD.findall(name))]
+
+    @property
+    def foresees_only(self) -> bool:
+        """Whether it is known before the first write which leads ``only`` would leave out."""
+        columns = self.only_columns
+        is_generated = any(self.found[name].is_generated for name in columns)
+        return self.knows(columns) and not (is_generated or self.may_be_filled(columns))
 
     def knows(self, names: Sequence[str]) -> bool:
         """Whether we know the values of some columns without drawing from a sequence."""

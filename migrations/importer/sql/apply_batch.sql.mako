@@ -50,6 +50,7 @@ DECLARE
     _created_records integer[];
     _created bigint;
     _written_by bigint;
+    _has_triggers boolean;
     _changed_by_triggers bigint;
     _sqlstate text;
     _constraint text;
@@ -201,10 +202,11 @@ ${update_leads(table.compared)};
 
         -- step: look at triggers
         -- If a trigger could have changed a row, compare what was written with what was asked.
-        IF EXISTS (
+        _has_triggers := EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = ${table.regclass} AND tgtype & 3 = 3 AND tgenabled <> 'D'
-        ) THEN
+        );
+        IF _has_triggers THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
                 ${written_leads()}
@@ -222,19 +224,19 @@ ${update_leads(table.compared)};
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';
             END IF;
-% if table.leads.only:
-            -- No later import would find it, and each would add it once more.
-            IF EXISTS (
-                SELECT FROM (
-                    ${written_leads()}
-                ) AS w
-                JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
-                WHERE (${table.only}) IS NOT TRUE
-            ) THEN
-                RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
-            END IF;
-% endif
         END IF;
+% if table.leads.only:
+        -- No later import would find a lead that is none, and each would add it once more.
+        IF ${"_has_triggers" if table.foresees_only else "true"} AND EXISTS (
+            SELECT FROM (
+                ${written_leads()}
+            ) AS w
+            JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
+            WHERE (${table.only}) IS NOT TRUE
+        ) THEN
+            RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
+        END IF;
+% endif
     ${shared.exception_for_a_row("    ")}
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,

@@ -17,6 +17,7 @@ DECLARE
     _created_records integer[];
     _created bigint;
     _written_by bigint;
+    _has_triggers boolean;
     _changed_by_triggers bigint;
     _sqlstate text;
     _constraint text;
@@ -263,10 +264,11 @@ BEGIN
 
         -- step: look at triggers
         -- If a trigger could have changed a row, compare what was written with what was asked.
-        IF EXISTS (
+        _has_triggers := EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = 'leads'::regclass AND tgtype & 3 = 3 AND tgenabled <> 'D'
-        ) THEN
+        );
+        IF _has_triggers THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
                 SELECT p.record, p.lead_id, false AS is_new

@@ -17,6 +17,7 @@ DECLARE
     _created_records integer[];
     _created bigint;
     _written_by bigint;
+    _has_triggers boolean;
     _changed_by_triggers bigint;
     _sqlstate text;
     _constraint text;
@@ -318,10 +319,11 @@ BEGIN
 
         -- step: look at triggers
         -- If a trigger could have changed a row, compare what was written with what was asked.
-        IF EXISTS (
+        _has_triggers := EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = 'sales.customers'::regclass AND tgtype & 3 = 3 AND tgenabled <> 'D'
-        ) THEN
+        );
+        IF _has_triggers THEN
             SELECT count(*) INTO _changed_by_triggers
             FROM (
                 SELECT p.record, p.lead_id, false AS is_new
@@ -364,21 +366,21 @@ BEGIN
                 RAISE EXCEPTION '% leads are not as they were written', _changed_by_triggers
                 USING ERRCODE = 'LI006';
             END IF;
-            -- No later import would find it, and each would add it once more.
-            IF EXISTS (
-                SELECT FROM (
-                    SELECT p.record, p.lead_id, false AS is_new
+        END IF;
+        -- No later import would find a lead that is none, and each would add it once more.
+        IF _has_triggers AND EXISTS (
+            SELECT FROM (
+                SELECT p.record, p.lead_id, false AS is_new
                 FROM lead_import_place AS p
                 WHERE p.differs
                 UNION ALL
                 SELECT made.record, CAST(made.lead_id AS uuid), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
-                ) AS w
-                JOIN sales.customers AS l ON l.code = w.lead_id
-                WHERE (NOT is_deleted) IS NOT TRUE
-            ) THEN
-                RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
-            END IF;
+            ) AS w
+            JOIN sales.customers AS l ON l.code = w.lead_id
+            WHERE (NOT is_deleted) IS NOT TRUE
+        ) THEN
+            RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
         END IF;
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
