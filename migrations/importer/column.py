@@ -113,7 +113,8 @@ class Column:
     def is_derived(self) -> bool:
         """Whether the value is made of the record's text in a way that cannot fail.
 
-        The stage derives it while the records arrive, beside the program's own work.
+        The stage derives it while the records arrive, beside the program's own work. (E.164 can
+        fail: it has no place for an extension.)
         """
         return isinstance(self.target, tuple | Values) and self.found.base in _TEXTS
 

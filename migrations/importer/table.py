@@ -116,7 +116,7 @@ class LeadsTable:
 
     @cached_property
     def converted(self) -> tuple[Column, ...]:
-        """The columns whose values are looked up or cast, which may fail."""
+        """The columns whose values may not be there: looked up, cast, or E.164."""
         return tuple(
             column for column in self.columns if not (column.is_plain or column.is_derived)
         )

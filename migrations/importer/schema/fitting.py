@@ -203,9 +203,8 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
         if trouble:
             yield f"only={leads.only!r}: {trouble}"
     for column, sql in leads.new.items():
-        asked = (
-            f"SELECT CAST(({as_sql(sql)}) AS {rows[column].domain or rows[column].type}) LIMIT 0"
-        )
+        type_ = rows[column].domain or rows[column].type
+        asked = f"SELECT CAST(({as_sql(sql)}) AS {type_}) LIMIT 0"
         if trouble := _parse(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 

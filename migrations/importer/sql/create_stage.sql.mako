@@ -8,14 +8,12 @@ CREATE TEMPORARY TABLE ${table.arrivals} (
 % for field in table.texts:
     ${quoted(field.name)} text,
 % endfor
-    created_at timestamptz NOT NULL,
-    phone_key text GENERATED ALWAYS AS (${table.key}(phone)) STORED\
 % for column in table.derived:
-,
-    ${column.written} text GENERATED ALWAYS AS (${column.conversion}) STORED\
+    ${column.written} text GENERATED ALWAYS AS (${column.conversion}) STORED,
 % endfor
-
-)\
+    phone_key text GENERATED ALWAYS AS (${table.key}(phone)) STORED,
+    created_at timestamptz NOT NULL
+)
 % if table.converted:
 ;
 CREATE TEMPORARY TABLE lead_import_stage (
@@ -24,6 +22,5 @@ CREATE TEMPORARY TABLE lead_import_stage (
     ${column.written} ${column.found.type},
 % endfor
     PRIMARY KEY (record)
-)\
+)
 % endif
-

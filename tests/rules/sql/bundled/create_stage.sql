@@ -10,6 +10,6 @@ CREATE TEMPORARY TABLE lead_import_stage (
     postal_code text,
     notes text,
     assigned_agent text,
-    created_at timestamptz NOT NULL,
-    phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED
+    phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED,
+    created_at timestamptz NOT NULL
 )
