@@ -65,17 +65,17 @@ def _likeliest(connection: Connection) -> str:
 
 def _declare(connection: Connection, table: str) -> None:
     """Replace the bundled declaration by a guessed one."""
-    if _declared() != _BUNDLED and not _is_released(connection):
-        raise DatabaseRefused(
-            "migrations/crm.py declares a table already, and adopt does not overwrite it. "
-            "A released declaration is never edited. If no import has used this one, put the "
-            "bundled file back ('git checkout -- migrations/crm.py') and run "
-            f"'python -m migrations adopt {table}'."
-        )
     if _is_released(connection):
         raise DatabaseRefused(
             "migrations/crm.py declares a table already. A released declaration is never edited: "
             "write the new one beside it, and name it in the next revision."
+        )
+    if _declared() != _BUNDLED:
+        raise DatabaseRefused(
+            "migrations/crm.py declares a table already, and adopt does not overwrite it. If no "
+            "import has used it, put the bundled file back ('git checkout -- migrations/crm.py') "
+            f"and run 'python -m migrations adopt {table}'. A released declaration is never "
+            "edited: write the new one beside it."
         )
     if not is_there(connection, table):
         raise DatabaseRefused(f"There is no table {table}. Name an existing one and try again.")

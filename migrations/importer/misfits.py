@@ -93,14 +93,14 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     for found in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, found.columns)
         if field is not None and table.knows(found.columns):
-            fails = _fails([f"({as_sql(sql)})" for sql in found.expressions])
-            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {fails} ELSE false END"
+            computing = _computing([f"({as_sql(sql)})" for sql in found.expressions])
+            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {computing} ELSE false END"
             told = _makes_fail(table, found.name)
             yield Rule(found.columns, condition, field, told, table.differs())
 
 
-def _fails(computed: Sequence[str]) -> str:
-    """Return a condition that is never true, but lets the server compute values.
+def _computing(computed: Sequence[str]) -> str:
+    """Return a condition that is never true, but fails if a value cannot be computed.
 
     Not every type has an equality to ask for.
     """
@@ -146,11 +146,11 @@ def _domains(table: LeadsTable) -> Iterator[Rule]:
 
 def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Rule]:
     if domain := column.found.domain:
-        fails = _fails([f"CAST(w.{column.name} AS {domain})"])
+        condition = _computing([f"CAST(w.{column.name} AS {domain})"])
         if not column.found.nullable:  # ``_not_null`` tells of the others
-            fails = f"CASE WHEN w.{column.name} IS NOT NULL THEN {fails} ELSE false END"
+            condition = f"CASE WHEN w.{column.name} IS NOT NULL THEN {condition} ELSE false END"
         reason = f"does not fit {column.bare} ({domain})"
-        yield Rule([column.bare], fails, field, reason, changes)
+        yield Rule([column.bare], condition, field, reason, changes)
 
 
 def _only(table: LeadsTable) -> Iterator[Rule]:
@@ -173,13 +173,13 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         field = _field_in(table, found.columns)
         if not table.knows(found.columns) or _is_looked_up(table, found):
             continue
-        is_filled = found.kind == "c" or table.fills(found.columns)
-        if field is None and (table.may_be_filled(found.columns) or not is_filled):
+        if field is None and not _gets_values(table, found):
             continue
         if not found.may_look:
             raise DatabaseRefused(
-                f"The role may not SELECT all of {found.referred}, and {table.leads.table} refers "
-                f"to it ({found.name}). Nothing was written. Grant it and try again."
+                f"The role does not see all of {found.referred}, and {table.leads.table} refers to "
+                f"it ({found.name}): it may not SELECT it, or row-level security hides rows. "
+                "Nothing was written. Grant it and try again."
             )
         if found.kind == "c":
             condition = f"NOT ({as_sql(found.expression)})"
@@ -193,6 +193,14 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         yield Rule(found.columns, condition, field or "", reason, changes)
 
 
+def _gets_values(table: LeadsTable, rule: Row[Any]) -> bool:
+    """Whether new leads get values in a rule's columns by their defaults, as far as we see."""
+    if table.may_be_filled(rule.columns):
+        return False
+    # A foreign key is looked at with its owner's rights, so we may see less than the server.
+    return rule.kind == "c" or (rule.may_look and table.fills(rule.columns))
+
+
 def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """Yield the foreign keys of other tables to columns an import changes.
 
@@ -200,13 +208,8 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """
     for found in session.execute(statement("referrers", table=table)).all():
         written = tuple(column for column in table.compared if column.bare in found.columns)
-        if not written:
+        if not written or not found.is_enforced or not found.may_look:
             continue
-        if not found.may_look:
-            raise DatabaseRefused(
-                f"The role may not SELECT {found.name}, which refers to {table.leads.table} "
-                f"({found.rule}). Nothing was written. Grant it and try again."
-            )
         is_referred_to = (
             f"EXISTS (SELECT FROM {table.whole} AS l JOIN {as_sql(found.name)} AS c "
             f"ON {as_sql(found.matches)} WHERE l.{table.id} = w._lead_id)"

@@ -173,19 +173,19 @@ class LeadsTable:
     @property
     def only_columns(self) -> list[str]:
         """The columns that ``only`` names, perhaps more."""
-        words = set(_WORD.findall(self.leads.only or ""))
+        sql = self.leads.only or ""
+        words = {*_WORD.findall(sql), *_WORD.findall(sql.lower())}  # unquoted, capitals are small
         return [name for name in self.found if words.issuperset(_WORD.findall(name))]
 
     @property
     def foresees_only(self) -> bool:
         """Whether it is known before the first write which leads ``only`` would leave out."""
         columns = self.only_columns
-        is_generated = any(self.found[name].is_generated for name in columns)
-        return self.knows(columns) and not (is_generated or self.may_be_filled(columns))
+        return self.knows(columns) and not self.may_be_filled(columns)
 
     def knows(self, names: Sequence[str]) -> bool:
-        """Whether we know the values of some columns without drawing from a sequence."""
-        return not any(self._is_drawn(name) for name in names)
+        """Whether we know the values of some columns: none is drawn or computed."""
+        return not any(self._is_drawn(name) or self.found[name].is_generated for name in names)
 
     def _is_drawn(self, name: str) -> bool:
         if name in self.leads.new:
@@ -221,6 +221,7 @@ class LeadsTable:
                 yield moment.name, value
         for name in names:
             if name in self.leads.new or name not in self.given:
+                # Without a default it is NULL. Computed columns never come here: see ``knows``.
                 default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
                 made = f"CAST(({default}) AS {self.found[name].type})"
                 value = f"CASE WHEN l.{self.id} IS NULL THEN {made} ELSE l.{quoted(name)} END"

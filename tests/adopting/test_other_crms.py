@@ -12,7 +12,7 @@ from tests.adopting.test_declared_fields import record, use
 from tests.support.bundled import BEFORE_IMPORT
 from tests.support.database import run, shown, value
 from tests.support.exports import bundle
-from tests.support.roles import MAY_LOOK, another_role
+from tests.support.roles import MAY_IMPORT, MAY_LOOK, another_role
 from tests.support.upgrades import downgrade, upgrade
 
 PLAIN = Leads("leads", full_name="name", phone="phone")
@@ -253,3 +253,84 @@ def test_a_schema_that_is_hidden_from_the_role_is_named(
         monkeypatch.setenv("DATABASE_URL", shown(role))
         assert main(["preview"]) == 1
     assert "may not look into the schema auth" in capsys.readouterr().err
+
+
+NOTHING = (
+    "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+    "CREATE TRIGGER nothing BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION nothing()"
+)
+
+
+@pytest.mark.parametrize(
+    ("rest", "more"),
+    [
+        ("is_deleted boolean NOT NULL DEFAULT false", {"only": "NOT Is_Deleted"}),
+        ("is_new boolean DEFAULT true", {"only": "is_new"}),
+        ("record integer DEFAULT 1", {"only": "record = 1"}),
+        ("again bigint DEFAULT currval('leads_id_seq')", {}),
+        ("search text GENERATED ALWAYS AS (upper(name)) STORED, CHECK (search IS NOT NULL)", {}),
+        ("search text GENERATED ALWAYS AS (upper(name)) STORED UNIQUE", {}),
+        ("gone flag, CHECK (NOT gone)", {"only": "NOT gone"}),
+    ],
+    ids=["capitals", "is_new", "record", "currval", "a rule", "unique", "a domain's default"],
+)
+@pytest.mark.parametrize("trigger", ["", NOTHING], ids=["", "with a trigger"])
+def test_what_the_server_takes_is_not_refused(
+    rest: str, more: dict[str, str], trigger: str, site: Site
+) -> None:
+    """Whatever a column is called, and wherever its value comes from."""
+    leads = Leads("leads", full_name="name", phone="phone", only=more.get("only", ""))
+    domain = "CREATE DOMAIN flag AS boolean DEFAULT false"
+    url = site.made(leads, domain, WITH_REST.format(rest), *filter(None, [trigger]))
+    upgrade(url)
+    assert value(url, "SELECT count(*) FROM leads") == 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1); "
+        "ALTER TABLE leads ADD tenant int NOT NULL DEFAULT 1 REFERENCES tenants",
+        "ALTER TABLE leads ADD UNIQUE (name); "
+        "CREATE TABLE calls (name text REFERENCES leads (name))",
+    ],
+    ids=["leads refer to a table", "a table refers to leads"],
+)
+def test_a_table_that_only_the_server_looks_into_needs_no_right(
+    rule: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does with the rights of the table's owner."""
+    url = site.made(PLAIN, WITH_REST.format("note text"), OLD)
+    with another_role(url, *MAY_IMPORT) as role:
+        run(url, rule)
+        run(url, f"ALTER TABLE leads OWNER TO {role.username}")
+        monkeypatch.setenv("DATABASE_URL", shown(role))
+        upgrade(role)
+        run(url, "ALTER TABLE leads OWNER TO CURRENT_USER")
+    assert value(url, "SELECT count(*) FROM leads") == 2
+
+
+def test_a_lookup_may_find_a_code(site: Site) -> None:
+    """Its whole char(2) is written."""
+    country = Lookup("country", "countries", by="name", id="code")
+    leads = Leads("leads", phone="phone", full_name="name", assigned_agent=country)
+    url = site.made(
+        leads,
+        "CREATE TABLE countries (code char(2) PRIMARY KEY, name text)",
+        "INSERT INTO countries VALUES ('GB', 'Britain')",
+        WITH_REST.format("country char(2) REFERENCES countries"),
+        assigned_agent="Britain",
+    )
+    upgrade(url)
+    assert run(url, "SELECT country FROM leads ORDER BY id") == [("GB",), (None,)]
+
+
+def test_a_schema_of_leads_that_is_hidden_is_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made."""
+    leads = Leads("crm.leads", phone="phone", full_name="name")
+    url = site.made(leads, "CREATE SCHEMA crm; CREATE TABLE crm.leads (id int PRIMARY KEY)")
+    create = "GRANT CREATE, USAGE ON SCHEMA public TO {role}"
+    with another_role(url, create) as role, pytest.raises(CommandError, match="the schema crm"):
+        upgrade(role)

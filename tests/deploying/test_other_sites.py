@@ -18,7 +18,7 @@ from tests.support.roles import MAY_IMPORT, MAY_LOOK, another_role
 from tests.support.upgrades import downgrade, upgrade
 
 IMPORTS = "SELECT count(*) FROM lead_imports"
-HIDDEN = "row-level security on {} hides rows from the role"
+HIDDEN = "row-level security on {} may hide rows from the role"
 KNOWN = 20
 """So many of the export's first leads are there."""
 

@@ -17,7 +17,7 @@ from migrations.importer.schema.discovery import (
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.fitting import hidden_schemas, mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
@@ -39,6 +39,8 @@ def create_crm(
             has_leads = database is not None and is_there(database, leads.table)
         return [] if has_leads else create_tables(context, *beside, *tables)
     connection = connection_of(context)
+    if hidden := hidden_schemas(connection, leads):
+        raise DatabaseRefused("\n".join(["Nothing was made.", *hidden, "Grant it and try again."]))
     if is_there(connection, leads.table):
         if problems := mismatches(connection, leads, options_of(context).rights):
             is_another = bool(find_table(connection, leads).missing)

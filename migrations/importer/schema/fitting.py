@@ -17,7 +17,7 @@ from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.schema.catalog import find_columns, is_there, may_read, name_of
 from migrations.importer.sql import statement
 
-__all__ = ["mismatches"]
+__all__ = ["hidden_schemas", "mismatches"]
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -31,7 +31,7 @@ def mismatches(
 
     rights: those the role needs on the table.
     """
-    if hidden := _hidden_schemas(connection, leads):
+    if hidden := hidden_schemas(connection, leads):
         return hidden
     if not is_there(connection, leads.table):
         return [f"{leads.table}: is not there"]
@@ -57,7 +57,7 @@ def mismatches(
     return problems
 
 
-def _hidden_schemas(connection: Connection, leads: Leads) -> list[str]:
+def hidden_schemas(connection: Connection, leads: Leads) -> list[str]:
     """List the schemas the role may not look into: nothing can be found there."""
     asked = (
         "SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, "
@@ -199,7 +199,8 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
     """Let the server parse the declaration's SQL."""
     name = qualified(leads.table)
     if leads.only:
-        trouble = _parse(connection, f"SELECT FROM {name} WHERE ({as_sql(leads.only)}) LIMIT 0")
+        asked = f"SELECT FROM {name} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
+        trouble = _parse(connection, asked)
         if trouble:
             yield f"only={leads.only!r}: {trouble}"
     for column, sql in leads.new.items():

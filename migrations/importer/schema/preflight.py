@@ -16,7 +16,7 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.names import qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.fitting import hidden_schemas, mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
@@ -43,6 +43,7 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
         taken = "SELECT 'a table lead_imports is there and is no ledger of ours: rename it' "
         missing += _lines(connection, f"{taken} WHERE to_regclass('lead_imports') IS NOT NULL")
     if leads is not None:
+        refuse(missing + hidden_schemas(connection, leads))  # a look into one would fail
         missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
     refuse(missing)
 

@@ -231,8 +231,12 @@ ${update_leads(table.compared)};
             SELECT FROM (
                 ${written_leads()}
             ) AS w
-            JOIN ${table.name} AS l ON l.${table.id} = w.lead_id
-            WHERE (${table.only}) IS NOT TRUE
+            -- Apart from w, or a column of the same name would be ambiguous.
+            WHERE (
+                SELECT (${table.only}) IS NOT TRUE
+                FROM ${table.name} AS l
+                WHERE l.${table.id} = w.lead_id
+            )
         ) THEN
             RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
         END IF;

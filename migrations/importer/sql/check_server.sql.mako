@@ -28,6 +28,7 @@ SELECT format('the role %I may not make tables in the default_tablespace %I (GRA
     current_user, spcname)
 FROM pg_catalog.pg_tablespace
 WHERE spcname = current_setting('default_tablespace') AND NOT has_tablespace_privilege(oid, 'CREATE')
+    AND oid <> (SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = current_database())
 UNION ALL
 SELECT format('the role %I may not %s %s', current_user, may, ${literal(stamp)})
 FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS may

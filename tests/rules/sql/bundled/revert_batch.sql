@@ -358,13 +358,16 @@ SELECT
     conrelid::regclass::text AS name,
     string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches,
     array_agg(l.attname::text) AS columns,
-    has_table_privilege(conrelid, 'SELECT') AS may_look
+    -- From Postgres 18 on a rule may be there without being enforced.
+    bool_and(coalesce(CAST(to_jsonb(pg_constraint) ->> 'conenforced' AS boolean), true))
+        AS is_enforced,
+    has_table_privilege(conrelid, 'SELECT') AND NOT row_security_active(conrelid) AS may_look
 FROM pg_catalog.pg_constraint
 CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
 JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
 JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
 WHERE contype = 'f' AND confrelid = 'leads'::regclass AND conparentid = 0
-GROUP BY pg_constraint.oid, conrelid
+GROUP BY pg_constraint.oid, conname, conrelid
 
         LOOP
             -- Not EXISTS: the planner might turn it around and read all references to any lead.

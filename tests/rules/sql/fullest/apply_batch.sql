@@ -377,8 +377,12 @@ BEGIN
                 SELECT made.record, CAST(made.lead_id AS uuid), true
                 FROM unnest(_created_records, _created_ids) AS made (record, lead_id)
             ) AS w
-            JOIN sales.customers AS l ON l.code = w.lead_id
-            WHERE (NOT is_deleted) IS NOT TRUE
+            -- Apart from w, or a column of the same name would be ambiguous.
+            WHERE (
+                SELECT (NOT is_deleted) IS NOT TRUE
+                FROM sales.customers AS l
+                WHERE l.code = w.lead_id
+            )
         ) THEN
             RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
         END IF;

@@ -2,18 +2,20 @@
 SELECT
     a.attname AS name,
     format_type(b.type, b.modifier) AS type,
-    format_type(b.type, NULL) AS base,
+    format_type(b.type, -1) AS base,
     CASE WHEN b.type <> a.atttypid THEN format_type(a.atttypid, NULL) END AS domain,
     t.typtype AS kind,
     t.typcategory = 'S' AS is_text,
     NOT (a.attnotnull OR b.not_null) AS nullable,
-    a.atthasdef OR a.attidentity <> '' AS is_filled,
-    CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
+    a.atthasdef OR a.attidentity <> '' OR o.typdefaultbin IS NOT NULL AS is_filled,
+    CASE WHEN a.attgenerated = '' THEN coalesce(
+        pg_get_expr(d.adbin, d.adrelid), pg_get_expr(o.typdefaultbin, 'pg_type'::regclass)
+    ) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
     a.attgenerated <> '' AS is_generated,
     a.attidentity <> ''
-        OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%', false)
-        OR v.is_volatile AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid AS is_numbered,
+        OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '(next|curr|last)val[(]', false)
+        OR (v.is_volatile AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid) AS is_numbered,
     v.is_volatile,
     EXISTS (
         SELECT FROM pg_catalog.pg_trigger
@@ -27,6 +29,7 @@ SELECT
             AND a.attnum = ANY (i.indkey)
     ) AS is_key
 FROM pg_catalog.pg_attribute AS a
+JOIN pg_catalog.pg_type AS o ON o.oid = a.atttypid
 JOIN LATERAL (
     WITH RECURSIVE below (type, modifier, not_null) AS (
         SELECT a.atttypid, a.atttypmod, false
