@@ -129,7 +129,7 @@ def test_a_table_to_which_leads_refer_is_named_too(crm_with_leads: URL) -> None:
     revoke = "REVOKE SELECT ON agents FROM {role}"
     with another_role(crm_with_leads, *MAY_LOOK, revoke) as url:
         refused = pytest.raises(
-            DatabaseRefused, match="may not SELECT all of agents, and leads refers to it"
+            DatabaseRefused, match="does not see all of agents, and leads refers to it"
         )
         with refused:
             preview_of(url)

@@ -43,7 +43,8 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
         taken = "SELECT 'a table lead_imports is there and is no ledger of ours: rename it' "
         missing += _lines(connection, f"{taken} WHERE to_regclass('lead_imports') IS NOT NULL")
     if leads is not None:
-        refuse(missing + hidden_schemas(connection, leads))  # a look into one would fail
+        if hidden := hidden_schemas(connection, leads):
+            refuse(missing + hidden)  # a look into one would fail
         missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
     refuse(missing)
 
