@@ -157,11 +157,14 @@ def _only(table: LeadsTable) -> Iterator[Rule]:
     """Yield that a lead must be one by ``only``. No later import would find another, and each
     would add it once more."""
     if table.leads.only and table.foresees_only:
-        field = _field_in(table, table.only_columns) or ""
-        told = f"only={table.leads.only!r}, and the next import would add it again"
-        condition = f"({table.only}) IS NOT TRUE"
-        reason = f"would be no lead by {told}"
-        yield Rule(table.only_columns, condition, field, reason, table.differs())
+        yield Rule(
+            table.only_columns,
+            f"({table.only}) IS NOT TRUE",
+            _field_in(table, table.only_columns) or "",
+            f"would be no lead by only={table.leads.only!r}, "
+            "and the next import would add it again",
+            table.differs(),
+        )
 
 
 def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:

@@ -5,7 +5,7 @@ A colon would begin a parameter in SQLAlchemy's ``text()``, so each one is escap
 
 from sqlalchemy.dialects.postgresql import dialect
 
-__all__ = ["as_sql", "literal", "qualified", "quoted"]
+__all__ = ["as_it_is", "as_sql", "literal", "qualified", "quoted"]
 
 # Not pyformat: it would double a % in a name, and text() does so again.
 _preparer = dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
@@ -34,3 +34,8 @@ def literal(value: str) -> str:
 def as_sql(sql: str) -> str:
     """Return somebody else's SQL, ready to stand in ours."""
     return sql.replace(":", "\\:")
+
+
+def as_it_is(sql: str) -> str:
+    """Return SQL of ours without the escapes, to be shown or to stand in a string constant."""
+    return sql.replace("\\:", ":")

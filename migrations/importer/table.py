@@ -10,7 +10,7 @@ from functools import cached_property
 
 from migrations.importer.column import Column, Found, Moment
 from migrations.importer.declaration import E164, Field, Leads, Lookup, New, columns_of
-from migrations.importer.names import as_sql, literal, qualified, quoted
+from migrations.importer.names import as_it_is, as_sql, literal, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 
 __all__ = ["LeadsTable"]
@@ -42,7 +42,7 @@ class LeadsTable:
         self.drawn = frozenset(drawn)
         self.name = self.whole = self.source = qualified(leads.table)
         self.key = KEY_FUNCTION
-        self.regclass = literal(self.name.replace("\\:", ":")) + "::regclass"
+        self.regclass = literal(as_it_is(self.name)) + "::regclass"
         self.id = quoted(leads.id)
         self.id_type = found[leads.id].type if leads.id in found else "text"
         self.fields = leads.fields

@@ -11,7 +11,6 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL
 
-from migrations import crm as declared
 from migrations.__main__ import main
 from migrations.importer.declaration import (
     Boolean,
@@ -28,6 +27,7 @@ from migrations.importer.declaration import (
 from tests.adopting.crms import build
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT
 from tests.support.database import run, shown, value
+from tests.support.declarations import record, use
 from tests.support.exports import bundle
 from tests.support.servers import tool
 from tests.support.upgrades import downgrade, upgrade
@@ -96,22 +96,6 @@ PROSPECTS = Leads(
     seen=Timestamp("seen"),
     weight=Numeric("weight"),
 )
-
-
-def record(n: int, leads: Leads, /, **given: Any) -> dict[str, Any]:
-    """Return a record of a declaration, with blanks for fields not given."""
-    blank = {
-        field.name: "" if field.kind in ("text", "date", "timestamp") else None
-        for field in leads.fields
-    }
-    required = {"phone": f"07700 900{n:03d}", "created_at": "2025-09-16T14:15:00+00:00"}
-    return {"id": n, **blank, **required, **given}
-
-
-def use(leads: Leads, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Declare this table as the CRM's."""
-    monkeypatch.setattr(declared, "LEADS", leads)
-    monkeypatch.setenv("DATABASE_URL", shown(url))
 
 
 def test_each_field_goes_where_the_crm_wants_it(

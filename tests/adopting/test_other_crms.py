@@ -8,9 +8,9 @@ from sqlalchemy import URL
 
 from migrations.__main__ import main
 from migrations.importer.declaration import Leads, Lookup
-from tests.adopting.test_declared_fields import record, use
 from tests.support.bundled import BEFORE_IMPORT
 from tests.support.database import run, shown, value
+from tests.support.declarations import record, use
 from tests.support.exports import bundle
 from tests.support.roles import MAY_IMPORT, MAY_LOOK, another_role
 from tests.support.upgrades import downgrade, upgrade

@@ -9,10 +9,10 @@ from sqlalchemy import URL
 from data.make_export import records as made
 from migrations.__main__ import main
 from migrations.importer.declaration import Leads, Lookup, New, Numeric
-from tests.adopting.test_declared_fields import record, use
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, shown, value
+from tests.support.declarations import record, use
 from tests.support.exports import bundle
 from tests.support.roles import MAY_IMPORT, MAY_LOOK, another_role
 from tests.support.upgrades import downgrade, upgrade

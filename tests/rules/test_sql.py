@@ -120,7 +120,6 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "given": ["phone_number"],
             "phone": "'phone_number'",
         },
-        "check_reader": {"schemas": ["sales"]},
         "find_hidden": {"tables": ["alembic_version", "sales.customers"]},
         "check_readable": {"tables": ["alembic_version", "sales.customers"]},
         "copy_table": {"name": "lead_imports", "schema": "public"},

@@ -1,18 +1,19 @@
 """Ask the catalog about a table by its name, with its schema or without."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.names import literal, qualified
+from migrations.importer.names import as_it_is, literal, qualified
 from migrations.importer.sql import statement
 
-__all__ = ["find_columns", "is_there", "may_read", "name_of"]
+__all__ = ["find_columns", "hidden_schemas", "is_there", "may_read", "name_of"]
 
 
 def name_of(table: str) -> str:
     """Return the name as the server's functions take it, a text in quotes."""
-    return literal(qualified(table).replace("\\:", ":"))
+    return literal(as_it_is(qualified(table)))
 
 
 def is_there(connection: Connection, table: str) -> bool:
@@ -30,3 +31,14 @@ def may_read(connection: Connection, table: str) -> bool:
 def find_columns(connection: Connection, table: str) -> list[Row[Any]]:
     """Return what ``find_columns.sql.mako`` asks of the columns of a table, in their order."""
     return list(connection.execute(text(statement("find_columns", name=name_of(table)))).all())
+
+
+def hidden_schemas(connection: Connection, tables: Iterable[str]) -> list[str]:
+    """List the schemas of some tables the role may not look into. Nothing is found in there."""
+    asked = (
+        "SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, "
+        "nspname) FROM pg_catalog.pg_namespace WHERE nspname = ANY (CAST(:schemas AS text[])) "
+        "AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
+    )
+    schemas = [table.split(".")[0] for table in tables if "." in table]
+    return list(connection.execute(text(asked), {"schemas": schemas}).scalars())

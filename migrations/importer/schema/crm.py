@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.schema.catalog import is_there
+from migrations.importer.schema.catalog import hidden_schemas, is_there
 from migrations.importer.schema.discovery import (
     declaration_in_words,
     find_phones,
     phones_in_words,
 )
-from migrations.importer.schema.fitting import hidden_schemas, mismatches
+from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
@@ -39,7 +39,7 @@ def create_crm(
             has_leads = database is not None and is_there(database, leads.table)
         return [] if has_leads else create_tables(context, *beside, *tables)
     connection = connection_of(context)
-    if hidden := hidden_schemas(connection, leads):
+    if hidden := hidden_schemas(connection, leads.tables):
         raise DatabaseRefused("\n".join(["Nothing was made.", *hidden, "Grant it and try again."]))
     if is_there(connection, leads.table):
         if problems := mismatches(connection, leads, options_of(context).rights):

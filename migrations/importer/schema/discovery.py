@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.names import literal, qualified, quoted
+from migrations.importer.names import as_it_is, literal, qualified, quoted
 from migrations.importer.schema.catalog import find_columns, may_read, name_of
 from migrations.importer.sql import statement
 
@@ -358,13 +358,13 @@ def _only_value(connection: Connection, table: str, column: _Column) -> str | No
     if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
         return None  # it could be somebody's
     plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
-    return found.least if plain else literal(found.least).replace("\\:", ":")
+    return found.least if plain else as_it_is(literal(found.least))
 
 
 def _only(columns: Sequence[_Column]) -> str | None:
     """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
-        name = quoted(column.name).replace("\\:", ":")
+        name = as_it_is(quoted(column.name))
         if column.snake in ("is_deleted", "deleted", "is_archived") and column.base == "boolean":
             return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
         if column.snake in ("deleted_at", "archived_at") and column.base in _MOMENTS:

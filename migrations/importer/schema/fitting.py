@@ -14,10 +14,16 @@ from sqlalchemy.exc import DBAPIError
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
 from migrations.importer.names import as_sql, literal, qualified, quoted
-from migrations.importer.schema.catalog import find_columns, is_there, may_read, name_of
+from migrations.importer.schema.catalog import (
+    find_columns,
+    hidden_schemas,
+    is_there,
+    may_read,
+    name_of,
+)
 from migrations.importer.sql import statement
 
-__all__ = ["hidden_schemas", "mismatches"]
+__all__ = ["mismatches"]
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -31,7 +37,7 @@ def mismatches(
 
     rights: those the role needs on the table.
     """
-    if hidden := hidden_schemas(connection, leads):
+    if hidden := hidden_schemas(connection, leads.tables):
         return hidden
     if not is_there(connection, leads.table):
         return [f"{leads.table}: is not there"]
@@ -55,17 +61,6 @@ def mismatches(
     if not problems and "INSERT" in rights:
         problems += _default_problems(connection, leads, rows)
     return problems
-
-
-def hidden_schemas(connection: Connection, leads: Leads) -> list[str]:
-    """List the schemas the role may not look into: nothing can be found there."""
-    asked = (
-        "SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, "
-        "nspname) FROM pg_catalog.pg_namespace WHERE nspname = ANY (CAST(:schemas AS text[])) "
-        "AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
-    )
-    schemas = [table.split(".")[0] for table in leads.tables if "." in table]
-    return list(connection.execute(text(asked), {"schemas": schemas}).scalars())
 
 
 def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:

@@ -14,9 +14,10 @@ from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
-from migrations.importer.names import qualified, quoted
+from migrations.importer.names import as_it_is, qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.fitting import hidden_schemas, mismatches
+from migrations.importer.schema.catalog import hidden_schemas, is_there
+from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
@@ -39,11 +40,10 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
     stamp: the table of the stamp. leads: where they live, if an import comes first.
     """
     missing = _lines(connection, statement("check_server", stamp=stamp))
-    if not has_ledger(connection):
-        taken = "SELECT 'a table lead_imports is there and is no ledger of ours: rename it' "
-        missing += _lines(connection, f"{taken} WHERE to_regclass('lead_imports') IS NOT NULL")
+    if is_there(connection, "lead_imports") and not has_ledger(connection):
+        missing.append("a table lead_imports is there and is no ledger of ours: rename it")
     if leads is not None:
-        if hidden := hidden_schemas(connection, leads):
+        if hidden := hidden_schemas(connection, leads.tables):
             refuse(missing + hidden)  # a look into one would fail
         missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
     refuse(missing)
@@ -54,9 +54,8 @@ def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> 
 
     leads: where leads live. stamp: the table of the stamp.
     """
-    tables = {table for one in leads for table in one.tables}
-    schemas = {table.split(".")[0] for table in tables if "." in table}
-    refuse(_lines(connection, statement("check_reader", schemas=sorted(schemas))))
+    hidden = hidden_schemas(connection, [table for one in leads for table in one.tables])
+    refuse(_lines(connection, statement("check_reader")) + hidden)
     check_readable(connection, leads, stamp)
 
 
@@ -142,7 +141,7 @@ def _hidden(connection: Connection, tables: Sequence[str]) -> list[str]:
 
 
 def _told(table: str) -> str:
-    return qualified(table).replace("\\:", ":")
+    return as_it_is(qualified(table))
 
 
 def _lines(connection: Connection, sql: str) -> list[str]:

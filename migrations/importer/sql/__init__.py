@@ -14,7 +14,7 @@ from typing import Any
 
 from mako.lookup import TemplateLookup  # type: ignore[import-untyped]  # it has no types
 
-from migrations.importer.names import as_sql, literal, qualified, quoted
+from migrations.importer.names import as_it_is, as_sql, literal, qualified, quoted
 
 __all__ = ["LEDGER_TABLES", "statement"]
 
@@ -22,6 +22,7 @@ LEDGER_TABLES = ("lead_imports", "lead_import_batches", "lead_before_images", "l
 
 _HERE = Path(__file__).parent
 _NAMES = {
+    "as_it_is": as_it_is,
     "as_sql": as_sql,
     "json": json,
     "ledger_tables": LEDGER_TABLES,

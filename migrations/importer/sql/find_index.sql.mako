@@ -5,8 +5,8 @@ SELECT
     i.indpred IS NULL AND i.indnkeyatts = 1
         AND regexp_replace(pg_get_indexdef(i.indexrelid, 1, true), '^("[^"]*"|[^(".]*)[.]', '')
             IN (
-                format('lead_phone_key_v1(%s)', ${literal(table.phone.replace("\\:", ":"))}),
-                format('lead_phone_key_v1(%s::text)', ${literal(table.phone.replace("\\:", ":"))})
+                format('lead_phone_key_v1(%s)', ${literal(as_it_is(table.phone))}),
+                format('lead_phone_key_v1(%s::text)', ${literal(as_it_is(table.phone))})
             ) AS is_ours
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid

@@ -16,8 +16,3 @@ WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT format('the role %I may not use the language plpgsql (GRANT USAGE ON LANGUAGE)', current_user)
 WHERE NOT has_language_privilege('plpgsql', 'USAGE')
-UNION ALL
-SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, nspname)
-FROM pg_catalog.pg_namespace
-WHERE nspname = ANY (ARRAY[${", ".join(map(literal, schemas))}]::text[])
-    AND NOT has_schema_privilege(oid, 'USAGE')
