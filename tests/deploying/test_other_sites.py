@@ -188,6 +188,26 @@ def test_a_trigger_that_changes_what_new_leads_get_stops_the_import(
     assert value(crm, "SELECT count(*) FROM leads") == 0
 
 
+def test_what_a_trigger_gives_a_new_lead_is_no_edit(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the record is blank."""
+    run(
+        crm,
+        "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN NEW.notes = coalesce(nullif(NEW.notes, ''), 'imported'); RETURN NEW; END $$; "
+        "CREATE TRIGGER fill BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION fill()",
+    )
+    bundle([{**one, "notes": ""} for one in made(3, 7)], monkeypatch, tmp_path)
+    upgrade(crm)
+    run(crm, "UPDATE leads SET notes = 'called' WHERE id = (SELECT min(id) FROM leads)")
+    monkeypatch.setenv("DATABASE_URL", shown(crm))
+    assert main(["verify"]) == 0
+    assert "1 lead edited since (notes 1)" in capsys.readouterr().out
+    downgrade(crm, BEFORE_IMPORT, "remove-created")
+    assert value(crm, "SELECT count(*) FROM leads") == 1
+
+
 def test_what_a_trigger_fills_is_no_fault_of_a_default(crm: URL) -> None:
     """The default alone would break the rule."""
     run(crm, "ALTER TABLE leads ADD slug text NOT NULL DEFAULT '' CHECK (slug <> '')")

@@ -25,7 +25,8 @@
     compared = table.columns if kind == "created" else table.compared
 %>\
 % if kind == "created":
--- Created leads hold the record, blanks too.
+-- Created leads hold the record, blanks too, unless their row is still the import's own: then a
+-- trigger has filled blanks.
 % elif kind == "updated":
 -- Updated leads hold the record, and for a blank their old value.
 % else:
@@ -35,6 +36,9 @@ INSERT INTO lead_verify_found (record, edited)
 SELECT
     s.record,
     CASE
+% if kind == "created":
+        WHEN l.xmin = CAST(CAST(i.written_by AS text) AS xid) THEN '{}'
+% endif
         WHEN l.${table.id} IS NOT NULL THEN array_remove(ARRAY[
 % for columns in table.by_field(compared):
             CASE
@@ -57,7 +61,7 @@ CROSS JOIN LATERAL (
 ) AS l
 % else:
 LEFT JOIN LATERAL (
-    SELECT l.*
+    SELECT l.*, l.xmin
     FROM ${table.name} AS l
     WHERE l.${table.id} = CAST(i.lead_id AS ${table.id_type})
     LIMIT 1

@@ -39,10 +39,6 @@
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(named, restored))
-    made = [
-        (column.compared(f"l.{column.name}"), column.compared(column.for_new))
-        for column in table.columns
-    ]
     images = [
         (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
         for column in table.compared
@@ -55,7 +51,7 @@
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to\
 </%def>\
 <%def name="untouched()">\
-${("\n            AND ").join(f"{now} IS NOT DISTINCT FROM {then}" for now, then in made)}
+NOT (${table.keeping_blanks.differs(table.columns)})
 % if table.created_at:
             AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
 % endif
@@ -239,6 +235,7 @@ ${updated_leads()}
 
     -- step: find created leads
     -- A lead is untouched if it holds what the import wrote, and only imports have written its row.
+    -- Where the record is blank, a trigger may have given it a value.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.${table.id}

@@ -63,7 +63,7 @@ SELECT
 FROM lead_import_stage AS s
 JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
 LEFT JOIN LATERAL (
-    SELECT l.*
+    SELECT l.*, l.xmin
     FROM leads AS l
     WHERE l.id = CAST(i.lead_id AS bigint)
     LIMIT 1

@@ -284,6 +284,7 @@ BEGIN
 
     -- step: find created leads
     -- A lead is untouched if it holds what the import wrote, and only imports have written its row.
+    -- Where the record is blank, a trigger may have given it a value.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.id
@@ -291,15 +292,24 @@ BEGIN
         JOIN lead_import_stage AS s ON s.record = m.record
         JOIN leads AS l ON l.id = CAST(m.lead_id AS bigint)
         WHERE m.record >= _from AND m.record < _to
-            AND l.lead_number IS NOT DISTINCT FROM coalesce(s.lead_number, '')
-            AND l.full_name IS NOT DISTINCT FROM coalesce(s.full_name, '')
-            AND l.phone IS NOT DISTINCT FROM coalesce(s.phone, '')
-            AND l.email IS NOT DISTINCT FROM coalesce(s.email, '')
-            AND l.status IS NOT DISTINCT FROM coalesce(s.status, '')
-            AND l.address1 IS NOT DISTINCT FROM coalesce(s.address1, '')
-            AND l.postal_code IS NOT DISTINCT FROM coalesce(s.postal_code, '')
-            AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
-            AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
+            AND NOT (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent)
             AND l.created_at = s.created_at
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
@@ -327,15 +337,24 @@ BEGIN
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN leads AS l ON l.id = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
-            AND l.lead_number IS NOT DISTINCT FROM coalesce(s.lead_number, '')
-            AND l.full_name IS NOT DISTINCT FROM coalesce(s.full_name, '')
-            AND l.phone IS NOT DISTINCT FROM coalesce(s.phone, '')
-            AND l.email IS NOT DISTINCT FROM coalesce(s.email, '')
-            AND l.status IS NOT DISTINCT FROM coalesce(s.status, '')
-            AND l.address1 IS NOT DISTINCT FROM coalesce(s.address1, '')
-            AND l.postal_code IS NOT DISTINCT FROM coalesce(s.postal_code, '')
-            AND l.notes IS NOT DISTINCT FROM coalesce(s.notes, '')
-            AND l.assigned_agent IS NOT DISTINCT FROM coalesce(s.assigned_agent, '')
+            AND NOT (s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND l.full_name IS DISTINCT FROM s.full_name
+            OR s.phone IS NOT NULL
+                AND l.phone IS DISTINCT FROM s.phone
+            OR s.email IS NOT NULL
+                AND l.email IS DISTINCT FROM s.email
+            OR s.status IS NOT NULL
+                AND l.status IS DISTINCT FROM s.status
+            OR s.address1 IS NOT NULL
+                AND l.address1 IS DISTINCT FROM s.address1
+            OR s.postal_code IS NOT NULL
+                AND l.postal_code IS DISTINCT FROM s.postal_code
+            OR s.notes IS NOT NULL
+                AND l.notes IS DISTINCT FROM s.notes
+            OR s.assigned_agent IS NOT NULL
+                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent)
             AND l.created_at = s.created_at
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)

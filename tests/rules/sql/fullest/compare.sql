@@ -50,7 +50,7 @@ SELECT
 FROM lead_import_stage AS s
 JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
 LEFT JOIN LATERAL (
-    SELECT l.*
+    SELECT l.*, l.xmin
     FROM sales.customers AS l
     WHERE l.code = CAST(i.lead_id AS uuid)
     LIMIT 1

@@ -262,6 +262,7 @@ BEGIN
 
     -- step: find created leads
     -- A lead is untouched if it holds what the import wrote, and only imports have written its row.
+    -- Where the record is blank, a trigger may have given it a value.
     IF _remove_created THEN
         INSERT INTO lead_revert_remove (record, lead_id)
         SELECT m.record, l.code
@@ -269,16 +270,22 @@ BEGIN
         JOIN lead_import_stage AS s ON s.record = m.record
         JOIN sales.customers AS l ON l.code = CAST(m.lead_id AS uuid)
         WHERE m.record >= _from AND m.record < _to
-            AND l.reference IS NOT DISTINCT FROM coalesce(s.lead_number, '')
-            AND l.first_name IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
-            AND l.last_name IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
-            AND l.phone_number IS NOT DISTINCT FROM coalesce(s.written_phone, '')
-            AND CAST(l.email AS text) COLLATE "C" IS NOT DISTINCT FROM CAST(s.email AS text) COLLATE "C"
-            AND l.stage IS NOT DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage))
-            AND l.owner IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, (
-                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
-            AND l.bill IS NOT DISTINCT FROM s.written_bill
+            AND NOT (s.lead_number IS NOT NULL
+                AND l.reference IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+            OR s.phone IS NOT NULL
+                AND l.phone_number IS DISTINCT FROM s.written_phone
+            OR s.email IS NOT NULL
+                AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR s.status IS NOT NULL
+                AND l.stage IS DISTINCT FROM s.written_status
+            OR s.assigned_agent IS NOT NULL
+                AND l.owner IS DISTINCT FROM s.written_assigned_agent
+            OR s.bill IS NOT NULL
+                AND l.bill IS DISTINCT FROM s.written_bill)
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
@@ -306,16 +313,22 @@ BEGIN
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN sales.customers AS l ON l.code = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
-            AND l.reference IS NOT DISTINCT FROM coalesce(s.lead_number, '')
-            AND l.first_name IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
-            AND l.last_name IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
-            AND l.phone_number IS NOT DISTINCT FROM coalesce(s.written_phone, '')
-            AND CAST(l.email AS text) COLLATE "C" IS NOT DISTINCT FROM CAST(s.email AS text) COLLATE "C"
-            AND l.stage IS NOT DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage))
-            AND l.owner IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, (
-                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
-                WHERE f.field = 'assigned_agent' AND f.value = 'desk'))
-            AND l.bill IS NOT DISTINCT FROM s.written_bill
+            AND NOT (s.lead_number IS NOT NULL
+                AND l.reference IS DISTINCT FROM s.lead_number
+            OR s.full_name IS NOT NULL
+                AND 
+                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+            OR s.phone IS NOT NULL
+                AND l.phone_number IS DISTINCT FROM s.written_phone
+            OR s.email IS NOT NULL
+                AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR s.status IS NOT NULL
+                AND l.stage IS DISTINCT FROM s.written_status
+            OR s.assigned_agent IS NOT NULL
+                AND l.owner IS DISTINCT FROM s.written_assigned_agent
+            OR s.bill IS NOT NULL
+                AND l.bill IS DISTINCT FROM s.written_bill)
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
