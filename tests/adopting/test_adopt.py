@@ -256,6 +256,29 @@ def test_a_lead_that_nobody_has_called_deleted_is_one(crm_py: Path, database: UR
     assert 'only="deleted IS NOT TRUE"' in told
 
 
+@pytest.mark.parametrize(
+    ("column", "only"),
+    [
+        ("deleted smallint NOT NULL DEFAULT 0", '"deleted <> 1"'),
+        ("isdeleted boolean", '"isdeleted IS NOT TRUE"'),
+        ("discarded_at timestamp", '"discarded_at IS NULL"'),
+    ],
+)
+def test_the_bin_and_the_times_go_by_many_names(
+    column: str, only: str, crm_py: Path, database: URL
+) -> None:
+    """Each framework has its own."""
+    said = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, date_entered timestamptz, "
+        f"lastmodifieddate timestamptz, {column})",
+    )
+    assert f"only={only}" in said
+    assert 'created_at="date_entered"' in said
+    assert 'touch="lastmodifieddate"' in said
+
+
 def test_a_column_that_the_server_computes_is_not_declared(crm_py: Path, database: URL) -> None:
     """The columns it is computed from are."""
     told = adopted(

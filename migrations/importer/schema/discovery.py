@@ -63,16 +63,20 @@ _NAMES = {
     ),
     "created_at": (
         *("created_at", "created", "create_date", "created_on", "date_created", "date_added"),
-        *("creation_date", "createdat", "inserted_at"),
+        *("created_date", "creation_date", "createdat", "createddate", "date_entered"),
+        *("inserted_at",),
     ),
 }
 _FIRST_NAMES = ("first_name", "firstname", "given_name", "name_first_name")
 _LAST_NAMES = ("last_name", "lastname", "surname", "family_name", "name_last_name")
 _TOUCHES = (
     *("updated_at", "updated", "write_date", "modified_at", "updated_on", "date_updated"),
-    *("last_modified", "modified", "updatedat"),
+    *("date_modified", "last_modified", "last_modified_date", "lastmodifieddate"),
+    *("modified", "modified_date", "updatedat"),
 )
 _USER_NAMES = ("username", "login", "email", "name", "full_name")
+_DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived")
+_DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
 References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
 
@@ -365,8 +369,10 @@ def _only(columns: Sequence[_Column]) -> str | None:
     """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
         name = as_it_is(quoted(column.name))
-        if column.snake in ("is_deleted", "deleted", "is_archived") and column.base == "boolean":
+        if column.snake in _DELETED and column.base == "boolean":
             return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
-        if column.snake in ("deleted_at", "archived_at") and column.base in _MOMENTS:
+        if column.snake in _DELETED and column.base in ("smallint", "integer"):
+            return _source(f"{name} IS DISTINCT FROM 1" if column.nullable else f"{name} <> 1")
+        if column.snake in _DELETED_AT and column.base in _MOMENTS:
             return _source(f"{name} IS NULL")
     return None
