@@ -1,5 +1,6 @@
 """Tables after the habits of other frameworks and programs are imported into, and reverted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,23 @@ def test_a_primary_key_may_have_one_of_our_own_names(site: Site) -> None:
     url = site.made(leads, "CREATE TABLE leads (_id bigserial PRIMARY KEY, name text, phone text)")
     upgrade(url)
     assert main(["verify", "--strict"]) == 0
+
+
+def test_a_key_of_several_columns_has_a_way_out(site: Site) -> None:
+    """The statement told is enough."""
+    url = site.made(
+        PLAIN,
+        "CREATE TABLE leads (id bigserial, tenant int NOT NULL DEFAULT 1, name text, phone text, "
+        "PRIMARY KEY (tenant, id))",
+        OLD,
+    )
+    remedy = r"CREATE UNIQUE INDEX ON \w+ \(\w+\)"
+    with pytest.raises(CommandError, match=remedy) as refused:
+        upgrade(url)
+    run(url, re.findall(remedy, str(refused.value))[0])
+    upgrade(url)
+    downgrade(url, BEFORE_IMPORT, "remove-created")
+    assert value(url, "SELECT count(*) FROM leads") == 1
 
 
 @pytest.mark.parametrize(

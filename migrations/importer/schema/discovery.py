@@ -160,7 +160,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     taken: set[str] = set()
     key = connection.execute(text(statement("find_primary_key", name=name_of(table)))).scalar()
     if key is None:
-        lines.append(f'    id="…",{_CHECK}which column is the primary key?')
+        lines.append(f'    id="…",{_CHECK}which column alone tells leads apart?')
     elif key != "id":
         lines.append(f"    id={_source(key)},")
     for field, target, columns_used in _fields(connection, table, writable, references):

@@ -31,7 +31,9 @@ FROM pg_catalog.pg_attribute
 JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation AND NOT collisdeterministic
 WHERE attrelid = to_regclass('sales.customers') AND attname = 'phone_number'
 UNION ALL
-SELECT format('%s: the column %s is not its primary key', 'sales.customers', 'code')
+SELECT format(
+    '%s: the column %s is not its primary key, nor NOT NULL with a unique index of its own '
+    '(CREATE UNIQUE INDEX ON %1$s (%2$I))', 'sales.customers', 'code')
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_index
     JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
