@@ -27,9 +27,10 @@ class Found:
     domain over this type, if it is one.
     is_text: whether it holds texts. is_filled: whether the server fills it if no
     value is given. is_numbered: from a sequence, or by a function that may draw from one.
-    is_generated: by computing it from other columns. is_key: whether it is part of a unique index,
-    fit for a foreign key to refer to. is_bytewise: whether ``=`` tells texts apart by any byte.
-    default: its SQL. may_be_filled: whether a trigger may give a new row its value.
+    is_key: whether it is part of a unique index, fit for a foreign key to refer to. is_bytewise:
+    whether ``=`` tells texts apart by any byte. default: its SQL. may_be_filled: whether a trigger
+    may give a new row its value. computed: SQL the server computes it by, from the columns
+    computed_of.
     """
 
     type: str
@@ -38,12 +39,13 @@ class Found:
     nullable: bool = False
     is_filled: bool = False
     is_numbered: bool = False
-    is_generated: bool = False
     is_key: bool = False
     is_bytewise: bool = True
     default: str | None = None
     domain: str | None = None
     may_be_filled: bool = False
+    computed: str | None = None
+    computed_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

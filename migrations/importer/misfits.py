@@ -66,7 +66,9 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
             if table.writes(unique.columns) and not table.may_be_filled(unique.columns):
                 name = "find_excluded" if unique.is_exclusion else "find_taken"
                 field = _field_in(table, unique.columns) or ""
-                fails = _makes_fail(table, f"the index {unique.name}")
+                computed = [f"the index {unique.name}"]
+                computed += [f"the column {column}" for column in unique.columns]
+                fails = [_makes_fail(table, what) for what in computed]
                 asked = statement(name, table=table, unique=unique, field=field, fails=fails)
                 session.execute(asked, start=start)
 
@@ -89,14 +91,22 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
 
 
 def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
-    """Yield what the server computes of a row, and can fail at: for indexes, generated columns."""
-    for found in session.execute(statement("find_computed", table=table)).all():
-        field = _field_in(table, found.columns)
-        if field is not None and table.knows(found.columns):
-            computing = _computing([f"({as_sql(sql)})" for sql in found.expressions])
-            condition = f"CASE WHEN ({as_sql(found.predicate)}) THEN {computing} ELSE false END"
-            told = _makes_fail(table, found.name)
-            yield Rule(found.columns, condition, field, told, table.differs())
+    """Yield what the server computes of a row, and can fail at: columns, and keys of indexes."""
+    for name, column in table.found.items():
+        field = _field_in(table, [name])
+        if column.computed is not None and field is not None and table.knows([name]):
+            told = _makes_fail(table, f"the column {name}")
+            yield Rule([name], _computing([f"w.{quoted(name)}"]), field, told, table.differs())
+            if not column.nullable:
+                told = f"gives {table.leads.table}.{name} no value, and it must have one"
+                yield Rule([name], f"w.{quoted(name)} IS NULL", field, told, table.differs())
+    for index in session.execute(statement("find_computed", table=table)).all():
+        field = _field_in(table, index.columns)
+        if field is not None and table.knows(index.columns):
+            computing = _computing([f"({as_sql(sql)})" for sql in index.expressions])
+            condition = f"CASE WHEN ({as_sql(index.predicate)}) THEN {computing} ELSE false END"
+            told = _makes_fail(table, f"the index {index.name}")
+            yield Rule(index.columns, condition, field, told, table.differs())
 
 
 def _computing(computed: Sequence[str]) -> str:
@@ -119,7 +129,8 @@ def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
     fields = dict.fromkeys(table.given, "")
     fields |= {moment.bare: "created_at" for moment in (table.touch, table.created_at) if moment}
     fields |= {column.bare: column.field.name for column in table.columns}
-    return max((fields[name] for name in names if name in fields), key=bool, default=None)
+    bases = table.bases(names)
+    return max((fields[name] for name in bases if name in fields), key=bool, default=None)
 
 
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
@@ -191,7 +202,8 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         else:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
             reason = f"refers to no row of {found.referred} ({found.name})"
-            written = tuple(column for column in table.compared if column.bare in found.columns)
+            bases = table.bases(found.columns)
+            written = tuple(column for column in table.compared if column.bare in bases)
             changes = table.differs(written)
         yield Rule(found.columns, condition, field or "", reason, changes)
 
@@ -210,7 +222,8 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
     The server would refuse the change, or pass it on to the other table.
     """
     for found in session.execute(statement("referrers", table=table)).all():
-        written = tuple(column for column in table.compared if column.bare in found.columns)
+        bases = table.bases(found.columns)
+        written = tuple(column for column in table.compared if column.bare in bases)
         if not written or not found.is_enforced or not found.may_look:
             continue
         is_referred_to = (

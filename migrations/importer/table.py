@@ -4,7 +4,7 @@ It knows its columns, how a new lead gets its values, and when a lead differs fr
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 
@@ -81,7 +81,7 @@ class LeadsTable:
     @cached_property
     def stored(self) -> list[str]:
         """The columns not computed from others, as identifiers."""
-        return [quoted(name) for name, found in self.found.items() if not found.is_generated]
+        return [quoted(name) for name, found in self.found.items() if found.computed is None]
 
     @property
     def phone_key(self) -> str:
@@ -160,15 +160,15 @@ class LeadsTable:
 
     def writes(self, names: Sequence[str]) -> bool:
         """Whether an import gives new leads one of some columns, and we know the others too."""
-        return bool(self.given.intersection(names)) and self.knows(names)
+        return bool(self.given.intersection(self.bases(names))) and self.knows(names)
 
     def may_be_filled(self, names: Sequence[str]) -> bool:
         """Whether a trigger may fill one of some columns, because an import does not."""
-        return any(self.found[name].may_be_filled for name in set(names) - self.given)
+        return any(self.found[name].may_be_filled for name in set(self.bases(names)) - self.given)
 
     def fills(self, names: Sequence[str]) -> bool:
         """Whether new leads have values in all of some columns: given ones, or defaults."""
-        return all(name in self.given or self.found[name].is_filled for name in names)
+        return all(name in self.given or self.found[name].is_filled for name in self.bases(names))
 
     @property
     def only_columns(self) -> list[str]:
@@ -184,8 +184,21 @@ class LeadsTable:
         return self.knows(columns) and not self.may_be_filled(columns)
 
     def knows(self, names: Sequence[str]) -> bool:
-        """Whether we know the values of some columns: none is drawn or computed."""
-        return not any(self._is_drawn(name) or self.found[name].is_generated for name in names)
+        """Whether we know the values of some columns: none is drawn, or computed of such a one."""
+        return not any(map(self._is_drawn, self.bases(names)))
+
+    def bases(self, names: Iterable[str]) -> list[str]:
+        """Return some columns, but for a computed one the columns it is computed from."""
+        bases: dict[str, None] = {}
+        for name in names:
+            found = self.found[name]
+            bases |= dict.fromkeys([name] if found.computed is None else found.computed_of)
+        return list(bases)
+
+    def computed(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Return those of some columns the server computes, as identifiers, each with its SQL."""
+        founds = ((quoted(name), self.found[name].computed) for name in names)
+        return [(name, as_sql(sql)) for name, sql in founds if sql is not None]
 
     def _is_drawn(self, name: str) -> bool:
         if name in self.leads.new:
@@ -196,11 +209,12 @@ class LeadsTable:
         """Name a column in a message."""
         return f"{self.leads.table}.{column.bare}"
 
-    def would_be(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Yield some columns, as identifiers, each with SQL for its value after the import.
+    def would_be(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield the bases of some columns, as identifiers, with SQL for the value after the import.
 
         ``l`` is the record's lead, or NULL.
         """
+        names = self.bases(names)
         for column in self.columns:
             if column.bare in names:
                 there = self.new_value(column) if column in self.compared else f"l.{column.name}"
@@ -221,7 +235,7 @@ class LeadsTable:
                 yield moment.name, value
         for name in names:
             if name in self.leads.new or name not in self.given:
-                # Without a default it is NULL. Computed columns never come here: see ``knows``.
+                # Without a default it is NULL.
                 default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
                 made = f"CAST(({default}) AS {self.found[name].type})"
                 value = f"CASE WHEN l.{self.id} IS NULL THEN {made} ELSE l.{quoted(name)} END"

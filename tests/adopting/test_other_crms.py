@@ -171,14 +171,53 @@ def test_a_trigger_that_makes_a_lead_none_stops_the_import(site: Site) -> None:
     assert run(url, "SELECT name FROM leads") == [("lead",)]
 
 
-def test_a_lead_that_a_computed_column_makes_none_stops_the_import(site: Site) -> None:
-    """Nobody knows before what the server computes for ``only``."""
-    leads = Leads("leads", full_name="name", phone="phone", only="shout = 'ANN'")
-    rest = "shout text GENERATED ALWAYS AS (upper(name)) STORED"
-    url = site.made(leads, WITH_REST.format(rest))
-    with pytest.raises(CommandError, match="record 2: it would be no lead by only="):
+SHOUT = "shout text GENERATED ALWAYS AS (upper(name)) STORED"
+
+
+@pytest.mark.parametrize(
+    ("rest", "only", "listed"),
+    [
+        (SHOUT, "shout = 'ANN'", "record 2, full_name: would be no lead by only="),
+        (
+            f"{SHOUT}, CHECK (shout <> 'BOB')",
+            "",
+            "record 2, full_name: breaks the rule leads_shout",
+        ),
+        (f"{SHOUT}, UNIQUE (shout)", "", "record 2, full_name: is another lead's or record's"),
+        (f"{SHOUT}, UNIQUE (shout, phone)", "", ""),
+        (f"{SHOUT} REFERENCES names", "", "record 2, full_name: refers to no row of names"),
+        (
+            "half text NOT NULL GENERATED ALWAYS AS (nullif(name, 'Bob')) STORED",
+            *("", "record 2, full_name: gives leads.half no value"),
+        ),
+        (
+            "half int GENERATED ALWAYS AS (1 / CASE name WHEN 'Bob' THEN 0 ELSE 1 END) STORED, "
+            "UNIQUE (half, phone)",
+            *("", "record 2, full_name: makes the column half of leads fail"),
+        ),
+    ],
+)
+def test_what_the_server_computes_is_judged_before_the_first_write(
+    rest: str, only: str, listed: str, site: Site
+) -> None:
+    """It computes columns from others."""
+    leads = Leads("leads", full_name="name", phone="phone", only=only)
+    url = site.made(
+        leads,
+        "CREATE TABLE names (name text PRIMARY KEY)",
+        "INSERT INTO names VALUES ('ANN'), ('BOBBY')",
+        WITH_REST.format(rest),
+        "INSERT INTO leads (name, phone) VALUES ('Bobby', '07700 900009')",
+    )
+    if "UNIQUE (shout" in rest:
+        run(url, "UPDATE leads SET name = 'bob'")
+    if listed:
+        with pytest.raises(CommandError, match=re.escape(listed)):
+            upgrade(url)
+        assert value(url, "SELECT count(*) FROM lead_import_batches") == 0
+    else:
         upgrade(url)
-    assert run(url, "SELECT name FROM leads") == [("Ann",)]
+        assert main(["verify"]) == 0
 
 
 @pytest.mark.parametrize("default", ["DEFAULT 1", ""])

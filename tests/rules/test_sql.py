@@ -89,12 +89,12 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "find_taken": {
             "unique": ONE_NULL if table.lookups else UNIQUE,
             "field": "email",
-            "fails": "makes the index unique_email of leads fail",
+            "fails": ["makes the index unique_email of leads fail"],
         },
         "find_excluded": {
             "unique": EXCLUDES,
             "field": "email",
-            "fails": "makes the index unique_email fail",
+            "fails": ["makes the index unique_email fail"],
         },
         "find_broken": {"rules": RULES, "start": 0},
         "find_late_sequence": {

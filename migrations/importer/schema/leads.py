@@ -99,10 +99,11 @@ def _found(row: Row[Any]) -> Found:
         nullable=row.nullable,
         is_filled=row.is_filled,
         is_numbered=row.is_numbered,
-        is_generated=row.is_generated,
         is_key=row.is_key,
         is_bytewise=row.is_bytewise,
         default=row.default,
         domain=row.domain,
         may_be_filled=row.may_be_filled,
+        computed=row.computed,
+        computed_of=tuple(row.computed_of),
     )

@@ -14,12 +14,20 @@
     for told in {rule.changes: None for rule in rules}:
         values.append(f"(l.{table.id} IS NULL OR {told}) AS {looked_at[told]}")
 %>\
+% if table.computed(names):
+SELECT *, ${shared.computed(names)} FROM (
+            \
+% endif
 SELECT
                 s.record AS _record,
                 l.${table.id} AS _lead_id,
                 ${(",\n                ").join(values)}
             ${shared.records_with_leads()}
             WHERE s.record ${records}\
+% if table.computed(names):
+
+            ) AS w\
+% endif
 </%def>\
 <%def name="broken(rule, records)">\
 SELECT w._record, ${literal(rule.field)}, ${literal(rule.reason)}

@@ -35,6 +35,11 @@ FROM lead_import_stage AS s
             ) AS l ON true\
 </%def>
 
+## What the server computes of other columns.
+<%def name="computed(names)">\
+${", ".join(f"{sql} AS {name}" for name, sql in table.computed(names))}\
+</%def>
+
 ## What a unique index or an exclusion constraint would compare of each record's lead.
 <%def name="keyed(unique, fails)">\
 would_be AS MATERIALIZED (
@@ -47,7 +52,7 @@ would_be AS MATERIALIZED (
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason = ${literal(fails)}
+        SELECT record FROM lead_import_rejected WHERE reason IN (${", ".join(map(literal, fails))})
     )
 ),
 keyed AS (
@@ -56,7 +61,11 @@ keyed AS (
         _phone_key,
         _lead_id,
         ${(",\n        ").join(f"{as_sql(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
+% if table.computed(unique.columns):
+    FROM (SELECT *, ${computed(unique.columns)} FROM would_be) AS w
+% else:
     FROM would_be
+% endif
     WHERE ${as_sql(unique.predicate)}
 )\
 </%def>

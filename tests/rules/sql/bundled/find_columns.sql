@@ -12,7 +12,23 @@ SELECT
         pg_get_expr(d.adbin, d.adrelid), pg_get_expr(o.typdefaultbin, 'pg_type'::regclass)
     ) END AS "default",
     a.attgenerated <> '' OR a.attidentity = 'a' AS is_computed,
-    a.attgenerated <> '' AS is_generated,
+    CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS computed,
+    ARRAY(
+        -- Until Postgres 14 the column depends on the others, not its expression.
+        SELECT DISTINCT base.attname::text
+        FROM pg_catalog.pg_depend AS p
+        JOIN pg_catalog.pg_attribute AS base
+            ON base.attrelid = p.refobjid AND base.attnum = p.refobjsubid
+        WHERE a.attgenerated <> '' AND base.attnum <> a.attnum
+            AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid
+            AND (
+                (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid)
+                OR (
+                    p.classid = 'pg_class'::regclass AND p.objid = a.attrelid
+                    AND p.objsubid = a.attnum
+                )
+            )
+    ) AS computed_of,
     a.attidentity <> ''
         OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '(next|curr|last)val[(]', false)
         OR (v.is_volatile AND t.typcategory IN ('N', 'S') AND b.type = a.atttypid) AS is_numbered,

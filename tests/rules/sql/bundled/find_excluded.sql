@@ -26,7 +26,7 @@ WITH would_be AS MATERIALIZED (
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
     WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason = 'makes the index unique_email fail'
+        SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
     )
 ),
 keyed AS (
