@@ -15,6 +15,7 @@ from tests.adopting.crms import CRMS, REFUSED, Crm, build
 from tests.support.bundled import records
 from tests.support.database import run, shown, value
 from tests.support.projects import copy_project, migrations
+from tests.support.roles import MAY_LOOK, another_role
 from tests.support.upgrades import alembic
 
 MARKED = {
@@ -308,6 +309,19 @@ def test_any_name_becomes_python(crm_py: Path, database: URL) -> None:
         '"the ""x"" name" text NOT NULL)',
     )
     compile(crm_py.read_text(encoding="utf-8"), "crm.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["auth.users", '"old.contacts"'], ids=["hidden", "with a dot"])
+def test_a_table_that_cannot_be_looked_into_is_in_nobodys_way(
+    name: str, crm_py: Path, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Supabase's users have phones, in a schema of their own."""
+    run(database, f"CREATE SCHEMA auth; CREATE TABLE {name} (id bigint PRIMARY KEY, phone text)")
+    run(database, "CREATE TABLE contacts (id bigserial PRIMARY KEY, name text, phone text)")
+    with another_role(database, *MAY_LOOK) as role:
+        monkeypatch.setenv("DATABASE_URL", shown(role))
+        main(["adopt"])
+    assert declared(crm_py).table == "contacts"
 
 
 def test_a_wrong_guess_has_a_way_back(

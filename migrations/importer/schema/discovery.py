@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import as_it_is, literal, qualified, quoted
-from migrations.importer.schema.catalog import find_columns, may_read, name_of
+from migrations.importer.schema.catalog import find_columns, name_of
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -142,10 +142,9 @@ def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> lis
 
 
 def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
-    """Return the table most like one of leads, among those the role may read."""
+    """Return the table most like one of leads."""
     tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
-    readable = [table for table in tables if may_read(connection, table)]
-    return max(readable, key=lambda table: _likeness(connection, table), default=None)
+    return max(tables, key=lambda table: _likeness(connection, table), default=None)
 
 
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
@@ -185,6 +184,8 @@ def _phones(connection: Connection) -> Iterator[Phone]:
                 yield Phone(table, row.column, "phones lie in a table of their own")
         elif row.type in ("json", "jsonb") or row.type.endswith("[]"):
             yield Phone(table, row.column, f"phones lie in {row.type}")
+        elif row.is_text and not row.may_read:
+            yield Phone(table, row.column, "the role may not read it")
         elif row.is_text:
             parent = row.refers and _PHONE & set(_words(row.table))
             yield Phone(table, row.column, "phones lie in a table of their own" if parent else "")

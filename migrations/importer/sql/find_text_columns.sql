@@ -6,6 +6,7 @@ SELECT
     format_type(a.atttypid, NULL) AS type,
     t.typcategory = 'S' AS is_text,
     n.nspname = current_schema() AS is_first,
+    has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS may_read,
     EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS f
         WHERE f.conrelid = c.oid AND f.contype = 'f'
