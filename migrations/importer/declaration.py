@@ -311,11 +311,24 @@ class Leads:
                 yield "id: belongs to the source and is not imported"
             if name in ("record", "phone_key") or name.startswith(("written_", "_")):
                 yield f"{name}: is reserved for the importer. Give the field another name"
+        yield from self._misshapen()
         columns = self.columns
         for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):
             yield f"the column {column} is named more than once"
         if self.id in columns[1:] and self.id not in self.new:
             yield f"the column {self.id} is the primary key: no field goes there"
+
+    def _misshapen(self) -> Iterator[str]:
+        """Yield what Python lets pass, and the types forbid."""
+        for name, target in self.targets.items():
+            inner: object = target.column if isinstance(target, New) else target
+            if isinstance(inner, tuple) and len(inner) != 2:
+                yield f"{name}: names {len(inner)} columns, expected one or a pair"
+            if isinstance(inner, Values | Lookup) and not isinstance(inner.otherwise, str | None):
+                yield f"{name}: otherwise={inner.otherwise!r} is no text. Put it in quotes"
+        for column, sql in self.new.items():
+            if not isinstance(sql, str):
+                yield f"new={{{column!r}: {sql!r}}}: is no text. Put the SQL in quotes"
 
 
 def columns_of(target: Target) -> tuple[str, ...]:

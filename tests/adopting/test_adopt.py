@@ -1,8 +1,10 @@
 """``python -m migrations adopt`` guesses a declaration, and checks it once the owner has completed
 it."""
 
+import re
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL
@@ -10,7 +12,7 @@ from sqlalchemy import URL
 from migrations import declared as declaring
 from migrations.__main__ import main
 from migrations.commands import adopt
-from migrations.importer.declaration import Leads, columns_of
+from migrations.importer.declaration import BadDeclaration, Leads, Values, columns_of
 from tests.adopting.crms import CRMS, REFUSED, Crm, build
 from tests.support.bundled import records
 from tests.support.database import run, shown, value
@@ -175,6 +177,25 @@ def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> No
     assert told.returncode == 1
     assert "phone: missing, but it says whose record this is" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"new": {"org": 1}}, "new={'org': 1}: is no text. Put the SQL in quotes"),
+        (
+            {"status": Values("state", {}, otherwise=2)},  # type: ignore[arg-type]  # it is wrong
+            "status: otherwise=2 is no text.",
+        ),
+        ({"full_name": ("name",)}, "full_name: names 1 columns, expected one or a pair"),
+        ({"full_name": ("first", "middle", "last")}, "full_name: names 3 columns, expected one"),
+    ],
+    ids=["new", "otherwise", "one", "three"],
+)
+def test_a_declaration_of_wrong_types_is_refused(wrong: dict[str, Any], told: str) -> None:
+    """Python itself lets it pass, and three columns would get a name in disorder."""
+    with pytest.raises(BadDeclaration, match=re.escape(told)):
+        Leads("leads", phone="phone", **wrong)
 
 
 def test_no_row_is_written_and_no_value_of_one_is_shown(
