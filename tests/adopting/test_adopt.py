@@ -345,6 +345,26 @@ def test_a_table_that_cannot_be_looked_into_is_in_nobodys_way(
     assert declared(crm_py).table == "contacts"
 
 
+def test_agents_in_a_hidden_schema_are_asked_for(
+    crm_py: Path,
+    database: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The declaration is written, and the missing right is named."""
+    run(database, "CREATE SCHEMA auth; CREATE TABLE auth.users (id bigint PRIMARY KEY, email text)")
+    run(
+        database,
+        "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "
+        "owner_id bigint REFERENCES auth.users)",
+    )
+    with another_role(database, *MAY_LOOK) as role:
+        monkeypatch.setenv("DATABASE_URL", shown(role))
+        assert main(["adopt"]) == 1
+    assert "may not look into the schema auth (GRANT USAGE)" in capsys.readouterr().out
+    assert "assigned_agent" in declared(crm_py).targets
+
+
 def test_a_wrong_guess_has_a_way_back(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

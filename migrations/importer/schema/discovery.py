@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import as_it_is, literal, qualified, quoted
-from migrations.importer.schema.catalog import find_columns, name_of
+from migrations.importer.schema.catalog import find_columns, hidden_schemas, name_of
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -275,7 +275,8 @@ def _target(
 
 
 def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str:
-    users = _columns(connection, reference.table)
+    is_hidden = hidden_schemas(connection, [reference.table])
+    users = [] if is_hidden else _columns(connection, reference.table)
     by = _first(users, _USER_NAMES)
     otherwise = "" if column.nullable else ', otherwise="…"'
     of_id = "" if reference.id == "id" else f", id={_source(reference.id)}"
