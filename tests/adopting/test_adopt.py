@@ -365,6 +365,18 @@ def test_agents_in_a_hidden_schema_are_asked_for(
     assert "assigned_agent" in declared(crm_py).targets
 
 
+def test_the_id_of_a_phone_is_no_phone(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EspoCRM has phones in a table of their own, and foreign keys to none."""
+    run(database, "CREATE TABLE phones (id bigserial PRIMARY KEY, phone_number_id varchar(17))")
+    before = crm_py.read_bytes()
+    assert main(["adopt"]) == 1
+    told = "phones.phone_number_id: phones lie in a table of their own"
+    assert told in capsys.readouterr().err
+    assert crm_py.read_bytes() == before
+
+
 def test_a_wrong_guess_has_a_way_back(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
