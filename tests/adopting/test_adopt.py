@@ -377,6 +377,35 @@ def test_the_id_of_a_phone_is_no_phone(
     assert crm_py.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        ("NULL, '07700 900001'", 'phone="mobile_no",\n'),
+        ("'07700 900002', '07700 900001'", 'phone="phone",  # CHECK: or is it mobile_no?'),
+        ("NULL, NULL", 'phone="phone",\n'),
+    ],
+    ids=["the other", "both", "none"],
+)
+def test_the_phone_is_in_the_column_that_has_some(
+    there: str, told: str, crm_py: Path, database: URL
+) -> None:
+    """Known customers would come twice. If several have phones, it is a question."""
+    rest = "phone text, mobile_no text, phone_type text"
+    assert told in adopted(
+        database,
+        crm_py,
+        f"CREATE TABLE contacts (id bigserial PRIMARY KEY, {rest})",
+        f"INSERT INTO contacts (phone, mobile_no, phone_type) VALUES ({there}, 'private')",
+    )
+
+
+def test_a_phone_that_no_column_seems_to_have_is_a_question(crm_py: Path, database: URL) -> None:
+    """It is marked."""
+    run(database, "CREATE TABLE contacts (id bigserial PRIMARY KEY, number text)")
+    main(["adopt", "contacts"])
+    assert 'phone="…",  # CHECK: which column has the phone?' in crm_py.read_text(encoding="utf-8")
+
+
 def test_a_wrong_guess_has_a_way_back(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

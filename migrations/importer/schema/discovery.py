@@ -244,12 +244,32 @@ def _fields(
         first, last = _first(columns, _FIRST_NAMES), _first(columns, _LAST_NAMES)
         if field == "full_name" and not column and first and last:
             yield field, f"({_source(first.name)}, {_source(last.name)})", [first.name, last.name]
-        elif field == "phone" and not column:
-            found = [other for other in columns if _PHONE & set(_words(other.name))]
-            name = found[0].name if found else "…"
-            yield field, _source(name), [name]
+        elif field == "phone":
+            yield field, *_phone(connection, table, columns)
         elif column and (target := _target(connection, table, field, column, references)):
             yield field, target, [column.name]
+
+
+def _phone(connection: Connection, table: str, columns: Sequence[_Column]) -> tuple[str, list[str]]:
+    """Return the phone's target as source, and its column: the first that has any.
+
+    It says whose record is whose, so several are a question.
+    """
+    named = _first(columns, _NAMES["phone"])
+    likely = list(dict.fromkeys([*([named] if named else []), *filter(_has_a_phone, columns)]))
+    if not likely:
+        return f'"…"{_CHECK}which column has the phone?', []
+    filled = [column for column in likely if _has_values(connection, table, column)]
+    column, *others = filled or likely[:1]
+    name = _source(column.name)
+    target = f"E164({name})" if _are_e164(connection, table, column) else name
+    told = ", ".join(other.name for other in others)
+    return target + (f"{_CHECK}or is it {told}?" if others else ""), [column.name]
+
+
+def _has_a_phone(column: _Column) -> bool:
+    words = _words(column.name)
+    return column.is_text and bool(_PHONE & set(words)) and words[-1] not in ("code", "id", "type")
 
 
 def _target(
@@ -263,8 +283,6 @@ def _target(
         return _source(column.name) if column.base in _MOMENTS else None
     if field == "lead_number" and column.is_text:
         return f"New({_source(column.name)})"  # the CRM's own numbers stay
-    if field == "phone" and _are_e164(connection, table, column):
-        return f"E164({_source(column.name)})"
     if reference := references.get(column.name):
         return _lookup(connection, column, reference)
     if column.kind == "e":
@@ -286,6 +304,15 @@ def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str
     name = _source(by.name if by else "…")
     named = f"{_source(column.name)}, {_source(reference.table)}"
     return f"Lookup({named}, by={name}{of_id}{otherwise}){check}"
+
+
+def _has_values(connection: Connection, table: str, column: _Column) -> bool:
+    if not column.is_text:
+        return False
+    name = quoted(column.name)
+    sample = f"SELECT {name} FROM {qualified(table)} LIMIT 100000"
+    asked = f"SELECT EXISTS (SELECT FROM ({sample}) AS sample WHERE {name} <> '')"
+    return bool(connection.execute(text(asked)).scalar_one())
 
 
 def _are_e164(connection: Connection, table: str, column: _Column) -> bool:
