@@ -24,7 +24,7 @@ MARKED = {
     "owner": "whom, if nobody is found?",
     "enums": "which is what? NUEVO, EN_CONVERSACION, POTENCIAL, VENTA_CERRADA, PERDIDO",
     "uuids": "whom, if nobody is found?",
-    "camel_case": "whom, if nobody is found?",
+    "camel_case": "by which column? whom, if nobody is found?",
 }
 """What nobody can guess, by the name of the CRM."""
 
@@ -404,6 +404,18 @@ def test_a_phone_that_no_column_seems_to_have_is_a_question(crm_py: Path, databa
     run(database, "CREATE TABLE contacts (id bigserial PRIMARY KEY, number text)")
     main(["adopt", "contacts"])
     assert 'phone="…",  # CHECK: which column has the phone?' in crm_py.read_text(encoding="utf-8")
+
+
+def test_what_a_lookup_goes_by_is_a_question(crm_py: Path, database: URL) -> None:
+    """The other table has no column of a likely name."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE staff (id bigint PRIMARY KEY, code text)",
+        "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "
+        "agent bigint REFERENCES staff)",
+    )
+    assert 'Lookup("agent", "staff", by="…"),  # CHECK: by which column?' in told
 
 
 def test_a_wrong_guess_has_a_way_back(

@@ -300,7 +300,9 @@ def _lookup(connection: Connection, column: _Column, reference: Row[Any]) -> str
     by = _first(users, _USER_NAMES)
     otherwise = "" if column.nullable else ', otherwise="…"'
     of_id = "" if reference.id == "id" else f", id={_source(reference.id)}"
-    check = f"{_CHECK}whom, if nobody is found?" if otherwise else ""
+    questions = [] if by else ["by which column?"]
+    questions += ["whom, if nobody is found?"] if otherwise else []
+    check = _CHECK + " ".join(questions) if questions else ""
     name = _source(by.name if by else "…")
     named = f"{_source(column.name)}, {_source(reference.table)}"
     return f"Lookup({named}, by={name}{of_id}{otherwise}){check}"
