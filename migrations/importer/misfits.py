@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from migrations.importer.column import Column, Moment
+from migrations.importer.column import Column
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import as_sql, literal, quoted
@@ -144,24 +144,40 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 f"is blank, and {table.told(column)} must have a value",
                 "false",
             )
+    for name in _known_of_new(table):
+        if not table.found[name].nullable:
+            told = f"new gives {table.leads.table}.{name} no value, and it must have one"
+            yield Rule([name], f"w.{quoted(name)} IS NULL", "", told, "false")
+
+
+def _known_of_new(table: LeadsTable) -> list[str]:
+    """List the columns of ``new`` with known values, unless a trigger may fill them."""
+    return [
+        name
+        for name in table.leads.new
+        if table.knows([name]) and not table.found[name].may_be_filled
+    ]
 
 
 def _domains(table: LeadsTable) -> Iterator[Rule]:
     """Yield what domains demand of their values."""
     for column in table.columns:
-        yield from _of_domain(column, column.field.name, table.differs((column,)))
+        yield from _of_domain(table, column.bare, column.field.name, table.differs((column,)))
     for moment in (table.created_at, table.touch):
         if moment:
-            yield from _of_domain(moment, "created_at", "true")
+            yield from _of_domain(table, moment.bare, "created_at", "true")
+    for name in _known_of_new(table):
+        yield from _of_domain(table, name, "", "false")
 
 
-def _of_domain(column: Column | Moment, field: str, changes: str) -> Iterator[Rule]:
-    if domain := column.found.domain:
-        condition = _computing([f"CAST(w.{column.name} AS {domain})"])
-        if not column.found.nullable:  # ``_not_null`` tells of the others
-            condition = f"CASE WHEN w.{column.name} IS NOT NULL THEN {condition} ELSE false END"
-        reason = f"does not fit {column.bare} ({domain})"
-        yield Rule([column.bare], condition, field, reason, changes)
+def _of_domain(table: LeadsTable, bare: str, field: str, changes: str) -> Iterator[Rule]:
+    found, name = table.found[bare], quoted(bare)
+    if domain := found.domain:
+        condition = _computing([f"CAST(w.{name} AS {domain})"])
+        if not found.nullable:  # ``_not_null`` tells of the others
+            condition = f"CASE WHEN w.{name} IS NOT NULL THEN {condition} ELSE false END"
+        reason = f"does not fit {bare} ({domain})"
+        yield Rule([bare], condition, field, reason, changes)
 
 
 def _only(table: LeadsTable) -> Iterator[Rule]:

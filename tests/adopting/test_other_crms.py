@@ -245,6 +245,30 @@ def test_a_constant_in_a_unique_column_is_refused_before_the_first_write(site: S
     assert value(url, "SELECT count(*) FROM leads") == 0
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("(SELECT id FROM orgs WHERE slug = 'mian')", "new gives leads.org no value"),
+        ("-1", "does not fit org (positive)"),
+    ],
+    ids=["no value", "a domain"],
+)
+def test_what_new_gives_is_judged_before_the_first_write(sql: str, told: str, site: Site) -> None:
+    """An update before it would be saved, and the ledger would keep the wrong declaration."""
+    leads = Leads("leads", full_name="name", phone="phone", new={"org": sql})
+    url = site.made(
+        leads,
+        "CREATE TABLE orgs (id int PRIMARY KEY, slug text); INSERT INTO orgs VALUES (1, 'main')",
+        "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
+        WITH_REST.format("org positive NOT NULL"),
+        "INSERT INTO leads (name, phone, org) VALUES ('Old', '07700 900001', 1)",
+    )
+    with pytest.raises(CommandError) as refused:
+        upgrade(url)
+    assert f"record 2: {told}" in str(refused.value)
+    assert run(url, "SELECT name FROM leads") == [("Old",)]
+
+
 @pytest.mark.parametrize("name", ["ü" * 31 + "x", "Kunden's leads", "100% leads", "a:b", "lateral"])
 def test_a_table_may_have_any_name(name: str, site: Site) -> None:
     """It gets its index, which is found again, and is reverted."""
