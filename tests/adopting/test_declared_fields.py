@@ -412,6 +412,14 @@ def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.Mon
     assert "new={'kind': 'oops('}: syntax error" in str(refused.value)
 
 
+def test_a_query_without_brackets_is_named(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import writes it as it stands."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, kind text NOT NULL)")
+    use(Leads("people", phone="phone", new={"kind": "SELECT 'lead'"}), database, monkeypatch)
+    with pytest.raises(CommandError, match=r'new=\{.*: syntax error at or near "SELECT"'):
+        upgrade(database, IMPORT)
+
+
 def test_a_citext_is_judged_as_one(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

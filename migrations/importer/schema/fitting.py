@@ -200,7 +200,8 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
             yield f"only={leads.only!r}: {trouble}"
     for column, sql in leads.new.items():
         type_ = rows[column].domain or rows[column].type
-        asked = f"SELECT CAST(({as_sql(sql)}) AS {type_}) LIMIT 0"
+        # Without brackets, as an import writes it: a query needs its own.
+        asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
         if trouble := _parse(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
