@@ -412,6 +412,25 @@ def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.Mon
     assert "new={'kind': 'oops('}: syntax error" in str(refused.value)
 
 
+@pytest.mark.parametrize("options", [[], ["dry-run"]], ids=["preview", "dry run"])
+def test_a_wrong_only_is_named_by_a_look_too(
+    options: list[str],
+    database: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Leads are counted before anything else."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text)")
+    use(Leads("people", phone="phone", only="deletd IS NULL"), database, monkeypatch)
+    told = "only='deletd IS NULL': column \"deletd\" does not exist"
+    if options:
+        with pytest.raises(CommandError, match=told):
+            upgrade(database, IMPORT, *options)
+    else:
+        assert main(["preview"]) == 1
+        assert told in capsys.readouterr().err
+
+
 def test_a_query_without_brackets_is_named(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import writes it as it stands."""
     run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, kind text NOT NULL)")

@@ -23,7 +23,7 @@ from migrations.importer.schema.catalog import (
 )
 from migrations.importer.sql import statement
 
-__all__ = ["mismatches"]
+__all__ = ["mismatches", "only_problems"]
 
 _MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -190,14 +190,18 @@ def _sequence_problems(
         )
 
 
+def only_problems(connection: Connection, leads: Leads) -> list[str]:
+    """List what the server has against the declaration's ``only``, if anything."""
+    if not leads.only:
+        return []
+    asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
+    trouble = _parse(connection, asked)
+    return [f"only={leads.only!r}: {trouble}"] if trouble else []
+
+
 def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
     """Let the server parse the declaration's SQL."""
-    name = qualified(leads.table)
-    if leads.only:
-        asked = f"SELECT FROM {name} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
-        trouble = _parse(connection, asked)
-        if trouble:
-            yield f"only={leads.only!r}: {trouble}"
+    yield from only_problems(connection, leads)
     for column, sql in leads.new.items():
         type_ = rows[column].domain or rows[column].type
         # Without brackets, as an import writes it: a query needs its own.
