@@ -72,6 +72,8 @@ def fault_in_words(error: BaseException) -> str | None:
         return ""
     if isinstance(error, OSError):
         return f"{error.filename or 'Standard output'}: {error.strerror}. Fix this and try again."
+    if isinstance(error, ImportError) and error.path == str(DECLARED):
+        return f"{error}. Nothing was written. Declare it there and try again."
     if line := _line_of_the_declaration(error):
         return (
             f"migrations/crm.py, line {line}: {type(error).__name__}: {error}. Nothing was "

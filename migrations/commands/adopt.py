@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from migrations.commands.project import reading
 from migrations.declared import DECLARED, open_questions
-from migrations.importer.declaration import STANDARD_FIELDS, Leads
+from migrations.importer.declaration import STANDARD_FIELDS, Leads, check_declared
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import is_there
@@ -95,8 +95,7 @@ def _is_released(connection: Connection) -> bool:
 
 
 def _declared() -> Leads:
-    leads: Leads = run_path(str(DECLARED))["LEADS"]
-    return leads
+    return check_declared(run_path(str(DECLARED))["LEADS"])
 
 
 def _check(connection: Connection) -> int:

@@ -49,6 +49,7 @@ __all__ = [
     "Text",
     "Timestamp",
     "Values",
+    "check_declared",
 ]
 
 Kind = Literal["text", "integer", "numeric", "boolean", "date", "timestamp"]
@@ -329,6 +330,16 @@ class Leads:
         for column, sql in self.new.items():
             if not isinstance(sql, str):
                 yield f"new={{{column!r}: {sql!r}}}: is no text. Put the SQL in quotes"
+
+
+def check_declared(declared: object) -> Leads:
+    """Return a declaration. Raises ``BadDeclaration`` if it is something else."""
+    if not isinstance(declared, Leads):
+        raise BadDeclaration(
+            f"migrations/crm.py declares a {type(declared).__name__}, expected Leads(…). Is there "
+            "a comma behind it? Nothing was written. Change it and try again."
+        )
+    return declared
 
 
 def columns_of(target: Target) -> tuple[str, ...]:

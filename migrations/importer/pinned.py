@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from migrations.importer.context import People
-from migrations.importer.declaration import Leads
+from migrations.importer.declaration import Leads, check_declared
 from migrations.importer.erased import WithoutErased, read_erased
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
@@ -38,6 +38,10 @@ class Import:
     rejected: Literal["stop", "set aside"] = "stop"
     blanks: Literal["keep", "clear"] = "keep"
     masked: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ``BadDeclaration`` if the declaration is none."""
+        check_declared(self.leads)
 
     @property
     def twin(self) -> "Import | None":

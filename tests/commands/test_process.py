@@ -136,6 +136,30 @@ def test_a_mistake_in_the_declaration_is_told_by_its_line(
     assert "Traceback" not in deployed.stdout
 
 
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("LEEDS = Leads('leads', phone='phone')", "cannot import name 'LEADS'"),
+        ("LEADS = Leads('leads', phone='phone'),", "migrations/crm.py declares a tuple, expected"),
+    ],
+    ids=["another name", "a comma"],
+)
+@pytest.mark.parametrize("command", ["status", "adopt"])
+def test_a_declaration_that_is_none_is_told(
+    mistake: str, told: str, command: str, tmp_path: Path
+) -> None:
+    """As a sentence, by each command and by Alembic."""
+    project = copy_project(tmp_path)
+    path = project / "migrations" / "crm.py"
+    path.write_text(f"from migrations.importer.v1 import Leads\n{mistake}\n", encoding="utf-8")
+    said = migrations(project, command)
+    assert (said.returncode, told in said.stderr, "Traceback" in said.stderr) == (1, True, False)
+    deployed = alembic(None, "upgrade", "head", root=project, DATABASE_URL="postgresql://nobody")
+    assert deployed.returncode == 255
+    assert told in deployed.stdout
+    assert "Traceback" not in deployed.stdout
+
+
 def test_no_crash_writes_people_to_a_disk() -> None:
     """A core dump would hold the export."""
     before = resource.getrlimit(resource.RLIMIT_CORE)
