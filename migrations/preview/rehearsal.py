@@ -21,10 +21,11 @@ from migrations.importer.context import Options
 
 __all__ = ["Rehearsal"]
 
+_NAME = r'(?:"[^"]*"|[^ ("])+'
 _CREATE = re.compile(
     r"CREATE (?P<unique>UNIQUE )?(?P<kind>TABLE|FUNCTION|INDEX|TRIGGER) +(?:CONCURRENTLY )?"
-    r"(?P<careful>IF NOT EXISTS )?(?P<name>[^ (]+(?:\(.*?\))?)"
-    r"(?:.*? ON (?P<on>[^ (]+))?"
+    rf"(?P<careful>IF NOT EXISTS )?(?P<name>{_NAME}(?:\(.*?\))?)"
+    rf"(?:.*? ON (?P<on>{_NAME}))?"
 )
 _IN_PASSING = ("COMMENT ON ", "GRANT ", "DROP INDEX ")
 """Not worth noting: these are about things noted as new already."""

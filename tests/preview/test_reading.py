@@ -291,6 +291,15 @@ def test_numbers_and_computed_columns_are_the_servers(
     assert_foretold(preview, database)
 
 
+def test_an_index_on_a_table_with_a_blank_in_its_name_is_named_whole(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NocoDB's tables have them."""
+    run(database, 'CREATE TABLE "my leads" (id bigserial PRIMARY KEY, phone text)')
+    monkeypatch.setattr(declared, "LEADS", Leads("my leads", phone="phone"))
+    assert 'index "my leads_phone_key_v1" on "my leads"' in preview_of(database).schema
+
+
 def test_each_import_finds_the_leads_as_the_one_before_it_leaves_them(
     crm_with_leads: URL, tmp_path: Path
 ) -> None:
