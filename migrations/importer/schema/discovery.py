@@ -170,7 +170,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     if touch and touch.base in _MOMENTS:
         lines.append(f"    touch={_source(touch.name)},")
         taken.add(touch.name)
-    lines += _new_in_words(connection, table, columns, taken)
+    lines += _new_in_words(connection, table, columns, taken, references)
     if only := _only(columns):
         lines.append(f"    only={only},")
     return "\n".join([*lines, ")"])
@@ -338,7 +338,11 @@ def _labels(connection: Connection, column: _Column) -> list[str]:
 
 
 def _new_in_words(
-    connection: Connection, table: str, columns: Sequence[_Column], taken: set[str]
+    connection: Connection,
+    table: str,
+    columns: Sequence[_Column],
+    taken: set[str],
+    references: References,
 ) -> list[str]:
     """List the columns that must have a value, but have no field."""
     needed = [
@@ -348,18 +352,20 @@ def _new_in_words(
     ]
     if not needed:
         return []
-    lines = [f"        {_new(connection, table, column)}" for column in needed]
+    lines = [
+        f"        {_new(connection, table, column, column.name in references)}" for column in needed
+    ]
     return ["    new={", *lines, "    },"]
 
 
-def _new(connection: Connection, table: str, column: _Column) -> str:
-    value = _only_value(connection, table, column) or _usual_value(column)
+def _new(connection: Connection, table: str, column: _Column, refers: bool) -> str:
+    value = _only_value(connection, table, column) or _usual_value(column, refers)
     if value is None:
         return f'{_source(column.name)}: "…",{_CHECK}NOT NULL {column.type}, with which value?'
     return f"{_source(column.name)}: {_source(value)},"
 
 
-def _usual_value(column: _Column) -> str | None:
+def _usual_value(column: _Column, refers: bool) -> str | None:
     if column.base == "boolean":
         return "false"
     if column.base in ("json", "jsonb"):
@@ -370,7 +376,8 @@ def _usual_value(column: _Column) -> str | None:
         return "now()"
     if column.base in ("numeric", "double precision", "real"):
         return "0"
-    return "''" if column.is_text and not column.is_key else None
+    has_a_meaning = column.is_key or refers or _words(column.name)[-1:] in (["type"], ["dtype"])
+    return "''" if column.is_text and not has_a_meaning else None
 
 
 def _source(value: str) -> str:
