@@ -58,7 +58,8 @@ _NAMES = {
     "postal_code": ("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode"),
     "notes": ("notes", "note", "description", "comments", "comment", "remarks"),
     "assigned_agent": (
-        *("assigned_agent", "assigned_agent_id", "assigned_to", "assigned_to_id", "agent_id"),
+        *("assigned_agent", "assigned_agent_id", "assigned_to", "assigned_to_id"),
+        *("assigned_user_id", "agent_id"),
         *("agent", "owner_id", "owner", "user_id", "assigned", "assignee_id", "salesperson_id"),
     ),
     "created_at": (
@@ -285,6 +286,9 @@ def _target(
         return f"New({_source(column.name)})"  # the CRM's own numbers stay
     if reference := references.get(column.name):
         return _lookup(connection, column, reference)
+    if field == "assigned_agent" and column.snake.endswith("_id"):
+        check = f"{_CHECK}an id of which table, found by which column?"
+        return f'Lookup({_source(column.name)}, "…", by="…"){check}'
     if column.kind == "e":
         labels = _labels(connection, column)
         return (
