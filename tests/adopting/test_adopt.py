@@ -447,6 +447,14 @@ def test_an_agents_id_without_a_foreign_key_is_a_question(
     assert f'Lookup("assigned_user_id", "…", by="…"),  # CHECK: {question}' in told
 
 
+def test_a_status_of_numbers_is_a_question(crm_py: Path, database: URL) -> None:
+    """As in Rails. Left out, each new lead would have the default."""
+    rest = "status integer NOT NULL DEFAULT 0"
+    table = f"CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, {rest})"
+    asked = 'Values("status", {}, otherwise="…"),  # CHECK: which word is which number?'
+    assert asked in adopted(database, crm_py, table)
+
+
 def test_a_wrong_guess_has_a_way_back(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -289,11 +289,14 @@ def _target(
     if field == "assigned_agent" and column.snake.endswith("_id"):
         check = f"{_CHECK}an id of which table, found by which column?"
         return f'Lookup({_source(column.name)}, "…", by="…"){check}'
-    if column.kind == "e":
-        labels = _labels(connection, column)
+    is_number = field == "status" and column.base in ("smallint", "integer", "bigint")
+    if column.kind == "e" or is_number:
+        labels = _labels(connection, column) or ["…"]
+        check = (
+            "which word is which number?" if is_number else f"which is what? {', '.join(labels)}"
+        )
         return (
-            f"Values({_source(column.name)}, {{}}, otherwise={_source(labels[0])})"
-            f"{_CHECK}which is what? {', '.join(labels)}"
+            f"Values({_source(column.name)}, {{}}, otherwise={_source(labels[0])}){_CHECK}{check}"
         )
     return _source(column.name) if column.is_text else None
 
