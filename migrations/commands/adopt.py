@@ -12,9 +12,10 @@ from migrations.declared import DECLARED, open_questions
 from migrations.importer.declaration import STANDARD_FIELDS, Leads, check_declared
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
-from migrations.importer.schema.catalog import is_there
+from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
 from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
 from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.preflight import refuse
 
 __all__ = ["add_arguments", "run"]
 
@@ -77,8 +78,10 @@ def _declare(connection: Connection, table: str) -> None:
             f"and run 'python -m migrations adopt {table}'. A released declaration is never "
             "edited: write the new one beside it."
         )
+    refuse(hidden_schemas(connection, [table]))
     if not is_there(connection, table):
         raise DatabaseRefused(f"There is no table {table}. Name an existing one and try again.")
+    refuse([] if may_read(connection, table) else [f"the role may not SELECT {table}"])
     source = DECLARED.read_text(encoding="utf-8")
     declaration = suggest(connection, table)
     used = [kind for kind in _KINDS if re.search(rf"\b{kind}\(", declaration)]

@@ -455,6 +455,31 @@ def test_a_status_of_numbers_is_a_question(crm_py: Path, database: URL) -> None:
     assert asked in adopted(database, crm_py, table)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("people", "the role may not SELECT people"),
+        ("auth.users", "may not look into the schema auth (GRANT USAGE)"),
+    ],
+)
+def test_the_missing_right_on_a_named_table_is_named(
+    table: str,
+    told: str,
+    database: URL,
+    crm_py: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is written into the file."""
+    run(database, f"CREATE SCHEMA auth; CREATE TABLE {table} (id bigint PRIMARY KEY, phone text)")
+    before = crm_py.read_bytes()
+    with another_role(database) as role:
+        monkeypatch.setenv("DATABASE_URL", shown(role))
+        assert main(["adopt", table]) == 1
+    assert told in capsys.readouterr().err
+    assert crm_py.read_bytes() == before
+
+
 def test_a_wrong_guess_has_a_way_back(
     crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
