@@ -386,12 +386,15 @@ def test_a_declaration_is_refused_with_all_that_is_wrong(
         assigned_agent=Lookup("assigned_to_id", "users", by="login"),
         notes="notes",
         new={"source": "'PHONE'"},
+        only="NOT gone",
     )
     use(wrong, database, monkeypatch)
     with pytest.raises(CommandError) as refused:
         upgrade(database, IMPORT)
     told = str(refused.value)
     for fault in (
+        "only='NOT gone': column \"gone\" does not exist",
+        "new={'source': \"'PHONE'\"}: invalid input value for enum leadsource",
         "leads.nome: is not there",
         "leads.name: is NOT NULL without a default",
         "leads.status: leadstatus has no value 'NOVO'",

@@ -56,7 +56,7 @@ def mismatches(
             problems += _label_problems(connection, leads, inner, rows[inner.column])
     if leads.id in rows and may_read(connection, leads.table):
         problems += _sequence_problems(connection, leads, rows)
-    if not problems:
+    if may_read(connection, leads.table):
         problems += _sql_problems(connection, leads, rows)
     if not problems and "INSERT" in rights:
         problems += _default_problems(connection, leads, rows)
@@ -203,6 +203,8 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
     """Let the server parse the declaration's SQL."""
     yield from only_problems(connection, leads)
     for column, sql in leads.new.items():
+        if column not in rows:
+            continue
         type_ = rows[column].domain or rows[column].type
         # Without brackets, as an import writes it: a query needs its own.
         asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
