@@ -171,8 +171,10 @@ def leave_out_rejected_before(session: Session, import_id: int) -> None:
 def keep_written(session: Session, import_id: int) -> None:
     """Leave only records an import has reached and not rejected.
 
-    The others must not be folded into them, because nothing was written of those.
+    The others must not be folded into them, because nothing was written of those. What no longer
+    converts, because an agent has gone since for example, was written all the same.
     """
+    session.execute("DELETE FROM lead_import_rejected")
     leave_out_rejected_before(session, import_id)
     session.execute(statement("drop_unreached"), **{"import": import_id})
 

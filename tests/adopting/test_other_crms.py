@@ -1,6 +1,7 @@
 """Tables after the habits of other frameworks and programs are imported into, and reverted."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,20 @@ class Site:
     def __init__(self, url: URL, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.url, self._monkeypatch, self._folder = url, monkeypatch, folder
 
-    def made(self, leads: Leads, *statements: str, **more: str) -> URL:
+    def made(
+        self,
+        leads: Leads,
+        *statements: str,
+        policies: Mapping[str, str] | None = None,
+        **more: str,
+    ) -> URL:
         """Make it, with an export of two records, the first with ``more``."""
         for statement in statements:
             run(self.url, statement)
         use(leads, self.url, self._monkeypatch)
         first = record(1, leads, **{"full_name": "Ann", **more})
         records = [first, record(2, leads, full_name="Bob")]
-        bundle(records, self._monkeypatch, self._folder, leads=leads)
+        bundle(records, self._monkeypatch, self._folder, leads=leads, **policies or {})
         return self.url
 
 
@@ -404,6 +411,38 @@ def test_a_lookup_may_find_a_code(site: Site) -> None:
     )
     upgrade(url)
     assert run(url, "SELECT country FROM leads ORDER BY id") == [("GB",), (None,)]
+
+
+@pytest.mark.parametrize("blanks", ["keep", "clear"])
+@pytest.mark.parametrize(
+    ("since", "agent_now"),
+    [
+        ("DELETE FROM agents", 7),
+        ("UPDATE agents SET name = 'Zoe'", 7),
+        ("DELETE FROM agents; UPDATE leads SET agent = NULL", None),
+    ],
+)
+def test_a_revert_needs_no_agent_of_then(
+    since: str, agent_now: int | None, blanks: str, site: Site
+) -> None:
+    """Every other column has its old value again, and the lead keeps the agent it has."""
+    agent = Lookup("agent", "agents", by="name")
+    leads = Leads("leads", phone="phone", full_name="name", assigned_agent=agent)
+    url = site.made(
+        leads,
+        "CREATE TABLE agents (id int PRIMARY KEY, name text)",
+        "INSERT INTO agents VALUES (7, 'Tom')",
+        WITH_REST.format("agent int"),
+        OLD,
+        assigned_agent="Tom",
+        policies={"blanks": blanks},
+    )
+    run(url, "UPDATE leads SET agent = 8")
+    upgrade(url)
+    run(url, since)
+    downgrade(url)
+    assert run(url, "SELECT name, agent FROM leads ORDER BY id LIMIT 1") == [("Old", agent_now)]
+    assert run(url, "SELECT restored, kept FROM lead_imports") == [(0, 1)]
 
 
 def test_a_schema_of_leads_that_is_hidden_is_named(

@@ -19,7 +19,13 @@
         return column.compared(column.staged if keeps else column.cleared)
 
     def was_written(column):
-        return f"{column.raw} IS NOT NULL AND " if table.keeps_blanks else ""
+        """Whether the record has a value, and it still converts. Otherwise the lead's stays."""
+        if table.keeps_blanks:
+            value = column.staged if column.part is None else column.raw
+            return f"{value} IS NOT NULL AND "
+        if column in table.converted and column.part is None:
+            return f"({column.raw} IS NULL OR {column.staged} IS NOT NULL) AND "
+        return ""
 
     def is_version(version, indent):
         """Whether the lead's row is that version, or a revert made it equal to that again."""

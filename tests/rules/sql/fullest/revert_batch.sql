@@ -106,7 +106,7 @@ BEGIN
             ELSE l.last_name
         END,
         CASE
-            WHEN l.phone_number
+            WHEN (s.phone IS NULL OR s.written_phone IS NOT NULL) AND l.phone_number
                 IS NOT DISTINCT FROM coalesce(s.written_phone, '')
             THEN pg_temp.lead_revert_value_3(i.old_values[3], l.phone_number)
             ELSE l.phone_number
@@ -118,19 +118,19 @@ BEGIN
             ELSE l.email
         END,
         CASE
-            WHEN l.stage
+            WHEN (s.status IS NULL OR s.written_status IS NOT NULL) AND l.stage
                 IS NOT DISTINCT FROM coalesce(s.written_status, l.stage)
             THEN pg_temp.lead_revert_value_5(i.old_values[5], l.stage)
             ELSE l.stage
         END,
         CASE
-            WHEN l.owner
+            WHEN (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL) AND l.owner
                 IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
             THEN pg_temp.lead_revert_value_6(i.old_values[6], l.owner)
             ELSE l.owner
         END,
         CASE
-            WHEN l.bill
+            WHEN (s.bill IS NULL OR s.written_bill IS NOT NULL) AND l.bill
                 IS NOT DISTINCT FROM s.written_bill
             THEN pg_temp.lead_revert_value_7(i.old_values[7], l.bill)
             ELSE l.bill
