@@ -24,7 +24,7 @@ from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import OUTCOMES, Receipt
 from migrations.importer.pinned import Import
-from migrations.importer.schema.leads import find_table
+from migrations.importer.schema.since import find_table_since, why_no_lead_is_found
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
 
@@ -40,6 +40,8 @@ class Checked:
     missing: columns the import wrote, now gone from the table.
     forgotten: updated leads without old values, so a downgrade keeps them.
     blurred: later imports without old values, so their changes count as edits.
+    uncompared: why no lead was compared, such as a table that has moved. Of the last import it
+    is a problem.
     """
 
     revision: str
@@ -52,11 +54,12 @@ class Checked:
     missing: list[str] = field(default_factory=list)
     forgotten: int = 0
     blurred: list[str] = field(default_factory=list)
+    uncompared: str = ""
 
     @property
     def is_as_imported(self) -> bool:
         """Whether nobody has edited or removed a lead since."""
-        return not (self.problems or self.edited or self.removed or self.lost)
+        return not (self.problems or self.edited or self.removed or self.lost or self.uncompared)
 
 
 @dataclass
@@ -164,7 +167,15 @@ def _compare_export(
             if receipt is None or history.missing or checked.problems:
                 export.check()
                 return
-            table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+            leads = import_.leads
+            table = find_table_since(connection, leads, keeps_blanks=import_.keeps_blanks)
+            if why := why_no_lead_is_found(connection, table, import_.revision):
+                export.check()
+                checked.uncompared = why[0]
+                if import_.revision == history.imports[-1].revision:
+                    remedy = "Put that back, or write a new declaration for the next import."
+                    checked.problems.append(f"{_uncompared_in_words(checked)}. {remedy}")
+                return
             later = [other for other in history.live if other.id > receipt.id]
             edits = compare_leads(Server(connection), table, export, receipt, later)
             checked.edited, checked.fields = edits.edited, edits.fields
@@ -228,7 +239,13 @@ def _edits(checked: Checked) -> Iterator[str]:
         exports = " and ".join(checked.blurred)
         yield f"What {exports} changed counts as edited, because its old values are forgotten"
     if checked.missing:
-        yield f"The table no longer has {', '.join(checked.missing)}"
+        yield f"The table no longer has {', '.join(checked.missing)} as declared"
+    if checked.uncompared:
+        yield _uncompared_in_words(checked)
+
+
+def _uncompared_in_words(checked: Checked) -> str:
+    return f"The leads of {checked.export} cannot be compared ({checked.uncompared})"
 
 
 def _leads_in_words(count: int) -> str:

@@ -69,7 +69,8 @@ def _compare(
                     **where,
                     **{"import": receipt.id},
                 )
-                server.execute(statement("compare", table=table, kind="unchanged"), **where)
+                if table.has_phones:
+                    server.execute(statement("compare", table=table, kind="unchanged"), **where)
             progress.at(batch.end, export.count)
 
 

@@ -8,7 +8,8 @@ from migrations.importer.copies import as_copy, copy_leads, create_copy
 from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.phone_key import ensure_index
-from migrations.importer.schema.preflight import check_import
+from migrations.importer.schema.preflight import check_import, check_revert
+from migrations.importer.schema.since import find_table_since
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import Checked, convert, create_stage, drop_stage, stage_export
@@ -48,12 +49,15 @@ def _checked(
 ) -> LeadsTable:
     """Find the table and make sure of all the work needs. A preview gets a copy of it."""
     connection, options = connection_of(context), options_of(context)
+    if is_revert:
+        table = find_table_since(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+        check_revert(connection, table, import_.revision)
+        return table
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
     if options.reads:
         table = as_copy(connection, table)
-    check_import(connection, table, rights=options.rights, is_revert=is_revert)
-    if not is_revert:
-        ensure_index(context, table)
+    check_import(connection, table, rights=options.rights)
+    ensure_index(context, table)
     if options.reads:
         create_copy(session, table)
     return table

@@ -93,6 +93,11 @@ class LeadsTable:
         """The column of the phone as an identifier."""
         return quoted(columns_of(self.leads.targets["phone"])[0])
 
+    @property
+    def has_phones(self) -> bool:
+        """Whether the phone's column is there, so that a lead can be found by it."""
+        return columns_of(self.leads.targets["phone"])[0] in self.found
+
     @cached_property
     def lead_number(self) -> str | None:
         """The column of the lead's number as an identifier. None if there is none."""

@@ -96,6 +96,8 @@ def _copy(server: Server, place: str, value: str) -> None:
 def _find(server: Server, table: LeadsTable, asked: str, by: By) -> Iterator[MeantLead]:
     if by == "number" and table.lead_number is None:
         return
+    if by == "phone" and not table.has_phones:
+        return
     cast = _cast(table.id_type)
     if by == "id" and not _may_be_id(asked, table.id_type):
         return

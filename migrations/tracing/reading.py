@@ -17,7 +17,7 @@ from migrations.importer.declaration import Leads, columns_of
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.ledger import Receipt
 from migrations.importer.pinned import Import
-from migrations.importer.schema.leads import find_table
+from migrations.importer.schema.since import find_table_since
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 from migrations.tracing.events import Event, Kind, Step, changes
@@ -64,7 +64,17 @@ def table_of_leads(connection: Connection, history: History) -> LeadsTable:
         raise LeadNotFound(
             f"The database lacks {lacks}. Run 'python -m migrations status': it says what to do."
         )
-    return find_table(connection, history.receipts[-1].leads)
+    leads = history.receipts[-1].leads
+    table = find_table_since(connection, leads)
+    if leads.id not in table.found:
+        lacks = (
+            f"the column {leads.table}.{leads.id}" if table.found else f"the table {leads.table}"
+        )
+        raise LeadNotFound(
+            f"The database no longer has {lacks}, so no lead can be found. Put that back, or "
+            "write a new declaration for the next import."
+        )
+    return table
 
 
 def read_known(connection: Connection, history: History, table: LeadsTable) -> Known:

@@ -13,7 +13,7 @@ from migrations.importer.export.reading import Export
 from migrations.importer.ledger import Receipt
 from migrations.importer.phone import key_of
 from migrations.importer.pinned import Import
-from migrations.importer.schema.leads import find_table
+from migrations.importer.schema.since import find_table_since
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
 from migrations.importer.staging import stage_again
@@ -32,7 +32,7 @@ def written_by(
     positions: of the lead's records. Raises ``ExportRefused`` if the export cannot be read.
     """
     server = Server(connection)
-    table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
+    table = find_table_since(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
     with import_.open() as export:
         keys = set(_keys_at(export, positions))
         alike = SomeRecords(export, lambda _, record: key_of(record.phone) in keys)

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.__main__ import main
-from migrations.importer.declaration import Leads, Lookup
+from migrations.importer.declaration import Leads, Lookup, Values
 from tests.support.bundled import BEFORE_IMPORT
 from tests.support.database import run, shown, value
 from tests.support.declarations import record, use
@@ -443,6 +443,90 @@ def test_a_revert_needs_no_agent_of_then(
     downgrade(url)
     assert run(url, "SELECT name, agent FROM leads ORDER BY id LIMIT 1") == [("Old", agent_now)]
     assert run(url, "SELECT restored, kept FROM lead_imports") == [(0, 1)]
+
+
+FULLER = Leads(
+    "leads",
+    full_name="name",
+    phone="phone",
+    status=Values("stage", {"new": "open"}, otherwise="won"),
+    notes="notes",
+    assigned_agent=Lookup("agent", "agents", by="name"),
+    created_at="created",
+    touch="updated",
+    only="NOT is_gone",
+)
+
+
+@pytest.fixture
+def changing(site: Site) -> URL:
+    """Make a CRM with an imported export, whose table is about to change."""
+    url = site.made(
+        FULLER,
+        "CREATE TABLE agents (id int PRIMARY KEY, name text)",
+        "INSERT INTO agents VALUES (7, 'Tom')",
+        WITH_REST.format(
+            "stage text, notes varchar(40), agent int, created timestamp, updated timestamp, "
+            "is_gone boolean NOT NULL DEFAULT false"
+        ),
+        "INSERT INTO leads (name, phone, notes) VALUES ('Old', '07700 900001', 'an older note')",
+        status="new",
+        notes="a note",
+        assigned_agent="Tom",
+    )
+    upgrade(url)
+    return url
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE agents RENAME TO people",
+        "ALTER TABLE agents RENAME name TO login",
+        "ALTER TABLE leads RENAME phone TO tel",
+        "CREATE TYPE stage AS ENUM ('OPEN', 'WON'); ALTER TABLE leads ALTER stage TYPE stage USING "
+        "upper(stage)\\:\\:stage",
+        "ALTER TABLE leads ALTER created TYPE text, ALTER updated TYPE text",
+        "ALTER TABLE leads DROP is_gone",
+        "ALTER TABLE leads ALTER notes TYPE json USING to_json(notes)",
+    ],
+)
+def test_a_look_back_goes_on_with_what_is_as_declared(
+    change: str, changing: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verify, lead and a revert name no code of the server's."""
+    run(changing, change)
+    assert main(["verify"]) == 0, capsys.readouterr().out
+    assert main(["lead", "1", "--by", "id"]) == 0, capsys.readouterr().err
+    assert "updated by export.json, record 1" in capsys.readouterr().out
+    downgrade(changing)
+    assert value(changing, "SELECT name FROM leads WHERE id = 1") == "Old"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ALTER TABLE leads RENAME TO people", "leads: is not there"),
+        ("ALTER TABLE leads RENAME id TO lead_id", "leads.id: is not there"),
+        (
+            "ALTER TABLE leads DROP id; "
+            "ALTER TABLE leads ADD id uuid PRIMARY KEY DEFAULT gen_random_uuid()",
+            "leads.id: found uuid, and the ledger knows the leads by other ids",
+        ),
+    ],
+)
+def test_leads_that_cannot_be_found_are_named(
+    change: str, told: str, changing: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verify says so, and a revert is refused before it writes."""
+    run(changing, change)
+    assert main(["verify"]) == 1
+    assert told in " ".join(capsys.readouterr().out.split())
+    main(["lead", "07700 900001"])
+    assert "the server answered" not in capsys.readouterr().err
+    with pytest.raises(CommandError, match=told):
+        downgrade(changing)
+    assert value(changing, "SELECT reverted_at FROM lead_imports") is None
 
 
 def test_a_schema_of_leads_that_is_hidden_is_named(

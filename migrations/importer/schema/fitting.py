@@ -23,9 +23,9 @@ from migrations.importer.schema.catalog import (
 )
 from migrations.importer.sql import statement
 
-__all__ = ["mismatches", "only_problems"]
+__all__ = ["MOMENTS", "mismatches", "only_problems", "parse"]
 
-_MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
+MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
 _PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode", "dial_code")
 
@@ -94,7 +94,7 @@ def _column_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
         for column in columns_of(target):
             if column in rows:
                 yield from _type_problems(leads, name, column, rows[column])
-    if leads.touch in rows and rows[leads.touch].base not in _MOMENTS:
+    if leads.touch in rows and rows[leads.touch].base not in MOMENTS:
         yield f"{table}.{leads.touch}: found {rows[leads.touch].base}, expected a time"
     yield from _phone_problems(leads, rows)
 
@@ -110,7 +110,7 @@ def _type_problems(leads: Leads, name: str, column: str, row: Row[Any]) -> Itera
     if row.base in _UNKNOWN or row.base.endswith("[]") or row.kind == "c":
         yield f"{where}: found {row.base}, but no field fits into that"
     elif name == "created_at" or isinstance(target, Timestamp | Date):
-        if row.base not in _MOMENTS:
+        if row.base not in MOMENTS:
             yield f"{where}: found {row.base}, expected a time or a date"
     elif isinstance(target, tuple) and not row.is_text:
         yield f"{where}: found {row.base}, expected text for a part of {name}"
@@ -195,7 +195,7 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     if not leads.only:
         return []
     asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
-    trouble = _parse(connection, asked)
+    trouble = parse(connection, asked)
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
 
@@ -208,7 +208,7 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
         type_ = rows[column].domain or rows[column].type
         # Without brackets, as an import writes it: a query needs its own.
         asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
-        if trouble := _parse(connection, asked):
+        if trouble := parse(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
 
@@ -223,7 +223,7 @@ def _default_problems(
         if not row.default or row.is_numbered or row.is_volatile or column in _given(leads):
             continue
         asked = f"SELECT CAST(({as_sql(row.default)}) AS {row.domain or row.type}) AS made"
-        trouble = _parse(connection, asked)
+        trouble = parse(connection, asked)
         if not (trouble or row.nullable or row.may_be_filled):
             is_null = connection.execute(text(f"SELECT made IS NULL FROM ({asked}) AS one"))
             trouble = "it is NULL" if is_null.scalar_one() else None
@@ -234,7 +234,7 @@ def _default_problems(
             )
 
 
-def _parse(connection: Connection, sql: str) -> str | None:
+def parse(connection: Connection, sql: str) -> str | None:
     """Return the server's objection to a statement, which reads no row. None if it has none."""
     driver: Any = connection.connection.driver_connection
     try:

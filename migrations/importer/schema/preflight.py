@@ -2,8 +2,8 @@
 
 ``check_server`` looks before the first revision, ``check_reader`` before a preview and other
 commands on leads, ``check_readable`` before a look at the ledger, ``check_import`` before an
-import, ``check_removal`` before a revert removes created leads. ``tell_triggers`` says what else
-runs.
+import, ``check_revert`` before a revert, ``check_removal`` before it removes created leads.
+``tell_triggers`` says what else runs.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from migrations.importer.progress import log
 from migrations.importer.schema.catalog import hidden_schemas, is_there
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
+from migrations.importer.schema.since import why_no_lead_is_found
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
@@ -28,6 +29,7 @@ __all__ = [
     "check_readable",
     "check_reader",
     "check_removal",
+    "check_revert",
     "check_server",
     "refuse",
     "tell_triggers",
@@ -84,23 +86,26 @@ def check_import(
     table: LeadsTable,
     *,
     rights: Sequence[str] = MAY_IMPORT,
-    is_revert: bool = False,
 ) -> None:
     """Raise ``DatabaseRefused`` unless an import finds all it needs.
 
-    rights: those the role needs on the table. is_revert: accept a table unlike its declaration,
-    because a revert goes on with the columns still there.
+    rights: those the role needs on the table.
     """
-    refuse(_missing_for_import(connection, table, rights, is_revert=is_revert))
+    refuse(_missing_for_import(connection, table, rights))
+
+
+def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
+    """Raise ``DatabaseRefused`` unless a revert finds the leads. Columns may be missing."""
+    refuse(_lines(connection, statement("check_ledger", function=table.key)))
+    # A hidden lead would be taken for a removed one.
+    hidden = _hidden(connection, [_told(table.leads.table)])
+    refuse(hidden + why_no_lead_is_found(connection, table, revision, to_write=True))
 
 
 def _missing_for_import(
-    connection: Connection, table: LeadsTable, rights: Sequence[str], *, is_revert: bool = False
+    connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> list[str]:
     missing = _lines(connection, statement("check_ledger", function=table.key))
-    if is_revert:
-        # A hidden lead would be taken for a removed one.
-        return missing + _hidden(connection, [_told(table.leads.table)])
     # Somebody hidden would be nobody, and the lead somebody else's.
     hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
     return missing + mismatches(connection, table.leads, rights) + hidden

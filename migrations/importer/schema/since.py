@@ -1,0 +1,111 @@
+"""Find a declared table as it is by now, for a look back at an import: what is still there?
+
+A revert, ``verify`` and ``lead`` go on with the columns that are still as declared. Without the
+table, or its ids, no lead of the ledger can be found.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import copy
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from migrations.importer.declaration import Leads, Lookup, New, Values, columns_of
+from migrations.importer.names import literal
+from migrations.importer.schema.catalog import find_columns, is_there, name_of
+from migrations.importer.schema.fitting import MOMENTS, only_problems, parse
+from migrations.importer.schema.leads import find_table
+from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
+
+__all__ = ["find_table_since", "why_no_lead_is_found"]
+
+_WHOLE_NUMBER = "^-?[0-9]+$"
+_IDS = {
+    "smallint": _WHOLE_NUMBER,
+    "integer": _WHOLE_NUMBER,
+    "bigint": _WHOLE_NUMBER,
+    "uuid": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+}
+"""How the ledger has the ids of a type. Any text is one of the other types."""
+
+
+def find_table_since(
+    connection: Connection, leads: Leads, *, keeps_blanks: bool = True
+) -> LeadsTable:
+    """Find the declared table. Its ``missing`` lists what is no longer as declared."""
+    table = find_table(connection, leads, keeps_blanks=keeps_blanks)
+    unlike = set(_unlike(connection, leads))
+    if unlike:
+        found = {name: one for name, one in table.found.items() if name not in unlike}
+        table = LeadsTable(leads, found, keeps_blanks=keeps_blanks)
+    if table.found and only_problems(connection, leads):
+        table = copy(table)
+        table.only = "true"
+        table.missing += (f"what only={leads.only!r} names",)
+    return table
+
+
+def why_no_lead_is_found(
+    connection: Connection, table: LeadsTable, revision: str, *, to_write: bool = False
+) -> list[str]:
+    """List why the leads of an import cannot be found, by name. Empty if they can.
+
+    to_write: whether a view will not do.
+    """
+    name, id = table.leads.table, table.leads.id
+    if not is_there(connection, name):
+        return [f"{name}: is not there"]
+    if to_write and not _is_table(connection, name):
+        return [f"{name}: is no longer a plain table"]
+    if id not in table.found:
+        return [f"{name}.{id}: is not there"]
+    base = table.found[id].base
+    pattern = _IDS.get(base)
+    asked = text(statement("has_other_ids"))
+    if pattern and connection.execute(asked, {"revision": revision, "id": pattern}).scalar_one():
+        return [f"{name}.{id}: found {base}, and the ledger knows the leads by other ids"]
+    return []
+
+
+def _is_table(connection: Connection, name: str) -> bool:
+    asked = (
+        f"SELECT relkind = 'r' FROM pg_catalog.pg_class WHERE oid = to_regclass({name_of(name)})"
+    )
+    return bool(connection.execute(text(asked)).scalar_one())
+
+
+def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
+    """Yield the columns that no longer take what is declared for them."""
+    rows = {row.name: row for row in find_columns(connection, leads.table)}
+    for name in (leads.targets.get("created_at"), leads.touch):
+        if isinstance(name, str) and name in rows and rows[name].base not in MOMENTS:
+            yield name
+    for target in leads.targets.values():
+        inner = target.column if isinstance(target, New) else target
+        if isinstance(inner, Lookup) and not _may_look_up(connection, inner):
+            yield inner.column
+        if isinstance(inner, Values) and not _has_values(connection, inner, rows):
+            yield inner.column
+        yield from (column for column in columns_of(target) if _has_no_equality(rows.get(column)))
+
+
+def _may_look_up(connection: Connection, lookup: Lookup) -> bool:
+    by = (lookup.by,) if isinstance(lookup.by, str) else lookup.by
+    there = {row.name for row in find_columns(connection, lookup.table)}
+    return there.issuperset([*by, lookup.id])
+
+
+def _has_values(connection: Connection, values: Values, rows: Mapping[str, Row[Any]]) -> bool:
+    row = rows.get(values.column)
+    if row is None or row.is_text:
+        return True
+    words = {*values.values.values(), values.otherwise} - {None}
+    casts = ", ".join(
+        f"CAST({literal(str(word))} AS {row.type})" for word in sorted(map(str, words))
+    )
+    return not parse(connection, f"SELECT {casts}")
+
+
+def _has_no_equality(row: Row[Any] | None) -> bool:
+    return row is not None and (row.base in ("json", "xml") or row.base.endswith("[]"))
