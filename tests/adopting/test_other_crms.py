@@ -487,6 +487,7 @@ def changing(site: Site) -> URL:
         "CREATE TYPE stage AS ENUM ('OPEN', 'WON'); ALTER TABLE leads ALTER stage TYPE stage USING "
         "upper(stage)\\:\\:stage",
         "ALTER TABLE leads ALTER created TYPE text, ALTER updated TYPE text",
+        "ALTER TABLE leads ALTER notes TYPE varchar(8)",
         "ALTER TABLE leads DROP is_gone",
         "ALTER TABLE leads ALTER notes TYPE json USING to_json(notes)",
     ],
