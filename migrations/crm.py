@@ -1,7 +1,7 @@
 """Where leads live in this CRM.
 
-Never edit a released declaration. If the table changes, write a new declaration beside the old one
-and name it in the next revision.
+Never edit a released declaration. If the table changes, write a new declaration below the old one.
+The next export is imported by the last one.
 """
 
 from migrations.importer.v1 import Leads

@@ -1,13 +1,33 @@
-"""The file that declares where leads live, and the questions ``adopt`` has left open in it."""
+"""The file that declares where leads live: its last declaration, and questions left open in it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from migrations.importer.declaration import BadDeclaration, Leads, check_declared
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.schema.discovery import MARK
 
-__all__ = ["DECLARED", "open_questions", "refuse_open_questions"]
+__all__ = ["DECLARED", "last_declaration", "open_questions", "refuse_open_questions"]
 
 DECLARED = Path(__file__).parent / "crm.py"
+
+
+def last_declaration(names: Mapping[str, object]) -> tuple[str, Leads]:
+    """Return the last declaration of the file, with its name. The next export is imported by it.
+
+    names: the file's own. Raises ``BadDeclaration`` if there is none.
+    """
+    declared = [
+        (name, value)
+        for name, value in names.items()
+        if isinstance(value, Leads) or (isinstance(value, tuple) and Leads in map(type, value))
+    ]
+    if not declared:
+        raise BadDeclaration(
+            "migrations/crm.py has no Leads(…). Declare where leads live and try again."
+        )
+    name, last = declared[-1]
+    return name, check_declared(last)
 
 
 def open_questions() -> list[str]:

@@ -46,7 +46,7 @@ ${imports}
 % endif
 % if imports_leads:
 
-from migrations.crm import LEADS
+from migrations.crm import ${declaration}
 from migrations.importer.v1 import Import, apply, revert
 % endif
 
@@ -75,7 +75,7 @@ IMPORT = Import(
     export="${import_.export}",
     sha256="${import_.sha256}",
     records=${import_.records},
-    leads=LEADS,
+    leads=${declaration},
 % if import_.masked:
     masked="${import_.masked}",
 % endif

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from migrations import crm
 from migrations.bundling import Bundled, bundle
 from migrations.commands import replacement, sources
 from migrations.commands.project import ROOT, alembic_config, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
 from migrations.conversion.problems import counted
-from migrations.crm import LEADS
+from migrations.declared import last_declaration
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
@@ -52,7 +53,8 @@ def run(arguments: Namespace) -> int:
     place = replacement.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
-        import_ = Import(revision or "", name, found.sha256, found.records, LEADS)
+        _, leads = last_declaration(vars(crm))
+        import_ = Import(revision or "", name, found.sha256, found.records, leads)
         _refuse_known(import_)
         sources.print_readable(found)
         sources.confirm(found, yes=arguments.yes)
@@ -100,8 +102,9 @@ def _export_name(source: Path) -> str:
 
 
 def _generated(script: ScriptDirectory, message: str, import_: Import) -> Path:
+    declaration, _ = last_declaration(vars(crm))
     written = script.generate_revision(
-        import_.revision, _title(message), head="head", import_=import_
+        import_.revision, _title(message), head="head", import_=import_, declaration=declaration
     )
     assert written is not None
     return Path(written.path)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from migrations.commands.project import reading
-from migrations.declared import DECLARED, open_questions
+from migrations.declared import DECLARED, last_declaration, open_questions
 from migrations.importer.declaration import STANDARD_FIELDS, Leads, check_declared
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
@@ -69,14 +69,14 @@ def _declare(connection: Connection, table: str) -> None:
     if _is_released(connection):
         raise DatabaseRefused(
             "migrations/crm.py declares a table already. A released declaration is never edited: "
-            "write the new one beside it, and name it in the next revision."
+            "write the new one below it, and the next export is imported by that."
         )
     if _declared() != _BUNDLED:
         raise DatabaseRefused(
             "migrations/crm.py declares a table already, and adopt does not overwrite it. If no "
             "import has used it, put the bundled file back ('git checkout -- migrations/crm.py') "
             f"and run 'python -m migrations adopt {table}'. A released declaration is never "
-            "edited: write the new one beside it."
+            "edited: write the new one below it."
         )
     refuse(hidden_schemas(connection, [table]))
     if not is_there(connection, table):
@@ -104,7 +104,7 @@ def _declared() -> Leads:
 def _check(connection: Connection) -> int:
     """Say what is left to complete, and what does not match."""
     marks = open_questions()
-    leads = _declared()
+    _, leads = last_declaration(run_path(str(DECLARED)))
     problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from migrations.crm import LEADS
+from migrations import crm
+from migrations.declared import last_declaration
 from migrations.importer.export.reading import open_export
 from migrations.importer.pinned import DATA
 from migrations.importer.sealing import SUFFIX
@@ -39,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
         recipients = recipients_from(given.recipient, "--recipient")
     else:
         recipients = read_recipients(DATA)
-    with open_export(source, fields=LEADS.fields) as export:
+    with open_export(source, fields=last_declaration(vars(crm))[1].fields) as export:
         export.check()
     seal_file(source, target, recipients)
     print(f"{target.name}: {export.count:,} records, sealed for {len(recipients)}.")

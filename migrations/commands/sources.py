@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from migrations import crm
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
 from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
@@ -26,7 +27,7 @@ from migrations.conversion.words import (
     left_out_in_words,
     summary_in_words,
 )
-from migrations.crm import LEADS
+from migrations.declared import last_declaration
 from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
@@ -99,7 +100,7 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     gc.disable()  # it would search millions of rows, but none is in a cycle
     path = arguments.export
     options = Options.given(arguments)
-    fields = LEADS.fields
+    fields = last_declaration(vars(crm))[1].fields
     if own := _own(path, options, fields):
         yield own
         return
@@ -180,7 +181,7 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
 
 def _checked(export: Path, look: Callable[[Piece], None] = lambda _: None) -> Readable:
     """Read an export as a deploy does. look: gets its records. Raises ``ExportRefused``."""
-    with open_export(export, fields=LEADS.fields) as opened:
+    with open_export(export, fields=last_declaration(vars(crm))[1].fields) as opened:
         for piece in opened.checked():
             look(piece)
         return Readable(export, export, opened.sha256, opened.count, Summary())

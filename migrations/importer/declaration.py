@@ -24,7 +24,7 @@ Fields you do not name are not imported. Name a field beyond the standard ones w
 is text. Every record of the export then needs it.
 
 A declaration is frozen once released, because the ledger keeps it with each import. If the table
-changes its shape, write a new declaration beside the old one and name it in the next revision.
+changes its shape, write a new declaration below the old one: the next export is imported by it.
 """
 
 import json

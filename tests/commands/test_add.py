@@ -252,6 +252,19 @@ def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: 
     assert not list((project / "data").glob("*.columns.json"))
 
 
+def test_the_next_export_is_imported_by_the_last_declaration(project: Path, tmp_path: Path) -> None:
+    """Its fields are converted, and the revision names it."""
+    with (project / "migrations" / "crm.py").open("a", encoding="utf-8") as crm:
+        crm.write('OCTOBER = Leads("leads", full_name="name", phone="phone", source="source")\n')
+    rows = HUBSPOT.replace("Company", "Source").replace(":15,\n", ":15,fair\n")
+    path = write(tmp_path, rows.replace("Fay,Invented,,", "Fay,Invented,07700 900993,"), "o.csv")
+    added = migrations(project, "add", str(path), "-m", "import october", "--yes", *LONDON)
+    assert added.returncode == 0, added.stderr
+    assert json.loads((project / "data" / "o.json").read_text())[0]["source"] == "fair"
+    revision = project / "migrations" / "versions" / "0005_import_october.py"
+    assert "leads=OCTOBER," in revision.read_text()
+
+
 def test_without_a_terminal_all_that_is_missing_is_told_at_once(
     project: Path, tmp_path: Path
 ) -> None:
