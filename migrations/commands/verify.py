@@ -40,6 +40,7 @@ class Checked:
     missing: columns the import wrote, now gone from the table.
     forgotten: updated leads without old values, so a downgrade keeps them.
     blurred: later imports without old values, so their changes count as edits.
+    redeclared: later imports by another declaration, so their changes count as edits too.
     uncompared: why no lead was compared, such as a table that has moved. Of the last import it
     is a problem.
     """
@@ -54,6 +55,7 @@ class Checked:
     missing: list[str] = field(default_factory=list)
     forgotten: int = 0
     blurred: list[str] = field(default_factory=list)
+    redeclared: list[str] = field(default_factory=list)
     uncompared: str = ""
 
     @property
@@ -182,6 +184,9 @@ def _compare_export(
             checked.removed, checked.lost = edits.removed, edits.lost
             checked.missing = list(table.missing)
             checked.blurred = [other.export for other in later if other.forgotten]
+            checked.redeclared = [
+                other.export for other in later if other.declaration != receipt.declaration
+            ]
     except ExportRefused as error:
         checked.problems.append(str(error))
 
@@ -238,6 +243,9 @@ def _edits(checked: Checked) -> Iterator[str]:
     if checked.blurred:
         exports = " and ".join(checked.blurred)
         yield f"What {exports} changed counts as edited, because its old values are forgotten"
+    if checked.edited and checked.redeclared:
+        exports = " and ".join(checked.redeclared)
+        yield f"What {exports} changed counts as edited, because it has another declaration"
     if checked.missing:
         yield f"The table no longer has {', '.join(checked.missing)} as declared"
     if checked.uncompared:
