@@ -93,6 +93,7 @@ def _as_json(found: Trace, *, shows: bool) -> dict[str, Any]:
             for receipt in found.known.forgotten
         ],
         "unread": found.known.unread,
+        "elsewhere": [receipt.export for receipt in found.known.elsewhere],
     }
 
 
@@ -177,6 +178,11 @@ def _notes(found: Trace) -> Iterator[str]:
     for receipt in found.known.receipts:
         if receipt.state == "being reverted":
             yield f"{receipt.export} is being reverted: restored values show as edited."
+    for receipt in found.known.elsewhere:
+        yield (
+            f"{receipt.export} knows its leads by {receipt.leads.table}.{receipt.leads.id}. "
+            "Whether it changed this lead is not known."
+        )
     for receipt in found.known.forgotten:
         yield (
             f"{receipt.export}: old values are forgotten ({receipt.forgotten:,}). Whether it "

@@ -34,9 +34,10 @@ _NOT_HERE = Problem(0, "", "is not an export of this release")
 class Known:
     """What is known of one lead.
 
-    receipts: the imports into its table. steps: what they did to it. now: the lead as it stands,
-    None if it is gone. trail: changes of fields in the audit trail. audit_rows: how many rows that
-    has. unread: exports that cannot be read, and why.
+    receipts: the imports into its table. elsewhere: those that know leads by another table or id.
+    steps: what they did to it. now: the lead as it stands, None if it is gone. trail: changes of
+    fields in the audit trail. audit_rows: how many rows that has. unread: exports that cannot be
+    read, and why.
     """
 
     receipts: list[Receipt]
@@ -45,6 +46,7 @@ class Known:
     trail: list[Event]
     audit_rows: int
     unread: dict[str, str]
+    elsewhere: Sequence[Receipt] = ()
 
     @property
     def forgotten(self) -> list[Receipt]:
@@ -80,12 +82,14 @@ def table_of_leads(connection: Connection, history: History) -> LeadsTable:
 def read_known(connection: Connection, history: History, table: LeadsTable) -> Known:
     """Read everything known of the lead. Raises ``LeadNotFound`` if nothing is."""
     receipts = [receipt for receipt in history.receipts if _is_of(receipt, table)]
+    elsewhere = [receipt for receipt in history.receipts if receipt not in receipts]
     steps, now = list(_steps(connection, receipts)), _lead_now(connection, table)
     audit = _audit(connection, table)
     if now is None and not steps and not audit:
         raise not_found(table)
     steps, unread = _with_records(connection, history, steps)
-    return Known(receipts, steps, now, list(_trail(audit, table.leads)), len(audit), unread)
+    trail = list(_trail(audit, table.leads))
+    return Known(receipts, steps, now, trail, len(audit), unread, elsewhere)
 
 
 def _is_of(receipt: Receipt, table: LeadsTable) -> bool:

@@ -530,6 +530,21 @@ def test_leads_that_cannot_be_found_are_named(
     assert value(changing, "SELECT reverted_at FROM lead_imports") is None
 
 
+def test_an_import_by_another_table_is_told_of_a_lead(
+    changing: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its leads may be the same ones, under the table's old name."""
+    run(
+        changing,
+        "INSERT INTO lead_imports (id, revision, export, sha256, records, next_record, "
+        "declaration, policies, ran_by, release) SELECT 0, 'older', 'older.json', sha256, records, "
+        "records, replace(declaration, '\"leads\"', '\"people\"'), policies, ran_by, release "
+        "FROM lead_imports",
+    )
+    assert main(["lead", "1", "--by", "id"]) == 0
+    assert "older.json knows its leads by people.id" in capsys.readouterr().out
+
+
 def test_a_schema_of_leads_that_is_hidden_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
