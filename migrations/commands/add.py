@@ -83,10 +83,11 @@ def _print_written(found: Readable, bundled: Bundled, import_: Import, revision:
         print(
             f"{found.source} was left as it is. It holds personal data: keep it safe or delete it."
         )
+    test = "  make test                          the whole chain on a throwaway database\n"
     print(
         "\nNext:\n"
         "  python -m migrations preview       see what it would do\n"
-        "  make test                          the whole chain on a throwaway database\n"
+        f"{test if (ROOT / 'Makefile').exists() else ''}"
         f"  {bundled.git_add()}            commit, push: the next deploy imports it, once\n"
         "Are its people real? Set LEADS_PEOPLE=real where they belong, such as production in "
         "render.yaml."

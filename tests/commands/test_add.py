@@ -265,6 +265,14 @@ def test_the_next_export_is_imported_by_the_last_declaration(project: Path, tmp_
     assert "leads=OCTOBER," in revision.read_text()
 
 
+def test_what_comes_next_can_be_run_here(project: Path, tmp_path: Path) -> None:
+    """A CRM that has copied the files has no make."""
+    path = write(tmp_path, as_csv(separator=";", encoding="utf-8-sig"), "own.csv")
+    added = migrations(project, "add", str(path), "-m", "import own")
+    assert "python -m migrations preview" in added.stdout
+    assert "make test" not in added.stdout
+
+
 def test_without_a_terminal_all_that_is_missing_is_told_at_once(
     project: Path, tmp_path: Path
 ) -> None:
