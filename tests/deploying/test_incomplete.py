@@ -81,6 +81,19 @@ def test_an_emptied_ledger_is_no_import(imported: URL) -> None:
     assert picture(imported).leads == leads
 
 
+def test_no_import_gets_the_number_of_one_that_the_ledger_knows(imported: URL) -> None:
+    """Its old values would be those of the other one."""
+    run(imported, "TRUNCATE lead_imports RESTART IDENTITY CASCADE")
+    run(imported, "UPDATE alembic_version SET version_num = :revision", revision=BEFORE_IMPORT)
+    with pytest.raises(CommandError) as refused:
+        upgrade(imported)
+    remedy = re.search(r"SELECT setval\(.*\)", str(refused.value))
+    assert remedy, refused.value
+    run(imported, remedy[0])
+    upgrade(imported)
+    assert value(imported, "SELECT id FROM lead_imports") == 2
+
+
 def test_an_import_that_was_stamped_before_its_end_goes_on(
     crm_with_leads: URL, new_database: NewDatabase, template: Template
 ) -> None:

@@ -106,6 +106,8 @@ def _missing_for_import(
     connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> list[str]:
     missing = _lines(connection, statement("check_ledger", function=table.key))
+    if not missing:
+        missing = _lines(connection, statement("find_late_ledger"))
     # Somebody hidden would be nobody, and the lead somebody else's.
     hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
     return missing + mismatches(connection, table.leads, rights) + hidden
