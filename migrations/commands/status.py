@@ -116,7 +116,8 @@ def _print_status(status: Status) -> None:
     for import_ in history.pending:
         say(_pending_in_words(import_))
     for fault in faults(history):
-        if fault.stops_upgrade:
+        # What the next upgrade goes on with is told of its import already.
+        if fault.stops_upgrade or not fault.revision:
             say()
             say(Text.assemble(("wrong: ", "bold red"), printable(str(fault))))
 

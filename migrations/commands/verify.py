@@ -122,7 +122,7 @@ def verify(connection: Connection, config: Config) -> Verdict:
         checked = Checked(import_.revision, import_.export)
         checked.forgotten = receipt.forgotten if receipt else 0
         checked.problems += [str(fault) for fault in wrong if fault.revision == import_.revision]
-        if receipt and not checked.problems:
+        if receipt and not checked.problems and not history.missing:
             checked.problems += _compare_sums(connection, receipt)
         _compare_export(connection, import_, receipt, checked, history)
         verdict.imports.append(checked)

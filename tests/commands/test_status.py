@@ -293,3 +293,16 @@ def test_spans_of_time_read_well(seconds: float, told: str) -> None:
 def test_alembic_says_no_with_255(database: URL) -> None:
     """Alembic uses this exit status for every refusal."""
     assert alembic(database, "-x", "no-such-option=1", "upgrade", "head").returncode == 255
+
+
+def test_a_table_of_the_ledger_that_is_not_there_is_named(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status has the remedy, and commands that need the table say so."""
+    run(imported, "DROP TABLE lead_before_images")
+    for command, status in (("status", 0), ("verify", 1)):
+        assert main([command]) == status
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "the table lead_before_images is not there. Run 'alembic stamp base'" in printed
+    assert main(["forget", "--older-than", "0d"]) == 1
+    assert "The database lacks the table lead_before_images." in capsys.readouterr().err
