@@ -7,7 +7,7 @@ A revert puts each lead the import wrote into one class:
   columns are restored, or a created lead unlike the import made it.
 - **removed**: created by the import, and removed.
 - **referenced**: created by the import and unchanged, but a row of some table refers to it.
-- **unrestored**: updated by the import, and its before-image is forgotten.
+- **unrestored**: updated by the import, and its before-image is forgotten or lost.
 - None of these: people have deleted it meanwhile.
 
 A revert looks at created leads only to remove them (``remove_created``). Then it looks at those of

@@ -108,6 +108,16 @@ def test_a_lead_that_people_have_deleted_stays_deleted(
     assert line in caplog.text
 
 
+def test_leads_whose_old_values_are_lost_are_not_called_deleted(crm_with_leads: URL) -> None:
+    """They stay, and the receipt says how many they are."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, "DELETE FROM lead_before_images WHERE record % 2 = 0")
+    left = value(crm_with_leads, "SELECT count(*) FROM lead_before_images")
+    downgrade(crm_with_leads)
+    asked = "SELECT restored, unrestored, updated FROM lead_imports"
+    assert tuple(run(crm_with_leads, asked)[0]) == (left, 10 - left, 10)
+
+
 def test_a_phone_that_people_have_changed_stays(crm_with_leads: URL, known: list[int]) -> None:
     """The lead is found by id, so its other fields are restored."""
     before = leads(crm_with_leads)[known[1]]

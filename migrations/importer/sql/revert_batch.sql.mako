@@ -324,7 +324,13 @@ ${referrers}
         END,
         removed = removed + _removed,
         referenced = referenced + _referenced,
-        unrestored = CASE WHEN _end = records THEN forgotten ELSE 0 END,
+        -- Forgotten, or lost with a part of the ledger.
+        unrestored = CASE
+            WHEN _end = records THEN updated - (
+                SELECT count(*) FROM lead_before_images WHERE import_id = _import
+            )
+            ELSE 0
+        END,
         reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 
