@@ -108,6 +108,25 @@ def test_a_lead_that_people_have_deleted_stays_deleted(
     assert line in caplog.text
 
 
+@pytest.mark.parametrize("rule", ["CASCADE", "SET NULL", "RESTRICT"])
+def test_a_value_that_another_table_refers_to_stays(
+    crm: URL, two_leads: tuple[int, int], rule: str
+) -> None:
+    """Whatever its foreign key does on UPDATE, the other table stays as it is."""
+    run(crm, "ALTER TABLE leads ADD UNIQUE (lead_number)")
+    upgrade(crm)
+    run(crm, f"CREATE TABLE bills (lead text REFERENCES leads (lead_number) ON UPDATE {rule})")
+    run(crm, "INSERT INTO bills VALUES ('NEW0')")
+    downgrade(crm)
+    asked = "SELECT lead_number, email FROM leads ORDER BY id"
+    assert [tuple(row) for row in run(crm, asked)] == [
+        ("NEW0", "old0@example.org"),
+        ("OLD1", "old1@example.org"),
+    ]
+    assert value(crm, "SELECT lead FROM bills") == "NEW0"
+    assert counts(crm) == Counts(restored=1, kept=1)
+
+
 def test_leads_whose_old_values_are_lost_are_not_called_deleted(crm_with_leads: URL) -> None:
     """They stay, and the receipt says how many they are."""
     upgrade(crm_with_leads)

@@ -48,6 +48,8 @@
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(named, restored))
+    bare = ",
+                ".join(literal(column.bare) for column in table.compared)
     images = [
         (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
         for column in table.compared
@@ -182,6 +184,26 @@ ${updated_leads()}
     ) AS i
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type});
+
+    -- step: leave referred values
+    -- A row of another table refers to a lead by a value. Its foreign key would pass the old one on,
+    -- or forbid it.
+    FOR _referrer IN
+${referrers}
+    LOOP
+        FOR _name IN
+            SELECT referred
+            FROM unnest(_referrer.columns) AS referred
+            WHERE _referrer.is_enforced AND _referrer.may_look AND referred IN (
+                ${bare}
+            )
+        LOOP
+            EXECUTE format(
+                'UPDATE lead_revert_restore AS r SET %1$I = l.%1$I FROM %2$s AS l JOIN %3$s AS c '
+                'ON %4$s WHERE l.%5$s = r._lead_id',
+                _name, ${table.regclass}, _referrer.name, _referrer.matches, ${named(table.id)});
+        END LOOP;
+    END LOOP;
 
     -- step: restore leads
     -- All at once. If a constraint refuses one value, go lead by lead and column by column: this

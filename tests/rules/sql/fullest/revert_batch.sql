@@ -168,6 +168,49 @@ BEGIN
     JOIN lead_import_stage AS s ON s.record = i.record
     JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid);
 
+    -- step: leave referred values
+    -- A row of another table refers to a lead by a value. Its foreign key would pass the old one on,
+    -- or forbid it.
+    FOR _referrer IN
+-- Find each foreign key to leads, whatever it does on DELETE: the table, and how its rows match.
+-- Leave out those of partitions, because a query of the partitioned table sees their rows.
+SELECT
+    conname AS rule,
+    conrelid::regclass::text AS name,
+    string_agg(format('c.%I = l.%I', c.attname, l.attname), ' AND ') AS matches,
+    array_agg(l.attname::text) AS columns,
+    -- From Postgres 18 on a rule may be there without being enforced.
+    bool_and(coalesce(CAST(to_jsonb(pg_constraint) ->> 'conenforced' AS boolean), true))
+        AS is_enforced,
+    has_table_privilege(conrelid, 'SELECT') AND NOT row_security_active(conrelid) AS may_look
+FROM pg_catalog.pg_constraint
+CROSS JOIN LATERAL unnest(conkey, confkey) AS pair (referring, referred)
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = conrelid AND c.attnum = referring
+JOIN pg_catalog.pg_attribute AS l ON l.attrelid = confrelid AND l.attnum = referred
+WHERE contype = 'f' AND confrelid = 'sales.customers'::regclass AND conparentid = 0
+GROUP BY pg_constraint.oid, conname, conrelid
+
+    LOOP
+        FOR _name IN
+            SELECT referred
+            FROM unnest(_referrer.columns) AS referred
+            WHERE _referrer.is_enforced AND _referrer.may_look AND referred IN (
+                'first_name',
+                'last_name',
+                'phone_number',
+                'email',
+                'stage',
+                'owner',
+                'bill'
+            )
+        LOOP
+            EXECUTE format(
+                'UPDATE lead_revert_restore AS r SET %1$I = l.%1$I FROM %2$s AS l JOIN %3$s AS c '
+                'ON %4$s WHERE l.%5$s = r._lead_id',
+                _name, 'sales.customers'::regclass, _referrer.name, _referrer.matches, 'code');
+        END LOOP;
+    END LOOP;
+
     -- step: restore leads
     -- All at once. If a constraint refuses one value, go lead by lead and column by column: this
     -- one alone stays.
