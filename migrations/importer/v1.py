@@ -63,7 +63,7 @@ from migrations.importer.schema.audit import create_audit_trigger, drop_audit_tr
 from migrations.importer.schema.crm import create_crm
 from migrations.importer.schema.leads import count_leads_in_words
 from migrations.importer.schema.phone_key import create_phone_key, drop_phone_key
-from migrations.importer.schema.preflight import check_removal, tell_triggers
+from migrations.importer.schema.preflight import check_numbers, check_removal, tell_triggers
 from migrations.importer.schema.tables import Table, create_tables, drop_tables
 from migrations.importer.scripting import write_script
 from migrations.importer.sql import statement
@@ -118,11 +118,13 @@ def apply(import_: Import, context: RevisionContext) -> None:
         with staged(import_, source, context, is_revert=False) as (session, table):
             connection, options = connection_of(context), options_of(context)
             receipt = find_receipt(connection, import_.revision)
-            find_misfits(session, table, receipt.next_record if receipt else 0)
+            start = receipt.next_record if receipt else 0
+            find_misfits(session, table, start)
             refuse_rejected(session, export.name, set_aside=import_.sets_aside)
             if receipt:
                 leave_out_rejected_before(session, receipt.id)
             fold_repeats(session, table)
+            check_numbers(connection, table, start)
             tell_triggers(connection, table)
             leads_before = count_leads_in_words(connection, table)
             start_import(session, import_.pinned, options)

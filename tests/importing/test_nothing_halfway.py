@@ -229,6 +229,19 @@ def test_a_sequence_behind_the_ids_is_named_with_its_setval(crm: URL, bundled: B
     assert value(crm, "SELECT count(*) FROM leads") == 301
 
 
+def test_a_sequence_that_ends_too_soon_is_named(crm: URL, bundled: Bundle) -> None:
+    """The leads that are there already need no number."""
+    bundled()
+    for record in list(made(300, 7))[:2]:
+        add_lead(crm, phone=record["phone"])
+    run(crm, "ALTER SEQUENCE leads_id_seq MAXVALUE 299")
+    (told,) = refused(crm)
+    assert "the sequence public.leads_id_seq has numbers for 297 of 298 new leads" in told
+    run(crm, "ALTER SEQUENCE leads_id_seq NO MAXVALUE")
+    upgrade(crm)
+    assert value(crm, "SELECT max(id) FROM leads") == 300
+
+
 def test_a_rule_that_is_made_meanwhile_is_pinned_down_to_its_record(
     crm: URL, bundled: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

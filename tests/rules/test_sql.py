@@ -97,6 +97,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "fails": ["makes the index unique_email fail"],
         },
         "find_broken": {"rules": RULES, "start": 0},
+        "find_short_sequence": {"start": 0},
         "find_late_sequence": {
             "name": "'sales.customers'",
             "id": "'id'",

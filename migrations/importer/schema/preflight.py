@@ -2,8 +2,8 @@
 
 ``check_server`` looks before the first revision, ``check_reader`` before a preview and other
 commands on leads, ``check_readable`` before a look at the ledger, ``check_import`` before an
-import, ``check_revert`` before a revert, ``check_removal`` before it removes created leads.
-``tell_triggers`` says what else runs.
+import, ``check_numbers`` once it is staged, ``check_revert`` before a revert, ``check_removal``
+before it removes created leads. ``tell_triggers`` says what else runs.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from migrations.importer.table import LeadsTable
 __all__ = [
     "check_all_rows",
     "check_import",
+    "check_numbers",
     "check_readable",
     "check_reader",
     "check_removal",
@@ -117,6 +118,15 @@ def check_removal(connection: Connection, table: LeadsTable) -> None:
     """Raise ``DatabaseRefused`` unless the role may remove leads and sees who refers to them."""
     referrers = statement("referrers", table=table)
     refuse(_lines(connection, statement("check_removal", table=table, referrers=referrers)))
+
+
+def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None:
+    """Raise ``DatabaseRefused`` unless the sequence of the ids has a number for each new lead.
+
+    start: the first staged record not imported yet, from 0.
+    """
+    if table.leads.id not in table.leads.new:
+        refuse(_lines(connection, statement("find_short_sequence", table=table, start=start)))
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:
