@@ -19,9 +19,8 @@ from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import Receipt
 from migrations.importer.names import quoted
 from migrations.importer.schema.catalog import is_there
-from migrations.importer.schema.fitting import only_problems
 from migrations.importer.schema.leads import count_leads, find_table
-from migrations.importer.schema.preflight import refuse
+from migrations.importer.schema.since import find_table_since
 from migrations.importer.sql import statement
 from migrations.preview.figures import Preview, TableRows
 from migrations.preview.imported import find_imported, receipts_by_id
@@ -96,14 +95,10 @@ def _take(
 
 
 def count_all(connection: Connection, leads: Leads | None) -> int:
-    """Count the leads. Without a table of leads it is 0.
-
-    Raises ``DatabaseRefused`` if the server objects to the declaration's ``only``.
-    """
+    """Count the leads. Without a table of leads it is 0."""
     if leads is None or not is_there(connection, leads.table):
         return 0
-    refuse(only_problems(connection, leads))
-    return count_leads(connection, find_table(connection, leads))
+    return count_leads(connection, find_table_since(connection, leads))
 
 
 def _name_of(connection: Connection, leads: Leads | None) -> str | None:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL
 
+from migrations.__main__ import main
 from migrations.importer.declaration import Leads
-from tests.support.bundled import records
+from tests.support.bundled import BEFORE_IMPORT, records
 from tests.support.database import run, shown, value
-from tests.support.exports import written
+from tests.support.declarations import record, use
+from tests.support.exports import bundle, written
 from tests.support.projects import copy_project, migrations
-from tests.support.upgrades import alembic
+from tests.support.upgrades import alembic, downgrade, upgrade
 
 DJANGO = Path(__file__).parent / "django_crm"
 DJANGO_LEADS = """LEADS = Leads(
@@ -278,6 +281,56 @@ def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path
     assert "leads.full_name: is not there" in refused.stdout
     assert "UndefinedColumn" not in refused.stdout
     assert value(database, "SELECT count(*) FROM lead_imports") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "gone", "what"),
+    [
+        ("RENAME TO customers", "leads: is not there", "table leads"),
+        ("RENAME id TO nr", "leads.id: is not there", "column leads.id"),
+    ],
+)
+def test_a_table_that_is_no_longer_there_is_named(
+    change: str,
+    gone: str,
+    what: str,
+    crm_with_leads: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Once it has its name back, the import is verified and reverted."""
+    upgrade(crm_with_leads)
+    run(crm_with_leads, f"ALTER TABLE leads {change}")
+    monkeypatch.setenv("DATABASE_URL", shown(crm_with_leads))
+    with pytest.raises(CommandError, match=gone):
+        downgrade(crm_with_leads)
+    assert main(["verify"]) == 1
+    assert main(["lead", "1", "--by", "id"]) == 1
+    printed = capsys.readouterr()
+    assert gone in printed.out
+    assert f"The database no longer has the {what}" in printed.err
+
+
+def test_without_a_column_of_only_all_rows_are_looked_at(
+    database: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What only looks goes on. Nothing is imported into such a table."""
+    run(database, "CREATE TABLE leads (id serial PRIMARY KEY, phone text, gone bool DEFAULT false)")
+    leads = Leads("leads", phone="phone", only="NOT gone")
+    use(leads, database, monkeypatch)
+    bundle([record(1, leads)], monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    run(database, "ALTER TABLE leads RENAME gone TO deleted")
+    assert main(["verify"]) == 0
+    assert main(["lead", "07700 900001"]) == 0
+    assert main(["preview"]) == 0
+    assert "Leads: 1 before, 1 after" in capsys.readouterr().out
+    downgrade(database, BEFORE_IMPORT, "remove-created")
+    with pytest.raises(CommandError, match="only='NOT gone'"):
+        upgrade(database)
 
 
 def test_what_a_reverted_import_wrote_into_columns_that_are_gone_is_said(

@@ -144,6 +144,14 @@ def test_leads_that_the_import_left_as_they_were_are_compared_too(crm: URL) -> N
     )
 
 
+def test_without_the_column_of_the_phone_leads_are_found_by_their_ids(imported: URL) -> None:
+    """Nobody can tell which lead an unchanged record was, so none is called removed."""
+    downgrade(imported)
+    upgrade(imported)  # the created leads had stayed
+    run(imported, "ALTER TABLE leads RENAME phone TO mobile")
+    assert checked_of(imported) == Checked(IMPORT, EXPORT.name, missing=["phone"])
+
+
 @pytest.mark.parametrize("policies", [{"rejected": "set aside"}, {"blanks": "clear"}])
 def test_an_import_with_other_policies_is_right(
     policies: dict[str, Any], crm_with_leads: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -48,8 +48,7 @@
     restored = [column.name for column in table.compared]
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(named, restored))
-    bare = ",
-                ".join(literal(column.bare) for column in table.compared)
+    bare = ",\n                ".join(literal(column.bare) for column in table.compared)
     images = [
         (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
         for column in table.compared
