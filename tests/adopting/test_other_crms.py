@@ -451,6 +451,7 @@ FULLER = Leads(
     phone="phone",
     status=Values("stage", {"new": "open"}, otherwise="won"),
     notes="notes",
+    address1="address",
     assigned_agent=Lookup("agent", "agents", by="name"),
     created_at="created",
     touch="updated",
@@ -466,12 +467,13 @@ def changing(site: Site) -> URL:
         "CREATE TABLE agents (id int PRIMARY KEY, name text)",
         "INSERT INTO agents VALUES (7, 'Tom')",
         WITH_REST.format(
-            "stage text, notes varchar(40), agent int, created timestamp, updated timestamp, "
-            "is_gone boolean NOT NULL DEFAULT false"
+            "stage text, notes varchar(40), address varchar(40), agent int, created timestamp, "
+            "updated timestamp, is_gone boolean NOT NULL DEFAULT false"
         ),
         "INSERT INTO leads (name, phone, notes) VALUES ('Old', '07700 900001', 'an older note')",
         status="new",
         notes="a note",
+        address1="1 Example Street",
         assigned_agent="Tom",
     )
     upgrade(url)
@@ -501,7 +503,7 @@ def test_a_look_back_goes_on_with_what_is_as_declared(
     assert main(["lead", "1", "--by", "id"]) == 0, capsys.readouterr().err
     assert "updated by export.json, record 1" in capsys.readouterr().out
     downgrade(changing)
-    assert value(changing, "SELECT name FROM leads WHERE id = 1") == "Old"
+    assert run(changing, "SELECT name, address FROM leads WHERE id = 1") == [("Old", None)]
 
 
 @pytest.mark.parametrize(

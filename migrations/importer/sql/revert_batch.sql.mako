@@ -7,8 +7,8 @@
     def old(column):
         text = f"i.old_values[{column.position}]"
         if not column.restored_as and column.longest:
-            fits = f"char_length({text}) <= {column.longest}"
-            return f"CASE WHEN {fits} THEN {text} ELSE l.{column.name} END"
+            is_too_long = f"char_length({text}) > {column.longest}"
+            return f"CASE WHEN {is_too_long} THEN l.{column.name} ELSE {text} END"
         if not column.restored_as:
             return text
         return f"pg_temp.lead_revert_value_{column.position}({text}, l.{column.name})"
