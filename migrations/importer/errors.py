@@ -179,7 +179,7 @@ def from_database(
         return TooManyAtOnce(f"{doing}: a statement ran out of time.", sqlstate, alone=_BUSY)
     if passing := _passing(sqlstate, diagnostics):
         return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
-    if sqlstate.startswith("LI"):
+    if sqlstate in (OVERTAKEN, WROTE_ELSEWHERE, *_NARROWED):
         return _of_ours(sqlstate, doing, diagnostics)
     return DatabaseFailed(
         f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, TextClause, text
 
 from migrations.importer.context import Options
-from migrations.importer.declaration import Leads
+from migrations.importer.declaration import BadDeclaration, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
@@ -315,6 +315,18 @@ def check_same_revert(receipt: Receipt, remove_created: bool) -> None:
 
 
 def _receipt(row: Row[Any]) -> Receipt:
-    """Read a row as this release knows it: another release may have more columns, or fewer."""
+    """Read a row as this release knows it: another release may have more columns.
+
+    Raises ``DatabaseRefused`` if it cannot be one of ours.
+    """
     known = {field.name for field in fields(Receipt)}
-    return Receipt(**{name: value for name, value in row._mapping.items() if name in known})
+    try:
+        receipt = Receipt(**{name: value for name, value in row._mapping.items() if name in known})
+        receipt.leads  # noqa: B018 - it may be no declaration
+    except (BadDeclaration, LookupError, TypeError, ValueError):
+        raise DatabaseRefused(
+            "The ledger cannot be read: a newer release has written it, or somebody has changed a "
+            "column or a declaration of lead_imports. Run the newer release, or restore "
+            "lead_imports and the tables that refer to it from a backup."
+        ) from None
+    return receipt

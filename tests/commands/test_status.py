@@ -306,3 +306,24 @@ def test_a_table_of_the_ledger_that_is_not_there_is_named(
         assert "the table lead_before_images is not there. Run 'alembic stamp base'" in printed
     assert main(["forget", "--older-than", "0d"]) == 1
     assert "The database lacks the table lead_before_images." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE lead_imports SET declaration = '[]'",
+        """UPDATE lead_imports SET declaration = '{"table": "leads"}'""",
+        "UPDATE lead_imports SET declaration = ''",
+    ],
+)
+def test_a_ledger_that_cannot_be_read_is_a_sentence(
+    change: str, imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody has written to it."""
+    run(imported, change)
+    for command in ("status", "verify"):
+        assert main([command]) == 1
+        assert "The ledger cannot be read" in capsys.readouterr().err
+    for way in (upgrade, downgrade):
+        with pytest.raises(CommandError, match="The ledger cannot be read"):
+            way(imported)
