@@ -15,18 +15,19 @@ DECLARED = Path(__file__).parent / "crm.py"
 def last_declaration(names: Mapping[str, object]) -> tuple[str, Leads]:
     """Return the last declaration of the file, with its name. The next export is imported by it.
 
-    names: the file's own. Raises ``BadDeclaration`` if there is none.
+    names: the file's own. Raises ``BadDeclaration`` if there is none, or not the first one.
     """
+    if "LEADS" not in names:
+        raise BadDeclaration(
+            "migrations/crm.py has no LEADS, and the revisions name it. Nothing was written. "
+            "Declare it there and try again."
+        )
     declared = [
         (name, value)
         for name, value in names.items()
         if isinstance(value, Leads) or (isinstance(value, tuple) and Leads in map(type, value))
     ]
-    if not declared:
-        raise BadDeclaration(
-            "migrations/crm.py has no Leads(…). Declare where leads live and try again."
-        )
-    name, last = declared[-1]
+    name, last = declared[-1] if declared else ("LEADS", names["LEADS"])
     return name, check_declared(last)
 
 

@@ -24,7 +24,7 @@ from migrations.declared import refuse_open_questions
 from migrations.deploy.connection import connect
 from migrations.deploy.given import database_of, is_logging_ours
 from migrations.deploy.lock import take_deploy_lock
-from migrations.deploy.options import Settings, read_settings
+from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import refuse_preview_of_real_people
 from migrations.deploy.revisions import merges_explained, ran_without_database
 from migrations.deploy.stop import Interrupted, Stop, listening
@@ -55,6 +55,7 @@ from migrations.running import configure, destination, is_upgrade, with_people
 
 
 def main() -> None:
+    is_closed = sys.stdout is None
     is_ours = is_logging_ours(context.config)
     logs = bool(context.config.config_file_name and is_ours)
     if is_ours:
@@ -68,7 +69,11 @@ def main() -> None:
     stop = None
     try:
         settings = read_settings(context.get_x_argument(as_dictionary=True))
-        if context.is_offline_mode():
+        is_script = context.is_offline_mode()
+        is_printed = settings.importer.dry_run or (is_script and not context.config.output_buffer)
+        if is_closed and is_printed:
+            raise BadOption("Standard output is closed. Open it and try again.")
+        if is_script:
             write_script(settings)
             return
         stop = Stop(settings.time_budget)

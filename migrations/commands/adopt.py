@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from migrations.commands.project import reading
 from migrations.declared import DECLARED, last_declaration, open_questions
-from migrations.importer.declaration import STANDARD_FIELDS, Leads, check_declared
+from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
@@ -98,13 +98,14 @@ def _is_released(connection: Connection) -> bool:
 
 
 def _declared() -> Leads:
-    return check_declared(run_path(str(DECLARED))["LEADS"])
+    _, leads = last_declaration(run_path(str(DECLARED)))
+    return leads
 
 
 def _check(connection: Connection) -> int:
     """Say what is left to complete, and what does not match."""
     marks = open_questions()
-    _, leads = last_declaration(run_path(str(DECLARED)))
+    leads = _declared()
     problems = mismatches(connection, leads)
     for line in [*marks, *problems]:
         print(f"  {line}")
