@@ -29,8 +29,10 @@ changes its shape, write a new declaration below the old one: the next export is
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from migrations.importer.errors import ImportStopped
 
@@ -296,6 +298,9 @@ class Leads:
         return f"Leads({self.as_json()})"
 
     def _problems(self) -> Iterator[str]:
+        if misshapen := list(self._misshapen()):
+            yield from misshapen
+            return
         if "phone" not in self.targets:
             yield "phone: missing, but it says whose record this is"
         for name, target in self.targets.items():
@@ -312,7 +317,6 @@ class Leads:
                 yield "id: belongs to the source and is not imported"
             if name in ("record", "phone_key") or name.startswith(("written_", "_")):
                 yield f"{name}: is reserved for the importer. Give the field another name"
-        yield from self._misshapen()
         columns = self.columns
         for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):
             yield f"the column {column} is named more than once"
@@ -321,15 +325,26 @@ class Leads:
 
     def _misshapen(self) -> Iterator[str]:
         """Yield what Python lets pass, and the types forbid."""
-        for name, target in self.targets.items():
-            inner: object = target.column if isinstance(target, New) else target
-            if isinstance(inner, tuple) and len(inner) != 2:
-                yield f"{name}: names {len(inner)} columns, expected one or a pair"
-            if isinstance(inner, Values | Lookup) and not isinstance(inner.otherwise, str | None):
-                yield f"{name}: otherwise={inner.otherwise!r} is no text. Put it in quotes"
+        names: dict[str, object] = {"table": self.table, "id": self.id, "touch": self.touch or ""}
+        for name, given in names.items():
+            if not isinstance(given, str):
+                yield f"{name}: expected a text in quotes, found {given!r}"
         for column, sql in self.new.items():
             if not isinstance(sql, str):
-                yield f"new={{{column!r}: {sql!r}}}: is no text. Put the SQL in quotes"
+                yield f"new, {column}: expected SQL in quotes, found {sql!r}"
+        for name, target in self.targets.items():
+            inner: object = target.column if isinstance(target, New) else target
+            if isinstance(target, New) and not isinstance(inner, str | Values | Lookup):
+                yield f"{name}: New takes a column's name, Values or Lookup"
+            elif not isinstance(inner, (str, tuple, Text, E164, Values, Lookup, *_KINDS)):
+                yield f"{name}: expected a column's name in quotes, found {inner!r}"
+            elif isinstance(inner, tuple) and len(inner) != 2:
+                yield f"{name}: names {len(inner)} columns, expected one or a pair"
+            elif is_dataclass(inner):
+                try:
+                    msgspec.convert(vars(inner), type(inner))
+                except msgspec.ValidationError as error:
+                    yield f"{name}: {error}"
 
 
 def check_declared(declared: object) -> Leads:

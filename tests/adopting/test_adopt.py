@@ -12,7 +12,15 @@ from sqlalchemy import URL
 from migrations import declared as declaring
 from migrations.__main__ import main
 from migrations.commands import adopt
-from migrations.importer.declaration import BadDeclaration, Leads, Values, columns_of
+from migrations.importer.declaration import (
+    E164,
+    BadDeclaration,
+    Leads,
+    New,
+    Text,
+    Values,
+    columns_of,
+)
 from tests.adopting.crms import CRMS, REFUSED, Crm, build
 from tests.support.bundled import records
 from tests.support.database import run, shown, value
@@ -179,18 +187,27 @@ def test_a_declaration_that_contradicts_itself_is_a_sentence(crm_py: Path) -> No
     assert "Traceback" not in told.stderr
 
 
+def untyped(value: object) -> Any:
+    """Return a value of a type that is wrong there."""
+    return value
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"new": {"org": 1}}, "new={'org': 1}: is no text. Put the SQL in quotes"),
+        ({"new": {"org": 1}}, "new, org: expected SQL in quotes, found 1"),
+        ({"touch": True}, "touch: expected a text in quotes, found True"),
+        ({"email": ["email"]}, "email: expected a column's name in quotes, found ['email']"),
         (
-            {"status": Values("state", {}, otherwise=2)},  # type: ignore[arg-type]  # it is wrong
-            "status: otherwise=2 is no text.",
+            {"email": New(untyped(E164("email")))},
+            "email: New takes a column's name, Values or Lookup",
         ),
+        ({"city": Text("city", untyped("40"))}, "city: Expected `int`, got `str` - at `$.longest`"),
+        ({"status": Values("state", untyped("NEW"))}, "status: Expected `object`, got `str`"),
+        ({"status": Values("state", {}, otherwise=untyped(2))}, "got `int` - at `$.otherwise`"),
         ({"full_name": ("name",)}, "full_name: names 1 columns, expected one or a pair"),
         ({"full_name": ("first", "middle", "last")}, "full_name: names 3 columns, expected one"),
     ],
-    ids=["new", "otherwise", "one", "three"],
 )
 def test_a_declaration_of_wrong_types_is_refused(wrong: dict[str, Any], told: str) -> None:
     """Python itself lets it pass, and three columns would get a name in disorder."""
