@@ -96,6 +96,23 @@ def test_a_primary_key_may_have_one_of_our_own_names(site: Site) -> None:
     assert main(["verify", "--strict"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [("all_leads", "expected a table"), ("leads", "is a partition of all_leads")],
+)
+def test_a_table_in_partitions_is_refused(table: str, told: str, site: Site) -> None:
+    """A part has not all leads, and takes not any."""
+    with pytest.raises(CommandError, match=told):
+        upgrade(
+            site.made(
+                Leads(table, full_name="name", phone="phone"),
+                "CREATE TABLE all_leads (id bigint PRIMARY KEY, name text, phone text) "
+                "PARTITION BY RANGE (id)",
+                "CREATE TABLE leads PARTITION OF all_leads FOR VALUES FROM (1) TO (10)",
+            )
+        )
+
+
 def test_a_key_of_several_columns_has_a_way_out(site: Site) -> None:
     """The statement told is enough."""
     url = site.made(

@@ -16,6 +16,11 @@ JOIN pg_catalog.pg_class ON pg_class.oid = inhparent AND relkind = 'r'
 WHERE inhparent = to_regclass('sales.customers')
 HAVING count(*) > 0
 UNION ALL
+SELECT format('%s: is a partition of %s, so it has not all leads', 'sales.customers', inhparent::regclass)
+FROM pg_catalog.pg_class
+JOIN pg_catalog.pg_inherits ON inhrelid = oid
+WHERE oid = to_regclass('sales.customers') AND relispartition
+UNION ALL
 SELECT format('%s: has row-level security, which hides rows from the role %I', 'sales.customers', current_user)
 FROM pg_catalog.pg_class
 WHERE oid = to_regclass('sales.customers') AND (relforcerowsecurity OR row_security_active(oid))
