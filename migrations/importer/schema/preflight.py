@@ -93,6 +93,8 @@ def check_import(
     rights: those the role needs on the table.
     """
     refuse(_missing_for_import(connection, table, rights))
+    # Not before the deploy lock is taken: another deploy may be dropping the ledger.
+    refuse(_lines(connection, statement("find_late_ledger")))
 
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
@@ -107,8 +109,6 @@ def _missing_for_import(
     connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> list[str]:
     missing = _lines(connection, statement("check_ledger", function=table.key))
-    if not missing:
-        missing = _lines(connection, statement("find_late_ledger"))
     # Somebody hidden would be nobody, and the lead somebody else's.
     hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
     return missing + mismatches(connection, table.leads, rights) + hidden
