@@ -527,6 +527,10 @@ def test_a_look_back_goes_on_with_what_is_as_declared(
     ("change", "told"),
     [
         ("ALTER TABLE leads RENAME TO people", "leads: is not there"),
+        (
+            "ALTER TABLE leads RENAME TO people; CREATE VIEW leads AS SELECT * FROM people",
+            "leads: is no longer a plain table",
+        ),
         ("ALTER TABLE leads RENAME id TO lead_id", "leads.id: is not there"),
         (
             "ALTER TABLE leads DROP id; "

@@ -102,7 +102,7 @@ def check_revert(connection: Connection, table: LeadsTable, revision: str) -> No
     refuse(_lines(connection, statement("check_ledger", function=table.key)))
     # A hidden lead would be taken for a removed one.
     hidden = _hidden(connection, [_told(table.leads.table)])
-    refuse(hidden + why_no_lead_is_found(connection, table, revision, to_write=True))
+    refuse(hidden + why_no_lead_is_found(connection, table, revision))
 
 
 def _missing_for_import(

@@ -46,17 +46,15 @@ def find_table_since(
     return table
 
 
-def why_no_lead_is_found(
-    connection: Connection, table: LeadsTable, revision: str, *, to_write: bool = False
-) -> list[str]:
+def why_no_lead_is_found(connection: Connection, table: LeadsTable, revision: str) -> list[str]:
     """List why the leads of an import cannot be found, by name. Empty if they can.
 
-    to_write: whether a view will not do.
+    A view of the table's old name will not do: its rows do not say which transaction wrote them.
     """
     name, id = table.leads.table, table.leads.id
     if not is_there(connection, name):
         return [f"{name}: is not there"]
-    if to_write and not _is_table(connection, name):
+    if not _is_table(connection, name):
         return [f"{name}: is no longer a plain table"]
     if id not in table.found:
         return [f"{name}.{id}: is not there"]
