@@ -553,6 +553,16 @@ def test_leads_that_cannot_be_found_are_named(
     assert value(changing, "SELECT reverted_at FROM lead_imports") is None
 
 
+def test_a_revert_without_a_column_to_restore_is_refused(site: Site) -> None:
+    """All of them may have got other names at once."""
+    url = site.made(PLAIN, WITH_REST.format("note text"), OLD)
+    upgrade(url)
+    run(url, "ALTER TABLE leads RENAME name TO full_name")
+    run(url, "ALTER TABLE leads RENAME phone TO phone_number")
+    with pytest.raises(CommandError, match="leads: has none of the declared columns"):
+        downgrade(url)
+
+
 def test_an_import_by_another_table_is_told_of_a_lead(
     changing: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

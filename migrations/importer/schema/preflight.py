@@ -98,11 +98,12 @@ def check_import(
 
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
-    """Raise ``DatabaseRefused`` unless a revert finds the leads. Columns may be missing."""
+    """Raise ``DatabaseRefused`` unless a revert finds the leads. Some columns may be missing."""
     refuse(_lines(connection, statement("check_ledger", function=table.key)))
     # A hidden lead would be taken for a removed one.
     hidden = _hidden(connection, [_told(table.leads.table)])
     refuse(hidden + why_no_lead_is_found(connection, table, revision))
+    refuse([] if table.compared else [f"{table.leads.table}: has none of the declared columns"])
 
 
 def _missing_for_import(
