@@ -121,6 +121,16 @@ class Column:
         return isinstance(self.target, tuple | Values) and self.found.base in _TEXTS
 
     @property
+    def converts(self) -> str | None:
+        """SQL, false if the record's text has no value here, as if its agent has gone since.
+
+        None if each text has one.
+        """
+        if self.is_plain or self.is_derived or self.part is not None:
+            return None
+        return f"({self.raw} IS NULL OR {self.staged} IS NOT NULL)"
+
+    @property
     def longest(self) -> int | None:
         """How many characters the column holds, unless it holds any number or a value is cast."""
         limit = _LIMIT.search(self.found.type)

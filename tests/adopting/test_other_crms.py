@@ -523,6 +523,15 @@ def test_a_look_back_goes_on_with_what_is_as_declared(
     assert run(changing, "SELECT name, address FROM leads WHERE id = 1") == [("Old", None)]
 
 
+def test_an_agent_who_has_gone_is_nobodys_edit(
+    changing: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lead holds what the import wrote, although the record's word finds nobody any more."""
+    run(changing, "UPDATE agents SET name = 'Zoe'; UPDATE leads SET address = 'elsewhere'")
+    assert main(["verify"]) == 0
+    assert "2 leads edited since (address1 2)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

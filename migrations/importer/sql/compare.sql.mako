@@ -44,6 +44,9 @@ SELECT
             CASE
                 WHEN ${told(columns, now)}
                     IS DISTINCT FROM ${told(columns, wrote)}
+% if columns[0].converts:
+                    AND ${columns[0].converts}
+% endif
                 THEN ${literal(columns[0].field.name)}
             END${"" if loop.last else ","}
 % endfor

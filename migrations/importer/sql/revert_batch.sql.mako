@@ -26,9 +26,7 @@
         if table.keeps_blanks:
             value = column.staged if column.part is None else column.raw
             return f"{value} IS NOT NULL AND "
-        if column in table.converted and column.part is None:
-            return f"({column.raw} IS NULL OR {column.staged} IS NOT NULL) AND "
-        return ""
+        return f"{column.converts} AND " if column.converts else ""
 
     def is_version(version, indent):
         """Whether the lead's row is that version, or a revert made it equal to that again."""

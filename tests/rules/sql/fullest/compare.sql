@@ -19,6 +19,7 @@ SELECT
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.phone_number AS text)
                     ELSE later.old_values[3] END
                     IS DISTINCT FROM coalesce(CAST(s.written_phone AS text), '')
+                    AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
                 THEN 'phone'
             END,
             CASE
@@ -31,18 +32,21 @@ SELECT
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
                     ELSE later.old_values[5] END
                     IS DISTINCT FROM coalesce(CAST(s.written_status AS text), i.old_values[5])
+                    AND (s.status IS NULL OR s.written_status IS NOT NULL)
                 THEN 'status'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
                     ELSE later.old_values[6] END
                     IS DISTINCT FROM coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6])
+                    AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
                 THEN 'assigned_agent'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.bill AS text)
                     ELSE later.old_values[7] END
                     IS DISTINCT FROM CAST(s.written_bill AS text)
+                    AND (s.bill IS NULL OR s.written_bill IS NOT NULL)
                 THEN 'bill'
             END
         ]::text[], NULL)
