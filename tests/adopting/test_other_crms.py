@@ -462,6 +462,22 @@ def test_a_revert_needs_no_agent_of_then(
     assert run(url, "SELECT restored, kept FROM lead_imports") == [(0, 1)]
 
 
+def test_a_created_lead_goes_whatever_has_become_of_its_agent(site: Site) -> None:
+    """Nobody has written its row since, although its agent has another name by now."""
+    agent = Lookup("agent", "agents", by="name")
+    url = site.made(
+        Leads("leads", phone="phone", full_name="name", assigned_agent=agent),
+        "CREATE TABLE agents (id int PRIMARY KEY, name text)",
+        "INSERT INTO agents VALUES (7, 'Tom')",
+        WITH_REST.format("agent int"),
+        assigned_agent="Tom",
+    )
+    upgrade(url)
+    run(url, "UPDATE agents SET name = 'Zoe'")
+    downgrade(url, BEFORE_IMPORT, "remove-created")
+    assert run(url, "SELECT removed, kept FROM lead_imports") == [(2, 0)]
+
+
 FULLER = Leads(
     "leads",
     full_name="name",

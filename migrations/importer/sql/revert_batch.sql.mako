@@ -28,6 +28,12 @@
             return f"{value} IS NOT NULL AND "
         return f"{column.converts} AND " if column.converts else ""
 
+    def edited(columns):
+        """Whether a created lead holds something else than its record gives, in one field."""
+        differs = table.keeping_blanks.differs(tuple(columns))
+        converts = columns[0].converts
+        return f"{differs}\n                AND {converts}" if converts else differs
+
     def is_version(version, indent):
         """Whether the lead's row is that version, or a revert made it equal to that again."""
         lines = (
@@ -59,7 +65,7 @@
     WHERE i.import_id = _import AND i.record >= _from AND i.record < _to\
 </%def>\
 <%def name="untouched()">\
-NOT (${table.keeping_blanks.differs(table.columns)})
+NOT (${("\n            OR ").join(map(edited, table.by_field(table.columns)))})
 % if table.created_at:
             AND l.${table.created_at.name} = ${table.created_at.of("s.created_at")}
 % endif

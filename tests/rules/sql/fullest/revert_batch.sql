@@ -321,14 +321,18 @@ GROUP BY pg_constraint.oid, conname, conrelid
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR s.phone IS NOT NULL
                 AND l.phone_number IS DISTINCT FROM s.written_phone
+                AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
             OR s.email IS NOT NULL
                 AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR s.status IS NOT NULL
                 AND l.stage IS DISTINCT FROM s.written_status
+                AND (s.status IS NULL OR s.written_status IS NOT NULL)
             OR s.assigned_agent IS NOT NULL
                 AND l.owner IS DISTINCT FROM s.written_assigned_agent
+                AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
             OR s.bill IS NOT NULL
-                AND l.bill IS DISTINCT FROM s.written_bill)
+                AND l.bill IS DISTINCT FROM s.written_bill
+                AND (s.bill IS NULL OR s.written_bill IS NOT NULL))
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
@@ -364,14 +368,18 @@ GROUP BY pg_constraint.oid, conname, conrelid
                 concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
             OR s.phone IS NOT NULL
                 AND l.phone_number IS DISTINCT FROM s.written_phone
+                AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
             OR s.email IS NOT NULL
                 AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR s.status IS NOT NULL
                 AND l.stage IS DISTINCT FROM s.written_status
+                AND (s.status IS NULL OR s.written_status IS NOT NULL)
             OR s.assigned_agent IS NOT NULL
                 AND l.owner IS DISTINCT FROM s.written_assigned_agent
+                AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
             OR s.bill IS NOT NULL
-                AND l.bill IS DISTINCT FROM s.written_bill)
+                AND l.bill IS DISTINCT FROM s.written_bill
+                AND (s.bill IS NULL OR s.written_bill IS NOT NULL))
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
