@@ -47,6 +47,12 @@ class Found:
     computed: str | None = None
     computed_of: tuple[str, ...] = ()
 
+    @property
+    def longest(self) -> int | None:
+        """How many characters a text may have. None if any number, or if it is no text."""
+        limit = _LIMIT.search(self.type) if self.is_text else None
+        return int(limit[1]) if limit else None
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -133,8 +139,7 @@ class Column:
     @property
     def longest(self) -> int | None:
         """How many characters the column holds, unless it holds any number or a value is cast."""
-        limit = _LIMIT.search(self.found.type)
-        return int(limit[1]) if limit and (self.is_plain or self.is_derived) else None
+        return self.found.longest if self.is_plain or self.is_derived else None
 
     @property
     def conversion(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from migrations.importer.column import Column
+from migrations.importer.column import Column, Found
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import as_sql, literal, quoted
@@ -95,11 +95,8 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     for name, column in table.found.items():
         field = _field_in(table, [name])
         if column.computed is not None and field is not None and table.knows([name]):
-            told = _makes_fail(table, f"the column {name}")
-            yield Rule([name], _computing([f"w.{quoted(name)}"]), field, told, table.differs())
-            if not column.nullable:
-                told = f"gives {table.leads.table}.{name} no value, and it must have one"
-                yield Rule([name], f"w.{quoted(name)} IS NULL", field, told, table.differs())
+            for condition, told in _unfit(table, name, column):
+                yield Rule([name], condition, field, told, table.differs())
     for index in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, index.columns)
         if field is not None and table.knows(index.columns):
@@ -107,6 +104,17 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
             condition = f"CASE WHEN ({as_sql(index.predicate)}) THEN {computing} ELSE false END"
             told = _makes_fail(table, f"the index {index.name}")
             yield Rule(index.columns, condition, field, told, table.differs())
+
+
+def _unfit(table: LeadsTable, name: str, column: Found) -> Iterator[tuple[str, str]]:
+    """Yield when a computed value does not fit its column, as a condition, each with a reason."""
+    value, told = f"w.{quoted(name)}", f"{table.leads.table}.{name}"
+    yield _computing([value]), _makes_fail(table, f"the column {name}")
+    if column.longest:
+        longer = f"char_length(rtrim({value})) > {column.longest}"  # the server cuts off blanks
+        yield longer, f"makes {told} longer than {column.longest} characters"
+    if not column.nullable:
+        yield f"{value} IS NULL", f"gives {told} no value, and it must have one"
 
 
 def _computing(computed: Sequence[str]) -> str:

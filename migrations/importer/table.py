@@ -202,8 +202,8 @@ class LeadsTable:
 
     def computed(self, names: Iterable[str]) -> list[tuple[str, str]]:
         """Return those of some columns the server computes, as identifiers, each with its SQL."""
-        founds = ((quoted(name), self.found[name].computed) for name in names)
-        return [(name, as_sql(sql)) for name, sql in founds if sql is not None]
+        founds = ((quoted(name), self.found[name]) for name in names)
+        return [(name, _computing(found)) for name, found in founds if found.computed is not None]
 
     def _is_drawn(self, name: str) -> bool:
         if name in self.leads.new:
@@ -302,6 +302,12 @@ class LeadsTable:
         if self.keeps_blanks:
             return f"{first.raw} IS NOT NULL\n                AND {there} IS DISTINCT FROM {wanted}"
         return f"{there} IS DISTINCT FROM {wanted}"
+
+
+def _computing(found: Found) -> str:
+    # A cast to a text of limited length would cut it off in silence.
+    type_ = found.domain or (found.base if found.longest else found.type)
+    return f"CAST(({as_sql(found.computed or '')}) AS {type_})"
 
 
 def _columns(leads: Leads, found: Mapping[str, Found]) -> Iterator[Column]:

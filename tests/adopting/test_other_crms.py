@@ -219,6 +219,23 @@ SHOUT = "shout text GENERATED ALWAYS AS (upper(name)) STORED"
             "UNIQUE (half, phone)",
             *("", "record 2, full_name: makes the column half of leads fail"),
         ),
+        (
+            "half numeric(3, 1) GENERATED ALWAYS AS (CASE name WHEN 'Bob' THEN 100.0 END) STORED",
+            *("", "record 2, full_name: makes the column half of leads fail"),
+        ),
+        (
+            "half int GENERATED ALWAYS AS (CASE name WHEN 'Bob' THEN 1.2 ELSE 1 END) STORED UNIQUE",
+            *("", "record 2, full_name: is another lead's or record's"),
+        ),
+        (
+            "half no_bob GENERATED ALWAYS AS (name) STORED",
+            *("", "record 2, full_name: makes the column half of leads fail"),
+        ),
+        (
+            "half varchar(6) GENERATED ALWAYS AS (CASE name WHEN 'Bob' THEN 'too long' END) STORED",
+            *("", "record 2, full_name: makes leads.half longer than 6 characters"),
+        ),
+        ("half varchar(6) GENERATED ALWAYS AS (name || '      ') STORED", "", ""),
     ],
 )
 def test_what_the_server_computes_is_judged_before_the_first_write(
@@ -230,6 +247,7 @@ def test_what_the_server_computes_is_judged_before_the_first_write(
         leads,
         "CREATE TABLE names (name text PRIMARY KEY)",
         "INSERT INTO names VALUES ('ANN'), ('BOBBY')",
+        "CREATE DOMAIN no_bob AS text CHECK (VALUE <> 'Bob')",
         WITH_REST.format(rest),
         "INSERT INTO leads (name, phone) VALUES ('Bobby', '07700 900009')",
     )
