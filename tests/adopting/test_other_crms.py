@@ -543,6 +543,7 @@ def changing(site: Site) -> URL:
         "ALTER TABLE leads ALTER notes TYPE varchar(8)",
         "ALTER TABLE leads DROP is_gone",
         "ALTER TABLE leads ALTER notes TYPE json USING to_json(notes)",
+        "ALTER TABLE leads ALTER notes TYPE point USING NULL",
     ],
 )
 def test_a_look_back_goes_on_with_what_is_as_declared(

@@ -85,7 +85,9 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
             yield inner.column
         if isinstance(inner, Values) and not _has_values(connection, inner, rows):
             yield inner.column
-        yield from (column for column in columns_of(target) if _has_no_equality(rows.get(column)))
+        for column in columns_of(target):
+            if column in rows and _has_no_equality(connection, rows[column]):
+                yield column
 
 
 def _may_look_up(connection: Connection, lookup: Lookup) -> bool:
@@ -105,5 +107,7 @@ def _has_values(connection: Connection, values: Values, rows: Mapping[str, Row[A
     return not parse(connection, f"SELECT {casts}")
 
 
-def _has_no_equality(row: Row[Any] | None) -> bool:
-    return row is not None and (row.base in ("json", "xml") or row.base.endswith("[]"))
+def _has_no_equality(connection: Connection, row: Row[Any]) -> bool:
+    null = f"CAST(NULL AS {row.type})"
+    # An array has one, but perhaps not its elements.
+    return row.base.endswith("[]") or bool(parse(connection, f"SELECT {null} = {null}"))
