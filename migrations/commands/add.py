@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
     place = replacement.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
-        _, leads = last_declaration(vars(crm))
+        declaration, leads = last_declaration(vars(crm))
         import_ = Import(revision or "", name, found.sha256, found.records, leads)
         _refuse_known(import_)
         sources.print_readable(found)
@@ -65,9 +65,9 @@ def run(arguments: Namespace) -> int:
         if bundled.twin:
             import_ = replace(import_, masked=bundled.twin.sha256)
         if place:
-            written = replacement.pin(place, import_)
+            written = replacement.pin(place, import_, declaration)
         else:
-            written = _generated(script, arguments.message, import_)
+            written = _generated(script, arguments.message, import_, declaration)
         _print_written(found, bundled, import_, written)
     return 0
 
@@ -102,8 +102,7 @@ def _export_name(source: Path) -> str:
     return f"{safe or 'export'}.json"
 
 
-def _generated(script: ScriptDirectory, message: str, import_: Import) -> Path:
-    declaration, _ = last_declaration(vars(crm))
+def _generated(script: ScriptDirectory, message: str, import_: Import, declaration: str) -> Path:
     written = script.generate_revision(
         import_.revision, _title(message), head="head", import_=import_, declaration=declaration
     )

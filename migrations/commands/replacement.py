@@ -19,6 +19,7 @@ __all__ = ["CannotReplace", "Place", "pin", "place", "room_for"]
 
 _SHA256 = re.compile(r'    sha256="[0-9a-f]{64}",\n')
 _RECORDS = re.compile(r"    records=[0-9_]+,\n")
+_DECLARATION = re.compile(r"^(from migrations\.crm import |    leads=)\w+", re.MULTILINE)
 _MASKED = re.compile(r'(?:    #[^\n]*\n)*    masked="[0-9a-f]{64}",\n')
 
 
@@ -87,12 +88,16 @@ def room_for(source: Path, old: Path) -> Iterator[None]:
     aside.unlink()
 
 
-def pin(at: Place, import_: Import) -> Path:
-    """Pin another export in the revision, and return the revision's path."""
+def pin(at: Place, import_: Import, declaration: str) -> Path:
+    """Pin another export in the revision, and return the revision's path.
+
+    declaration: the name of the one the export is imported by.
+    """
     before = at.revision.read_text(encoding="utf-8")
     twin = f'    masked="{import_.masked}",\n' if import_.masked else ""
     text, digests = _SHA256.subn(f'    sha256="{import_.sha256}",\n', _MASKED.sub("", before))
     text, counts = _RECORDS.subn(f"    records={import_.records},\n{twin}", text)
+    text = _DECLARATION.sub(rf"\g<1>{declaration}", text)
     if (digests, counts) != (1, 1):
         raise CannotReplace(
             f"{at.revision.name} does not pin its export as expected. Write sha256 = "

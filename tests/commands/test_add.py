@@ -331,6 +331,20 @@ def test_the_first_real_export_takes_the_bundled_ones_place(
     assert "This database has imported production_leads_export.json" in refused.stderr
 
 
+def test_what_takes_the_bundled_ones_place_is_imported_by_the_last_declaration(
+    project: Path, tmp_path: Path
+) -> None:
+    """Its fields are this one's."""
+    with (project / "migrations" / "crm.py").open("a", encoding="utf-8") as crm:
+        crm.write('OCTOBER = Leads("leads", full_name="name", phone="phone")\n')
+    path = write(tmp_path, HUBSPOT, "hubspot.csv")
+    replaced = migrations(project, "add", str(path), "--replace", "--yes", *LONDON)
+    assert replaced.returncode == 0, replaced.stderr
+    revision = (project / "migrations" / "versions" / f"{IMPORT}.py").read_text()
+    assert "import OCTOBER\n" in revision
+    assert "leads=OCTOBER," in revision
+
+
 def test_what_takes_the_bundled_ones_place_is_sealed_where_others_are(
     project: Path, tmp_path: Path
 ) -> None:
