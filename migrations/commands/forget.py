@@ -179,6 +179,11 @@ def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
     audit = f"lead_audit ({_count(known.audit_rows, 'row')})" if known.audit_rows else ""
     if lead or audit:
         yield f"  {' and '.join(filter(None, (lead, audit)))}: for the application to remove"
+    for receipt in known.elsewhere:
+        yield (
+            f"  old values of {receipt.export}, which knows its leads by "
+            f"{receipt.leads.table}.{receipt.leads.id}"
+        )
     yield "  exports in git, and in every clone"
     yield "  the server's backups, until they age out"
     yield WHERE_IT_STAYS

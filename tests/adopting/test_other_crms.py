@@ -620,6 +620,8 @@ def test_an_import_by_another_table_is_told_of_a_lead(
     )
     assert main(["lead", "1", "--by", "id"]) == 0
     assert "older.json knows its leads by people.id" in capsys.readouterr().out
+    assert main(["forget", "--lead", "1", "--dry-run"]) == 0
+    assert "  old values of older.json, which knows its leads by people" in capsys.readouterr().out
 
 
 def test_a_schema_of_leads_that_is_hidden_is_named(
