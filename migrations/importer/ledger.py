@@ -323,7 +323,7 @@ def _receipt(row: Row[Any]) -> Receipt:
     try:
         receipt = Receipt(**{name: value for name, value in row._mapping.items() if name in known})
         receipt.leads  # noqa: B018 - it may be no declaration
-    except (BadDeclaration, LookupError, TypeError, ValueError):
+    except (BadDeclaration, AttributeError, LookupError, TypeError, ValueError):
         raise DatabaseRefused(
             "The ledger cannot be read: a newer release has written it, or somebody has changed a "
             "column or a declaration of lead_imports. Run the newer release, or restore "

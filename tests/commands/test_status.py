@@ -314,6 +314,7 @@ def test_a_table_of_the_ledger_that_is_not_there_is_named(
         "UPDATE lead_imports SET declaration = '[]'",
         """UPDATE lead_imports SET declaration = '{"table": "leads"}'""",
         "UPDATE lead_imports SET declaration = ''",
+        "UPDATE lead_imports SET declaration = '1'",
     ],
 )
 def test_a_ledger_that_cannot_be_read_is_a_sentence(
