@@ -179,7 +179,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
         create_revert(session, table)
         if table.missing:
             log.warning(
-                "%s: %s no longer has %s as declared, so nothing is reverted there",
+                "%s: %s no longer has %s as declared. The rest is reverted.",
                 export.name,
                 import_.leads.table,
                 ", ".join(table.missing),

@@ -558,6 +558,15 @@ def test_a_look_back_goes_on_with_what_is_as_declared(
     assert run(changing, "SELECT name, address FROM leads WHERE id = 1") == [("Old", None)]
 
 
+def test_a_revert_without_what_only_names_leaves_nothing_out(
+    changing: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It finds leads by their ids, so its message claims no gap."""
+    run(changing, "ALTER TABLE leads DROP is_gone")
+    downgrade(changing)
+    assert "what only='NOT is_gone' names as declared. The rest is reverted." in caplog.text
+
+
 def test_an_agent_who_has_gone_is_nobodys_edit(
     changing: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
