@@ -8,14 +8,12 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from migrations import crm
 from migrations.bundling import Bundled, bundle
 from migrations.commands import replacement, sources
-from migrations.commands.project import ROOT, alembic_config, revisions
+from migrations.commands.project import ROOT, alembic_config, next_declaration, revisions
 from migrations.commands.sources import Readable
 from migrations.conversion.choice import keep
 from migrations.conversion.problems import counted
-from migrations.declared import last_declaration
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
@@ -53,7 +51,7 @@ def run(arguments: Namespace) -> int:
     place = replacement.place(script) if arguments.replace else None
     with sources.readable(arguments, DATA) as found:
         name = place.export if place else _export_name(found.source)
-        declaration, leads = last_declaration(vars(crm))
+        declaration, leads = next_declaration()
         import_ = Import(revision or "", name, found.sha256, found.records, leads)
         _refuse_known(import_)
         sources.print_readable(found)

@@ -70,13 +70,13 @@ def run(arguments: Namespace) -> int:
         check_may_read(connection, alembic_config())
         if not has_ledger(connection):
             raise CannotForget("The database has no ledger, so there is nothing to forget.")
+        if not arguments.dry_run:
+            take_deploy_lock(connection, LOCK_WAIT, lambda: None, "forgetting", option="")
         if missing := read_history(connection, alembic_config()).missing:
             raise CannotForget(
                 f"The database lacks {' and '.join(missing)}. Nothing was forgotten. Run "
                 "'python -m migrations status': it says what to do."
             )
-        if not arguments.dry_run:
-            take_deploy_lock(connection, LOCK_WAIT, lambda: None, "forgetting", option="")
         if arguments.lead is None:
             _forget_old(connection, arguments.older_than, dry_run=arguments.dry_run)
         else:

@@ -11,12 +11,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from migrations import crm
+from migrations.declared import last_declaration
 from migrations.deploy.connection import connect, database
 from migrations.history import imports_of, version_table
+from migrations.importer.declaration import Leads
 from migrations.importer.errors import from_database
 from migrations.importer.schema.preflight import check_reader
 
-__all__ = ["ROOT", "alembic_config", "check_may_read", "connected", "reading", "revisions"]
+__all__ = [
+    "ROOT",
+    "alembic_config",
+    "check_may_read",
+    "connected",
+    "next_declaration",
+    "reading",
+    "revisions",
+]
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +45,11 @@ def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
 def revisions(root: Path = ROOT) -> ScriptDirectory:
     """Return the revisions of a project."""
     return ScriptDirectory.from_config(alembic_config(root))
+
+
+def next_declaration() -> tuple[str, Leads]:
+    """Return the declaration for the next export, with its name: the last of ``crm.py``."""
+    return last_declaration(vars(crm))
 
 
 def check_may_read(connection: Connection, config: Config) -> None:

@@ -4,8 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from migrations import crm
-from migrations.declared import last_declaration
+from migrations.commands.project import next_declaration
 from migrations.importer.export.reading import open_export
 from migrations.importer.pinned import DATA
 from migrations.importer.sealing import SUFFIX
@@ -40,7 +39,8 @@ def run(given: argparse.Namespace) -> int:
         recipients = recipients_from(given.recipient, "--recipient")
     else:
         recipients = read_recipients(DATA)
-    with open_export(source, fields=last_declaration(vars(crm))[1].fields) as export:
+    _, leads = next_declaration()
+    with open_export(source, fields=leads.fields) as export:
         export.check()
     seal_file(source, target, recipients)
     print(f"{target.name}: {export.count:,} records, sealed for {len(recipients)}.")

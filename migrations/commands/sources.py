@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from migrations import crm
+from migrations.commands.project import next_declaration
 from migrations.console import console
 from migrations.conversion.choice import kept_beside
 from migrations.conversion.convert import Conversion, ConversionRefused, Result, understand
@@ -27,7 +27,6 @@ from migrations.conversion.words import (
     left_out_in_words,
     summary_in_words,
 )
-from migrations.declared import last_declaration
 from migrations.importer.declaration import Field
 from migrations.importer.errors import ExportRefused, ImportStopped
 from migrations.importer.export.reading import Piece, open_export
@@ -100,7 +99,8 @@ def readable(arguments: Namespace, kept: Path) -> Iterator[Readable]:
     gc.disable()  # it would search millions of rows, but none is in a cycle
     path = arguments.export
     options = Options.given(arguments)
-    fields = last_declaration(vars(crm))[1].fields
+    _, leads = next_declaration()
+    fields = leads.fields
     if own := _own(path, options, fields):
         yield own
         return
@@ -181,7 +181,8 @@ def _looks_own(path: Path, fields: Sequence[Field]) -> bool:
 
 def _checked(export: Path, look: Callable[[Piece], None] = lambda _: None) -> Readable:
     """Read an export as a deploy does. look: gets its records. Raises ``ExportRefused``."""
-    with open_export(export, fields=last_declaration(vars(crm))[1].fields) as opened:
+    _, leads = next_declaration()
+    with open_export(export, fields=leads.fields) as opened:
         for piece in opened.checked():
             look(piece)
         return Readable(export, export, opened.sha256, opened.count, Summary())

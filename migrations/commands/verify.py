@@ -213,8 +213,8 @@ def _print_verdict(verdict: Verdict) -> None:
 
 
 def _ok_in_words(checked: Checked) -> Text:
-    name, ok = (checked.export, "bold"), ("OK", "green")
-    return Text.assemble(name, ": ", ok, ". ", _edits_in_words(checked))
+    ok = "" if checked.uncompared else Text.assemble(("OK", "green"), ". ")
+    return Text.assemble((checked.export, "bold"), ": ", ok, _edits_in_words(checked))
 
 
 def _edits_in_words(checked: Checked) -> str:

@@ -141,7 +141,9 @@ class Receipt:
             counts += [f"{self.removed:,} removed", f"{self.referenced:,} kept because referenced"]
             written += self.created
         if self.unrestored:
-            counts.append(f"{self.unrestored:,} kept because their old values are forgotten")
+            counts.append(
+                f"{self.unrestored:,} kept because their old values are forgotten or lost"
+            )
         gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
             counts.append(f"{gone:,} deleted by people before")

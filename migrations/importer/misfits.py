@@ -67,7 +67,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
                 name = "find_excluded" if unique.is_exclusion else "find_taken"
                 field = _field_in(table, unique.columns) or ""
                 computed = [f"the index {unique.name}"]
-                computed += [f"the column {column}" for column in unique.columns]
+                computed += [f"the column {name}" for name, _ in table.computed(unique.columns)]
                 fails = [_makes_fail(table, what) for what in computed]
                 asked = statement(name, table=table, unique=unique, field=field, fails=fails)
                 session.execute(asked, start=start)

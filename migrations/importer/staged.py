@@ -6,9 +6,10 @@ from contextlib import contextmanager, nullcontext
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.copies import as_copy, copy_leads, create_copy
 from migrations.importer.pinned import Import
+from migrations.importer.schema.catalog import hidden_schemas
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.phone_key import ensure_index
-from migrations.importer.schema.preflight import check_import, check_revert
+from migrations.importer.schema.preflight import check_import, check_revert, refuse
 from migrations.importer.schema.since import find_table_since
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
@@ -50,6 +51,7 @@ def _checked(
     """Find the table and make sure of all the work needs. A preview gets a copy of it."""
     connection, options = connection_of(context), options_of(context)
     if is_revert:
+        refuse(hidden_schemas(connection, import_.leads.tables))
         table = find_table_since(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
         check_revert(connection, table, import_.revision)
         return table

@@ -214,7 +214,7 @@ def test_a_downgrade_keeps_what_is_forgotten_and_says_so(
     assert done.returncode == 0, done.stdout
     expected = (
         "8 leads restored, 0 kept because edited since or held by a rule, 207 removed, 0 kept "
-        "because referenced, 2 kept because their old values are forgotten."
+        "because referenced, 2 kept because their old values are forgotten or lost."
     )
     assert expected in done.stdout
     assert len(leads(imported)) == 50

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import as_it_is, literal, qualified, quoted
 from migrations.importer.schema.catalog import find_columns, hidden_schemas, name_of
+from migrations.importer.schema.fitting import MOMENTS
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -83,8 +84,6 @@ References = dict[str, Row[Any]]
 
 _CATEGORY = re.compile("[a-z_]{1,20}")
 """A word for a kind of lead, not for a person."""
-
-_MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
         lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
         taken.update(columns_used)
     touch = _first(writable, _TOUCHES)
-    if touch and touch.base in _MOMENTS:
+    if touch and touch.base in MOMENTS:
         lines.append(f"    touch={_source(touch.name)},")
         taken.add(touch.name)
     lines += _new_in_words(connection, table, columns, taken, references)
@@ -281,7 +280,7 @@ def _target(
     references: References,
 ) -> str | None:
     if field == "created_at":
-        return _source(column.name) if column.base in _MOMENTS else None
+        return _source(column.name) if column.base in MOMENTS else None
     if field == "lead_number" and column.is_text:
         return f"New({_source(column.name)})"  # the CRM's own numbers stay
     if reference := references.get(column.name):
@@ -379,7 +378,7 @@ def _usual_value(column: _Column, refers: bool) -> str | None:
         return "'{}'"
     if column.base == "uuid" and column.snake == "id":
         return "gen_random_uuid()"
-    if column.base in _MOMENTS:
+    if column.base in MOMENTS:
         return "now()"
     if column.base in ("numeric", "double precision", "real"):
         return "0"
@@ -394,7 +393,7 @@ def _source(value: str) -> str:
 
 def _only_value(connection: Connection, table: str, column: _Column) -> str | None:
     """Return the one value all rows share, if they do: a tenant's, a type's."""
-    if column.snake == "id" or column.base in ("json", "jsonb", *_MOMENTS):
+    if column.snake == "id" or column.base in ("json", "jsonb", *MOMENTS):
         return None
     name = quoted(column.name)
     asked = (
@@ -420,6 +419,6 @@ def _only(columns: Sequence[_Column]) -> str | None:
             return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
         if column.snake in _DELETED and column.base in ("smallint", "integer"):
             return _source(f"{name} IS DISTINCT FROM 1" if column.nullable else f"{name} <> 1")
-        if column.snake in _DELETED_AT and column.base in _MOMENTS:
+        if column.snake in _DELETED_AT and column.base in MOMENTS:
             return _source(f"{name} IS NULL")
     return None

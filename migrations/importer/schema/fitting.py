@@ -23,7 +23,7 @@ from migrations.importer.schema.catalog import (
 )
 from migrations.importer.sql import statement
 
-__all__ = ["MOMENTS", "mismatches", "only_problems", "parse"]
+__all__ = ["MOMENTS", "mismatches", "objection_to", "only_problems"]
 
 MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {"json", "jsonb", "bytea", "xml", "tsvector"}
@@ -195,7 +195,7 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     if not leads.only:
         return []
     asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
-    trouble = parse(connection, asked)
+    trouble = objection_to(connection, asked)
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
 
@@ -208,7 +208,7 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
         type_ = rows[column].domain or rows[column].type
         # Without brackets, as an import writes it: a query needs its own.
         asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
-        if trouble := parse(connection, asked):
+        if trouble := objection_to(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
 
@@ -223,7 +223,7 @@ def _default_problems(
         if not row.default or row.is_numbered or row.is_volatile or column in _given(leads):
             continue
         asked = f"SELECT CAST(({as_sql(row.default)}) AS {row.domain or row.type}) AS made"
-        trouble = parse(connection, asked)
+        trouble = objection_to(connection, asked)
         if not (trouble or row.nullable or row.may_be_filled):
             is_null = connection.execute(text(f"SELECT made IS NULL FROM ({asked}) AS one"))
             trouble = "it is NULL" if is_null.scalar_one() else None
@@ -234,7 +234,7 @@ def _default_problems(
             )
 
 
-def parse(connection: Connection, sql: str) -> str | None:
+def objection_to(connection: Connection, sql: str) -> str | None:
     """Return the server's objection to a statement, which reads no row. None if it has none."""
     driver: Any = connection.connection.driver_connection
     try:

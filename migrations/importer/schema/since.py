@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, text
 from migrations.importer.declaration import Leads, Lookup, New, Values, columns_of
 from migrations.importer.names import literal
 from migrations.importer.schema.catalog import find_columns, is_there, name_of
-from migrations.importer.schema.fitting import MOMENTS, only_problems, parse
+from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems
 from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -100,14 +100,12 @@ def _has_values(connection: Connection, values: Values, rows: Mapping[str, Row[A
     row = rows.get(values.column)
     if row is None or row.is_text:
         return True
-    words = {*values.values.values(), values.otherwise} - {None}
-    casts = ", ".join(
-        f"CAST({literal(str(word))} AS {row.type})" for word in sorted(map(str, words))
-    )
-    return not parse(connection, f"SELECT {casts}")
+    words = {*values.values.values(), *([values.otherwise] if values.otherwise else [])}
+    casts = ", ".join(f"CAST({literal(word)} AS {row.type})" for word in sorted(words))
+    return not objection_to(connection, f"SELECT {casts}")
 
 
 def _has_no_equality(connection: Connection, row: Row[Any]) -> bool:
     null = f"CAST(NULL AS {row.type})"
     # An array has one, but perhaps not its elements.
-    return row.base.endswith("[]") or bool(parse(connection, f"SELECT {null} = {null}"))
+    return row.base.endswith("[]") or bool(objection_to(connection, f"SELECT {null} = {null}"))

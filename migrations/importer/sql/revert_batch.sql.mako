@@ -30,9 +30,14 @@
 
     def edited(columns):
         """Whether a created lead holds something else than its record gives, in one field."""
-        differs = table.keeping_blanks.differs(tuple(columns))
+        differs = "\n                OR ".join(
+            f"{column.compared(f'l.{column.name}')} IS DISTINCT FROM {column.compared(column.for_new)}"
+            for column in columns
+        )
+        if columns[0].found.may_be_filled:  # by a trigger, where the record is blank
+            differs = table.keeping_blanks.differs(tuple(columns))
         converts = columns[0].converts
-        return f"{differs}\n                AND {converts}" if converts else differs
+        return f"({differs})\n                AND {converts}" if converts else differs
 
     def is_version(version, indent):
         """Whether the lead's row is that version, or a revert made it equal to that again."""

@@ -337,24 +337,15 @@ GROUP BY pg_constraint.oid, conname, conrelid
         JOIN lead_import_stage AS s ON s.record = m.record
         JOIN leads AS l ON l.id = CAST(m.lead_id AS bigint)
         WHERE m.record >= _from AND m.record < _to
-            AND NOT (s.lead_number IS NOT NULL
-                AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL
-                AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL
-                AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL
-                AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL
-                AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL
-                AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL
-                AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL
-                AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL
-                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent)
+            AND NOT (l.lead_number IS DISTINCT FROM coalesce(s.lead_number, '')
+            OR l.full_name IS DISTINCT FROM coalesce(s.full_name, '')
+            OR l.phone IS DISTINCT FROM coalesce(s.phone, '')
+            OR l.email IS DISTINCT FROM coalesce(s.email, '')
+            OR l.status IS DISTINCT FROM coalesce(s.status, '')
+            OR l.address1 IS DISTINCT FROM coalesce(s.address1, '')
+            OR l.postal_code IS DISTINCT FROM coalesce(s.postal_code, '')
+            OR l.notes IS DISTINCT FROM coalesce(s.notes, '')
+            OR l.assigned_agent IS DISTINCT FROM coalesce(s.assigned_agent, ''))
             AND l.created_at = s.created_at
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)
@@ -382,24 +373,15 @@ GROUP BY pg_constraint.oid, conname, conrelid
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN leads AS l ON l.id = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
-            AND NOT (s.lead_number IS NOT NULL
-                AND l.lead_number IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL
-                AND l.full_name IS DISTINCT FROM s.full_name
-            OR s.phone IS NOT NULL
-                AND l.phone IS DISTINCT FROM s.phone
-            OR s.email IS NOT NULL
-                AND l.email IS DISTINCT FROM s.email
-            OR s.status IS NOT NULL
-                AND l.status IS DISTINCT FROM s.status
-            OR s.address1 IS NOT NULL
-                AND l.address1 IS DISTINCT FROM s.address1
-            OR s.postal_code IS NOT NULL
-                AND l.postal_code IS DISTINCT FROM s.postal_code
-            OR s.notes IS NOT NULL
-                AND l.notes IS DISTINCT FROM s.notes
-            OR s.assigned_agent IS NOT NULL
-                AND l.assigned_agent IS DISTINCT FROM s.assigned_agent)
+            AND NOT (l.lead_number IS DISTINCT FROM coalesce(s.lead_number, '')
+            OR l.full_name IS DISTINCT FROM coalesce(s.full_name, '')
+            OR l.phone IS DISTINCT FROM coalesce(s.phone, '')
+            OR l.email IS DISTINCT FROM coalesce(s.email, '')
+            OR l.status IS DISTINCT FROM coalesce(s.status, '')
+            OR l.address1 IS DISTINCT FROM coalesce(s.address1, '')
+            OR l.postal_code IS DISTINCT FROM coalesce(s.postal_code, '')
+            OR l.notes IS DISTINCT FROM coalesce(s.notes, '')
+            OR l.assigned_agent IS DISTINCT FROM coalesce(s.assigned_agent, ''))
             AND l.created_at = s.created_at
             AND (
                 l.xmin = CAST(CAST(m.written_by AS text) AS xid)

@@ -313,25 +313,19 @@ GROUP BY pg_constraint.oid, conname, conrelid
         JOIN lead_import_stage AS s ON s.record = m.record
         JOIN sales.customers AS l ON l.code = CAST(m.lead_id AS uuid)
         WHERE m.record >= _from AND m.record < _to
-            AND NOT (s.lead_number IS NOT NULL
-                AND l.reference IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL
-                AND 
-                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
-            OR s.phone IS NOT NULL
-                AND l.phone_number IS DISTINCT FROM s.written_phone
+            AND NOT (l.reference IS DISTINCT FROM coalesce(s.lead_number, '')
+            OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, '')
+                OR l.last_name IS DISTINCT FROM coalesce(s.written_full_name_2, '')
+            OR (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''))
                 AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
-            OR s.email IS NOT NULL
-                AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
-            OR s.status IS NOT NULL
-                AND l.stage IS DISTINCT FROM s.written_status
+            OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR (l.stage IS DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage)))
                 AND (s.status IS NULL OR s.written_status IS NOT NULL)
-            OR s.assigned_agent IS NOT NULL
-                AND l.owner IS DISTINCT FROM s.written_assigned_agent
+            OR (l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = 'desk')))
                 AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
-            OR s.bill IS NOT NULL
-                AND l.bill IS DISTINCT FROM s.written_bill
+            OR (l.bill IS DISTINCT FROM s.written_bill)
                 AND (s.bill IS NULL OR s.written_bill IS NOT NULL))
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
@@ -360,25 +354,19 @@ GROUP BY pg_constraint.oid, conname, conrelid
             JOIN lead_import_stage AS s ON s.record = m.record
             JOIN sales.customers AS l ON l.code = r.lead_id
             WHERE m.lead_id = CAST(r.lead_id AS text)
-            AND NOT (s.lead_number IS NOT NULL
-                AND l.reference IS DISTINCT FROM s.lead_number
-            OR s.full_name IS NOT NULL
-                AND 
-                concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
-            OR s.phone IS NOT NULL
-                AND l.phone_number IS DISTINCT FROM s.written_phone
+            AND NOT (l.reference IS DISTINCT FROM coalesce(s.lead_number, '')
+            OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, '')
+                OR l.last_name IS DISTINCT FROM coalesce(s.written_full_name_2, '')
+            OR (l.phone_number IS DISTINCT FROM coalesce(s.written_phone, ''))
                 AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
-            OR s.email IS NOT NULL
-                AND CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
-            OR s.status IS NOT NULL
-                AND l.stage IS DISTINCT FROM s.written_status
+            OR CAST(l.email AS text) COLLATE "C" IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+            OR (l.stage IS DISTINCT FROM coalesce(s.written_status, CAST('OPEN' AS stage)))
                 AND (s.status IS NULL OR s.written_status IS NOT NULL)
-            OR s.assigned_agent IS NOT NULL
-                AND l.owner IS DISTINCT FROM s.written_assigned_agent
+            OR (l.owner IS DISTINCT FROM coalesce(s.written_assigned_agent, (
+                SELECT CAST(f.id AS bigint) FROM lead_import_found AS f
+                WHERE f.field = 'assigned_agent' AND f.value = 'desk')))
                 AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
-            OR s.bill IS NOT NULL
-                AND l.bill IS DISTINCT FROM s.written_bill
+            OR (l.bill IS DISTINCT FROM s.written_bill)
                 AND (s.bill IS NULL OR s.written_bill IS NOT NULL))
             AND l.created_on = CAST(s.created_at AT TIME ZONE 'UTC' AS date)
             AND (
