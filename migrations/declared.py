@@ -5,7 +5,7 @@ from pathlib import Path
 
 from migrations.importer.declaration import BadDeclaration, Leads, check_declared
 from migrations.importer.errors import DatabaseRefused
-from migrations.importer.schema.discovery import MARK
+from migrations.importer.schema.suggesting import MARK
 
 __all__ = ["DECLARED", "last_declaration", "open_questions", "refuse_open_questions"]
 

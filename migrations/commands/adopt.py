@@ -13,9 +13,10 @@ from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
-from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words, suggest
+from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.preflight import refuse
+from migrations.importer.schema.suggesting import suggest
 
 __all__ = ["add_arguments", "run"]
 

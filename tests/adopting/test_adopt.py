@@ -344,7 +344,7 @@ def test_any_name_becomes_python(crm_py: Path, database: URL) -> None:
         database,
         crm_py,
         'CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "e""mail" text, '
-        '"the ""x"" name" text NOT NULL)',
+        '"the ""x"" name" text NOT NULL, "имя" text, "_" text)',
     )
     compile(crm_py.read_text(encoding="utf-8"), "crm.py", "exec")
 

@@ -1,0 +1,134 @@
+"""Tell what a table's columns are for by their names, in the ways of many CRMs and frameworks."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from migrations.importer.schema.catalog import find_columns
+
+__all__ = [
+    "DELETED",
+    "DELETED_AT",
+    "FIRST_NAMES",
+    "LAST_NAMES",
+    "NAMES",
+    "TOUCHES",
+    "USER_NAMES",
+    "TableColumn",
+    "columns_of_table",
+    "first_named",
+    "names_a_phone",
+    "words_of",
+]
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+_PHONE = {
+    *("phone", "phones", "phonenumber", "phonenumbers", "mobile", "mobiles", "cell", "cellphone"),
+    *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
+}
+NAMES = {
+    "lead_number": ("lead_number", "lead_no", "reference", "lead_ref", "ref", "number"),
+    "full_name": (
+        *("full_name", "fullname", "customer_name", "contact_name", "lead_name"),
+        *("client_name", "name", "display_name"),
+    ),
+    "phone": (
+        *("phone", "phone_number", "phonenumber", "telephone", "mobile", "mobile_phone"),
+        *("phone1", "primary_phone", "tel", "cell", "cellphone"),
+    ),
+    "email": ("email", "email_address", "e_mail", "email_from", "mail", "primary_email"),
+    "status": ("status", "lead_status", "stage", "state_name"),
+    "address1": (
+        *("address1", "address", "address_line1", "address_line_1", "address_line"),
+        *("street", "street_address", "address_1"),
+    ),
+    "postal_code": ("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode"),
+    "notes": ("notes", "note", "description", "comments", "comment", "remarks"),
+    "assigned_agent": (
+        *("assigned_agent", "assigned_agent_id", "assigned_to", "assigned_to_id"),
+        *("assigned_user_id", "agent_id"),
+        *("agent", "owner_id", "owner", "user_id", "assigned", "assignee_id", "salesperson_id"),
+    ),
+    "created_at": (
+        *("created_at", "created", "create_date", "created_on", "date_created", "date_added"),
+        *("created_date", "creation_date", "createdat", "createddate", "date_entered"),
+        *("inserted_at",),
+    ),
+}
+"""Of a field's column, the likeliest first."""
+FIRST_NAMES = ("first_name", "firstname", "given_name", "name_first_name")
+LAST_NAMES = ("last_name", "lastname", "surname", "family_name", "name_last_name")
+TOUCHES = (
+    *("updated_at", "updated", "write_date", "modified_at", "updated_on", "date_updated"),
+    *("date_modified", "last_modified", "last_modified_date", "lastmodifieddate"),
+    *("modified", "modified_date", "updatedat"),
+)
+"""Of the time of the last change."""
+USER_NAMES = ("username", "login", "email", "name", "full_name")
+"""Of what a user is called by."""
+DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived")
+DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column as the catalog has it, as far as a suggestion needs it (see ``Found``)."""
+
+    name: str
+    type: str
+    base: str
+    is_text: bool
+    is_filled: bool
+    is_computed: bool
+    is_key: bool
+    nullable: bool
+    kind: str
+
+    @property
+    def snake(self) -> str:
+        """The name as words joined by underscores: nameFirstName is name_first_name."""
+        return "_".join(words_of(self.name))
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in small letters: "mobilePhone" are "mobile" and "phone"."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def names_a_phone(name: str) -> bool:
+    """Whether one of a name's words is one for a phone."""
+    return not _PHONE.isdisjoint(words_of(name))
+
+
+def columns_of_table(connection: Connection, table: str) -> list[TableColumn]:
+    """Return a table's columns."""
+    return [
+        TableColumn(
+            row.name,
+            row.type,
+            row.base,
+            row.is_text,
+            row.is_filled or row.is_computed,
+            row.is_computed,
+            row.is_key,
+            row.nullable,
+            row.kind,
+        )
+        for row in find_columns(connection, table)
+    ]
+
+
+def first_named(columns: Sequence[TableColumn], names: Sequence[str]) -> TableColumn | None:
+    """Find the column with the first possible of some names, or ending with it."""
+    for name in names:
+        for column in columns:
+            if column.snake == name:
+                return column
+    for name in names:
+        for column in columns:
+            if "_" in name and column.snake.endswith(f"_{name}"):
+                return column
+    return None

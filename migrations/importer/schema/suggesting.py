@@ -1,0 +1,261 @@
+"""Suggest a declaration of a table to its owner. CHECK marks what nobody can guess."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from migrations.importer.names import as_it_is, literal, qualified, quoted
+from migrations.importer.schema.catalog import hidden_schemas, name_of
+from migrations.importer.schema.fitting import MOMENTS
+from migrations.importer.schema.naming import (
+    DELETED,
+    DELETED_AT,
+    FIRST_NAMES,
+    LAST_NAMES,
+    NAMES,
+    TOUCHES,
+    USER_NAMES,
+    TableColumn,
+    columns_of_table,
+    first_named,
+    names_a_phone,
+    words_of,
+)
+from migrations.importer.sql import statement
+
+__all__ = ["MARK", "suggest"]
+
+MARK = "# CHECK"
+"""Of a question for the owner."""
+
+_CHECK = f"  {MARK}: "
+
+References = dict[str, Row[Any]]
+"""Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
+
+_CATEGORY = re.compile("[a-z_]{1,20}")
+"""A word for a kind of lead, not for a person."""
+
+
+def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
+    """Return the source of a declaration of a table, guessed from the catalog."""
+    columns = columns_of_table(connection, table)
+    writable = [column for column in columns if not column.is_computed]
+    references = {
+        row.column: row
+        for row in connection.execute(text(statement("find_references", name=name_of(table))))
+    }
+    lines = [f"{name} = Leads(", f"    {_source(table)},"]
+    taken: set[str] = set()
+    key = connection.execute(text(statement("find_primary_key", name=name_of(table)))).scalar()
+    if key is None:
+        lines.append(f'    id="…",{_CHECK}which column alone tells leads apart?')
+    elif key != "id":
+        lines.append(f"    id={_source(key)},")
+    for field, target, columns_used in _fields(connection, table, writable, references):
+        code, _, check = target.partition(_CHECK)
+        lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
+        taken.update(columns_used)
+    touch = first_named(writable, TOUCHES)
+    if touch and touch.base in MOMENTS:
+        lines.append(f"    touch={_source(touch.name)},")
+        taken.add(touch.name)
+    lines += _new_in_words(connection, table, columns, taken, references)
+    if only := _only(columns):
+        lines.append(f"    only={only},")
+    return "\n".join([*lines, ")"])
+
+
+def _fields(
+    connection: Connection, table: str, columns: list[TableColumn], references: References
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each field with a likely column: its name, its target as source, the columns."""
+    for field, names in NAMES.items():
+        column = first_named(columns, names)
+        first, last = first_named(columns, FIRST_NAMES), first_named(columns, LAST_NAMES)
+        if field == "full_name" and not column and first and last:
+            yield field, f"({_source(first.name)}, {_source(last.name)})", [first.name, last.name]
+        elif field == "phone":
+            yield field, *_phone(connection, table, columns)
+        elif column and (target := _target(connection, table, field, column, references)):
+            yield field, target, [column.name]
+
+
+def _phone(
+    connection: Connection, table: str, columns: Sequence[TableColumn]
+) -> tuple[str, list[str]]:
+    """Return the phone's target as source, and its column: the first that has any.
+
+    It says whose record is whose, so several are a question.
+    """
+    named = first_named(columns, NAMES["phone"])
+    likely = list(dict.fromkeys([*([named] if named else []), *filter(_has_a_phone, columns)]))
+    if not likely:
+        return f'"…"{_CHECK}which column has the phone?', []
+    filled = [column for column in likely if _has_values(connection, table, column)]
+    column, *others = filled or likely[:1]
+    name = _source(column.name)
+    target = f"E164({name})" if _are_e164(connection, table, column) else name
+    told = ", ".join(other.name for other in others)
+    return target + (f"{_CHECK}or is it {told}?" if others else ""), [column.name]
+
+
+def _has_a_phone(column: TableColumn) -> bool:
+    if not (column.is_text and names_a_phone(column.name)):
+        return False
+    return words_of(column.name)[-1] not in ("code", "id", "type")
+
+
+def _target(
+    connection: Connection,
+    table: str,
+    field: str,
+    column: TableColumn,
+    references: References,
+) -> str | None:
+    if field == "created_at":
+        return _source(column.name) if column.base in MOMENTS else None
+    if field == "lead_number" and column.is_text:
+        return f"New({_source(column.name)})"  # the CRM's own numbers stay
+    if reference := references.get(column.name):
+        return _lookup(connection, column, reference)
+    if field == "assigned_agent" and column.snake.endswith("_id"):
+        check = f"{_CHECK}an id of which table, found by which column?"
+        return f'Lookup({_source(column.name)}, "…", by="…"){check}'
+    is_number = field == "status" and column.base in ("smallint", "integer", "bigint")
+    if column.kind == "e" or is_number:
+        labels = _labels(connection, column) or ["…"]
+        check = (
+            "which word is which number?" if is_number else f"which is what? {', '.join(labels)}"
+        )
+        return (
+            f"Values({_source(column.name)}, {{}}, otherwise={_source(labels[0])}){_CHECK}{check}"
+        )
+    return _source(column.name) if column.is_text else None
+
+
+def _lookup(connection: Connection, column: TableColumn, reference: Row[Any]) -> str:
+    is_hidden = hidden_schemas(connection, [reference.table])
+    users = [] if is_hidden else columns_of_table(connection, reference.table)
+    by = first_named(users, USER_NAMES)
+    otherwise = "" if column.nullable else ', otherwise="…"'
+    of_id = "" if reference.id == "id" else f", id={_source(reference.id)}"
+    questions = [] if by else ["by which column?"]
+    questions += ["whom, if nobody is found?"] if otherwise else []
+    check = _CHECK + " ".join(questions) if questions else ""
+    name = _source(by.name if by else "…")
+    named = f"{_source(column.name)}, {_source(reference.table)}"
+    return f"Lookup({named}, by={name}{of_id}{otherwise}){check}"
+
+
+def _has_values(connection: Connection, table: str, column: TableColumn) -> bool:
+    if not column.is_text:
+        return False
+    name = quoted(column.name)
+    sample = f"SELECT {name} FROM {qualified(table)} LIMIT 100000"
+    asked = f"SELECT EXISTS (SELECT FROM ({sample}) AS sample WHERE {name} <> '')"
+    return bool(connection.execute(text(asked)).scalar_one())
+
+
+def _are_e164(connection: Connection, table: str, column: TableColumn) -> bool:
+    """Whether existing phones, the first thousand, all begin with a plus and hold digits alone."""
+    if not column.is_text:
+        return False
+    name = quoted(column.name)
+    asked = (
+        f"SELECT count(*) > 0 AND bool_and({name} ~ '^[+][1-9][0-9]{{6,14}}$') "
+        f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS sample"
+    )
+    return bool(connection.execute(text(asked)).scalar_one())
+
+
+def _labels(connection: Connection, column: TableColumn) -> list[str]:
+    asked = (
+        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(column.base)}"
+        "\\:\\:regtype ORDER BY enumsortorder"
+    )
+    return list(connection.execute(text(asked)).scalars())
+
+
+def _new_in_words(
+    connection: Connection,
+    table: str,
+    columns: Sequence[TableColumn],
+    taken: set[str],
+    references: References,
+) -> list[str]:
+    """List the columns that must have a value, but have no field."""
+    needed = [
+        column
+        for column in columns
+        if not column.nullable and not column.is_filled and column.name not in taken
+    ]
+    if not needed:
+        return []
+    lines = [
+        f"        {_new(connection, table, column, column.name in references)}" for column in needed
+    ]
+    return ["    new={", *lines, "    },"]
+
+
+def _new(connection: Connection, table: str, column: TableColumn, refers: bool) -> str:
+    value = _only_value(connection, table, column) or _usual_value(column, refers)
+    if value is None:
+        return f'{_source(column.name)}: "…",{_CHECK}NOT NULL {column.type}, with which value?'
+    return f"{_source(column.name)}: {_source(value)},"
+
+
+def _usual_value(column: TableColumn, refers: bool) -> str | None:
+    if column.base == "boolean":
+        return "false"
+    if column.base in ("json", "jsonb"):
+        return "'{}'"
+    if column.base == "uuid" and column.snake == "id":
+        return "gen_random_uuid()"
+    if column.base in MOMENTS:
+        return "now()"
+    if column.base in ("numeric", "double precision", "real"):
+        return "0"
+    has_a_meaning = column.is_key or refers or words_of(column.name)[-1:] in (["type"], ["dtype"])
+    return "''" if column.is_text and not has_a_meaning else None
+
+
+def _source(value: str) -> str:
+    """Write a text as Python does, between double quotes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _only_value(connection: Connection, table: str, column: TableColumn) -> str | None:
+    """Return the one value all rows share, if they do: a tenant's, a type's."""
+    if column.snake == "id" or column.base in ("json", "jsonb", *MOMENTS):
+        return None
+    name = quoted(column.name)
+    asked = (
+        f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most, count(*) AS rows "
+        f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
+    )
+    found = connection.execute(text(asked)).one()
+    if found.least is None or found.least != found.most or len(found.least) > 50:
+        return None
+    if column.is_key and found.rows < 2:
+        return None  # it may be unique
+    if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
+        return None  # it could be somebody's
+    plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
+    return found.least if plain else as_it_is(literal(found.least))
+
+
+def _only(columns: Sequence[TableColumn]) -> str | None:
+    """Say which rows are leads, if the table keeps deleted ones."""
+    for column in columns:
+        name = as_it_is(quoted(column.name))
+        if column.snake in DELETED and column.base == "boolean":
+            return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
+        if column.snake in DELETED and column.base in ("smallint", "integer"):
+            return _source(f"{name} IS DISTINCT FROM 1" if column.nullable else f"{name} <> 1")
+        if column.snake in DELETED_AT and column.base in MOMENTS:
+            return _source(f"{name} IS NULL")
+    return None
