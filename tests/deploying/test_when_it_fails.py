@@ -330,6 +330,16 @@ def half_reverted(scene: Scene) -> Iterator[str]:
     scene.alembic("upgrade head")
 
 
+@says("The ledger cannot be read")
+def an_edited_ledger(scene: Scene) -> Iterator[str]:
+    upgrade(scene.url, "head")
+    backup = value(scene.url, "SELECT declaration FROM lead_imports")
+    run(scene.url, "UPDATE lead_imports SET declaration = '{}'")
+    yield scene.refusal()
+    assert "restore `lead_imports`" in scene.row.do
+    run(scene.url, "UPDATE lead_imports SET declaration = :backup", backup=backup)
+
+
 @says("Multiple head revisions are present")
 def two_heads(scene: Scene) -> Iterator[str]:
     project = copy_project(scene.folder)
