@@ -32,10 +32,11 @@ def staged(
             statement_timeout=options.statement_timeout,
         )
         table = _checked(import_, context, session, is_revert=is_revert)
-        drop_stage(session)
-        create_stage(session, table)
-        if not is_revert:
-            session.execute(statement("apply_batch", table=table))
+        with session.transaction("preparing the import"):
+            drop_stage(session)
+            create_stage(session, table)
+            if not is_revert:
+                session.execute(statement("apply_batch", table=table))
         with session.read_only() if options.reads else nullcontext():
             stage_export(session, table, source, options.why_stop)
             convert(session, table)
