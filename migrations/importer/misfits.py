@@ -64,13 +64,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns) and not table.may_be_filled(unique.columns):
-                name = "find_excluded" if unique.is_exclusion else "find_taken"
-                field = _field_in(table, unique.columns) or ""
-                computed = [f"the index {unique.name}"]
-                computed += [f"the column {name}" for name, _ in table.computed(unique.columns)]
-                fails = [_makes_fail(table, what) for what in computed]
-                asked = statement(name, table=table, unique=unique, field=field, fails=fails)
-                session.execute(asked, start=start)
+                session.execute(_find_taken(table, unique), start=start)
 
 
 def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
@@ -226,9 +220,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
         else:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
             reason = f"refers to no row of {found.referred} ({found.name})"
-            bases = table.bases(found.columns)
-            written = tuple(column for column in table.compared if column.bare in bases)
-            changes = table.differs(written)
+            changes = table.differs(_written(table, found.columns))
         yield Rule(found.columns, condition, field or "", reason, changes)
 
 
@@ -246,8 +238,7 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
     The server would refuse the change, or pass it on to the other table.
     """
     for found in session.execute(statement("referrers", table=table)).all():
-        bases = table.bases(found.columns)
-        written = tuple(column for column in table.compared if column.bare in bases)
+        written = _written(table, found.columns)
         if not written or not found.is_enforced or not found.may_look:
             continue
         is_referred_to = (
@@ -262,6 +253,28 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
             f"changes {told}, and {found.name} refers to it ({found.rule})",
             f"l.{table.id} IS NOT NULL AND ({table.differs(written)})",
         )
+
+
+def _written(table: LeadsTable, names: Sequence[str]) -> tuple[Column, ...]:
+    """Return what an import may change of some columns, or of those they are computed from."""
+    bases = table.bases(names)
+    return tuple(column for column in table.compared if column.bare in bases)
+
+
+def _find_taken(table: LeadsTable, unique: Row[Any]) -> str:
+    """Return SQL to list the records whose unique values are another's."""
+    touch = table.touch and table.touch.bare in unique.columns
+    written = table.compared if touch else _written(table, unique.columns)
+    computed = [f"the index {unique.name}"]
+    computed += [f"the column {name}" for name, _ in table.computed(unique.columns)]
+    return statement(
+        "find_excluded" if unique.is_exclusion else "find_taken",
+        table=table,
+        unique=unique,
+        field=_field_in(table, unique.columns) or "",
+        fails=[_makes_fail(table, what) for what in computed],
+        changes=table.differs(written),
+    )
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:

@@ -90,11 +90,13 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "unique": ONE_NULL if table.lookups else UNIQUE,
             "field": "email",
             "fails": ["makes the index unique_email of leads fail"],
+            "changes": table.differs(table.compared[:1]),
         },
         "find_excluded": {
             "unique": EXCLUDES,
             "field": "email",
             "fails": ["makes the index unique_email fail"],
+            "changes": table.differs(table.compared[:1]),
         },
         "find_broken": {"rules": RULES, "start": 0},
         "find_short_sequence": {"start": 0},

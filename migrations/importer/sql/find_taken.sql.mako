@@ -18,7 +18,7 @@
 %>\
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH ${shared.keyed(unique, fails)},
+WITH ${shared.keyed(unique, fails, changes)},
 compared AS (
     SELECT
         *,

@@ -40,8 +40,9 @@ FROM lead_import_stage AS s
 ${", ".join(f"{sql} AS {name}" for name, sql in table.computed(names))}\
 </%def>
 
-## What a unique index or an exclusion constraint would compare of each record's lead.
-<%def name="keyed(unique, fails)">\
+## What a unique index or an exclusion constraint would compare of each record's lead, if it changes.
+## Whoever wants the values of another lead meets that lead in the table.
+<%def name="keyed(unique, fails, changes)">\
 would_be AS MATERIALIZED (
     SELECT
         s.record AS _record,
@@ -54,6 +55,7 @@ would_be AS MATERIALIZED (
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason IN (${", ".join(map(literal, fails))})
     )
+        AND (l.${table.id} IS NULL OR ${changes})
 ),
 keyed AS (
     SELECT

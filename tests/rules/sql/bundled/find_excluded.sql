@@ -28,6 +28,8 @@ WITH would_be AS MATERIALIZED (
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
     )
+        AND (l.id IS NULL OR s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number)
 ),
 keyed AS (
     SELECT

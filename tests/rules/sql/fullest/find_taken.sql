@@ -31,6 +31,7 @@ WITH would_be AS MATERIALIZED (
     WHERE s.record NOT IN (
         SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email of leads fail')
     )
+        AND (l.code IS NULL OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, ''))
 ),
 keyed AS (
     SELECT
