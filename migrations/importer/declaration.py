@@ -154,6 +154,12 @@ class Values:
     values: Mapping[str, str]
     otherwise: str | None = None
 
+    @property
+    def words(self) -> list[str]:
+        """The CRM's words, each once."""
+        otherwise = [self.otherwise] if self.otherwise else []
+        return sorted({*self.values.values(), *otherwise})
+
 
 @dataclass(frozen=True)
 class Lookup:
@@ -171,6 +177,11 @@ class Lookup:
     id: str = "id"
     names: Mapping[str, str] = field(default_factory=dict)
     otherwise: str | None = None
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The columns to look in, one after the other."""
+        return (self.by,) if isinstance(self.by, str) else self.by
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, text
 from migrations.importer.names import as_it_is, literal, qualified
 from migrations.importer.sql import statement
 
-__all__ = ["find_columns", "hidden_schemas", "is_there", "may_read", "name_of"]
+__all__ = ["find_columns", "hidden_schemas", "is_there", "labels_of", "may_read", "name_of"]
 
 
 def name_of(table: str) -> str:
@@ -31,6 +31,15 @@ def may_read(connection: Connection, table: str) -> bool:
 def find_columns(connection: Connection, table: str) -> list[Row[Any]]:
     """Return what ``find_columns.sql.mako`` asks of the columns of a table, in their order."""
     return list(connection.execute(text(statement("find_columns", name=name_of(table)))).all())
+
+
+def labels_of(connection: Connection, enum: str) -> list[str]:
+    """Return the labels of an enum in their order. Another type has none."""
+    asked = (
+        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(enum)}\\:\\:regtype "
+        "ORDER BY enumsortorder"
+    )
+    return list(connection.execute(text(asked)).scalars())
 
 
 def hidden_schemas(connection: Connection, tables: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ from migrations.importer.schema.catalog import (
     find_columns,
     hidden_schemas,
     is_there,
+    labels_of,
     may_read,
     name_of,
 )
@@ -148,8 +149,7 @@ def _lookup_problems(
     if not columns:
         yield f"{name}: the table {lookup.table} is not there"
         return
-    by = (lookup.by,) if isinstance(lookup.by, str) else lookup.by
-    for column in (*by, lookup.id):
+    for column in (*lookup.tried, lookup.id):
         if column not in columns:
             yield f"{name}: {lookup.table}.{column} is not there"
     if not may_read(connection, lookup.table):
@@ -161,13 +161,10 @@ def _label_problems(
 ) -> Iterator[str]:
     if row.kind != "e":
         return
-    asked = (
-        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(row.base)}::regtype"
-    )
-    labels = set(connection.execute(text(asked)).scalars())
-    wanted = [*values.values.values(), *([values.otherwise] if values.otherwise else [])]
-    for value in sorted(set(wanted) - labels):
-        yield f"{leads.table}.{values.column}: {row.base} has no value {value!r}"
+    labels = labels_of(connection, row.base)
+    for word in values.words:
+        if word not in labels:
+            yield f"{leads.table}.{values.column}: {row.base} has no value {word!r}"
 
 
 def _sequence_problems(

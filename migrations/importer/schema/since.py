@@ -83,7 +83,7 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
         inner = target.column if isinstance(target, New) else target
         if isinstance(inner, Lookup) and not _may_look_up(connection, inner):
             yield inner.column
-        if isinstance(inner, Values) and not _has_values(connection, inner, rows):
+        if isinstance(inner, Values) and not _takes_words(connection, inner, rows):
             yield inner.column
         for column in columns_of(target):
             if column in rows and _has_no_equality(connection, rows[column]):
@@ -91,17 +91,15 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
 
 
 def _may_look_up(connection: Connection, lookup: Lookup) -> bool:
-    by = (lookup.by,) if isinstance(lookup.by, str) else lookup.by
     there = {row.name for row in find_columns(connection, lookup.table)}
-    return there.issuperset([*by, lookup.id])
+    return there.issuperset([*lookup.tried, lookup.id])
 
 
-def _has_values(connection: Connection, values: Values, rows: Mapping[str, Row[Any]]) -> bool:
+def _takes_words(connection: Connection, values: Values, rows: Mapping[str, Row[Any]]) -> bool:
     row = rows.get(values.column)
     if row is None or row.is_text:
         return True
-    words = {*values.values.values(), *([values.otherwise] if values.otherwise else [])}
-    casts = ", ".join(f"CAST({literal(word)} AS {row.type})" for word in sorted(words))
+    casts = ", ".join(f"CAST({literal(word)} AS {row.type})" for word in values.words)
     return not objection_to(connection, f"SELECT {casts}")
 
 

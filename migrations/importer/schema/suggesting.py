@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.names import as_it_is, literal, qualified, quoted
-from migrations.importer.schema.catalog import hidden_schemas, name_of
+from migrations.importer.schema.catalog import hidden_schemas, labels_of, name_of
 from migrations.importer.schema.fitting import MOMENTS
 from migrations.importer.schema.naming import (
     DELETED,
@@ -127,7 +127,7 @@ def _target(
         return f'Lookup({_source(column.name)}, "…", by="…"){check}'
     is_number = field == "status" and column.base in ("smallint", "integer", "bigint")
     if column.kind == "e" or is_number:
-        labels = _labels(connection, column) or ["…"]
+        labels = labels_of(connection, column.base) or ["…"]
         check = (
             "which word is which number?" if is_number else f"which is what? {', '.join(labels)}"
         )
@@ -170,14 +170,6 @@ def _are_e164(connection: Connection, table: str, column: TableColumn) -> bool:
         f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS sample"
     )
     return bool(connection.execute(text(asked)).scalar_one())
-
-
-def _labels(connection: Connection, column: TableColumn) -> list[str]:
-    asked = (
-        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(column.base)}"
-        "\\:\\:regtype ORDER BY enumsortorder"
-    )
-    return list(connection.execute(text(asked)).scalars())
 
 
 def _new_in_words(

@@ -1,7 +1,6 @@
 <%
     target = column.target
-    names = [target.by] if isinstance(target.by, str) else list(target.by)
-    tries = [("{}", by) for by in names] + [("lower({})", by) for by in names]
+    tries = [(form, by) for form in ("{}", "lower({})") for by in target.tried]
     words = literal(json.dumps(dict(target.names)))
     raw = quoted(column.field.name)
     field = literal(column.field.name)
