@@ -37,6 +37,14 @@ __all__ = [
 ]
 
 
+_NUMBERED = {
+    "lead_imports": "id",
+    "lead_import_batches": "import_id",
+    "lead_before_images": "import_id",
+}
+"""Where the ledger has the number of an import."""
+
+
 def check_server(connection: Connection, stamp: str, leads: Leads | None) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work.
 
@@ -94,7 +102,26 @@ def check_import(
     """
     refuse(_missing_for_import(connection, table, rights))
     # Not before the deploy lock is taken: another deploy may be dropping the ledger.
-    refuse(_lines(connection, statement("find_late_ledger")))
+    refuse(_late_ledger(connection))
+
+
+def _late_ledger(connection: Connection) -> list[str]:
+    """Say if the next import would get the number of one that the rest of the ledger knows."""
+    numbers = " UNION ALL ".join(
+        f"SELECT {column} AS id FROM {table}" for table, column in _NUMBERED.items()
+    )
+    asked = statement(
+        "find_late_sequence",
+        name="'lead_imports'",
+        id="'id'",
+        column="id",
+        table=f"({numbers}) AS ledger",
+    )
+    return [
+        f"lead_imports.id: the sequence {late.sequence} is behind the ledger, because a part of it "
+        f"was emptied or restored: SELECT setval('{late.sequence}', {late.largest})"
+        for late in connection.execute(text(asked))
+    ]
 
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:

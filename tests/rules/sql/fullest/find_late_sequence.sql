@@ -1,4 +1,4 @@
--- Find the sequence of the ids, if its next one is taken because rows were added with ids by hand.
+-- Find the sequence of a column, if its next number is taken already in the table.
 SELECT
     pg_get_serial_sequence('sales.customers', 'id') AS sequence,
     (SELECT max(id) FROM sales.customers) AS largest
