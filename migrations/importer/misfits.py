@@ -64,7 +64,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
             if table.writes(unique.columns) and not table.may_be_filled(unique.columns):
-                session.execute(_find_taken(table, unique), start=start)
+                session.execute(_find_taken(table, unique, rules), start=start)
 
 
 def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> None:
@@ -261,18 +261,23 @@ def _written(table: LeadsTable, names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(column for column in table.compared if column.bare in bases)
 
 
-def _find_taken(table: LeadsTable, unique: Row[Any]) -> str:
-    """Return SQL to list the records whose unique values are another's."""
+def _find_taken(table: LeadsTable, unique: Row[Any], rules: Sequence[Rule]) -> str:
+    """Return SQL to list the records whose unique values are another's.
+
+    rules: what records were held against before. If a value could not be computed, one of these
+    has listed it.
+    """
     touch = table.touch and table.touch.bare in unique.columns
     written = table.compared if touch else _written(table, unique.columns)
     computed = [f"the index {unique.name}"]
     computed += [f"the column {name}" for name, _ in table.computed(unique.columns)]
+    told = {_makes_fail(table, what) for what in computed}
     return statement(
         "find_excluded" if unique.is_exclusion else "find_taken",
         table=table,
         unique=unique,
         field=_field_in(table, unique.columns) or "",
-        fails=[_makes_fail(table, what) for what in computed],
+        fails=[rule.reason for rule in rules if rule.reason in told],
         changes=table.differs(written),
     )
 

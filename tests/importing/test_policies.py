@@ -164,6 +164,23 @@ def test_a_record_with_two_problems_alike_can_be_set_aside(
     assert run(crm, "SELECT created, rejected FROM lead_imports") == [(1, 1)]
 
 
+def test_whoever_has_a_unique_value_first_keeps_it(
+    crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a later record too, whoever else wanted it in between."""
+    export = [record | {"email": "one@example.com"} for record in records()[:2]]
+    bundle(
+        [*export, export[0] | {"id": 3, "notes": "last"}],
+        monkeypatch,
+        tmp_path,
+        rejected="set aside",
+    )
+    run(crm, "CREATE UNIQUE INDEX ON leads (email)")
+    upgrade(crm)
+    assert run(crm, "SELECT notes FROM leads") == [("last",)]
+    assert run(crm, "SELECT created, rejected, folded FROM lead_imports") == [(1, 1, 1)]
+
+
 REPEATED = [
     records()[0] | {"notes": "written"},
     records()[1],

@@ -22,24 +22,17 @@ WITH ${shared.keyed(unique, fails, changes)},
 compared AS (
     SELECT
         *,
-        min(_phone_key) OVER earlier AS least,
-        max(_phone_key) OVER earlier AS greatest
+        first_value(_phone_key) OVER (PARTITION BY ${", ".join(keys)} ORDER BY _record) AS first
     FROM keyed
     % if not unique.has_one_null:
     WHERE ${(" AND ").join(f"{key} IS NOT NULL" for key in keys)}
     % endif
-    WINDOW earlier AS (
-        PARTITION BY ${", ".join(keys)}
-        ORDER BY _record
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
 )
 SELECT c._record, ${literal(field)}, ${literal(reason)}
 FROM compared AS c
 WHERE c._record >= :start
     AND (
-        c.least <> c._phone_key
-        OR c.greatest <> c._phone_key
+        c.first <> c._phone_key
 % for here, there in map(is_taken, itertools.product(either, repeat=len(keys))):
         OR ${(" AND ").join(here)}
         AND EXISTS (

@@ -43,19 +43,21 @@ ${", ".join(f"{sql} AS {name}" for name, sql in table.computed(names))}\
 ## What a unique index or an exclusion constraint would compare of each record's lead, if it changes.
 ## Whoever wants the values of another lead meets that lead in the table.
 <%def name="keyed(unique, fails, changes)">\
-would_be AS MATERIALIZED (
+would_be AS ${"MATERIALIZED " if fails else ""}(
     SELECT
         s.record AS _record,
         s.phone_key AS _phone_key,
         l.${table.id} AS _lead_id,
         ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
     ${records_with_leads()}
+    WHERE (l.${table.id} IS NULL OR ${changes})
+% if fails:
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason IN (${", ".join(map(literal, fails))})
-    )
-        AND (l.${table.id} IS NULL OR ${changes})
+        AND s.record NOT IN (
+            SELECT record FROM lead_import_rejected WHERE reason IN (${", ".join(map(literal, fails))})
+        )
+% endif
 ),
 keyed AS (
     SELECT

@@ -23,13 +23,13 @@ WITH would_be AS MATERIALIZED (
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
             ) AS l ON true
+    WHERE (l.id IS NULL OR s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number)
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
-    )
-        AND (l.id IS NULL OR s.lead_number IS NOT NULL
-                AND l.lead_number IS DISTINCT FROM s.lead_number)
+        AND s.record NOT IN (
+            SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
+        )
 ),
 keyed AS (
     SELECT

@@ -22,13 +22,13 @@ WITH would_be AS MATERIALIZED (
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
             ) AS l ON true
+    WHERE (l.id IS NULL OR s.lead_number IS NOT NULL
+                AND l.lead_number IS DISTINCT FROM s.lead_number)
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email of leads fail')
-    )
-        AND (l.id IS NULL OR s.lead_number IS NOT NULL
-                AND l.lead_number IS DISTINCT FROM s.lead_number)
+        AND s.record NOT IN (
+            SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email of leads fail')
+        )
 ),
 keyed AS (
     SELECT
@@ -42,22 +42,15 @@ keyed AS (
 compared AS (
     SELECT
         *,
-        min(_phone_key) OVER earlier AS least,
-        max(_phone_key) OVER earlier AS greatest
+        first_value(_phone_key) OVER (PARTITION BY k1 ORDER BY _record) AS first
     FROM keyed
     WHERE k1 IS NOT NULL
-    WINDOW earlier AS (
-        PARTITION BY k1
-        ORDER BY _record
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
 )
 SELECT c._record, 'email', 'is another lead''s or record''s, and leads.email is unique'
 FROM compared AS c
 WHERE c._record >= :start
     AND (
-        c.least <> c._phone_key
-        OR c.greatest <> c._phone_key
+        c.first <> c._phone_key
         OR c.k1 IS NOT NULL
         AND EXISTS (
             SELECT FROM leads

@@ -27,12 +27,12 @@ WITH would_be AS MATERIALIZED (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
             ) AS l ON true
+    WHERE (l.code IS NULL OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, ''))
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
-    )
-        AND (l.code IS NULL OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, ''))
+        AND s.record NOT IN (
+            SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email fail')
+        )
 ),
 keyed AS (
     SELECT

@@ -26,12 +26,12 @@ WITH would_be AS MATERIALIZED (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
             ) AS l ON true
+    WHERE (l.code IS NULL OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, ''))
     -- If it cannot be computed for a record, this is listed already. MATERIALIZED, or from Postgres
     -- 19 on it is computed all the same, and fails.
-    WHERE s.record NOT IN (
-        SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email of leads fail')
-    )
-        AND (l.code IS NULL OR l.first_name IS DISTINCT FROM coalesce(s.written_full_name_1, ''))
+        AND s.record NOT IN (
+            SELECT record FROM lead_import_rejected WHERE reason IN ('makes the index unique_email of leads fail')
+        )
 ),
 keyed AS (
     SELECT
@@ -46,21 +46,14 @@ keyed AS (
 compared AS (
     SELECT
         *,
-        min(_phone_key) OVER earlier AS least,
-        max(_phone_key) OVER earlier AS greatest
+        first_value(_phone_key) OVER (PARTITION BY k1, k2 ORDER BY _record) AS first
     FROM keyed
-    WINDOW earlier AS (
-        PARTITION BY k1, k2
-        ORDER BY _record
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
 )
 SELECT c._record, 'email', 'is another lead''s or record''s, and sales.customers.email is unique'
 FROM compared AS c
 WHERE c._record >= :start
     AND (
-        c.least <> c._phone_key
-        OR c.greatest <> c._phone_key
+        c.first <> c._phone_key
         OR c.k1 IS NOT NULL AND c.k2 IS NOT NULL
         AND EXISTS (
             SELECT FROM sales.customers
