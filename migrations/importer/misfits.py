@@ -15,6 +15,7 @@ from sqlalchemy import Row
 from migrations.importer.column import Column, Found
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.foreseen import Foreseen
 from migrations.importer.names import as_sql, literal, quoted
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
@@ -46,6 +47,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
     start: the first record not imported yet, from 0. Raises ``DatabaseRefused`` if a lookup's
     ``otherwise`` finds nobody, or the role may not read a table leads refer to.
     """
+    foreseen = Foreseen(table)
     for column in table.lookups:
         _check_otherwise(session, table, column)
     with session.transaction("holding the records against the table"):
@@ -63,7 +65,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         if rules:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
         for unique in session.execute(statement("find_unique", table=table)).all():
-            if table.writes(unique.columns) and not table.may_be_filled(unique.columns):
+            if foreseen.writes(unique.columns) and not foreseen.may_be_filled(unique.columns):
                 session.execute(_find_taken(table, unique, rules), start=start)
 
 
@@ -86,14 +88,15 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
 
 def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """Yield what the server computes of a row, and can fail at: columns, and keys of indexes."""
+    knows = Foreseen(table).knows
     for name, column in table.found.items():
         field = _field_in(table, [name])
-        if column.computed is not None and field is not None and table.knows([name]):
+        if column.computed is not None and field is not None and knows([name]):
             for condition, told in _unfit(table, name, column):
                 yield Rule([name], condition, field, told, table.differs())
     for index in session.execute(statement("find_computed", table=table)).all():
         field = _field_in(table, index.columns)
-        if field is not None and table.knows(index.columns):
+        if field is not None and knows(index.columns):
             computing = _computing([f"({as_sql(sql)})" for sql in index.expressions])
             condition = f"CASE WHEN ({as_sql(index.predicate)}) THEN {computing} ELSE false END"
             told = _makes_fail(table, f"the index {index.name}")
@@ -131,7 +134,7 @@ def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
     fields = dict.fromkeys(table.given, "")
     fields |= {moment.bare: "created_at" for moment in (table.touch, table.created_at) if moment}
     fields |= {column.bare: column.field.name for column in table.columns}
-    bases = table.bases(names)
+    bases = Foreseen(table).bases(names)
     return max((fields[name] for name in bases if name in fields), key=bool, default=None)
 
 
@@ -154,10 +157,9 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
 
 def _known_of_new(table: LeadsTable) -> list[str]:
     """List the columns of ``new`` with known values, unless a trigger may fill them."""
+    knows = Foreseen(table).knows
     return [
-        name
-        for name in table.leads.new
-        if table.knows([name]) and not table.found[name].may_be_filled
+        name for name in table.leads.new if knows([name]) and not table.found[name].may_be_filled
     ]
 
 
@@ -185,11 +187,12 @@ def _of_domain(table: LeadsTable, bare: str, field: str, changes: str) -> Iterat
 def _only(table: LeadsTable) -> Iterator[Rule]:
     """Yield that a lead must be one by ``only``. No later import would find another, and each
     would add it once more."""
-    if table.leads.only and table.foresees_only:
+    foreseen = Foreseen(table)
+    if table.leads.only and foreseen.knows_only:
         yield Rule(
-            table.only_columns,
+            foreseen.only_columns,
             f"({table.only}) IS NOT TRUE",
-            _field_in(table, table.only_columns) or "",
+            _field_in(table, foreseen.only_columns) or "",
             f"would be no lead by only={table.leads.only!r}, "
             "and the next import would add it again",
             table.differs(),
@@ -203,7 +206,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
-        if not table.knows(found.columns) or _is_looked_up(table, found):
+        if not Foreseen(table).knows(found.columns) or _is_looked_up(table, found):
             continue
         if field is None and not _gets_values(table, found):
             continue
@@ -226,10 +229,10 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
 
 def _gets_values(table: LeadsTable, rule: Row[Any]) -> bool:
     """Whether new leads get values in a rule's columns by their defaults, as far as we see."""
-    if table.may_be_filled(rule.columns):
+    if Foreseen(table).may_be_filled(rule.columns):
         return False
     # A foreign key is looked at with its owner's rights, so we may see less than the server.
-    return rule.kind == "c" or (rule.may_look and table.fills(rule.columns))
+    return rule.kind == "c" or (rule.may_look and Foreseen(table).fills(rule.columns))
 
 
 def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
@@ -257,7 +260,7 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
 
 def _written(table: LeadsTable, names: Sequence[str]) -> tuple[Column, ...]:
     """Return what an import may change of some columns, or of those they are computed from."""
-    bases = table.bases(names)
+    bases = Foreseen(table).bases(names)
     return tuple(column for column in table.compared if column.bare in bases)
 
 
@@ -270,7 +273,7 @@ def _find_taken(table: LeadsTable, unique: Row[Any], rules: Sequence[Rule]) -> s
     touch = table.touch and table.touch.bare in unique.columns
     written = table.compared if touch else _written(table, unique.columns)
     computed = [f"the index {unique.name}"]
-    computed += [f"the column {name}" for name, _ in table.computed(unique.columns)]
+    computed += [f"the column {name}" for name, _ in Foreseen(table).computed(unique.columns)]
     told = {_makes_fail(table, what) for what in computed}
     return statement(
         "find_excluded" if unique.is_exclusion else "find_taken",

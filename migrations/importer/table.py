@@ -3,8 +3,7 @@
 It knows its columns, how a new lead gets its values, and when a lead differs from a record.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 
@@ -14,8 +13,6 @@ from migrations.importer.names import as_it_is, as_sql, literal, qualified, quot
 from migrations.importer.phone import KEY_FUNCTION
 
 __all__ = ["LeadsTable"]
-
-_WORD = re.compile(r"\w+")
 
 
 class LeadsTable:
@@ -75,7 +72,7 @@ class LeadsTable:
     def numbered(self) -> dict[str, str]:
         """The columns filled from a sequence in a new lead, as identifiers, with their types."""
         return {
-            quoted(name): found.base for name, found in self.found.items() if self._is_drawn(name)
+            quoted(name): found.base for name, found in self.found.items() if self.is_drawn(name)
         }
 
     @cached_property
@@ -153,59 +150,18 @@ class LeadsTable:
         return ", ".join([*created, f"l.{self.id}"])
 
     @cached_property
+    def limited(self) -> list[tuple[Column, int]]:
+        """The columns for texts of limited length, if not cast, each with its length."""
+        return [(column, column.longest) for column in self.columns if column.longest]
+
+    @cached_property
     def given(self) -> set[str]:
         """The columns an import fills in a new lead, by their bare names."""
         moments = {moment.bare for moment in (self.created_at, self.touch) if moment}
         return {column.bare for column in self.columns} | moments | set(self.leads.new)
 
-    @cached_property
-    def limited(self) -> list[tuple[Column, int]]:
-        """The columns for texts of limited length, if not cast, each with its length."""
-        return [(column, column.longest) for column in self.columns if column.longest]
-
-    def writes(self, names: Sequence[str]) -> bool:
-        """Whether an import gives new leads one of some columns, and we know the others too."""
-        return bool(self.given.intersection(self.bases(names))) and self.knows(names)
-
-    def may_be_filled(self, names: Sequence[str]) -> bool:
-        """Whether a trigger may fill one of some columns, because an import does not."""
-        return any(self.found[name].may_be_filled for name in set(self.bases(names)) - self.given)
-
-    def fills(self, names: Sequence[str]) -> bool:
-        """Whether new leads have values in all of some columns: given ones, or defaults."""
-        return all(name in self.given or self.found[name].is_filled for name in self.bases(names))
-
-    @property
-    def only_columns(self) -> list[str]:
-        """The columns that ``only`` names, perhaps more."""
-        sql = self.leads.only or ""
-        words = {*_WORD.findall(sql), *_WORD.findall(sql.lower())}  # unquoted, capitals are small
-        return [name for name in self.found if words.issuperset(_WORD.findall(name))]
-
-    @property
-    def foresees_only(self) -> bool:
-        """Whether it is known before the first write which leads ``only`` would leave out."""
-        columns = self.only_columns
-        return self.knows(columns) and not self.may_be_filled(columns)
-
-    def knows(self, names: Sequence[str]) -> bool:
-        """Whether we know the values of some columns: none is drawn, or computed of such a one."""
-        return not any(map(self._is_drawn, self.bases(names)))
-
-    def bases(self, names: Iterable[str]) -> list[str]:
-        """Return some columns, but for a computed one the columns it is computed from."""
-        bases: dict[str, None] = {}
-        for name in names:
-            found = self.found[name]
-            bases |= dict.fromkeys([name] if found.computed is None else found.computed_of)
-        return list(bases)
-
-    def computed(self, names: Iterable[str]) -> list[tuple[str, str]]:
-        """Return those of some columns the server computes, as identifiers, each with its SQL."""
-        founds = ((quoted(name), self.found[name]) for name in names)
-        return [(name, _computing(found)) for name, found in founds if found.computed is not None]
-
-    def _is_drawn(self, name: str) -> bool:
+    def is_drawn(self, name: str) -> bool:
+        """Whether a new lead's value is drawn from a sequence, so that only drawing can tell it."""
         if name in self.leads.new:
             return name in self.drawn
         return name not in self.given and self.found[name].is_numbered
@@ -213,38 +169,6 @@ class LeadsTable:
     def told(self, column: Column) -> str:
         """Name a column in a message."""
         return f"{self.leads.table}.{column.bare}"
-
-    def would_be(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield the bases of some columns, as identifiers, with SQL for the value after the import.
-
-        ``l`` is the record's lead, or NULL.
-        """
-        names = self.bases(names)
-        for column in self.columns:
-            if column.bare in names:
-                there = self.new_value(column) if column in self.compared else f"l.{column.name}"
-                value = (
-                    f"CASE\n            WHEN l.{self.id} IS NULL THEN {column.for_new}"
-                    f"\n            ELSE {there}\n        END"
-                )
-                # A text beside a citext is a text, and tells capitals apart.
-                is_citext = column.found.base == "citext"
-                yield column.name, f"CAST({value} AS citext)" if is_citext else value
-        for moment in (self.created_at, self.touch):
-            if moment and moment.bare in names:
-                there = f"l.{moment.name}" if moment is self.created_at else moment.of("now()")
-                value = (
-                    f"CASE WHEN l.{self.id} IS NULL THEN {moment.of('s.created_at')} "
-                    f"ELSE {there} END"
-                )
-                yield moment.name, value
-        for name in names:
-            if name in self.leads.new or name not in self.given:
-                # Without a default it is NULL.
-                default = as_sql(self.leads.new.get(name) or self.found[name].default or "NULL")
-                made = f"CAST(({default}) AS {self.found[name].type})"
-                value = f"CASE WHEN l.{self.id} IS NULL THEN {made} ELSE l.{quoted(name)} END"
-                yield quoted(name), value
 
     @property
     def touch_position(self) -> int:
@@ -302,12 +226,6 @@ class LeadsTable:
         if self.keeps_blanks:
             return f"{first.raw} IS NOT NULL\n                AND {there} IS DISTINCT FROM {wanted}"
         return f"{there} IS DISTINCT FROM {wanted}"
-
-
-def _computing(found: Found) -> str:
-    # A cast to a text of limited length would cut it off in silence.
-    type_ = found.domain or (found.base if found.longest else found.type)
-    return f"CAST(({as_sql(found.computed or '')}) AS {type_})"
 
 
 def _columns(leads: Leads, found: Mapping[str, Found]) -> Iterator[Column]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mako.lookup import TemplateLookup  # type: ignore[import-untyped]  # it has no types
 
+from migrations.importer.foreseen import Foreseen
 from migrations.importer.names import as_it_is, as_sql, literal, qualified, quoted
 
 __all__ = ["LEDGER_TABLES", "statement"]
@@ -24,6 +25,7 @@ _HERE = Path(__file__).parent
 _NAMES = {
     "as_it_is": as_it_is,
     "as_sql": as_sql,
+    "foreseen": Foreseen,
     "json": json,
     "ledger_tables": LEDGER_TABLES,
     "literal": literal,

@@ -227,7 +227,7 @@ ${update_leads(table.compared)};
         END IF;
 % if table.leads.only:
         -- No later import would find a lead that is none, and each would add it once more.
-        IF ${"_has_triggers" if table.foresees_only else "true"} AND EXISTS (
+        IF ${"_has_triggers" if foreseen(table).knows_only else "true"} AND EXISTS (
             SELECT FROM (
                 ${written_leads()}
             ) AS w

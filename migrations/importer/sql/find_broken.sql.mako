@@ -10,11 +10,11 @@
 <%def name="would_be(rules, records)">\
 <%
     names = {name: None for rule in rules for name in rule.columns}
-    values = [f"{value} AS {name}" for name, value in table.would_be(names)]
+    values = [f"{value} AS {name}" for name, value in foreseen(table).would_be(names)]
     for told in {rule.changes: None for rule in rules}:
         values.append(f"(l.{table.id} IS NULL OR {told}) AS {looked_at[told]}")
 %>\
-% if table.computed(names):
+% if foreseen(table).computed(names):
 SELECT *, ${shared.computed(names)} FROM (
             \
 % endif
@@ -24,7 +24,7 @@ SELECT
                 ${(",\n                ").join(values)}
             ${shared.records_with_leads()}
             WHERE s.record ${records}\
-% if table.computed(names):
+% if foreseen(table).computed(names):
 
             ) AS w\
 % endif

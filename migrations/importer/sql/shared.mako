@@ -37,7 +37,7 @@ FROM lead_import_stage AS s
 
 ## What the server computes of other columns.
 <%def name="computed(names)">\
-${", ".join(f"{sql} AS {name}" for name, sql in table.computed(names))}\
+${", ".join(f"{sql} AS {name}" for name, sql in foreseen(table).computed(names))}\
 </%def>
 
 ## What a unique index or an exclusion constraint would compare of each record's lead, if it changes.
@@ -48,7 +48,7 @@ would_be AS ${"MATERIALIZED " if fails else ""}(
         s.record AS _record,
         s.phone_key AS _phone_key,
         l.${table.id} AS _lead_id,
-        ${(",\n        ").join(f"{value} AS {name}" for name, value in table.would_be(unique.columns))}
+        ${(",\n        ").join(f"{value} AS {name}" for name, value in foreseen(table).would_be(unique.columns))}
     ${records_with_leads()}
     WHERE (l.${table.id} IS NULL OR ${changes})
 % if fails:
@@ -65,7 +65,7 @@ keyed AS (
         _phone_key,
         _lead_id,
         ${(",\n        ").join(f"{as_sql(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
-% if table.computed(unique.columns):
+% if foreseen(table).computed(unique.columns):
     FROM (SELECT *, ${computed(unique.columns)} FROM would_be) AS w
 % else:
     FROM would_be
