@@ -302,8 +302,6 @@ _ACTIONS = {
     "run again.",
     errorcodes.READ_ONLY_SQL_TRANSACTION: "Point DATABASE_URL at the primary server, then run "
     "again.",
-    errorcodes.UNIQUE_VIOLATION: "What was committed stays. Another lead has that value: look at "
-    "it, then run again.",
-    "23": "What was committed stays. Leads have no room for a value, or for none: look at that "
-    "column, then run again.",
+    "23": "What was committed stays. A value, or the lack of one, breaks that rule: look at the "
+    "table's rows, then run again.",
 }

@@ -163,6 +163,27 @@ def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) 
     assert value(database, "SELECT version_num FROM alembic_version") == "theirs"
 
 
+def test_a_revision_of_the_crm_that_fails_is_not_blamed_on_the_leads(
+    tmp_path: Path, database: URL
+) -> None:
+    """The message names its table and its rule."""
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    run(database, "CREATE TABLE teams AS VALUES ('twice'), ('twice')")
+    (project / "migrations" / "versions" / "0005_once.py").write_text(
+        'from alembic import op\n\nrevision = "0005_once"\n'
+        'down_revision = "0004_import_production_leads"\n\n\ndef upgrade():\n'
+        "    op.execute('ALTER TABLE teams ADD CONSTRAINT once UNIQUE (column1)')\n",
+        encoding="utf-8",
+    )
+    refused = alembic(database, "upgrade", "head", root=project)
+    told = " ".join(refused.stdout.split())
+    assert refused.returncode != 0
+    assert "23505 unique violation (table teams, constraint once)" in told
+    assert "twice" not in told
+    assert "lead has" not in told
+
+
 def october(folder: Path) -> Path:
     """Write an export with a source, for one known lead and one new one."""
     known = records()[0] | {"full_name": "Renamed Since", "status": "won"}
