@@ -27,7 +27,6 @@ from tests.support.canaries import (
     PASSWORD,
     LoggingServer,
     canary,
-    found_in,
     logging_server,
 )
 from tests.support.crm import add_lead
@@ -36,6 +35,7 @@ from tests.support.deploys import Deploy, Deploys, Fault
 from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.exports import pin
 from tests.support.faults import HoldBefore, KillBefore, Pinned
+from tests.support.logs import found_in
 from tests.support.sealed import new_key, sealed_copy
 
 pytestmark = pytest.mark.server
@@ -402,7 +402,8 @@ class CutInCopy:
         for n, piece in enumerate(pieces):
             yield piece
             if n == 2:
-                run(make_url(os.environ["DATABASE_URL"]), f"SELECT pg_{self.how}_backend({pid})")
+                url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
+                run(url, f"SELECT pg_{self.how}_backend({pid})")
 
 
 @pytest.mark.parametrize("how", ["cancel", "terminate"])

@@ -6,7 +6,6 @@ with logging_server() as server:
     assert found_in(server.log_of_ours()) == set()
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,23 +14,13 @@ from sqlalchemy import URL
 
 from migrations.deploy.local_postgres import running
 from tests.support.bundled import Record
+from tests.support.logs import LOG_ALL, of_ours
 from tests.support.postgres import Databases
 from tests.support.servers import place_for
 
-__all__ = ["PASSWORD", "LoggingServer", "canary", "found_in", "logging_server"]
+__all__ = ["PASSWORD", "LoggingServer", "canary", "logging_server"]
 
 PASSWORD = "canary-password"
-_CANARY = re.compile(r"canary|7700\W{0,3}900|ZZ99", re.IGNORECASE)
-_ENTRY = re.compile(r"^<<", re.MULTILINE)
-_OURS = "lead-import>>"
-
-LOG_ALL = {
-    "log_statement": "all",
-    "log_min_duration_statement": "0",
-    "log_error_verbosity": "verbose",
-    "log_lock_waits": "on",
-    "log_line_prefix": "<<%a>> ",
-}
 
 
 def canary(n: int, **changed: object) -> Record:
@@ -52,11 +41,6 @@ def canary(n: int, **changed: object) -> Record:
     }
 
 
-def found_in(text: str) -> set[str]:
-    """The lines of a text that hold a value of a record, or a password."""
-    return {line for line in text.splitlines() if _CANARY.search(line)}
-
-
 class LoggingServer:
     """A server that logs all, and databases on it."""
 
@@ -75,8 +59,7 @@ class LoggingServer:
         """What the log holds of our own sessions, since the last database was made."""
         with self._log.open(encoding="utf-8", errors="replace") as log:
             log.seek(self._seen)
-            entries = _ENTRY.split(log.read())
-        return "\n".join(entry for entry in entries if entry.startswith(_OURS))
+            return "".join(of_ours(log))
 
 
 @contextmanager

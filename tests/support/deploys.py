@@ -130,7 +130,8 @@ class Deploys:
 
 
 def assert_discreet(outputs: Iterable[str], exports: Iterable[Path] = (EXPORT,)) -> None:
-    """Check that no output holds a name, phone, e-mail or note of an export, nor a password."""
+    """Check that no output holds a name, phone, e-mail or note of an export, nor a password, nor a
+    traceback: a fault that fails by itself proves nothing."""
     secrets = {PASSWORD}
     for export in exports:
         for record in json.loads(export.read_text(encoding="utf-8")):
@@ -145,6 +146,7 @@ def assert_discreet(outputs: Iterable[str], exports: Iterable[Path] = (EXPORT,))
     for output in outputs:
         shown = sorted(secret for secret in secrets if secret in output)
         assert not shown, f"{len(shown)} values are shown, {shown[0]!r} among them"
+        assert "Traceback" not in output, output
 
 
 def with_password(url: URL) -> URL:

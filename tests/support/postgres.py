@@ -33,6 +33,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from migrations.deploy.local_postgres import running
+from tests.support.logs import LOG_ALL, nobody_logged
 
 if TYPE_CHECKING:  # not needed if the tests run on another Postgres
     from testcontainers.community.postgres import PostgresContainer
@@ -40,7 +41,7 @@ if TYPE_CHECKING:  # not needed if the tests run on another Postgres
 
 DEFAULT_IMAGE = "postgres:18-alpine"
 MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
-LITTLE_LOG = {"max_wal_size": "256MB"}
+LITTLE_WAL = {"max_wal_size": "256MB"}
 ANSWER_SECONDS, PULL_SECONDS, START_SECONDS = 3, 30, 30
 
 REMOVER = """
@@ -90,9 +91,20 @@ def server(chosen: str) -> AbstractContextManager[URL]:
     if chosen == "container":
         return container()
     if chosen == "embedded":
-        place = _fastest_place() / f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
-        return running(place, durable=False, keep=False, database="postgres", settings=LITTLE_LOG)
+        return embedded()
     return nullcontext(make_url(chosen).set(drivername="postgresql+psycopg2"))
+
+
+@contextmanager
+def embedded() -> Iterator[URL]:
+    """Run the embedded server, and see at its end that its log shows nobody."""
+    place = _fastest_place() / f"tests-postgres-{os.getpid()}-{secrets.token_hex(4)}"
+    settings = LITTLE_WAL | LOG_ALL
+    with (
+        running(place, durable=False, keep=False, database="postgres", settings=settings) as url,
+        nobody_logged(place / "log"),
+    ):
+        yield url
 
 
 def _fastest_place() -> Path:

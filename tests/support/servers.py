@@ -19,6 +19,7 @@ from sqlalchemy import URL
 
 from migrations.deploy.local_postgres import running
 from tests.support.database import value
+from tests.support.logs import LOG_ALL, nobody_logged
 from tests.support.proxy import reach
 
 __all__ = [
@@ -37,7 +38,10 @@ __all__ = [
 def own_server(place: Path | None = None) -> Iterator[tuple[Path, URL]]:
     """Run a Postgres writing to its disk, and give its folder and a database's URL."""
     place = place or place_for("server")
-    with running(place, durable=True, keep=False, database="crm") as url:
+    with (
+        running(place, durable=True, keep=False, database="crm", settings=LOG_ALL) as url,
+        nobody_logged(place / "log"),
+    ):
         yield place, url
 
 
