@@ -38,4 +38,5 @@ def nobody_logged(log: Path) -> Iterator[None]:
     """Fail at the end of the block if our sessions' log shows somebody."""
     yield
     with log.open(encoding="utf-8", errors="replace") as lines:
-        assert {line for line in of_ours(lines) if found_in(line)} == set()
+        found = sorted({line for line in of_ours(lines) if found_in(line)})
+    assert not found, f"our sessions' log shows somebody: {found[:3]}"
