@@ -1,5 +1,6 @@
 """The import beside a CRM's own tools: Django, an Alembic history of its own, changing tables."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -260,8 +261,6 @@ def downgrade() -> None:
 
 def test_the_import_goes_on_fitting_as_the_crm_changes(tmp_path: Path, database: URL) -> None:
     """A new declaration imports after columns were changed, and both imports revert."""
-    import hashlib
-
     project = copy_project(tmp_path)
     assert alembic(database, "upgrade", "head", root=project).returncode == 0
     with (project / "migrations" / "crm.py").open("a", encoding="utf-8") as crm:
@@ -290,6 +289,53 @@ def test_the_import_goes_on_fitting_as_the_crm_changes(tmp_path: Path, database:
     assert again.returncode == 0, again.stdout
     assert migrations(project, "verify", url=database).returncode == 0
     assert len(before) == 217
+
+
+DJANGO_CHANGE = """from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("leads", "0001_initial")]
+    operations = [
+        migrations.RunSQL(
+            "ALTER TABLE leads_lead RENAME address1 TO source",
+            "ALTER TABLE leads_lead RENAME source TO address1",
+        )
+    ]
+"""
+
+
+def test_a_new_environment_beside_django_goes_from_import_to_import(
+    django: Path, tmp_path: Path, database: URL
+) -> None:
+    """Django's migrations stop where each import needs them to."""
+    project = copy_project(tmp_path)
+    declare(project, DJANGO_LEADS)
+    crm = project / "migrations" / "crm.py"
+    source = crm.read_text(encoding="utf-8")
+    source += DJANGO_LEADS.replace("LEADS =", "OCTOBER =").replace("address1", "source")
+    crm.write_text(source, encoding="utf-8")
+    sha256 = hashlib.sha256(october(project / "data").read_bytes()).hexdigest()
+    revision = NEXT_IMPORT.replace("{sha256}", sha256)
+    revision = revision.replace("0005_change", "0004_import_production_leads")
+    (project / "migrations" / "versions" / "0006_october.py").write_text(revision, encoding="utf-8")
+    change = django / "leads" / "migrations" / "0002_source.py"
+    change.write_text(DJANGO_CHANGE, encoding="utf-8")
+
+    def migrate(*to: str) -> None:
+        migrated = manage(django, database, "migrate", *to)
+        assert migrated.returncode == 0, migrated.stderr
+
+    migrate()
+    refused = alembic(database, "upgrade", "head", root=project)
+    assert refused.returncode != 0
+    assert "address1" in refused.stdout
+    for own, to in (("0001", "0004_import_production_leads"), ("0002", "head")):
+        migrate("leads", own)
+        upgraded = alembic(database, "upgrade", to, root=project)
+        assert upgraded.returncode == 0, upgraded.stdout
+    assert value(database, "SELECT count(*) FROM leads_lead") == 218
+    assert value(database, "SELECT count(*) FROM leads_lead WHERE source = 'fair'") == 2
 
 
 def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path) -> None:
