@@ -94,6 +94,9 @@ ELSEWHERE = {
     "alembic stamp REVISION": "tests/deploying/test_incomplete.py",
     "python -m migrations add ~/Downloads/hubspot.csv --replace": "tests/commands/test_add.py",
     "python manage.py migrate && alembic upgrade head": "tests/adopting/test_beside_other_tools.py",
+    "python manage.py migrate leads 0001 && alembic upgrade 0004_import_production_leads": (
+        "tests/adopting/test_beside_other_tools.py"
+    ),
     "alembic upgrade head && alembic -c imports/alembic.ini upgrade head": (
         "tests/adopting/test_beside_other_tools.py"
     ),
