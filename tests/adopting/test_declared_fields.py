@@ -256,6 +256,21 @@ def test_values_that_do_not_fit_are_listed_before_the_first_write(
     assert value(database, "SELECT count(*) FROM lead_imports") == 0
 
 
+def test_a_preview_lists_values_that_do_not_fit(
+    database: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It only reads, and finds them as an upgrade does."""
+    run(database, TYPES)
+    use(PROSPECTS, database, monkeypatch)
+    records = [record(1, PROSPECTS), record(2, PROSPECTS, budget=123456.7)]
+    bundle(records, monkeypatch, tmp_path, leads=PROSPECTS)
+    assert main(["preview"]) == 1
+    assert "record 2, budget: does not fit budget (numeric(6,2))" in capsys.readouterr().err
+
+
 def test_records_that_do_not_fit_are_set_aside_if_the_policy_says_so(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

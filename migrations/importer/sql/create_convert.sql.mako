@@ -29,10 +29,6 @@ BEGIN
         RETURN;
     ${shared.exception_for_a_row("    ")}
     END;
-    -- Only now parts are looked for.
-    IF to_regclass('pg_temp.lead_import_arrived_record') IS NULL THEN
-        CREATE INDEX lead_import_arrived_record ON pg_temp.lead_import_arrived (record);
-    END IF;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
         PERFORM pg_temp.lead_import_convert(_middle, _end);

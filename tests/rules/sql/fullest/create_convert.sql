@@ -25,10 +25,6 @@ BEGIN
             RAISE;
         END IF;
     END;
-    -- Only now parts are looked for.
-    IF to_regclass('pg_temp.lead_import_arrived_record') IS NULL THEN
-        CREATE INDEX lead_import_arrived_record ON pg_temp.lead_import_arrived (record);
-    END IF;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
         PERFORM pg_temp.lead_import_convert(_middle, _end);
