@@ -419,6 +419,18 @@ def test_a_declaration_is_refused_with_all_that_is_wrong(
     assert value(database, "SELECT to_regclass('lead_imports')") is None
 
 
+def test_a_word_of_values_that_is_no_number_is_named(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last batch may be the first to need it."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, stage smallint)")
+    people = Leads("people", phone="phone", status=Values("stage", {"new": "1"}, otherwise="open"))
+    use(people, database, monkeypatch)
+    with pytest.raises(CommandError, match="smallint has no value 'open'"):
+        upgrade(database)
+    assert value(database, "SELECT to_regclass('lead_imports')") is None
+
+
 def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's message is about the declaration, not about a person."""
     run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, kind text NOT NULL)")

@@ -18,7 +18,6 @@ from migrations.importer.schema.catalog import (
     find_columns,
     hidden_schemas,
     is_there,
-    labels_of,
     may_read,
     name_of,
 )
@@ -54,7 +53,7 @@ def mismatches(
                 "the export's words"
             )
         if isinstance(inner, Values) and inner.column in rows:
-            problems += _label_problems(connection, leads, inner, rows[inner.column])
+            problems += _word_problems(connection, leads, inner, rows[inner.column])
     if leads.id in rows and may_read(connection, leads.table):
         problems += _sequence_problems(connection, leads, rows)
     if may_read(connection, leads.table):
@@ -156,14 +155,14 @@ def _lookup_problems(
         yield f"{name}: the role may not SELECT {lookup.table}"
 
 
-def _label_problems(
+def _word_problems(
     connection: Connection, leads: Leads, values: Values, row: Row[Any]
 ) -> Iterator[str]:
-    if row.kind != "e":
+    """Let the server cast the CRM's words to a column of numbers, an enum and so on."""
+    if row.is_text:
         return
-    labels = labels_of(connection, row.base)
     for word in values.words:
-        if word not in labels:
+        if objection_to(connection, f"SELECT CAST({literal(word)} AS {row.type})"):
             yield f"{leads.table}.{values.column}: {row.base} has no value {word!r}"
 
 
