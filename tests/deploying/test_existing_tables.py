@@ -217,6 +217,15 @@ def test_no_leads_are_made_beside_another_table_with_phones(
     assert value(database, "SELECT to_regclass('leads')") is None
 
 
+def test_phones_in_numbers_are_phones(database: URL) -> None:
+    """No declaration takes them, but a CRM that has them would not read the imported leads either.
+    An id is no phone."""
+    run(database, "CREATE TABLE contacts (id serial PRIMARY KEY, phone bigint, phone_id bigint)")
+    said = refusal(database)
+    assert "contacts.phone: phones lie in bigint" in said
+    assert "phone_id" not in said
+
+
 def test_the_owner_may_say_that_phones_elsewhere_are_no_leads(database: URL) -> None:
     """``-x new-crm``: the CRM's own tables are made beside it."""
     run(database, "CREATE TABLE suppliers (id serial PRIMARY KEY, mobile text)")

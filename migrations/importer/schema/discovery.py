@@ -20,6 +20,9 @@ __all__ = ["Phone", "declaration_in_words", "find_phones", "likeliest", "phones_
 MOST_NAMED = 12
 """How many columns a refusal names."""
 
+_NO_TEXTS = ("json", "jsonb", "bigint", "numeric", "double precision")
+"""The other types with room for a phone, beside arrays."""
+
 
 @dataclass(frozen=True)
 class Phone:
@@ -67,15 +70,15 @@ def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
 def _phones(connection: Connection) -> Iterator[Phone]:
     for row in connection.execute(text(statement("find_text_columns"))):
         table = row.table if row.is_first else f"{row.schema}.{row.table}"
+        is_id = words_of(row.column)[-1:] == ["id"]  # phone_number_id
         if not names_a_phone(row.column):
             if row.refers and row.column in ("number", "value") and names_a_phone(row.table):
                 yield Phone(table, row.column, "phones lie in a table of their own")
-        elif row.type in ("json", "jsonb") or row.type.endswith("[]"):
+        elif (row.type in _NO_TEXTS or row.type.endswith("[]")) and not is_id:
             yield Phone(table, row.column, f"phones lie in {row.type}")
         elif row.is_text and not row.may_read:
             yield Phone(table, row.column, "the role may not read it")
         elif row.is_text:
-            is_id = words_of(row.column)[-1] == "id"  # phone_number_id
             elsewhere = is_id or (row.refers and names_a_phone(row.table))
             told = "phones lie in a table of their own" if elsewhere else ""
             yield Phone(table, row.column, told)
