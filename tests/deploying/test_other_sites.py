@@ -127,6 +127,19 @@ def test_a_default_is_judged(type_: str, default: str, rule: str, told: str, kno
     assert value(known, IMPORTS) == 0
 
 
+def test_a_preview_judges_defaults(
+    known: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As ``adopt`` and an upgrade do, with the way out."""
+    run(known, "ALTER TABLE leads ADD x text DEFAULT nullif('', '')")
+    run(known, "UPDATE leads SET x = ''; ALTER TABLE leads ALTER x SET NOT NULL")
+    monkeypatch.setenv("DATABASE_URL", shown(known))
+    assert main(["preview"]) == 1
+    assert (
+        'it is NULL), and the declaration has none: add new={"x": "…"}' in capsys.readouterr().err
+    )
+
+
 def test_what_is_unique_beside_a_default_is_judged(known: URL) -> None:
     """The tenant of a new lead is known."""
     run(known, "ALTER TABLE leads ADD tenant_id int NOT NULL DEFAULT 1")

@@ -58,7 +58,7 @@ def mismatches(
         problems += _sequence_problems(connection, leads, rows)
     if may_read(connection, leads.table):
         problems += _sql_problems(connection, leads, rows)
-    if not problems and "INSERT" in rights:
+    if not problems:
         problems += _default_problems(connection, leads, rows)
     return problems
 
