@@ -113,6 +113,21 @@ def test_a_table_in_partitions_is_refused(table: str, told: str, site: Site) -> 
         )
 
 
+def test_a_view_is_refused_without_a_remedy_for_tables(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can have no index."""
+    site.made(
+        PLAIN,
+        "CREATE TABLE people (id bigserial PRIMARY KEY, name text, phone text)",
+        "CREATE VIEW leads AS SELECT * FROM people",
+    )
+    assert main(["preview"]) == 1
+    said = capsys.readouterr().err
+    assert "leads: found a view, expected a table" in said
+    assert "INDEX" not in said
+
+
 def test_a_key_of_several_columns_has_a_way_out(site: Site) -> None:
     """The statement told is enough."""
     url = site.made(

@@ -39,10 +39,11 @@ UNION ALL
 SELECT format(
     '%s: the column %s is not its primary key, nor NOT NULL with a unique index of its own '
     '(CREATE UNIQUE INDEX ON %1$s (%2$I))', 'sales.customers', 'code')
-WHERE NOT EXISTS (
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = to_regclass('sales.customers') AND relkind = 'r' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_index
     JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-    WHERE indrelid = to_regclass('sales.customers') AND indisunique AND indisvalid AND indnkeyatts = 1
+    WHERE indrelid = c.oid AND indisunique AND indisvalid AND indnkeyatts = 1
         AND indpred IS NULL AND attname = 'code' AND attnotnull
 )
 UNION ALL
