@@ -128,15 +128,19 @@ def test_a_view_is_refused_without_a_remedy_for_tables(
     assert "INDEX" not in said
 
 
-def test_a_key_of_several_columns_has_a_way_out(site: Site) -> None:
-    """The statement told is enough."""
-    url = site.made(
-        PLAIN,
-        "CREATE TABLE leads (id bigserial, tenant int NOT NULL DEFAULT 1, name text, phone text, "
-        "PRIMARY KEY (tenant, id))",
-        OLD,
-    )
-    remedy = r"CREATE UNIQUE INDEX ON \w+ \(\w+\)"
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "id bigserial, tenant int NOT NULL DEFAULT 1, name text, phone text, "
+        "PRIMARY KEY (tenant, id)",
+        "id uuid DEFAULT gen_random_uuid(), name text, phone text",
+    ],
+    ids=["a key of several columns", "no key"],
+)
+def test_a_table_whose_id_is_no_key_has_a_way_out(columns: str, site: Site) -> None:
+    """The statements told are enough."""
+    url = site.made(PLAIN, f"CREATE TABLE leads ({columns})", OLD)
+    remedy = r"ALTER TABLE .* INDEX ON \w+ \(\w+\)"
     with pytest.raises(CommandError, match=remedy) as refused:
         upgrade(url)
     run(url, re.findall(remedy, str(refused.value))[0])

@@ -38,7 +38,7 @@ WHERE attrelid = to_regclass(${name}) AND attname = ${phone}
 UNION ALL
 SELECT format(
     '%s: the column %s is not its primary key, nor NOT NULL with a unique index of its own '
-    '(CREATE UNIQUE INDEX ON %1$s (%2$I))', ${name}, ${id})
+    '(ALTER TABLE %1$s ALTER %2$I SET NOT NULL; CREATE UNIQUE INDEX ON %1$s (%2$I))', ${name}, ${id})
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = to_regclass(${name}) AND relkind = 'r' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_index

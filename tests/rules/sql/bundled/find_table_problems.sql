@@ -38,7 +38,7 @@ WHERE attrelid = to_regclass('sales.customers') AND attname = 'phone_number'
 UNION ALL
 SELECT format(
     '%s: the column %s is not its primary key, nor NOT NULL with a unique index of its own '
-    '(CREATE UNIQUE INDEX ON %1$s (%2$I))', 'sales.customers', 'code')
+    '(ALTER TABLE %1$s ALTER %2$I SET NOT NULL; CREATE UNIQUE INDEX ON %1$s (%2$I))', 'sales.customers', 'code')
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = to_regclass('sales.customers') AND relkind = 'r' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_index
