@@ -217,7 +217,7 @@ class LeadsTable:
             old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
             new = ", ".join(column.staged for column in columns)
             there = f"\n                concat_ws(' ', {old})"
-            wanted = f"\n                concat_ws(' ', {new})"
+            wanted = f"\n                concat_ws(' ', {new}) COLLATE \"C\""
         else:
             there = first.compared(f"l.{first.name}")
             wanted = first.compared(first.staged if self.keeps_blanks else first.cleared)

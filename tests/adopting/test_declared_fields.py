@@ -350,6 +350,24 @@ def test_a_name_that_is_divided_otherwise_is_the_same_name(
     ]
 
 
+def test_the_two_columns_of_a_name_may_have_other_collations(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Beside each other they would have none to compare by."""
+    run(
+        database,
+        'CREATE TABLE people (id serial PRIMARY KEY, first text COLLATE "C", '
+        'last text COLLATE "POSIX", phone text)',
+    )
+    people = Leads("people", full_name=("first", "last"), phone="phone")
+    use(people, database, monkeypatch)
+    run(database, "INSERT INTO people (first, last, phone) VALUES ('Ann', 'Old', '07700900001')")
+    bundle([record(1, people, full_name="Ann New")], monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    assert run(database, "SELECT first, last FROM people") == [("Ann", "New")]
+    assert main(["verify", "--strict"]) == 0
+
+
 def test_texts_are_compared_by_their_bytes(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

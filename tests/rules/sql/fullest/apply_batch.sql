@@ -66,7 +66,7 @@ BEGIN
         l.ctid,
         (
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -146,7 +146,7 @@ BEGIN
                 l._seen_by,
                 (
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -209,14 +209,14 @@ BEGIN
         first_name = CASE
             WHEN 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
             WHEN 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
         END,
@@ -246,7 +246,7 @@ BEGIN
     WHERE l.code = p.lead_id AND p.differs
         AND (
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -261,14 +261,14 @@ BEGIN
         first_name = CASE
             WHEN 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             THEN coalesce(s.written_full_name_1, '')
             ELSE l.first_name
         END,
         last_name = CASE
             WHEN 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             THEN coalesce(s.written_full_name_2, '')
             ELSE l.last_name
         END,
@@ -303,7 +303,7 @@ BEGIN
     WHERE l.code = p.lead_id AND p.differs
         AND (
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -338,7 +338,7 @@ BEGIN
             -- A blank may clear an existing lead's column. A new lead may have a value there.
             WHERE NOT w.is_new AND (
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR l.phone_number IS DISTINCT FROM coalesce(s.written_phone, '')
             OR nullif(CAST(l.email AS text) COLLATE "C", '') IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
             OR l.stage IS DISTINCT FROM coalesce(s.written_status, l.stage)
@@ -349,7 +349,7 @@ BEGIN
             OR s.full_name IS NOT NULL
                 AND 
                 concat_ws(' ', nullif(l.first_name, ''), nullif(l.last_name, '')) IS DISTINCT FROM 
-                concat_ws(' ', s.written_full_name_1, s.written_full_name_2)
+                concat_ws(' ', s.written_full_name_1, s.written_full_name_2) COLLATE "C"
             OR s.phone IS NOT NULL
                 AND l.phone_number IS DISTINCT FROM s.written_phone
             OR s.email IS NOT NULL
