@@ -206,6 +206,9 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
+        if found.kind == "f" and _draws_key(table, found):
+            reason = f"refers to no row of {found.referred} ({found.name})"
+            yield Rule([], "w._lead_id IS NULL", "", reason, "false")
         if not Foreseen(table).knows(found.columns) or _is_looked_up(table, found):
             continue
         if field is None and not _gets_values(table, found):
@@ -225,6 +228,11 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
             reason = f"refers to no row of {found.referred} ({found.name})"
             changes = table.differs(_written(table, found.columns))
         yield Rule(found.columns, condition, field or "", reason, changes)
+
+
+def _draws_key(table: LeadsTable, rule: Row[Any]) -> bool:
+    """Whether a foreign key begins at a new lead's number. No row has that number yet."""
+    return bool(rule.columns == [table.leads.id] and table.is_drawn(table.leads.id))
 
 
 def _gets_values(table: LeadsTable, rule: Row[Any]) -> bool:

@@ -214,6 +214,26 @@ def test_a_trigger_that_makes_a_lead_none_stops_the_import(site: Site) -> None:
     assert run(url, "SELECT name FROM leads") == [("lead",)]
 
 
+def test_new_leads_whose_id_is_another_tables_are_refused_before_the_first_write(
+    site: Site,
+) -> None:
+    """As in JPA's joined inheritance: an import writes no row of the other table."""
+    leads = Leads("leads", full_name="name", phone="phone", new={"id": "nextval('party_id_seq')"})
+    url = site.made(
+        leads,
+        "CREATE TABLE party (id serial PRIMARY KEY)",
+        "INSERT INTO party DEFAULT VALUES",
+        "CREATE TABLE leads (id int PRIMARY KEY REFERENCES party, name text, phone text)",
+        "INSERT INTO leads VALUES (1, 'Old', '07700 900001')",
+    )
+    with pytest.raises(CommandError) as refused:
+        upgrade(url)
+    assert "record 2: refers to no row of party (leads_id_fkey)" in str(refused.value)
+    assert "record 1" not in str(refused.value)
+    assert run(url, "SELECT name FROM leads") == [("Old",)]
+    assert value(url, "SELECT last_value FROM party_id_seq") == 1
+
+
 SHOUT = "shout text GENERATED ALWAYS AS (upper(name)) STORED"
 
 
