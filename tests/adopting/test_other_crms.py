@@ -326,6 +326,18 @@ def test_a_constant_in_a_unique_column_is_refused_before_the_first_write(site: S
     assert value(url, "SELECT count(*) FROM leads") == 0
 
 
+def test_a_value_of_a_row_that_is_no_lead_is_not_called_a_leads(site: Site) -> None:
+    """Nobody would find that lead: it is in the bin."""
+    leads = Leads("leads", full_name="name", phone="phone", only="deleted_at IS NULL")
+    url = site.made(
+        leads,
+        WITH_REST.format("deleted_at timestamptz, UNIQUE (phone)"),
+        "INSERT INTO leads (name, phone, deleted_at) VALUES ('Old', '07700 900001', now())",
+    )
+    with pytest.raises(CommandError, match="record 1, phone: is another row's or record's"):
+        upgrade(url)
+
+
 @pytest.mark.parametrize(
     ("sql", "told"),
     [

@@ -3,7 +3,8 @@
     import itertools
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
     told = ", ".join(f"{table.leads.table}.{column}" for column in unique.columns)
-    reason = f"is another lead's or record's, and {told} is unique"
+    row = "row" if table.leads.only else "lead"  # perhaps one that only leaves out
+    reason = f"is another {row}'s or record's, and {told} is unique"
 
     def is_taken(nulls):
         """The condition for keys of which these are NULL, so that an index can serve it."""

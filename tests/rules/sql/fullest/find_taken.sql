@@ -49,7 +49,7 @@ compared AS (
         first_value(_phone_key) OVER (PARTITION BY k1, k2 ORDER BY _record) AS first
     FROM keyed
 )
-SELECT c._record, 'email', 'is another lead''s or record''s, and sales.customers.email is unique'
+SELECT c._record, 'email', 'is another row''s or record''s, and sales.customers.email is unique'
 FROM compared AS c
 WHERE c._record >= :start
     AND (
