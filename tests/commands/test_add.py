@@ -18,6 +18,7 @@ from tests.support.database import run
 from tests.support.exports import written
 from tests.support.files import LEADS, as_csv, as_workbook, write
 from tests.support.projects import copy_project, migrations
+from tests.support.released import REPOSITORY
 from tests.support.sealed import new_key, public, seal_for
 from tests.support.upgrades import alembic
 
@@ -98,7 +99,7 @@ def test_an_added_export_is_imported_by_the_next_upgrade(
 def test_an_added_revision_passes_the_projects_lint(project: Path, october: Path) -> None:
     """The template already writes what ruff formats."""
     assert migrations(project, "add", str(october), "-m", "import october leads").returncode == 0
-    config = ["--config", str(ROOT / "pyproject.toml")]
+    config = ["--config", str(REPOSITORY / "pyproject.toml")]
     revision = str(project / "migrations" / "versions" / "0005_import_october_leads.py")
     for check in (["check", *config], ["format", "--check", *config]):
         ruff = subprocess.run(

@@ -21,7 +21,7 @@ from tests.support.database import shown
 from tests.support.projects import copy_project, migrations
 from tests.support.upgrades import alembic
 
-CHECK = f"{sys.executable} -m migrations check {EXPORT}"
+CHECK = f"{sys.executable} -m migrations check '{EXPORT}'"
 FULL = "Standard output: No space left on device. Fix this and try again.\n"
 CLOSED = "Standard output is closed. Open it and try again.\n"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.support.bundled import IMPORT, ROOT, records
+from tests.support.bundled import IMPORT, records
 from tests.support.database import run, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
+from tests.support.released import REPOSITORY
 from tests.support.upgrades import alembic
 
 UNREACHABLE = {"DATABASE_URL": "postgres://u@nowhere.invalid/db"}
@@ -155,7 +156,7 @@ def test_written_revisions_pass_the_projects_lint(project: Path) -> None:
     succeed(project, None, "revision", "-m", "add a column")
     branch(project, "0005_other")
     succeed(project, None, "merge", "heads", "-m", "join both")
-    config = ["--config", str(ROOT / "pyproject.toml")]
+    config = ["--config", str(REPOSITORY / "pyproject.toml")]
     paths = [str(path) for path in revisions(project) if path.stem != "0005_other"]
     paths += map(str, merges(project))
     for check in (["check", *config], ["format", "--check", *config]):

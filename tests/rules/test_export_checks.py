@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused
 from migrations.importer.export import reading as export_module
 from migrations.importer.export.reading import Export, open_export
+from tests.support.bundled import EXPORT as BUNDLED
 
-BUNDLED = Path(__file__).parents[2] / "data" / "production_leads_export.json"
 GOOD: dict[str, Any] = {
     "id": 3369,
     "lead_number": "MS001",

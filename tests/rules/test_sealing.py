@@ -17,9 +17,10 @@ from migrations.importer.errors import CannotUnseal, ExportRefused
 from migrations.importer.export.reading import Piece, find_export, open_content, open_export
 from migrations.importer.sealing import BLOCK, SUFFIX
 from tests.support.bundled import EXPORT, ROOT, Record, records
+from tests.support.released import REPOSITORY
 from tests.support.sealed import new_key, public, seal_for, sealed_copy
 
-BY_THE_AGE_PROGRAM = ROOT / "tests" / "rules" / "sealed"
+BY_THE_AGE_PROGRAM = REPOSITORY / "tests" / "rules" / "sealed"
 
 KEY_OF_NOBODY = new_key()
 
@@ -367,9 +368,9 @@ def test_git_offers_no_export_in_clear() -> None:
     paths = [f"data/{name}" for name in (*offered, *ignored)]
     told = subprocess.run(
         ["git", "check-ignore", "--no-index", *paths],
-        check=False, capture_output=True, text=True, cwd=ROOT,
+        check=False, capture_output=True, text=True, cwd=REPOSITORY,
     )  # fmt: skip
     assert told.stdout.split() == [f"data/{name}" for name in ignored]
     kept = ["git", "check-attr", "text", f"data/october.json{SUFFIX}"]
-    told = subprocess.run(kept, check=True, capture_output=True, text=True, cwd=ROOT)
+    told = subprocess.run(kept, check=True, capture_output=True, text=True, cwd=REPOSITORY)
     assert told.stdout.strip().endswith("text: unset")

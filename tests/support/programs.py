@@ -24,6 +24,7 @@ OURS = {"benchmarks", "conftest", "data", "migrations", "models", "tests"}
 fresh_process = multiprocessing.get_context("forkserver")
 fresh_process.set_forkserver_preload(
     [
+        "conftest",
         "alembic.config",
         "logging.config",
         "psycopg2.extras",
