@@ -54,6 +54,7 @@ FURTHER_EXPORTS = """
     python -m migrations check ~/Downloads/hubspot.csv
     python -m migrations check ~/Downloads/hubspot.csv --fix-sheet fixes.csv
     python -m migrations add ~/Downloads/hubspot.csv -m "import hubspot"
+    make check
     python -m migrations --version
     python -m migrations keygen > leads.key
     grep -o 'age1.*' leads.key > data/recipients.txt
