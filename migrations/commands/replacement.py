@@ -10,6 +10,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from migrations.commands.project import alembic_config, reading
+from migrations.deploy.connection import LOCAL, VARIABLES
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.ledger import all_receipts, still_there
@@ -39,7 +40,7 @@ def place(script: ScriptDirectory) -> Place:
     """Find the bundled export. Raises ``CannotReplace`` if it seems to be released.
 
     It seems so if another revision imports an export after it, or the database of ``DATABASE_URL``
-    has imported it.
+    or a local one has imported it.
     """
     imports = imports_of(alembic_config())
     if len(imports) != 1:
@@ -53,12 +54,13 @@ def place(script: ScriptDirectory) -> Place:
 
 
 def _refuse_imported(bundled: Import) -> None:
-    if not any(os.environ.get(name) for name in ("MIGRATION_DATABASE_URL", "DATABASE_URL")):
+    if not any(os.environ.get(name) for name in VARIABLES):
         print(
-            f"DATABASE_URL is not set, so no database was asked about {bundled.export}. Go on only "
-            "if none has imported it."
+            f"DATABASE_URL is not set, so only a local Postgres is asked about {bundled.export}. "
+            "Go on only if no other database has imported it."
         )
-        return
+        if not LOCAL.exists():
+            return
     with reading("looking for the bundled export") as connection:
         there = still_there(all_receipts(connection))
         if any(receipt.revision == bundled.revision for receipt in there):

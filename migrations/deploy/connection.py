@@ -29,6 +29,7 @@ from migrations.importer.progress import log
 
 __all__ = [
     "APPLICATION",
+    "LOCAL",
     "VARIABLES",
     "connect",
     "database",
@@ -38,6 +39,9 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
+
+LOCAL = ROOT / ".postgres"
+"""Where the local Postgres keeps its data, once there is one."""
 
 VARIABLES = ("MIGRATION_DATABASE_URL", "DATABASE_URL")
 """The first one set names the database."""
@@ -151,7 +155,7 @@ def _local_postgres() -> Iterator[URL]:
         ) from None
     log.info("DATABASE_URL is not set: using a local Postgres in .postgres/")
     try:
-        with running(ROOT / ".postgres") as url:
+        with running(LOCAL) as url:
             yield url
     except EmbeddedPostgresError as error:
         raise DatabaseRefused(str(error)) from None

@@ -4,9 +4,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -330,6 +332,27 @@ def test_the_first_real_export_takes_the_bundled_ones_place(
     refused = migrations(project, "add", str(path), "--replace", "--yes", *LONDON, url=database)
     assert refused.returncode == 1
     assert "This database has imported production_leads_export.json" in refused.stderr
+
+
+def test_a_local_postgres_that_has_the_bundled_export_is_asked_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever has tried the import first is told how to go on."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # Else root's server has its data elsewhere.
+        project = copy_project(folder)
+        path = write(folder, HUBSPOT, "hubspot.csv")
+        add = ("add", str(path), "--replace", "--yes", *LONDON)
+        assert alembic(None, "upgrade", "head", root=project).returncode == 0
+        refused = migrations(project, *add)
+        assert refused.returncode == 1
+        remedy = re.search(r"'alembic (-x remove-created downgrade .*)'", refused.stderr)
+        assert remedy, refused.stderr
+        assert alembic(None, *remedy[1].split(), root=project).returncode == 0
+        assert migrations(project, *add).returncode == 0
+        assert alembic(None, "upgrade", "head", root=project).returncode == 0
 
 
 def test_what_takes_the_bundled_ones_place_is_imported_by_the_last_declaration(
