@@ -85,10 +85,12 @@ class Conversion:
 
     @property
     def kept(self) -> Kept:
-        """The decisions for the next file with these columns."""
+        """What was said and proved, for the next file with these columns."""
         fields = {each.name: list(self.choice.fields[each.name]) for each in self.fields}
+        orders = {self.conventions_of(each.name).order for each in self.fields} - {None}
+        dates = orders.pop() if len(orders) == 1 else None
         said = self.options
-        return Kept(list(self.look.columns), fields, said.encoding, said.timezone, said.dates)
+        return Kept(list(self.look.columns), fields, said.encoding, said.timezone, dates)
 
     def write(self, file: BinaryIO, sink: Sink = lambda *_: None) -> Result:
         """Write the export, and tell ``sink`` of each problem.

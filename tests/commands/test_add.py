@@ -246,6 +246,16 @@ def test_the_next_download_needs_no_option(project: Path, tmp_path: Path) -> Non
     assert "2025-09-16T14:15:00+01:00" in (project / "data" / "b.json").read_text()
 
 
+def test_the_next_download_is_read_by_the_dates_of_the_first(project: Path, tmp_path: Path) -> None:
+    """The first one proves that the day comes first, and the next one has no such date."""
+    rows = "Name,Mobile,Created\nAnn,07700 900991,{}/10/2026 10:00\n"
+    first, second = (write(tmp_path, rows.format(day), f"{day}.csv") for day in ("13", "02"))
+    assert migrations(project, "add", str(first), "-m", "one", "--yes", *LONDON).returncode == 0
+    again = migrations(project, "add", str(second), "-m", "two")
+    assert again.returncode == 0, again.stderr
+    assert "2026-10-02T10:00:00+01:00" in (project / "data" / "02.json").read_text()
+
+
 def test_a_column_of_the_fields_own_names_needs_no_yes(project: Path, tmp_path: Path) -> None:
     """Nothing is left to decide."""
     path = write(tmp_path, as_csv(separator=";", encoding="utf-8-sig"), "own.csv")
