@@ -104,8 +104,8 @@ def _day(found: re.Match[str], order: str | None) -> datetime:
         return datetime(year, int(month), int(parts["day"]))
     one, two = int(parts["one"]), int(parts["two"])
     if order is None:
-        question = f"Is 01/02/2026 {DAY_FIRST} or {MONTH_FIRST}? The file's dates do not say."
-        raise Undecided("dates", question, DAY_FIRST)
+        question = f"Are dates such as 01/02/2026 {DAY_FIRST} or {MONTH_FIRST}?"
+        raise Undecided("dates", f"{question} The file does not say.", DAY_FIRST)
     return datetime(year, two, one) if order == DAY_FIRST else datetime(year, one, two)
 
 
