@@ -24,7 +24,6 @@ from migrations.importer.context import Options
 from migrations.importer.copies import as_copy, copy_ledger
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused, ExportRefused
-from migrations.importer.progress import log
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.preflight import check_reader
 from migrations.importer.table import LeadsTable
@@ -80,8 +79,6 @@ def _read(
     copy_ledger(connection)
     rehearsal = Rehearsal(connection, replace(options, reads=True, people=people))
     refused = _rehearse(rehearsal, config, history)
-    if rehearsal.schema:
-        log.info("The schema would get: %s.", ", ".join(rehearsal.schema))
     imported = find_imported(connection, receipts, _find_copy)
     preview = imported.as_preview(
         connection,

@@ -63,7 +63,9 @@ def print_preview(
     for made in preview.schema:
         say(f"Schema: {printable(made)}")
     if not preview.tables:
-        say("Nothing was changed.")
+        will_import = preview.imports and not preview.refused
+        next_action = " If this is right, run 'alembic upgrade head'." if will_import else ""
+        say(f"Nothing was changed.{next_action}")
         return
     say()
     say("Rows written by the dry run, counted by Postgres:")
@@ -177,7 +179,7 @@ def _changed_in_words(lead: ChangedLead, show_personal_data: bool) -> Text:
         old, new = masked(first, lead.old[first]), masked(first, lead.new[first])
         line.append(" ").append_text(_values_in_words(first, old, new))
     if others := len(lead.fields) - 1:
-        line.append(f", +{others}")
+        line.append(f", {others} more field{'s' if others > 1 else ''}")
     return line
 
 

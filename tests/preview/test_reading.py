@@ -318,7 +318,7 @@ def test_each_import_finds_the_leads_as_the_one_before_it_leaves_them(
     command = ("preview", "--json", "--show-personal-data")
     told = migrations(project, *command, url=crm_with_leads)
     assert told.returncode == 0, told.stderr
-    assert NOT_LOOKED_INTO in told.stderr
+    assert NOT_LOOKED_INTO in told.stdout
     preview = json.loads(told.stdout)
     assert [figures["counts"]["updated"] for figures in preview["imports"]] == [10, 30]
     upgraded = alembic(crm_with_leads, "upgrade", "head", root=project)

@@ -68,10 +68,10 @@ def test_a_lead_is_a_line_that_tells_nothing_personal(capsys: pytest.CaptureFixt
     values for the others."""
     preview = made_up(1, 1)
     lines = printed(capsys, preview, leads=True)
-    assert "~ MS00000 status open → new, +2" in lines
+    assert "~ MS00000 status open → new, 2 more fields" in lines
     assert "+ MS00001" in lines
     notes = printed(capsys, with_values(preview, notes="secret", email="x"), leads=True)
-    assert "~ MS00000 notes, +1" in notes
+    assert "~ MS00000 notes, 1 more field" in notes
     phone = printed(capsys, with_values(preview, phone="07700 900000"), leads=True)
     assert (
         "~ MS00000 phone +•• •••• •••000 → ••••• •••000 (same number, written differently)" in phone
@@ -119,6 +119,14 @@ def test_bookkeeping_tables_are_told_apart(capsys: pytest.CaptureFixture[str]) -
     ]
     assert "Everything was rolled back." in lines
     assert "Nothing was changed." in printed(capsys, EMPTY)
+
+
+def test_a_preview_ends_with_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
+    """It leaves that out if there is nothing to import."""
+    assert printed(capsys, made_up(1, 1))[-1] == (
+        "Nothing was changed. If this is right, run 'alembic upgrade head'."
+    )
+    assert printed(capsys, EMPTY)[-1] == "Nothing was changed."
 
 
 def test_schema_and_invented_people_are_told_everywhere(

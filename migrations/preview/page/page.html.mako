@@ -128,7 +128,7 @@ ${row(lead)}\
 % endfor
 <span>${f"{preview.taken_at:%d %B %Y, %H:%M}"} UTC</span>
 </p>
-<p class="pill">A preview: nothing has changed.</p>
+<p class="pill">A preview: nothing has changed.${" The next deploy does it." if preview.imports and not preview.refused else ""}</p>
 </header>
 
 <main>
