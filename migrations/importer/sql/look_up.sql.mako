@@ -44,7 +44,9 @@ BEGIN
 % endif
 
     INSERT INTO lead_import_rejected (record, field, reason)
-    SELECT a.record, ${field}, ${literal(f"names nobody in {target.table}, or more than one")}
+    SELECT a.record, ${field}, ${literal(
+        f"names nobody in {target.table}, or more than one: try names= or otherwise="
+    )}
     FROM ${table.arrivals} AS a
     JOIN lead_import_found AS f ON f.field = ${field} AND f.value = a.${raw}
     WHERE f.id IS NULL;

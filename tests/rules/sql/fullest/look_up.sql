@@ -70,7 +70,7 @@ BEGIN
     WHERE field = 'assigned_agent' AND id IS NULL;
 
     INSERT INTO lead_import_rejected (record, field, reason)
-    SELECT a.record, 'assigned_agent', 'names nobody in users, or more than one'
+    SELECT a.record, 'assigned_agent', 'names nobody in users, or more than one: try names= or otherwise='
     FROM lead_import_arrived AS a
     JOIN lead_import_found AS f ON f.field = 'assigned_agent' AND f.value = a.assigned_agent
     WHERE f.id IS NULL;
