@@ -30,7 +30,7 @@ Rules of a deploy:
 Rules of a deploy:
 - Once this is deployed anywhere, edit neither this file nor the export: a new export is a new file
   and a new revision (python -m migrations add).
-- Look first: alembic -x dry-run upgrade head, against a copy of the live database.
+- Look first: python -m migrations preview, on the live database. It only reads.
 - If a deploy is cut off, nothing is lost: deploy again and the import continues.
 - To revert it: alembic downgrade -1. What people have edited since stays as they left it.
 % endif

@@ -111,7 +111,12 @@ def _check(connection: Connection) -> int:
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:
-        print("Complete migrations/crm.py, then check it with 'python -m migrations adopt'.")
+        action = (
+            "It has imported: write a new one below it in migrations/crm.py"
+            if _is_released(connection)
+            else "Complete migrations/crm.py"
+        )
+        print(f"{action}, then check it with 'python -m migrations adopt'.")
         return 1
     print(f"{leads.table} matches migrations/crm.py. Next: python -m migrations preview")
     return 0

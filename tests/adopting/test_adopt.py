@@ -265,6 +265,19 @@ def test_a_declaration_with_imports_is_checked_and_not_rewritten(
     assert (project / "migrations" / "crm.py").read_text() == declaration
 
 
+def test_a_table_that_changed_since_an_import_needs_another_declaration(
+    database: URL, tmp_path: Path
+) -> None:
+    """To complete the old one would be to edit it."""
+    project = copy_project(tmp_path)
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    run(database, "ALTER TABLE leads RENAME full_name TO name")
+    told = migrations(project, "adopt", url=database)
+    assert told.returncode == 1
+    assert "leads.full_name: is not there" in told.stdout
+    assert "It has imported: write a new one below it in migrations/crm.py" in told.stdout
+
+
 def adopted(url: URL, crm_py: Path, *statements: str) -> str:
     """Make a site, adopt its table, and return the declaration."""
     for statement in statements:
