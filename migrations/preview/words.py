@@ -57,6 +57,8 @@ def print_preview(
     )
     if totals := totals_in_words(preview):
         say(totals)
+    for line in _problems_in_words(preview):
+        say(line)
     if leads:
         for line in _leads_in_words(preview, show_personal_data):
             say(line)
@@ -143,6 +145,17 @@ def _imports_in_words(preview: Preview) -> Iterator[Text]:
         yield Text(f"{printable(preview.refused)}: refused.")
     else:
         yield Text("No import to run or to revert.")
+
+
+def _problems_in_words(preview: Preview) -> Iterator[Text]:
+    """Say why records are rejected. Of a refused export, its error says it."""
+    if preview.refused:
+        return
+    shown = preview.problems[:MOST_PRINTED]
+    for problem in shown:
+        yield Text.assemble(("!", "red"), f" {printable(str(problem))}")
+    if more := preview.total_problems - len(shown):
+        yield Text(f"… and {more:,} more problems. --html lists them.", "dim")
 
 
 def _leads_in_words(preview: Preview, show_personal_data: bool) -> Iterator[Text]:

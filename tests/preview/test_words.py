@@ -121,6 +121,16 @@ def test_bookkeeping_tables_are_told_apart(capsys: pytest.CaptureFixture[str]) -
     assert "Nothing was changed." in printed(capsys, EMPTY)
 
 
+def test_each_rejected_record_has_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a refused export the error lists them."""
+    erased = [Problem(5, "phone", "erased on request")]
+    rejecting = replace(made_up(1, 1), problems=erased, total_problems=60)
+    lines = printed(capsys, rejecting)
+    assert "! record 5, phone: erased on request" in lines
+    assert "… and 59 more problems. --html lists them." in lines
+    assert not any("erased" in line for line in printed(capsys, replace(rejecting, refused="x")))
+
+
 def test_a_preview_ends_with_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
     """It leaves that out if there is nothing to import."""
     assert printed(capsys, made_up(1, 1))[-1] == (
