@@ -133,7 +133,7 @@ class Receipt:
     def revert_in_words(self) -> str:
         """Say what the revert did, in one line."""
         counts = [
-            f"{self.restored:,} leads restored",
+            f"{self.restored:,} {'lead' if self.restored == 1 else 'leads'} restored",
             f"{self.kept:,} kept because edited since or held by a rule",
         ]
         written = self.updated
@@ -147,7 +147,8 @@ class Receipt:
         gone = written - sum(getattr(self, outcome) for outcome in REVERT_OUTCOMES)
         if gone > 0:
             counts.append(f"{gone:,} deleted by people before")
-        rest = "" if self.remove_created else f" The {self.created:,} leads it created stay."
+        stay = self.created and not self.remove_created
+        rest = f" Created leads stay: {self.created:,}." if stay else ""
         return f"{', '.join(counts)}.{rest}"
 
     @property

@@ -162,7 +162,7 @@ def test_a_reverted_import_is_as_old_as_its_revert(
     assert "Nothing to forget" in said(capsys, "forget", "--older-than", "90d")
     run(imported, "UPDATE lead_imports SET reverted_at = now() - interval '90 days'")
     assert "forgot the old values of 10 leads" in said(capsys, "forget", "--older-than", "90d")
-    assert "10 leads restored, 0 kept because edited since or held by a rule. The" in said(
+    assert "10 leads restored, 0 kept because edited since or held by a rule. Created" in said(
         capsys, "status"
     )
 

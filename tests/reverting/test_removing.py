@@ -44,7 +44,7 @@ def test_without_the_option_created_leads_stay(
     assert counts(crm_with_leads) == Counts(restored=10)
     assert (
         "10 leads restored, 0 kept because edited since or held by a rule. "
-        f"The {ALL - 10} leads it created stay." in caplog.text
+        f"Created leads stay: {ALL - 10}." in caplog.text
     )
 
 

@@ -67,6 +67,15 @@ def receipt(revision: str = FIRST, **changed: Any) -> Receipt:
     return replace(complete, **changed)
 
 
+def test_a_revert_of_one_lead_is_told_in_the_singular() -> None:
+    """Leads that stay are told if there are any."""
+    one = receipt(created=0, updated=1, restored=1)
+    assert one.revert_in_words == (
+        "1 lead restored, 0 kept because edited since or held by a rule."
+    )
+    assert receipt().revert_in_words.endswith(f" Created leads stay: {receipt().created}.")
+
+
 def half_imported(revision: str = FIRST) -> Receipt:
     return receipt(revision, next_record=100, finished_at=None)
 
