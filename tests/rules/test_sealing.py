@@ -362,15 +362,17 @@ def test_memory_does_not_grow_with_a_sealed_export(key: str, tmp_path: Path) -> 
 
 
 def test_git_offers_no_export_in_clear() -> None:
-    """It takes only the bundled, invented export, twins, and sealed exports byte for byte."""
+    """It takes only the bundled, invented export, twins, and sealed exports byte for byte. What
+    `add` reads here stays here."""
     offered = ["production_leads_export.json", "october.masked.json", "october.json.age"]
     ignored = ["october.json", "production_leads_export2.json", ".october.json.age.partial"]
-    paths = [f"data/{name}" for name in (*offered, *ignored)]
+    downloads = ["october.csv", "october.xlsx"]
+    paths = [*(f"data/{name}" for name in (*offered, *ignored)), *downloads]
     told = subprocess.run(
         ["git", "check-ignore", "--no-index", *paths],
         check=False, capture_output=True, text=True, cwd=REPOSITORY,
     )  # fmt: skip
-    assert told.stdout.split() == [f"data/{name}" for name in ignored]
+    assert told.stdout.split() == [*(f"data/{name}" for name in ignored), *downloads]
     kept = ["git", "check-attr", "text", f"data/october.json{SUFFIX}"]
     told = subprocess.run(kept, check=True, capture_output=True, text=True, cwd=REPOSITORY)
     assert told.stdout.strip().endswith("text: unset")
