@@ -124,7 +124,7 @@ def _print_trace(found: Trace, *, shows: bool) -> None:
     for event in found.events:
         say()
         say(_event_in_words(event, shows=shows))
-    for sentence in _notes(found):
+    for sentence in dict.fromkeys(_notes(found)):
         say()
         say(printable(sentence))
 

@@ -167,6 +167,17 @@ def test_a_reverted_import_is_as_old_as_its_revert(
     )
 
 
+def test_what_two_runs_of_an_import_forgot_is_told_once(
+    imported: URL, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One was reverted, and both had old values of the lead."""
+    downgrade(imported)
+    upgrade(imported)
+    lead = str(value(imported, "SELECT min(lead_id::bigint) FROM lead_before_images"))
+    said(capsys, "forget", "--lead", lead)
+    assert said(capsys, "lead", lead).count("old values are forgotten (1)") == 1
+
+
 def test_a_dry_run_counts(imported: URL, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It changes nothing, by age or by lead."""
     told = said(capsys, "forget", "--older-than", "90d", "--dry-run")
