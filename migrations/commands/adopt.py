@@ -2,6 +2,7 @@
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from runpy import run_path
 from typing import Any
 
@@ -13,7 +14,7 @@ from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
-from migrations.importer.schema.discovery import find_phones, likeliest, phones_in_words
+from migrations.importer.schema.discovery import Phone, find_phones, likeliest, phones_in_words
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.preflight import refuse
 from migrations.importer.schema.suggesting import suggest
@@ -43,14 +44,21 @@ def run(arguments: Namespace) -> int:
     with reading("looking for leads") as connection:
         if arguments.table is None and (_declared() != _BUNDLED or _is_released(connection)):
             return _check(connection)
-        table = arguments.table or _likeliest(connection)
+        phones = find_phones(connection)
+        table = arguments.table or _likeliest(connection, phones)
         _declare(connection, table)
         print(f"Wrote the declaration of {table} into migrations/crm.py.")
+        others = {phone.table for phone in phones if not phone.why_not} - {table}
+        if others and not arguments.table:
+            print(
+                f"There are phones in {', '.join(sorted(others))} too. If leads live there, put "
+                "the bundled file back ('git checkout -- migrations/crm.py') and name the table: "
+                "python -m migrations adopt TABLE"
+            )
         return _check(connection)
 
 
-def _likeliest(connection: Connection) -> str:
-    phones = find_phones(connection)
+def _likeliest(connection: Connection, phones: Sequence[Phone]) -> str:
     table = likeliest(connection, phones)
     if table is None:
         raise DatabaseRefused(

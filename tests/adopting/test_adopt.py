@@ -314,6 +314,7 @@ def test_a_lead_that_nobody_has_called_deleted_is_one(crm_py: Path, database: UR
         ("deleted smallint NOT NULL DEFAULT 0", '"deleted <> 1"'),
         ("isdeleted boolean", '"isdeleted IS NOT TRUE"'),
         ("discarded_at timestamp", '"discarded_at IS NULL"'),
+        ("_fivetran_deleted boolean", '"_fivetran_deleted IS NOT TRUE"'),
     ],
 )
 def test_the_bin_and_the_times_go_by_many_names(
@@ -522,3 +523,17 @@ def test_a_wrong_guess_has_a_way_back(
     )
     assert main(["adopt", "people"]) == 1
     assert "git checkout -- migrations/crm.py" in " ".join(capsys.readouterr().err.split())
+
+
+def test_other_tables_with_phones_are_named(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows for sure which one has the leads."""
+    adopted(
+        database,
+        crm_py,
+        "CREATE TABLE suppliers (id bigserial PRIMARY KEY, phone text, name text, email text)",
+        "CREATE TABLE prospects (id bigserial PRIMARY KEY, phone text, name text)",
+    )
+    assert declared(crm_py).table == "suppliers"
+    assert "There are phones in prospects too" in capsys.readouterr().out

@@ -160,6 +160,7 @@ def test_everything_that_does_not_fit_is_listed_and_nothing_is_made(database: UR
         id="bigint",
         phone="bigint",
         notes="json",
+        email="name",
         created_at="interval",
         updated_at="text",
         address1="",
@@ -173,6 +174,7 @@ def test_everything_that_does_not_fit_is_listed_and_nothing_is_made(database: UR
         "  leads: the column id is not its primary key",
         "  leads.phone: found bigint, expected text for a phone",
         "  leads.notes: found json, but no field fits into that",
+        "  leads.email: found name, but no field fits into that",
         "  leads.created_at: found interval, expected a time or a date",
         "  leads.updated_at: found text, expected a time",
         "  leads.address1: is not there",
@@ -224,6 +226,14 @@ def test_phones_in_numbers_are_phones(database: URL) -> None:
     said = refusal(database)
     assert "contacts.phone: phones lie in bigint" in said
     assert "phone_id" not in said
+
+
+def test_phones_in_a_foreign_table_are_phones(database: URL) -> None:
+    """The CRM reads them there."""
+    run(database, "CREATE FOREIGN DATA WRAPPER far")
+    run(database, "CREATE SERVER there FOREIGN DATA WRAPPER far")
+    run(database, "CREATE FOREIGN TABLE contacts (phone text) SERVER there")
+    assert "contacts.phone: it is a foreign table" in refusal(database)
 
 
 def test_the_owner_may_say_that_phones_elsewhere_are_no_leads(database: URL) -> None:

@@ -76,6 +76,8 @@ def _phones(connection: Connection) -> Iterator[Phone]:
                 yield Phone(table, row.column, "phones lie in a table of their own")
         elif (row.type in _NO_TEXTS or row.type.endswith("[]")) and not is_id:
             yield Phone(table, row.column, f"phones lie in {row.type}")
+        elif row.is_text and row.is_foreign:
+            yield Phone(table, row.column, "it is a foreign table")
         elif row.is_text and not row.may_read:
             yield Phone(table, row.column, "the role may not read it")
         elif row.is_text:

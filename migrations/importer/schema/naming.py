@@ -55,11 +55,11 @@ NAMES = {
     "created_at": (
         *("created_at", "created", "create_date", "created_on", "date_created", "date_added"),
         *("created_date", "creation_date", "createdat", "createddate", "date_entered"),
-        *("inserted_at",),
+        *("createdate", "inserted_at"),
     ),
 }
 """Of a field's column, the likeliest first."""
-FIRST_NAMES = ("first_name", "firstname", "given_name", "name_first_name")
+FIRST_NAMES = ("first_name", "firstname", "forename", "given_name", "name_first_name")
 LAST_NAMES = ("last_name", "lastname", "surname", "family_name", "name_last_name")
 TOUCHES = (
     *("updated_at", "updated", "write_date", "modified_at", "updated_on", "date_updated"),
@@ -69,7 +69,7 @@ TOUCHES = (
 """Of the time of the last change."""
 USER_NAMES = ("username", "login", "email", "name", "full_name")
 """Of what a user is called by."""
-DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived")
+DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived", "fivetran_deleted")
 DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
 
 

@@ -7,11 +7,11 @@ SELECT
         SELECT pg_get_indexdef(i.indexrelid, n, true) || coalesce(
             (
                 SELECT format(' COLLATE %I.%I', s.nspname, l.collname)
-                FROM pg_catalog.pg_attribute AS a
-                JOIN pg_catalog.pg_collation AS l ON l.oid = i.indcollation[n - 1]
+                FROM pg_catalog.pg_collation AS l
                 JOIN pg_catalog.pg_namespace AS s ON s.oid = l.collnamespace
-                WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]
-                    AND a.attcollation <> l.oid
+                LEFT JOIN pg_catalog.pg_attribute AS a
+                    ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1]
+                WHERE l.oid = i.indcollation[n - 1] AND a.attcollation IS DISTINCT FROM l.oid
             ), '')
         FROM generate_series(1, i.indnkeyatts) AS n
     ) AS keys,
