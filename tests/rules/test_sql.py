@@ -111,7 +111,6 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "trace_wrote": {"kind": "updated"},
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},
-        "find_index": {"name": "'leads_phone_key_v1'"},
         "create_revert_value": {"column": [*table.converted, *table.columns][0]},
         "find_columns": {"name": "'sales.customers'"},
         "find_primary_key": {"name": "'sales.customers'"},

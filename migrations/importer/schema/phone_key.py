@@ -6,13 +6,13 @@ behind, drop and build it again.
 
 import logging
 from contextlib import nullcontext
+from itertools import count
 
 from sqlalchemy import Connection, text
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
-from migrations.importer.errors import DatabaseRefused
-from migrations.importer.names import literal, qualified, quoted
+from migrations.importer.names import qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
@@ -41,7 +41,7 @@ def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     with nullcontext() if options_of(context).keeps_nothing else context.autocommit_block():
         if context.as_sql:
             table = table_for_script(options_of(context), leads)
-            context.execute(_create_index(table, "CONCURRENTLY"))
+            context.execute(_create_index(table, _index_name(leads), "CONCURRENTLY"))
         else:
             ensure_index(context, find_table(connection_of(context), leads))
 
@@ -63,37 +63,41 @@ def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
 def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
     """Build the index unless the table has one on the phone's key, under any name.
 
-    Raises ``DatabaseRefused`` if the role does not own the table, or another index has the name.
+    Raises ``DatabaseRefused`` if the role does not own the table.
     """
     connection, options = connection_of(context), options_of(context)
-    found = connection.execute(
-        text(statement("find_index", table=table, name=literal(_index_name(table.leads))))
-    ).all()
-    if any(index.is_ours and index.is_valid for index in found):
+    found = connection.execute(text(statement("find_index", table=table))).all()
+    if any(index.is_valid for index in found):
         return
     if not options.reads:
         _check_owner(connection, table)
+    name = _free_name(connection, table, {index.bare for index in found})
     concurrently = "" if options.keeps_nothing else "CONCURRENTLY"
     for index in found:
-        if not index.is_ours:
-            raise DatabaseRefused(
-                f"The index {index.name} is there and is not on the phone's key. Nothing was "
-                "written. Rename it and try again."
-            )
         log.info("dropping the index %s: an earlier attempt left it unfinished", index.name)
         _patiently(context, f"DROP INDEX {concurrently} {index.name}", concurrently)
-    _patiently(context, _create_index(table, concurrently), concurrently)
+    _patiently(context, _create_index(table, name, concurrently), concurrently)
 
 
-def _create_index(table: LeadsTable, concurrently: str) -> str:
+def _create_index(table: LeadsTable, name: str, concurrently: str) -> str:
     return (
-        f"CREATE INDEX {concurrently} {quoted(_index_name(table.leads))} "
+        f"CREATE INDEX {concurrently} {quoted(name)} "
         f"ON {table.source} ({KEY_FUNCTION}(CAST({table.phone} AS text)))"
     )
 
 
-def _index_name(leads: Leads) -> str:
-    ending = "_phone_key_v1"
+def _free_name(connection: Connection, table: LeadsTable, ours: set[str]) -> str:
+    """Name the index. One on another column, or of a table kept aside, may have the first name.
+
+    ours: the names of indexes to be dropped.
+    """
+    taken = set(connection.execute(text(statement("find_relations", table=table))).scalars()) - ours
+    names = (_index_name(table.leads, n) for n in count(1))
+    return next(name for name in names if name not in taken)
+
+
+def _index_name(leads: Leads, n: int = 1) -> str:
+    ending = "_phone_key_v1" if n == 1 else f"_{n}_phone_key_v1"
     name = leads.table.split(".")[-1].encode()[: LONGEST_NAME - len(ending)]
     return name.decode(errors="ignore") + ending
 

@@ -1,14 +1,11 @@
--- Find the table's indexes on the phone's key, and any other index of our name.
-SELECT
-    i.indexrelid::regclass::text AS name,
-    i.indisvalid AS is_valid,
-    i.indpred IS NULL AND i.indnkeyatts = 1
-        AND regexp_replace(pg_get_indexdef(i.indexrelid, 1, true), '^("[^"]*"|[^(".]*)[.]', '')
-            IN (
-                format('lead_phone_key_v1(%s)', ${literal(as_it_is(table.phone))}),
-                format('lead_phone_key_v1(%s::text)', ${literal(as_it_is(table.phone))})
-            ) AS is_ours
+-- Find the table's indexes on the phone's key, under any name.
+SELECT i.indexrelid::regclass::text AS name, c.relname AS bare, i.indisvalid AS is_valid
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 WHERE i.indrelid = ${table.regclass}
-    AND (c.relname = ${name} OR pg_get_indexdef(i.indexrelid, 1, true) LIKE '%lead\_phone\_key\_v1(%')
+    AND i.indpred IS NULL
+    AND i.indnkeyatts = 1
+    AND regexp_replace(pg_get_indexdef(i.indexrelid, 1, true), '^("[^"]*"|[^(".]*)[.]', '') IN (
+        format('lead_phone_key_v1(%s)', ${literal(as_it_is(table.phone))}),
+        format('lead_phone_key_v1(%s::text)', ${literal(as_it_is(table.phone))})
+    )
