@@ -601,3 +601,15 @@ def test_a_table_in_the_place_of_another_gets_its_index(crm: URL) -> None:
     upgrade(crm)
     of = "SELECT tablename FROM pg_indexes WHERE indexname = 'leads_2_phone_key_v1'"
     assert value(crm, of) == "leads"
+
+
+def test_a_downgrade_takes_the_index_away_wherever_its_table_is_by_now(crm: URL) -> None:
+    """The function goes with the last one."""
+    run(crm, "ALTER TABLE leads RENAME TO leads_old")
+    run(crm, "CREATE SCHEMA kept")
+    run(crm, "ALTER TABLE leads_old SET SCHEMA kept")
+    run(crm, "CREATE TABLE leads (LIKE kept.leads_old INCLUDING IDENTITY, PRIMARY KEY (id))")
+    upgrade(crm)
+    downgrade(crm, "0001_baseline", "remove-created")
+    assert run(crm, "SELECT FROM pg_indexes WHERE indexname LIKE '%phone_key_v1'") == []
+    assert value(crm, "SELECT to_regprocedure('lead_phone_key_v1(text)')") is None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
-from migrations.importer.names import qualified, quoted
+from migrations.importer.names import as_sql, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
@@ -31,6 +31,11 @@ LONGEST_NAME = 63
 _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
+_USES_KEY = (
+    "FROM pg_catalog.pg_depend WHERE refclassid = 'pg_proc'\\:\\:regclass "
+    f"AND refobjid = to_regprocedure('{KEY_FUNCTION}(text)')"
+)
+
 
 def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     """Make the key's function and the index, unless they are there."""
@@ -47,12 +52,15 @@ def create_phone_key(context: RevisionContext, leads: Leads) -> None:
 
 
 def drop_phone_key(context: RevisionContext, leads: Leads) -> None:
-    """Drop the index, and the function unless something of the owner's uses it by now."""
+    """Drop the indexes, and the function unless something of the owner's uses it by now.
+
+    leads: where they live, for a script. Otherwise the database knows where the indexes are.
+    """
     concurrently = "" if options_of(context).dry_run else "CONCURRENTLY"
-    index = _index_name(leads)
-    schema = leads.table.split(".")[0] + "." if "." in leads.table else ""
+    indexes = [_first_index(leads)] if context.as_sql else _our_indexes(connection_of(context))
     with nullcontext() if options_of(context).dry_run else context.autocommit_block():
-        context.execute(f"DROP INDEX {concurrently} IF EXISTS {qualified(schema + index)}")
+        for index in indexes:
+            context.execute(f"DROP INDEX {concurrently} IF EXISTS {index}")
     users = [] if context.as_sql else _users_of_key(connection_of(context))
     if users:
         log.warning("kept the function %s: %s needs it", KEY_FUNCTION, ", ".join(users))
@@ -102,13 +110,23 @@ def _index_name(leads: Leads, n: int = 1) -> str:
     return name.decode(errors="ignore") + ending
 
 
+def _first_index(leads: Leads) -> str:
+    schema = leads.table.split(".")[0] + "." if "." in leads.table else ""
+    return qualified(schema + _index_name(leads))
+
+
+def _our_indexes(connection: Connection) -> list[str]:
+    """List the indexes on the key that have a name of ours, whatever became of their tables."""
+    asked = (
+        "SELECT oid\\:\\:regclass\\:\\:text FROM pg_catalog.pg_class WHERE relkind = 'i' "
+        f"AND relname LIKE '%\\_phone\\_key\\_v1' AND oid IN (SELECT objid {_USES_KEY}) ORDER BY 1"
+    )
+    return list(map(as_sql, connection.execute(text(asked)).scalars()))
+
+
 def _users_of_key(connection: Connection) -> list[str]:
     """List what depends on the function."""
-    asked = (
-        "SELECT DISTINCT pg_describe_object(classid, objid, 0) FROM pg_catalog.pg_depend "
-        "WHERE refclassid = 'pg_proc'\\:\\:regclass "
-        f"AND refobjid = to_regprocedure('{KEY_FUNCTION}(text)') ORDER BY 1"
-    )
+    asked = f"SELECT DISTINCT pg_describe_object(classid, objid, 0) {_USES_KEY} ORDER BY 1"
     return list(connection.execute(text(asked)).scalars())
 
 
