@@ -58,7 +58,7 @@ def _compare(
     alike = [other.id for other in later if other.declaration == receipt.declaration]
     with server.transaction("reading the ledger"):
         server.execute(statement("verify_created"), **{"import": receipt.id})
-        server.execute(statement("verify_later"), later=alike)
+        server.execute(statement("verify_later", table=table), later=alike)
     with Progress(f"comparing {export.name}", "records") as progress:
         for first in range(0, export.count, RECORDS_AT_A_TIME):
             batch = Batch(first, min(first + RECORDS_AT_A_TIME, export.count))

@@ -17,9 +17,8 @@ def create_revert(session: Session, table: LeadsTable) -> None:
     session.execute(statement("find_same"))
     session.execute(statement("create_revert_restore", table=table))
     session.execute(statement("create_revert_remove", table=table))
-    for column in table.compared:
-        if column.restored_as:
-            session.execute(statement("create_revert_value", column=column))
+    if table.has_types:
+        session.execute(statement("create_old_values", table=table))
     referrers = statement("referrers", table=table)
     session.execute(statement("revert_batch", table=table, referrers=referrers))
 

@@ -155,6 +155,8 @@ def stage_again(server: Session, table: LeadsTable, export: Checked, import_id: 
     server.execute("SET default_transaction_read_only = off")
     drop_stage(server)
     create_stage(server, table)
+    if table.has_types:
+        server.execute(statement("create_old_values", table=table))
     server.execute("SET default_transaction_read_only = on")
     stage_export(server, table, export, lambda: None)
     convert(server, table)

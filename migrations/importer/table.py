@@ -175,6 +175,15 @@ class LeadsTable:
         """Where a before-image holds the old time of the last change, counted from 1."""
         return 1 + len(self.leads.changed_columns)
 
+    @property
+    def has_types(self) -> bool:
+        """Whether a column's type may not take, or write otherwise, the text of an old value."""
+        return any(column.restored_as for column in self.compared)
+
+    def as_today(self, old: str) -> str:
+        """Return SQL for a before-image as the columns' types of today write it."""
+        return f"pg_temp.lead_old_values({old})" if self.has_types else old
+
     def by_field(self, columns: Sequence[Column]) -> list[list[Column]]:
         """Group columns by their field."""
         fields: dict[str, list[Column]] = {}

@@ -22,7 +22,7 @@ from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 from migrations.tracing.events import Event, Kind, Step, changes
 from migrations.tracing.finding import LeadNotFound, not_found
-from migrations.tracing.writing import Values, written_by
+from migrations.tracing.writing import Values, Wrote, written_by
 
 __all__ = ["Known", "import_of", "read_known", "table_of_leads"]
 
@@ -127,7 +127,7 @@ def _with_records(
 ) -> tuple[list[Step], dict[str, str]]:
     """Add to the steps what they left. Return these, and why an export cannot be read, by name."""
     unread: dict[str, str] = {}
-    wrote: dict[tuple[int, int], Values] = {}
+    wrote: dict[tuple[int, int], Wrote] = {}
     steps = list(steps)
     for receipt in {step.receipt.id: step.receipt for step in steps}.values():
         positions = {step.record for step in steps if step.receipt == receipt}
@@ -139,10 +139,16 @@ def _with_records(
                 wrote[receipt.id, record] = values
         except ExportRefused as error:
             unread[receipt.export] = error.problems[0].reason
-    with_records = [
-        replace(step, wrote=wrote.get((step.receipt.id, step.record))) for step in steps
-    ]
-    return with_records, unread
+    return [_with_record(step, wrote.get((step.receipt.id, step.record))) for step in steps], unread
+
+
+def _with_record(step: Step, wrote: Wrote | None) -> Step:
+    if wrote is None:
+        return step
+    if wrote.before is None or step.found is None:
+        return replace(step, wrote=wrote.after)
+    today = {name: wrote.before.get(name) or old for name, old in step.found.items()}
+    return replace(step, found=today, wrote=wrote.after)
 
 
 def import_of(history: History, receipt: Receipt) -> Import | None:

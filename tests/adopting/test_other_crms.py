@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from migrations.__main__ import main
-from migrations.importer.declaration import Leads, Lookup, Values
+from migrations.importer.declaration import Leads, Lookup, Numeric, Values
 from tests.support.bundled import BEFORE_IMPORT
 from tests.support.database import run, shown, value
 from tests.support.declarations import record, use
@@ -33,7 +33,7 @@ class Site:
         leads: Leads,
         *statements: str,
         policies: Mapping[str, str] | None = None,
-        **more: str,
+        **more: object,
     ) -> URL:
         """Make it, with an export of two records, the first with ``more``."""
         for statement in statements:
@@ -625,6 +625,27 @@ def test_an_agent_who_has_gone_is_nobodys_edit(
     run(changing, "UPDATE agents SET name = 'Zoe'; UPDATE leads SET address = 'elsewhere'")
     assert main(["verify"]) == 0
     assert "2 leads edited since (address1 2)" in capsys.readouterr().out
+
+
+def test_a_column_that_writes_its_values_otherwise_by_now_is_nobodys_edit(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verify and lead compare old values in today's type, and a revert counts by it."""
+    leads = Leads("leads", full_name="name", phone="phone", bill=Numeric("bill"))
+    url = site.made(
+        leads,
+        WITH_REST.format("bill numeric(6, 2)"),
+        "INSERT INTO leads (name, phone, bill) "
+        "VALUES ('A', '07700 900001', 1.5), ('B', '07700 900002', 2.5)",
+        bill=9.5,
+    )
+    upgrade(url)
+    run(url, "ALTER TABLE leads ALTER bill TYPE numeric(8, 4)")
+    assert main(["verify", "--strict"]) == 0, capsys.readouterr().out
+    assert main(["lead", "2", "--by", "id"]) == 0
+    assert "bill" not in capsys.readouterr().out
+    downgrade(url)
+    assert run(url, "SELECT restored, kept FROM lead_imports") == [(2, 0)]
 
 
 @pytest.mark.parametrize(

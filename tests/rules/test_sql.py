@@ -79,10 +79,8 @@ RULES = [
 def rendered(name: str, table: LeadsTable) -> str | None:
     """A template for a table; None if that table has no use for it."""
     if (name == "look_up" and not table.lookups) or (
-        name == "create_convert" and not table.converted
+        name in ("create_convert", "create_old_values") and not table.converted
     ):
-        return None
-    if name == "create_revert_value" and not table.converted:
         return None
     more: dict[str, dict[str, object]] = {
         "find_too_long": {"column": table.columns[0], "longest": 20},
@@ -111,7 +109,6 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "trace_wrote": {"kind": "updated"},
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},
-        "create_revert_value": {"column": [*table.converted, *table.columns][0]},
         "find_columns": {"name": "'sales.customers'"},
         "find_primary_key": {"name": "'sales.customers'"},
         "find_references": {"name": "'sales.customers'"},

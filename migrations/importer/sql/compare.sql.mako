@@ -56,7 +56,11 @@ FROM lead_import_stage AS s
 % if kind == "created":
 JOIN lead_verify_created AS i ON i.record = s.record
 % elif kind == "updated":
-JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
+JOIN (
+    SELECT record, lead_id, ${table.as_today("old_values")} AS old_values
+    FROM lead_before_images
+    WHERE import_id = :import AND record >= :first AND record < :end
+) AS i ON i.record = s.record
 % endif
 % if kind == "unchanged":
 CROSS JOIN LATERAL (

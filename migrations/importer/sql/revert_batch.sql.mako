@@ -11,7 +11,9 @@
             return f"CASE WHEN {is_too_long} THEN l.{column.name} ELSE {text} END"
         if not column.restored_as:
             return text
-        return f"pg_temp.lead_revert_value_{column.position}({text}, l.{column.name})"
+        today = f"CAST(i._today[{column.position}] AS {column.found.type})"
+        stays = f"CASE WHEN {text} IS NOT NULL THEN l.{column.name} END"
+        return f"coalesce(\n                {today},\n                {stays}\n            )"
 
     def changes(name):
         """Whether restoring changes a column, by its text: a citext takes no notice of capitals."""
@@ -58,10 +60,13 @@
     restored += [table.touch.name] if table.touch else []
     literals = ",\n                ".join(map(named, restored))
     bare = ",\n                ".join(literal(column.bare) for column in table.compared)
-    images = [
-        (f"CAST(l.{column.name} AS text)", f"i.old_values[{column.position}]")
-        for column in table.compared
-    ]
+
+    def before(column):
+        """The text of what it was before the import, as its type of today writes it."""
+        text = f"i.old_values[{column.position}]"
+        return f"coalesce(i._today[{column.position}], {text})" if column.restored_as else text
+
+    images = [(f"CAST(l.{column.name} AS text)", before(column)) for column in table.compared]
 %>\
 <%def name="updated_leads()">\
     FROM lead_before_images AS i
@@ -180,6 +185,9 @@ ${updated_leads()}
     FROM (
         SELECT
             i.*,
+% if table.has_types:
+            ${table.as_today("i.old_values")} AS _today,
+% endif
             (
                 SELECT b.written_by
                 FROM lead_import_batches AS b
@@ -248,11 +256,15 @@ ${referrers}
     -- step: count kept leads
     UPDATE lead_revert_restore AS r
     SET _kept = true
-    FROM lead_before_images AS i
-    JOIN lead_import_stage AS s ON s.record = i.record
+    FROM (
+        SELECT
+            i.*,
+            ${table.as_today("i.old_values")} AS _today
+        FROM lead_before_images AS i
+        WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ) AS i
     JOIN ${table.name} AS l ON l.${table.id} = CAST(i.lead_id AS ${table.id_type})
-    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r._lead_id = l.${table.id}
+    WHERE r._lead_id = l.${table.id}
         AND (
             ${("\n            OR ").join(f"{now} IS DISTINCT FROM {then}" for now, then in images)}
         );

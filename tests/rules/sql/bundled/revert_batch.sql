@@ -295,11 +295,15 @@ GROUP BY pg_constraint.oid, conname, conrelid
     -- step: count kept leads
     UPDATE lead_revert_restore AS r
     SET _kept = true
-    FROM lead_before_images AS i
-    JOIN lead_import_stage AS s ON s.record = i.record
+    FROM (
+        SELECT
+            i.*,
+            i.old_values AS _today
+        FROM lead_before_images AS i
+        WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ) AS i
     JOIN leads AS l ON l.id = CAST(i.lead_id AS bigint)
-    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r._lead_id = l.id
+    WHERE r._lead_id = l.id
         AND (
             CAST(l.lead_number AS text) IS DISTINCT FROM i.old_values[1]
             OR CAST(l.full_name AS text) IS DISTINCT FROM i.old_values[2]

@@ -52,7 +52,11 @@ SELECT
         ]::text[], NULL)
     END
 FROM lead_import_stage AS s
-JOIN lead_before_images AS i ON i.record = s.record AND i.import_id = :import
+JOIN (
+    SELECT record, lead_id, pg_temp.lead_old_values(old_values) AS old_values
+    FROM lead_before_images
+    WHERE import_id = :import AND record >= :first AND record < :end
+) AS i ON i.record = s.record
 LEFT JOIN LATERAL (
     SELECT l.*, l.xmin
     FROM sales.customers AS l

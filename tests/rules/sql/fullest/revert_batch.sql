@@ -96,19 +96,28 @@ BEGIN
         CASE
             WHEN l.first_name
                 IS NOT DISTINCT FROM coalesce(s.written_full_name_1, '')
-            THEN pg_temp.lead_revert_value_1(i.old_values[1], l.first_name)
+            THEN coalesce(
+                CAST(i._today[1] AS text),
+                CASE WHEN i.old_values[1] IS NOT NULL THEN l.first_name END
+            )
             ELSE l.first_name
         END,
         CASE
             WHEN l.last_name
                 IS NOT DISTINCT FROM coalesce(s.written_full_name_2, '')
-            THEN pg_temp.lead_revert_value_2(i.old_values[2], l.last_name)
+            THEN coalesce(
+                CAST(i._today[2] AS text),
+                CASE WHEN i.old_values[2] IS NOT NULL THEN l.last_name END
+            )
             ELSE l.last_name
         END,
         CASE
             WHEN (s.phone IS NULL OR s.written_phone IS NOT NULL) AND l.phone_number
                 IS NOT DISTINCT FROM coalesce(s.written_phone, '')
-            THEN pg_temp.lead_revert_value_3(i.old_values[3], l.phone_number)
+            THEN coalesce(
+                CAST(i._today[3] AS character varying(20)),
+                CASE WHEN i.old_values[3] IS NOT NULL THEN l.phone_number END
+            )
             ELSE l.phone_number
         END,
         CASE
@@ -120,19 +129,28 @@ BEGIN
         CASE
             WHEN (s.status IS NULL OR s.written_status IS NOT NULL) AND l.stage
                 IS NOT DISTINCT FROM coalesce(s.written_status, l.stage)
-            THEN pg_temp.lead_revert_value_5(i.old_values[5], l.stage)
+            THEN coalesce(
+                CAST(i._today[5] AS stage),
+                CASE WHEN i.old_values[5] IS NOT NULL THEN l.stage END
+            )
             ELSE l.stage
         END,
         CASE
             WHEN (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL) AND l.owner
                 IS NOT DISTINCT FROM coalesce(s.written_assigned_agent, l.owner)
-            THEN pg_temp.lead_revert_value_6(i.old_values[6], l.owner)
+            THEN coalesce(
+                CAST(i._today[6] AS bigint),
+                CASE WHEN i.old_values[6] IS NOT NULL THEN l.owner END
+            )
             ELSE l.owner
         END,
         CASE
             WHEN (s.bill IS NULL OR s.written_bill IS NOT NULL) AND l.bill
                 IS NOT DISTINCT FROM s.written_bill
-            THEN pg_temp.lead_revert_value_7(i.old_values[7], l.bill)
+            THEN coalesce(
+                CAST(i._today[7] AS numeric(10,2)),
+                CASE WHEN i.old_values[7] IS NOT NULL THEN l.bill END
+            )
             ELSE l.bill
         END,
         CASE
@@ -155,6 +173,7 @@ BEGIN
     FROM (
         SELECT
             i.*,
+            pg_temp.lead_old_values(i.old_values) AS _today,
             (
                 SELECT b.written_by
                 FROM lead_import_batches AS b
@@ -273,19 +292,23 @@ GROUP BY pg_constraint.oid, conname, conrelid
     -- step: count kept leads
     UPDATE lead_revert_restore AS r
     SET _kept = true
-    FROM lead_before_images AS i
-    JOIN lead_import_stage AS s ON s.record = i.record
+    FROM (
+        SELECT
+            i.*,
+            pg_temp.lead_old_values(i.old_values) AS _today
+        FROM lead_before_images AS i
+        WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
+    ) AS i
     JOIN sales.customers AS l ON l.code = CAST(i.lead_id AS uuid)
-    WHERE i.import_id = _import AND i.record >= _from AND i.record < _to
-        AND r._lead_id = l.code
+    WHERE r._lead_id = l.code
         AND (
-            CAST(l.first_name AS text) IS DISTINCT FROM i.old_values[1]
-            OR CAST(l.last_name AS text) IS DISTINCT FROM i.old_values[2]
-            OR CAST(l.phone_number AS text) IS DISTINCT FROM i.old_values[3]
+            CAST(l.first_name AS text) IS DISTINCT FROM coalesce(i._today[1], i.old_values[1])
+            OR CAST(l.last_name AS text) IS DISTINCT FROM coalesce(i._today[2], i.old_values[2])
+            OR CAST(l.phone_number AS text) IS DISTINCT FROM coalesce(i._today[3], i.old_values[3])
             OR CAST(l.email AS text) IS DISTINCT FROM i.old_values[4]
-            OR CAST(l.stage AS text) IS DISTINCT FROM i.old_values[5]
-            OR CAST(l.owner AS text) IS DISTINCT FROM i.old_values[6]
-            OR CAST(l.bill AS text) IS DISTINCT FROM i.old_values[7]
+            OR CAST(l.stage AS text) IS DISTINCT FROM coalesce(i._today[5], i.old_values[5])
+            OR CAST(l.owner AS text) IS DISTINCT FROM coalesce(i._today[6], i.old_values[6])
+            OR CAST(l.bill AS text) IS DISTINCT FROM coalesce(i._today[7], i.old_values[7])
         );
     SELECT count(*) FILTER (WHERE r._kept) INTO _kept FROM lead_revert_restore AS r;
 
