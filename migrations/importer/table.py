@@ -210,9 +210,14 @@ class LeadsTable:
             return f"CASE WHEN {column.raw} IS NULL THEN {old} ELSE {staged} END"
         if self.keeps_blanks:
             return f"coalesce({staged}, {old})"
-        if column.found.nullable:
-            return staged
-        return f"coalesce({staged}, {literal('') if column.may_be_empty else old})"
+        if not column.found.nullable:
+            return f"coalesce({staged}, {literal('') if column.may_be_empty else old})"
+        # "" is as blank as NULL, and stays.
+        return (
+            f"coalesce({staged}, CASE WHEN {old} = '' THEN '' END)"
+            if column.found.is_text
+            else staged
+        )
 
     def differs(self, columns: "tuple[Column, ...] | None" = None) -> str:
         """Return SQL, true if a record changes a lead in any of some columns."""

@@ -648,6 +648,21 @@ def test_a_column_that_writes_its_values_otherwise_by_now_is_nobodys_edit(
     assert run(url, "SELECT restored, kept FROM lead_imports") == [(2, 0)]
 
 
+def test_an_empty_text_a_blank_would_clear_is_nobodys_edit(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is as blank as NULL, so the import leaves it, and verify says so."""
+    site.made(
+        PLAIN,
+        WITH_REST.format("CHECK (true)"),
+        "INSERT INTO leads (name, phone) VALUES ('', '07700 900001')",
+        policies={"blanks": "clear"},
+        full_name="",
+    )
+    upgrade(site.url)
+    assert main(["verify", "--strict"]) == 0, capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

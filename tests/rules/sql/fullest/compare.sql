@@ -25,7 +25,7 @@ SELECT
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.email AS text)
                     ELSE later.old_values[4] END
-                    IS DISTINCT FROM CAST(s.email AS text) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.email AS text), CASE WHEN i.old_values[4] = '' THEN '' END) COLLATE "C"
                 THEN 'email'
             END,
             CASE

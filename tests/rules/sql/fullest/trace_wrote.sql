@@ -15,7 +15,7 @@ SELECT
             'full_name', concat_ws(' ', nullif(coalesce(CAST(s.written_full_name_1 AS text), ''), ''),
                 nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), '')),
             'phone', coalesce(CAST(s.written_phone AS text), ''),
-            'email', CAST(s.email AS text),
+            'email', coalesce(CAST(s.email AS text), CASE WHEN i.old_values[4] = '' THEN '' END),
             'status', coalesce(CAST(s.written_status AS text), i.old_values[5]),
             'assigned_agent', coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6]),
             'bill', CAST(s.written_bill AS text)
