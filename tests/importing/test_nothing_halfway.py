@@ -232,6 +232,15 @@ def test_a_sequence_behind_the_ids_is_named_with_its_setval(crm: URL, bundled: B
     assert value(crm, "SELECT count(*) FROM leads") == 301
 
 
+def test_a_sequence_told_to_begin_after_the_ids_is_not_behind(crm: URL, bundled: Bundle) -> None:
+    """It has given no number yet, so only the sequence itself knows where it begins."""
+    bundled()
+    add_lead(crm, id=40, phone="07700 900990")
+    run(crm, "ALTER TABLE leads ALTER id RESTART WITH 1000")
+    upgrade(crm)
+    assert value(crm, "SELECT min(id) FROM leads WHERE id <> 40") == 1000
+
+
 def test_a_sequence_that_ends_too_soon_is_named(crm: URL, bundled: Bundle) -> None:
     """The leads that are there already need no number."""
     bundled()

@@ -5,10 +5,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.names import as_it_is, literal, qualified
+from migrations.importer.names import as_it_is, as_sql, literal, qualified
 from migrations.importer.sql import statement
 
-__all__ = ["find_columns", "hidden_schemas", "is_there", "labels_of", "may_read", "name_of"]
+__all__ = [
+    "find_columns",
+    "hidden_schemas",
+    "is_there",
+    "labels_of",
+    "late_sequences",
+    "may_read",
+    "name_of",
+]
 
 
 def name_of(table: str) -> str:
@@ -40,6 +48,27 @@ def labels_of(connection: Connection, enum: str) -> list[str]:
         "ORDER BY enumsortorder"
     )
     return list(connection.execute(text(asked)).scalars())
+
+
+def late_sequences(
+    connection: Connection, *, name: str, id: str, column: str, table: str
+) -> list[Row[Any]]:
+    """Return the sequence of a column, if its next number is taken already, and the largest one.
+
+    name, id: of the table and the column, as texts in quotes. column, table: where numbers are.
+    """
+    asked = statement("find_late_sequence", name=name, id=id, column=column, table=table)
+    return [
+        late
+        for late in connection.execute(text(asked)).all()
+        if not (late.is_unused and _begins_after(connection, late))
+    ]
+
+
+def _begins_after(connection: Connection, late: Row[Any]) -> bool:
+    """Whether a sequence that has given no number yet begins after the largest one."""
+    asked = f"SELECT last_value > {late.largest} FROM {as_sql(late.sequence)} WHERE NOT is_called"
+    return bool(connection.execute(text(asked)).scalar())
 
 
 def hidden_schemas(connection: Connection, tables: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ from migrations.importer.schema.catalog import (
     find_columns,
     hidden_schemas,
     is_there,
+    late_sequences,
     may_read,
     name_of,
 )
@@ -175,14 +176,13 @@ def _sequence_problems(
 ) -> Iterator[str]:
     if rows[leads.id].base not in ("integer", "bigint", "smallint"):
         return
-    asked = statement(
-        "find_late_sequence",
+    for late in late_sequences(
+        connection,
         name=name_of(leads.table),
         id=literal(leads.id),
         column=quoted(leads.id),
         table=qualified(leads.table),
-    )
-    for late in connection.execute(text(asked)):
+    ):
         yield (
             f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
             "rows were added with ids of their own: "

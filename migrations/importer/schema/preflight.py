@@ -16,7 +16,7 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.names import as_it_is, qualified, quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.catalog import hidden_schemas, is_there
+from migrations.importer.schema.catalog import hidden_schemas, is_there, late_sequences
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.since import why_no_lead_is_found
@@ -110,8 +110,8 @@ def _late_ledger(connection: Connection) -> list[str]:
     numbers = " UNION ALL ".join(
         f"SELECT {column} AS id FROM {table}" for table, column in _NUMBERED.items()
     )
-    asked = statement(
-        "find_late_sequence",
+    found = late_sequences(
+        connection,
         name="'lead_imports'",
         id="'id'",
         column="id",
@@ -120,7 +120,7 @@ def _late_ledger(connection: Connection) -> list[str]:
     return [
         f"lead_imports.id: the sequence {late.sequence} is behind the ledger, because a part of it "
         f"was emptied or restored: SELECT setval('{late.sequence}', {late.largest})"
-        for late in connection.execute(text(asked))
+        for late in found
     ]
 
 
