@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer import v1
 from migrations.importer.context import Options
+from migrations.importer.errors import DatabaseRefused
 
 __all__ = ["Rehearsal"]
 
@@ -50,6 +51,7 @@ class Rehearsal:
         self.opts = {"importer": options}
         self.impl = _Impl(self)
         self._schema: dict[str, None] = {}
+        self._unseen: list[str] = []
 
     @property
     def schema(self) -> list[str]:
@@ -57,14 +59,28 @@ class Rehearsal:
         return list(self._schema)
 
     def run(self, revision: Script) -> None:
-        """Run a revision. If it is not ours, or does more than ours do, only name it."""
+        """Run a revision. If it is not ours, or does more than ours do, only name it.
+
+        Raises ``DatabaseRefused`` if it does not find what it needs. Then one that was only named
+        may make that.
+        """
         try:
             if not _is_ours(revision):
                 raise NotOursError
             with Operations.context(self):  # type: ignore[arg-type]  # as much of one as ours need
                 revision.module.upgrade()
         except NotOursError:
+            self._unseen.append(revision.revision)
             self._schema[f"what {revision.revision} makes: not looked into"] = None
+        except DatabaseRefused as error:
+            if not self._unseen:
+                raise
+            unseen = " and ".join(self._unseen)
+            raise DatabaseRefused(
+                f"{error}\nUnless {unseen} makes it: an upgrade runs that first, and a preview "
+                "does not look into it. 'alembic -x dry-run upgrade head' on a copy of the "
+                "database shows both."
+            ) from None
 
     def autocommit_block(self) -> AbstractContextManager[None]:
         return nullcontext()

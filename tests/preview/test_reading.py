@@ -10,10 +10,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 
 from migrations import crm as declared
+from migrations.commands.project import alembic_config
 from migrations.deploy import local_postgres
 from migrations.importer.context import Options
 from migrations.importer.declaration import Leads, New
@@ -232,6 +234,22 @@ def test_a_revision_of_the_owners_is_named_and_not_run(
         rehearsal.run(revision)
     assert rehearsal.schema == [NOT_LOOKED_INTO]
     assert picture(crm_with_leads) == before
+
+
+def test_what_a_revision_of_the_owners_may_make_is_not_simply_missing(crm: URL) -> None:
+    """The refusal names the revision, and how to see both."""
+    run(crm, "ALTER TABLE leads RENAME full_name TO name")
+    module = ModuleType("owners")
+    work = 'op.execute("ALTER TABLE leads RENAME name TO full_name")'
+    exec(REVISION.format(imports="", work=work, parent=BEFORE_IMPORT), vars(module))
+    owners: Any = SimpleNamespace(revision="0006_owners", module=module)
+    ours = ScriptDirectory.from_config(alembic_config()).get_revision(IMPORT)
+    with connected(crm) as connection:
+        rehearsal = Rehearsal(connection, Options(reads=True))
+        rehearsal.run(owners)
+        with pytest.raises(DatabaseRefused, match="Unless 0006_owners makes it") as refused:
+            rehearsal.run(ours)
+    assert "leads.full_name: is not there" in str(refused.value)
 
 
 NUMBERED = """
