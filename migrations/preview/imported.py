@@ -101,6 +101,8 @@ def find_imported(
         alike = [one for one in applied if one.receipt.declaration == declaration]
         leads = Leads.from_json(declaration)
         table = find_table(connection, leads)
+        if leads.id not in table.found:
+            continue  # A later revision of the run has moved it, so its leads are not listed.
         created, total = _created(connection, table, alike)
         found.created.add(created, total)
         found.created_in[leads.table] += total

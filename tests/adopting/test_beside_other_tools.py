@@ -365,6 +365,22 @@ def test_a_new_environment_beside_django_goes_from_import_to_import(
     assert value(database, "SELECT count(*) FROM leads_lead WHERE source = 'fair'") == 2
 
 
+def test_a_dry_run_goes_on_if_a_later_revision_moves_the_table(
+    tmp_path: Path, database: URL
+) -> None:
+    """Its counts are told, and its leads are not listed."""
+    project = copy_project(tmp_path)
+    (project / "migrations" / "versions" / "0005_move.py").write_text(
+        'from alembic import op\n\nrevision = "0005_move"\n'
+        'down_revision = "0004_import_production_leads"\n\n\ndef upgrade() -> None:\n'
+        '    op.execute("ALTER TABLE leads RENAME TO people")\n',
+        encoding="utf-8",
+    )
+    told = alembic(database, "-x", "dry-run", "upgrade", "head", root=project)
+    assert told.returncode == 0, told.stdout
+    assert "217 records: 217 created" in told.stdout
+
+
 def test_a_table_that_has_changed_is_no_bare_error(database: URL, tmp_path: Path) -> None:
     """The next import by the old declaration names the column before it writes anything."""
     project = copy_project(tmp_path)
