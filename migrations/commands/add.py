@@ -119,6 +119,12 @@ def _next_revision(script: ScriptDirectory, message: str) -> str:
             'The message becomes a file name. Say what the export is, such as -m "import october '
             'leads".'
         )
+    heads = script.get_heads()
+    if len(heads) > 1:
+        raise CannotAdd(
+            f"The code has several last revisions: {' and '.join(heads)}. Nothing was written. Run "
+            "'alembic merge heads -m \"join both\"', then try again."
+        )
     return next_revision(script, message)
 
 

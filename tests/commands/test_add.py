@@ -140,6 +140,18 @@ def test_an_export_never_takes_another_ones_place(project: Path, october: Path) 
     assert "is another file" in refused.stderr
 
 
+def test_nothing_is_added_to_two_branches(project: Path, october: Path) -> None:
+    """Whose revision would come first? The export is not left behind either."""
+    for name in ("0005_mine", "0005_theirs"):
+        (project / "migrations" / "versions" / f"{name}.py").write_text(
+            f'revision = "{name}"\ndown_revision = "{IMPORT}"\n', encoding="utf-8"
+        )
+    refused = migrations(project, "add", str(october), "-m", "import october leads")
+    assert refused.returncode == 1
+    assert "0005_mine and 0005_theirs. Nothing was written. Run 'alembic merge" in refused.stderr
+    assert not list((project / "data").glob("october*"))
+
+
 def test_a_folder_that_takes_no_file_is_one_sentence(project: Path, october: Path) -> None:
     """The message says which file, and why it failed."""
     (project / "data" / ".october_leads.json.partial").mkdir()
