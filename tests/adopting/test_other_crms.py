@@ -618,6 +618,18 @@ def test_a_revert_without_what_only_names_leaves_nothing_out(
     assert "what only='NOT is_gone' names as declared. The rest is reverted." in caplog.text
 
 
+def test_a_column_the_server_computes_by_now_is_no_longer_as_declared(
+    changing: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has edited it, and a revert leaves it to the server."""
+    run(changing, "ALTER TABLE leads DROP notes")
+    run(changing, "ALTER TABLE leads ADD notes text GENERATED ALWAYS AS (lower(name)) STORED")
+    assert main(["verify", "--strict"]) == 0
+    assert "OK. The table no longer has notes as declared." in capsys.readouterr().out
+    downgrade(changing)
+    assert run(changing, "SELECT restored, kept FROM lead_imports") == [(1, 0)]
+
+
 def test_an_agent_who_has_gone_is_nobodys_edit(
     changing: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,7 +86,9 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
         if isinstance(inner, Values) and not _takes_words(connection, inner, rows):
             yield inner.column
         for column in columns_of(target):
-            if column in rows and _has_no_equality(connection, rows[column]):
+            if column in rows and (
+                rows[column].computed is not None or _has_no_equality(connection, rows[column])
+            ):
                 yield column
 
 
