@@ -24,6 +24,7 @@ from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import OUTCOMES, Receipt
 from migrations.importer.pinned import Import
+from migrations.importer.schema.catalog import may_be_same
 from migrations.importer.schema.since import find_table_since, why_no_lead_is_found
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
@@ -178,7 +179,11 @@ def _compare_export(
                     remedy = "Put that back, or write a new declaration for the next import."
                     checked.problems.append(f"{_uncompared_in_words(checked)}. {remedy}")
                 return
-            later = [other for other in history.live if other.id > receipt.id]
+            later = [
+                other
+                for other in history.live
+                if other.id > receipt.id and may_be_same(connection, other.leads.table, leads.table)
+            ]
             edits = compare_leads(Server(connection), table, export, receipt, later)
             checked.edited, checked.fields = edits.edited, edits.fields
             checked.removed, checked.lost = edits.removed, edits.lost

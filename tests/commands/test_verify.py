@@ -15,6 +15,7 @@ from migrations.__main__ import main
 from migrations.commands.verify import Checked, Verdict, verify
 from migrations.deploy.connection import connect
 from migrations.importer import comparing, pinned, staging
+from migrations.importer.declaration import Leads
 from models import Base
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, IMPORT, ROOT, records
 from tests.support.crm import add_lead, picture
@@ -309,6 +310,25 @@ def test_a_later_import_is_no_edit(database: URL, tmp_path: Path) -> None:
     first, second = json.loads(told.stdout)["imports"]
     assert (first["edited"], first["fields"]) == (2, {"notes": 1, "status": 1})
     assert (second["edited"], second["removed"], second["lost"]) == (0, 0, 0)
+
+
+def test_a_later_import_into_another_table_has_edited_nobody(
+    imported: URL, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Verify does not name it as a reason for edits."""
+    monkeypatch.setenv("DATABASE_URL", shown(imported))
+    run(imported, "UPDATE leads SET status = 'edited' WHERE id = :id", id=created(imported))
+    run(
+        imported,
+        "INSERT INTO lead_imports (revision, export, sha256, records, declaration, policies, "
+        "ran_by, release) SELECT 'later', 'people.json', sha256, records, :declaration, policies, "
+        "ran_by, release FROM lead_imports",
+        declaration=Leads("users", phone="username").as_json(),
+    )
+    main(["verify"])
+    told = capsys.readouterr().out
+    assert "1 lead edited since (status 1)." in told
+    assert "What people.json changed" not in told
 
 
 # The command.

@@ -14,6 +14,7 @@ __all__ = [
     "is_there",
     "labels_of",
     "late_sequences",
+    "may_be_same",
     "may_read",
     "name_of",
 ]
@@ -28,6 +29,12 @@ def is_there(connection: Connection, table: str) -> bool:
     """Whether there is a table, or something like one, of that name."""
     found = f"SELECT to_regclass({name_of(table)}) IS NOT NULL"
     return bool(connection.execute(text(found)).scalar_one())
+
+
+def may_be_same(connection: Connection, one: str, other: str) -> bool:
+    """Whether two names may be of one table. A table that has gone may have been the other one."""
+    differ = f"SELECT to_regclass({name_of(one)}) <> to_regclass({name_of(other)})"
+    return not connection.execute(text(differ)).scalar_one()
 
 
 def may_read(connection: Connection, table: str) -> bool:
