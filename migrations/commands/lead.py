@@ -93,7 +93,7 @@ def _as_json(found: Trace, *, shows: bool) -> dict[str, Any]:
             for receipt in found.known.forgotten
         ],
         "unread": found.known.unread,
-        "elsewhere": [receipt.export for receipt in found.known.elsewhere],
+        "elsewhere": list(dict.fromkeys(receipt.export for receipt in found.known.elsewhere)),
     }
 
 
@@ -124,6 +124,7 @@ def _print_trace(found: Trace, *, shows: bool) -> None:
     for event in found.events:
         say()
         say(_event_in_words(event, shows=shows))
+    # One import has several receipts, if it was reverted and imported again.
     for sentence in dict.fromkeys(_notes(found)):
         say()
         say(printable(sentence))

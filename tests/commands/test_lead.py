@@ -11,6 +11,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event, text
 
 from migrations.__main__ import main
 from migrations.importer import pinned
+from migrations.importer.declaration import Leads
 from tests.support.bundled import EXPORT, IMPORT, Record, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, shown, value
@@ -272,3 +273,19 @@ def test_a_downgrade_that_is_not_at_its_end_is_said(
     run(imported, "UPDATE lead_imports SET revert_next_record = 50")
     assert main(["lead", "+44 7700 900503"]) == 0
     assert f"{EXPORT.name} is being reverted: restored values" in capsys.readouterr().out
+
+
+def test_an_import_into_another_table_is_named_once(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it was reverted and imported again."""
+    run(
+        imported,
+        "INSERT INTO lead_imports (id, revision, export, sha256, records, declaration, policies, "
+        "ran_by, release, reverted_at) SELECT -n, 'people', 'people.json', sha256, records, "
+        ":declaration, policies, ran_by, release, now() "
+        "FROM lead_imports, generate_series(1, 2) AS n",
+        declaration=Leads("users", phone="username").as_json(),
+    )
+    assert main(["lead", "1", "--by", "id"]) == 0
+    assert capsys.readouterr().out.count("people.json knows its leads by users.id") == 1
