@@ -43,7 +43,8 @@ SELECT
 % for columns in table.by_field(compared):
             CASE
                 WHEN ${told(columns, now)}
-                    IS DISTINCT FROM ${told(columns, wrote)} COLLATE "C"
+                    IS DISTINCT FROM ${told(columns, wrote)}
+                    COLLATE "C"
 % if columns[0].converts:
                     AND ${columns[0].converts}
 % endif

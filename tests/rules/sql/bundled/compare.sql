@@ -7,55 +7,64 @@ SELECT
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.lead_number AS text)
                     ELSE later.old_values[1] END
-                    IS DISTINCT FROM coalesce(CAST(s.lead_number AS text), i.old_values[1]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.lead_number AS text), i.old_values[1])
+                    COLLATE "C"
                 THEN 'lead_number'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.full_name AS text)
                     ELSE later.old_values[2] END
-                    IS DISTINCT FROM coalesce(CAST(s.full_name AS text), i.old_values[2]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.full_name AS text), i.old_values[2])
+                    COLLATE "C"
                 THEN 'full_name'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.phone AS text)
                     ELSE later.old_values[3] END
-                    IS DISTINCT FROM coalesce(CAST(s.phone AS text), i.old_values[3]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.phone AS text), i.old_values[3])
+                    COLLATE "C"
                 THEN 'phone'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.email AS text)
                     ELSE later.old_values[4] END
-                    IS DISTINCT FROM coalesce(CAST(s.email AS text), i.old_values[4]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.email AS text), i.old_values[4])
+                    COLLATE "C"
                 THEN 'email'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.status AS text)
                     ELSE later.old_values[5] END
-                    IS DISTINCT FROM coalesce(CAST(s.status AS text), i.old_values[5]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.status AS text), i.old_values[5])
+                    COLLATE "C"
                 THEN 'status'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.address1 AS text)
                     ELSE later.old_values[6] END
-                    IS DISTINCT FROM coalesce(CAST(s.address1 AS text), i.old_values[6]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.address1 AS text), i.old_values[6])
+                    COLLATE "C"
                 THEN 'address1'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.postal_code AS text)
                     ELSE later.old_values[7] END
-                    IS DISTINCT FROM coalesce(CAST(s.postal_code AS text), i.old_values[7]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.postal_code AS text), i.old_values[7])
+                    COLLATE "C"
                 THEN 'postal_code'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.notes AS text)
                     ELSE later.old_values[8] END
-                    IS DISTINCT FROM coalesce(CAST(s.notes AS text), i.old_values[8]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.notes AS text), i.old_values[8])
+                    COLLATE "C"
                 THEN 'notes'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.assigned_agent AS text)
                     ELSE later.old_values[9] END
-                    IS DISTINCT FROM coalesce(CAST(s.assigned_agent AS text), i.old_values[9]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.assigned_agent AS text), i.old_values[9])
+                    COLLATE "C"
                 THEN 'assigned_agent'
             END
         ]::text[], NULL)

@@ -12,40 +12,46 @@ SELECT
                     ELSE later.old_values[2] END, ''))
                     IS DISTINCT FROM concat_ws(' ',
                     nullif(coalesce(CAST(s.written_full_name_1 AS text), ''), ''),
-                    nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), '')) COLLATE "C"
+                    nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), ''))
+                    COLLATE "C"
                 THEN 'full_name'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.phone_number AS text)
                     ELSE later.old_values[3] END
-                    IS DISTINCT FROM coalesce(CAST(s.written_phone AS text), '') COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.written_phone AS text), '')
+                    COLLATE "C"
                     AND (s.phone IS NULL OR s.written_phone IS NOT NULL)
                 THEN 'phone'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.email AS text)
                     ELSE later.old_values[4] END
-                    IS DISTINCT FROM coalesce(CAST(s.email AS text), CASE WHEN i.old_values[4] = '' THEN '' END) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.email AS text), CASE WHEN i.old_values[4] = '' THEN '' END)
+                    COLLATE "C"
                 THEN 'email'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
                     ELSE later.old_values[5] END
-                    IS DISTINCT FROM coalesce(CAST(s.written_status AS text), i.old_values[5]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.written_status AS text), i.old_values[5])
+                    COLLATE "C"
                     AND (s.status IS NULL OR s.written_status IS NOT NULL)
                 THEN 'status'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
                     ELSE later.old_values[6] END
-                    IS DISTINCT FROM coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6]) COLLATE "C"
+                    IS DISTINCT FROM coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6])
+                    COLLATE "C"
                     AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
                 THEN 'assigned_agent'
             END,
             CASE
                 WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.bill AS text)
                     ELSE later.old_values[7] END
-                    IS DISTINCT FROM CAST(s.written_bill AS text) COLLATE "C"
+                    IS DISTINCT FROM CAST(s.written_bill AS text)
+                    COLLATE "C"
                     AND (s.bill IS NULL OR s.written_bill IS NOT NULL)
                 THEN 'bill'
             END
