@@ -1,11 +1,9 @@
 """Read records from an Excel workbook (.xlsx): from the first sheet with rows."""
 
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
-from zipfile import BadZipFile
 
 from migrations.conversion.rows import Value
 from migrations.importer.errors import ImportStopped
@@ -49,5 +47,5 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
                 # A workbook is often wrong about its size. Trusting it would cut rows off.
                 sheet.reset_dimensions()
             yield next((one for one in sheets if any(one.iter_rows(max_row=2))), sheets[0])
-    except (BadZipFile, KeyError, IndexError, ValueError, SyntaxError, zlib.error):
+    except Exception:  # of any kind: openpyxl stumbles over what it does not expect
         raise NotAWorkbook from None

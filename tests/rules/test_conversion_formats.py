@@ -32,6 +32,15 @@ def dumpdata(leads: Any = LEADS) -> str:
     return json.dumps([{"model": "leads.lead", "pk": pk, "fields": row} for pk, row in rows])
 
 
+def workbook_with(old: bytes, new: bytes) -> bytes:
+    """Replace something in each part of a workbook."""
+    right, other = io.BytesIO(as_workbook()), io.BytesIO()
+    with zipfile.ZipFile(right) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(old, new))
+    return other.getvalue()
+
+
 SAME: dict[str, tuple[bytes | str, str]] = {
     "an array": (as_json(), "JSON array, UTF-8"),
     "an array with a byte order mark": ("\ufeff" + as_json(), "JSON array, UTF-8"),
@@ -170,12 +179,8 @@ def test_a_number_across_the_edge_of_a_piece_is_read_whole(tmp_path: Path) -> No
 
 def test_a_workbook_that_is_wrong_about_its_size_is_read_whole(tmp_path: Path) -> None:
     """Some tools write that it has one cell only."""
-    right, wrong = io.BytesIO(as_workbook()), io.BytesIO()
-    with zipfile.ZipFile(right) as source, zipfile.ZipFile(wrong, "w") as target:
-        for name in source.namelist():
-            content = source.read(name).replace(b'ref="A1:K3"', b'ref="A1:B2"')
-            target.writestr(name, content)
-    assert converted(write(tmp_path, wrong.getvalue()))[0] == list(LEADS)
+    wrong = workbook_with(b'ref="A1:K3"', b'ref="A1:B2"')
+    assert converted(write(tmp_path, wrong))[0] == list(LEADS)
 
 
 REFUSED: dict[str, tuple[bytes | str, str]] = {
@@ -186,6 +191,8 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "a dump": ("-- PostgreSQL database dump\n", "looks like an SQL dump"),
     "a database": (b"SQLite format 3\x00", "looks like an SQLite database"),
     "another archive": (b"PK\x03\x04" + b"\0" * 60, "looks like a ZIP archive"),
+    "another document": (workbook_with(b"sheet.main", b"document.main"), "like an Excel workbook"),
+    "a workbook openpyxl cannot read": (workbook_with(b"firstSheet", b"a"), "an Excel workbook"),
     "cut off": (as_json()[:-40], "what follows 1 records is cut off or malformed"),
     "cut off gzip": (gzipped(as_csv() * 100)[:-60], "a damaged gzip file or cut off"),
     "cut off lines": (lines()[:-40], "what follows 1 records is cut off or malformed"),
