@@ -67,6 +67,8 @@ class _Window:
                 value, end = _decoder.raw_decode(self.text, self.at)
             except json.JSONDecodeError:
                 end = len(self.text)
+            except RecursionError:
+                raise NotJson("is nested too deeply") from None
             else:
                 # A number may continue behind the window's edge.
                 if end + 2 < len(self.text) or self.ended:
@@ -92,7 +94,7 @@ def _is_line(head: str) -> bool:
     """Whether an object is a record itself, not a wrapper around a list of them."""
     try:
         value, end = _decoder.raw_decode(head)
-    except (json.JSONDecodeError, NotJson):
+    except (json.JSONDecodeError, NotJson, RecursionError):
         return False
     if head[end:].lstrip().startswith("{"):
         return True
