@@ -194,9 +194,10 @@ def start_import(session: Session, pinned: Mapping[str, object], options: Option
 
     pinned: ``revision``, ``export`` and whatever else must not change until it is reverted.
     """
-    session.execute(
-        statement("start_import"), **pinned, ran_by=options.ran_by, release=options.release
-    )
+    with session.batch("opening the ledger"):  # an audit trigger on all tables lets it pass
+        session.execute(
+            statement("start_import"), **pinned, ran_by=options.ran_by, release=options.release
+        )
 
 
 def has_ledger(connection: Connection) -> bool:
