@@ -558,6 +558,17 @@ def test_what_an_import_lacks_is_one_list(crm: URL) -> None:
     assert value(crm, "SELECT count(*) FROM lead_imports") == 0
 
 
+def test_a_ledger_without_its_index_is_named(crm: URL) -> None:
+    """Such as one restored without its indexes. A revert needs none."""
+    run(crm, "DROP INDEX lead_imports_live")
+    said = refusal(crm)
+    assert "lead_imports lacks its unique index" in said
+    run(crm, said.split("(", 1)[1].rsplit(")", 1)[0])
+    upgrade(crm)
+    run(crm, "DROP INDEX lead_imports_live")
+    downgrade(crm, BEFORE_IMPORT)
+
+
 def test_a_published_table_with_a_replica_identity_is_imported_into(crm: URL) -> None:
     """A unique index will do, and so will the whole row."""
     add_lead(crm, phone=records()[0]["phone"])

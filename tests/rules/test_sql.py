@@ -129,7 +129,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "audit_lead": {"schema": "public"},
         "audit_only_imports_skip": {"lock": 1},
         "check_server": {"stamp": "alembic_version"},
-        "check_ledger": {"function": "lead_phone_key_v1"},
+        "check_ledger": {"function": "lead_phone_key_v1", "imports": True},
     }
     if name in ("revert_batch", "check_removal"):
         more[name] = {"referrers": statement("referrers", table=table)}

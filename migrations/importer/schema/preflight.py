@@ -126,7 +126,7 @@ def _late_ledger(connection: Connection) -> list[str]:
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
     """Raise ``DatabaseRefused`` unless a revert finds the leads. Some columns may be missing."""
-    refuse(_lines(connection, statement("check_ledger", function=table.key)))
+    refuse(_lines(connection, statement("check_ledger", function=table.key, imports=False)))
     # A hidden lead would be taken for a removed one.
     hidden = _hidden(connection, [_told(table.leads.table)])
     refuse(hidden + why_no_lead_is_found(connection, table, revision))
@@ -136,7 +136,7 @@ def check_revert(connection: Connection, table: LeadsTable, revision: str) -> No
 def _missing_for_import(
     connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> list[str]:
-    missing = _lines(connection, statement("check_ledger", function=table.key))
+    missing = _lines(connection, statement("check_ledger", function=table.key, imports=True))
     # Somebody hidden would be nobody, and the lead somebody else's.
     hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
     return missing + mismatches(connection, table.leads, rights) + hidden

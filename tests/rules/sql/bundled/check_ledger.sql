@@ -10,3 +10,12 @@ WHERE NOT has_table_privilege(to_regclass(needed), may)
 UNION ALL
 SELECT 'the function lead_phone_key_v1(text) is not there'
 WHERE to_regprocedure('lead_phone_key_v1(text)') IS NULL
+UNION ALL
+SELECT 'lead_imports lacks its unique index (CREATE UNIQUE INDEX lead_imports_live ON lead_imports '
+    '(revision) WHERE reverted_at IS NULL)'
+WHERE to_regclass('lead_imports') IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index
+        WHERE indrelid = to_regclass('lead_imports') AND indisunique AND indisvalid
+            AND pg_get_expr(indpred, indrelid) = '(reverted_at IS NULL)'
+    )
