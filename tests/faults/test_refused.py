@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
 
+from migrations.importer.schema.fitting import objection_to
 from tests.conftest import NewDatabase
 from tests.support.bundled import FIELDS
 from tests.support.crm import picture
-from tests.support.database import run, value
+from tests.support.database import connected, run, value
 from tests.support.deploys import Deploys
 from tests.support.promises import assert_imported
 from tests.support.proxy import Delay, proxy
@@ -127,3 +129,10 @@ def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
         run(crm_with_leads, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {url.username}")
         deploys.succeed(url, "upgrade", "head")
         assert_imported(crm_with_leads, before)
+
+
+@pytest.mark.parametrize("passing", ["pg_terminate_backend", "pg_cancel_backend"])
+def test_what_passes_is_no_objection_to_a_declaration(passing: str, database: URL) -> None:
+    """Neither a lost connection nor a cancel is taken for SQL of ``only`` or ``new`` that fails."""
+    with connected(database) as connection, pytest.raises(OperationalError):
+        objection_to(connection, f"SELECT {passing}(pg_backend_pid())")

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
@@ -240,6 +240,8 @@ def objection_to(connection: Connection, sql: str) -> str | None:
     try:
         with nullcontext() if driver.autocommit else connection.begin_nested():
             connection.execute(text(sql))
+    except OperationalError:  # a lock, a cancel or a lost connection says nothing of the statement
+        raise
     except DBAPIError as error:
         diagnostics = getattr(error.orig, "diag", None)
         if getattr(error.orig, "pgcode", "") == INSUFFICIENT_PRIVILEGE:
