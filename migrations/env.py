@@ -208,7 +208,7 @@ def named_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise from_database(error, "the upgrade") from None
+        raise from_database(error, "this run") from None
     except (ImportStopped, PendingRollbackError) as error:
         # The lock is lost with the connection, so begin again whatever the error was.
         if connection.invalidated and not isinstance(error, TryAgain):

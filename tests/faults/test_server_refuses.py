@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
@@ -14,6 +15,7 @@ from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
 from tests.support.promises import assert_imported
 from tests.support.roles import MAY_IMPORT, another_role
+from tests.support.upgrades import downgrade
 
 
 def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploys) -> None:
@@ -129,3 +131,10 @@ def test_a_database_that_is_dropped_ends_the_deploy(crm_with_leads: URL, deploys
     assert "does not exist" in deploy.output
     with pytest.raises(OperationalError):
         run(crm_with_leads, "SELECT 1")
+
+
+def test_a_downgrade_that_fails_is_not_called_an_upgrade(crm: URL) -> None:
+    """Whatever the command, the message fits."""
+    run(crm, "ALTER TABLE alembic_version RENAME version_num TO version")
+    with pytest.raises(CommandError, match="this run: the server answered 42703"):
+        downgrade(crm, "base")
