@@ -195,9 +195,9 @@ def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
     if sqlstate == WROTE_ELSEWHERE:
         wrote = getattr(diagnostics, "message_primary", "")
         return DatabaseFailed(
-            f"{doing}: rolled back, because {wrote}. A trigger or "
-            "rule on leads does this: let it return if current_setting('app.skip_audit', true) "
-            "= 'on', then run again.",
+            f"{doing}: rolled back, because {wrote}. A trigger or rule on leads or the ledger "
+            "does this: let it return if current_setting('app.skip_audit', true) = 'on', then run "
+            "again.",
             sqlstate,
         )
     fact, alone, look_again = _NARROWED[sqlstate]

@@ -15,7 +15,7 @@ from tests.support.ends import A_LOCK_IS_WAITED_FOR
 from tests.support.faults import HoldBefore
 from tests.support.promises import assert_imported
 from tests.support.roles import MAY_IMPORT, another_role
-from tests.support.upgrades import downgrade
+from tests.support.upgrades import downgrade, upgrade
 
 
 def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploys) -> None:
@@ -138,3 +138,10 @@ def test_a_downgrade_that_fails_is_not_called_an_upgrade(crm: URL) -> None:
     run(crm, "ALTER TABLE alembic_version RENAME version_num TO version")
     with pytest.raises(CommandError, match="this run: the server answered 42703"):
         downgrade(crm, "base")
+
+
+def test_what_the_ledger_refuses_is_not_blamed_on_leads(crm: URL) -> None:
+    """Such as a column somebody has added to it."""
+    run(crm, "ALTER TABLE lead_imports ADD org bigint NOT NULL")
+    with pytest.raises(CommandError, match=r"column org\)\..* That table has no room"):
+        upgrade(crm)
