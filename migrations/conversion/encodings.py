@@ -106,7 +106,7 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
     with opened(path) as file:
         try:
             yield io.TextIOWrapper(file, encoding, newline="")
-        except UnicodeDecodeError:
+        except UnicodeError:
             name = encoding.removesuffix("-sig").upper()
             question = (
                 f"{path.name} is not {name}. Which encoding is it? "

@@ -232,8 +232,9 @@ def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert converted(path, "--encoding", "cp1252")[0] == list(LEADS)
     with pytest.raises(Undecided, match="no encoding 'klingon'"):
         converted(path, "--encoding", "klingon")
-    with pytest.raises(Undecided, match="is not ASCII"):
-        converted(path, "--encoding", "ascii")
+    for wrong in ("ascii", "utf-16"):
+        with pytest.raises(Undecided, match=f"is not {wrong.upper()}"):
+            converted(path, "--encoding", wrong)
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
