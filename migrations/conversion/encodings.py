@@ -75,8 +75,9 @@ def start_of(path: Path) -> bytes:
 def known_encoding(name: str) -> str:
     """Return Python's name of an encoding. Raises ``Undecided`` if Python does not know it."""
     try:
+        "".encode(name)  # not each codec is one of texts
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         question = f"Python knows no encoding {name!r}."
         raise Undecided("encoding", question, "cp1252") from None
 

@@ -34,6 +34,9 @@ LONGEST_WAIT = 0.5
 Half of the server's deadlock_timeout: if the two wait for each other, the server never ends the
 site's transaction."""
 
+_BETWEEN = ("this run", inf)
+"""What goes on outside of a transaction, and the seconds it may take."""
+
 # A savepoint's settings outlive it.
 _AS_AFTER_A_COMMIT = (
     "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
@@ -111,7 +114,7 @@ class Server:
         self._connection = connection
         self._one_transaction = one_transaction
         self._timeout = statement_timeout
-        self._doing, self._limit = "the import", inf
+        self._doing, self._limit = _BETWEEN
         self.took = Took(0, 0)
 
     @contextmanager
@@ -183,7 +186,7 @@ class Server:
             self._roll_back(rollback)
             raise
         finally:
-            self._limit = inf
+            self._doing, self._limit = _BETWEEN
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

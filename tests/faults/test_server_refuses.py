@@ -7,6 +7,8 @@ from alembic.util import CommandError
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
+from migrations.importer.errors import DatabaseFailed
+from migrations.importer.session import Server
 from tests.support.bundled import records
 from tests.support.crm import picture
 from tests.support.database import connected, run, value, wait_until
@@ -41,6 +43,16 @@ def test_a_serialization_failure_is_retried(crm_with_leads: URL, deploys: Deploy
     deploy = deploys.succeed(crm_with_leads, "-x", "batch-size=20", "upgrade", "head")
     assert "records 1 to 20: the server answered 40001 serialization failure" in deploy.output
     assert_imported(crm_with_leads, before)
+
+
+def test_what_is_refused_between_transactions_is_not_called_by_the_last_one(crm: URL) -> None:
+    """It says what this was: a part of the run."""
+    with connected(crm) as connection:
+        server = Server(connection)
+        with server.transaction("folding the records"):
+            server.execute("SELECT 1")
+        with pytest.raises(DatabaseFailed, match=r"^this run: the server answered 22012"):
+            server.execute("SELECT 1 / 0")
 
 
 def test_a_constraint_that_comes_in_the_middle_is_narrowed_down_to_its_record(
@@ -143,5 +155,5 @@ def test_a_downgrade_that_fails_is_not_called_an_upgrade(crm: URL) -> None:
 def test_what_the_ledger_refuses_is_not_blamed_on_leads(crm: URL) -> None:
     """Such as a column somebody has added to it."""
     run(crm, "ALTER TABLE lead_imports ADD org bigint NOT NULL")
-    with pytest.raises(CommandError, match=r"column org\)\..* That table has no room"):
+    with pytest.raises(CommandError, match=r"column org\)\..* breaks that rule"):
         upgrade(crm)

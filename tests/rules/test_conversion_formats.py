@@ -230,8 +230,9 @@ def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
         converted(path)
     assert undecided.value.option == "encoding"
     assert converted(path, "--encoding", "cp1252")[0] == list(LEADS)
-    with pytest.raises(Undecided, match="no encoding 'klingon'"):
-        converted(path, "--encoding", "klingon")
+    for unknown in ("klingon", "hex", "undefined"):
+        with pytest.raises(Undecided, match=f"no encoding '{unknown}'"):
+            converted(path, "--encoding", unknown)
     for wrong in ("ascii", "utf-16"):
         with pytest.raises(Undecided, match=f"is not {wrong.upper()}"):
             converted(path, "--encoding", wrong)
