@@ -35,7 +35,7 @@ PLACES = {
     "before leads are updated": KillBefore("-- step: update leads", nth=2),
     "before the records are counted": KillBefore("count(*) INTO _staged", nth=2),
     "before the batch is recorded": KillBefore("INSERT INTO lead_import_batches", nth=2),
-    "before the writes are counted": KillBefore("pg_stat_xact_user_tables", nth=2),
+    "before the writes are counted": KillBefore("-- step: prove writes", nth=2),
     "before the batch commits": KillBefore("COMMIT", nth=2, after="INSERT INTO lead_imports"),
     "after the last batch": KillBefore("DROP TABLE IF EXISTS", nth=2),
     "before the version is stamped": KillBefore("UPDATE alembic_version"),

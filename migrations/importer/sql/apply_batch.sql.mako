@@ -117,7 +117,9 @@ ${shared.look_at_writes()}
             ORDER BY s.record
             RETURNING l.${table.id} AS id, l.xmin AS written_by
         )
-        SELECT coalesce(array_agg(CAST(id AS text)), '{}'), max(CAST(CAST(written_by AS text) AS bigint))
+        SELECT
+            coalesce(array_agg(CAST(id AS text)), '{}'),
+            CAST(CAST((array_agg(written_by))[1] AS text) AS bigint)
         INTO _created_ids, _written_by
         FROM added;
         _created := cardinality(_created_ids);
@@ -168,12 +170,15 @@ ${shared.look_at_writes()}
             SELECT _import, record, CAST(_lead_id AS text), _old_values, now(), _seen_by
             FROM locked
             WHERE differs
-            RETURNING CAST(CAST(xmin AS text) AS bigint) AS written_by
+            RETURNING xmin AS written_by
         )
         SELECT
             (SELECT count(*) FROM locked),
             (SELECT count(*) FROM kept),
-            coalesce(_written_by, (SELECT max(written_by) FROM kept))
+            coalesce(
+                _written_by,
+                (SELECT CAST(CAST(written_by AS text) AS bigint) FROM kept LIMIT 1)
+            )
         INTO _locked, _changed, _written_by;
 
         -- step: update leads
