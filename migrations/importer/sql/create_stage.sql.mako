@@ -4,7 +4,7 @@
 -- longer: for each row, Postgres 18 prepares generated columns anew that do not change.
 % endif
 CREATE TEMPORARY TABLE ${table.arrivals} (
-    record integer PRIMARY KEY,
+    record integer${"" if table.converted else " PRIMARY KEY"},
 % for field in table.texts:
     ${quoted(field.name)} text,
 % endfor

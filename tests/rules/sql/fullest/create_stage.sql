@@ -2,7 +2,7 @@
 -- It arrives as texts in a table of its own, and moves on once it is converted. An UPDATE would take
 -- longer: for each row, Postgres 18 prepares generated columns anew that do not change.
 CREATE TEMPORARY TABLE lead_import_arrived (
-    record integer PRIMARY KEY,
+    record integer,
     lead_number text,
     full_name text,
     phone text,
