@@ -112,8 +112,9 @@ def run(settings: Settings, stop: Stop) -> None:
                 again = attempt.retry_state.attempt_number > 1
                 with connect(url, again=again) as connection, named_errors(connection):
                     migrate(connection, settings, done, stop)
-                if done.heads is not None and not settings.importer.dry_run:
-                    with connect(url, again=True) as connection, named_errors(connection):
+                    if done.heads is not None and not settings.importer.dry_run:
+                        # What is not committed goes. Another deploy still waits for the lock.
+                        connection.rollback()
                         check_done(connection, context.config, done)
 
 

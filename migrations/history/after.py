@@ -38,7 +38,7 @@ class Done:
 
 
 def check_done(connection: Connection, config: Config, done: Done) -> None:
-    """Raise ``DatabaseFailed`` unless a fresh connection finds what a run has done."""
+    """Raise ``DatabaseFailed`` unless the database has what a run has done."""
     assert done.heads is not None
     wrong = faults_after(read_history(connection, config), done.heads, done.upgraded)
     if wrong:

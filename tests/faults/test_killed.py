@@ -40,7 +40,7 @@ PLACES = {
     "after the last batch": KillBefore("DROP TABLE IF EXISTS", nth=2),
     "before the version is stamped": KillBefore("UPDATE alembic_version"),
     "before the stamp is committed": KillBefore("COMMIT", after="UPDATE alembic_version"),
-    "after everything": KillBefore("SELECT pg_backend_pid()", nth=2),
+    "after everything": KillBefore("SELECT version_num", after="UPDATE alembic_version"),
 }
 
 

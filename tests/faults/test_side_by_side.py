@@ -73,6 +73,19 @@ def test_a_downgrade_waits_for_the_upgrade_before_it(crm_with_leads: URL, deploy
     assert {lead_id: after.leads[lead_id] for lead_id in before.leads} == before.leads
 
 
+def test_a_run_looks_at_what_it_has_done_before_another_one_begins(
+    crm_with_leads: URL, deploys: Deploys
+) -> None:
+    """Or it would find the other one's work."""
+    held = HoldBefore("SELECT version_num", after="UPDATE alembic_version")
+    down = deploys.start(crm_with_leads, "downgrade", "-1", faults=[held])
+    held.wait()
+    up = deploys.start(crm_with_leads, "upgrade", "head")
+    up.wait_until_it_says("waiting for another deploy")
+    held.let_go()
+    assert (down.status, up.status) == (0, 0), down.output + up.output
+
+
 def test_an_upgrade_waits_for_the_downgrade_before_it(
     crm_with_leads: URL, deploys: Deploys
 ) -> None:
