@@ -24,7 +24,7 @@ from migrations.importer.schema.catalog import (
 )
 from migrations.importer.sql import statement
 
-__all__ = ["MOMENTS", "mismatches", "objection_to", "only_problems"]
+__all__ = ["MOMENTS", "mismatches", "objection_to", "only_problems", "unfit_words"]
 
 MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 _UNKNOWN = {
@@ -58,7 +58,11 @@ def mismatches(
                 "the export's words"
             )
         if isinstance(inner, Values) and inner.column in rows:
-            problems += _word_problems(connection, leads, inner, rows[inner.column])
+            row = rows[inner.column]
+            problems += [
+                f"{leads.table}.{inner.column}: {row.base} has no value {word!r}"
+                for word in unfit_words(connection, inner, row)
+            ]
     if leads.id in rows and may_read(connection, leads.table):
         problems += _sequence_problems(connection, leads, rows)
     if may_read(connection, leads.table):
@@ -160,15 +164,15 @@ def _lookup_problems(
         yield f"{name}: the role may not SELECT {lookup.table}"
 
 
-def _word_problems(
-    connection: Connection, leads: Leads, values: Values, row: Row[Any]
-) -> Iterator[str]:
-    """Let the server cast the CRM's words to a column of numbers, an enum and so on."""
+def unfit_words(connection: Connection, values: Values, row: Row[Any]) -> list[str]:
+    """List the CRM's words that a column, such as one of numbers or of an enum, cannot take."""
     if row.is_text:
-        return
-    for word in values.words:
-        if objection_to(connection, f"SELECT CAST({literal(word)} AS {row.type})"):
-            yield f"{leads.table}.{values.column}: {row.base} has no value {word!r}"
+        return []
+    return [
+        word
+        for word in values.words
+        if objection_to(connection, f"SELECT CAST({literal(word)} AS {row.type})")
+    ]
 
 
 def _sequence_problems(

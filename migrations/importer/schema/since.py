@@ -4,16 +4,15 @@ A revert, ``verify`` and ``lead`` go on with the columns that are still as decla
 table, or its ids, no lead of the ledger can be found.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.declaration import Leads, Lookup, New, Values, columns_of
-from migrations.importer.names import literal
 from migrations.importer.schema.catalog import find_columns, is_there, name_of
-from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems
+from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems, unfit_words
 from migrations.importer.schema.leads import find_table
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -83,7 +82,11 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
         inner = target.column if isinstance(target, New) else target
         if isinstance(inner, Lookup) and not _may_look_up(connection, inner):
             yield inner.column
-        if isinstance(inner, Values) and not _takes_words(connection, inner, rows):
+        if (
+            isinstance(inner, Values)
+            and inner.column in rows
+            and unfit_words(connection, inner, rows[inner.column])
+        ):
             yield inner.column
         for column in columns_of(target):
             if column in rows and (
@@ -95,14 +98,6 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
 def _may_look_up(connection: Connection, lookup: Lookup) -> bool:
     there = {row.name for row in find_columns(connection, lookup.table)}
     return there.issuperset([*lookup.tried, lookup.id])
-
-
-def _takes_words(connection: Connection, values: Values, rows: Mapping[str, Row[Any]]) -> bool:
-    row = rows.get(values.column)
-    if row is None or row.is_text:
-        return True
-    casts = ", ".join(f"CAST({literal(word)} AS {row.type})" for word in values.words)
-    return not objection_to(connection, f"SELECT {casts}")
 
 
 def _has_no_equality(connection: Connection, row: Row[Any]) -> bool:
