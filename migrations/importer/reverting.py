@@ -2,6 +2,7 @@
 
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
+from migrations.importer.staging import create_old_values
 from migrations.importer.table import LeadsTable
 
 __all__ = ["create_revert", "drop_revert"]
@@ -17,8 +18,7 @@ def create_revert(session: Session, table: LeadsTable) -> None:
     session.execute(statement("find_same"))
     session.execute(statement("create_revert_restore", table=table))
     session.execute(statement("create_revert_remove", table=table))
-    if table.has_types:
-        session.execute(statement("create_old_values", table=table))
+    create_old_values(session, table)
     referrers = statement("referrers", table=table)
     session.execute(statement("revert_batch", table=table, referrers=referrers))
 

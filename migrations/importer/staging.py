@@ -27,6 +27,7 @@ __all__ = [
     "Checked",
     "convert",
     "copy_export",
+    "create_old_values",
     "create_stage",
     "drop_stage",
     "fold_repeats",
@@ -67,6 +68,12 @@ def create_stage(session: Session, table: LeadsTable) -> None:
     session.execute(statement("create_place", table=table))
     if table.converted:
         session.execute(statement("create_convert", table=table))
+
+
+def create_old_values(session: Session, table: LeadsTable) -> None:
+    """Make the function that writes old values as the columns do today, if it is needed."""
+    if table.is_typed:
+        session.execute(statement("create_old_values", table=table))
 
 
 def drop_stage(session: Session) -> None:
@@ -155,8 +162,7 @@ def stage_again(server: Session, table: LeadsTable, export: Checked, import_id: 
     server.execute("SET default_transaction_read_only = off")
     drop_stage(server)
     create_stage(server, table)
-    if table.has_types:
-        server.execute(statement("create_old_values", table=table))
+    create_old_values(server, table)
     server.execute("SET default_transaction_read_only = on")
     stage_export(server, table, export, lambda: None)
     convert(server, table)

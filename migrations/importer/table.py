@@ -176,13 +176,13 @@ class LeadsTable:
         return 1 + len(self.leads.changed_columns)
 
     @property
-    def has_types(self) -> bool:
+    def is_typed(self) -> bool:
         """Whether a column's type may not take, or write otherwise, the text of an old value."""
         return any(column.restored_as for column in self.compared)
 
     def as_today(self, old: str) -> str:
         """Return SQL for a before-image as the columns' types of today write it."""
-        return f"pg_temp.lead_old_values({old})" if self.has_types else old
+        return f"pg_temp.lead_old_values({old})" if self.is_typed else old
 
     def by_field(self, columns: Sequence[Column]) -> list[list[Column]]:
         """Group columns by their field."""

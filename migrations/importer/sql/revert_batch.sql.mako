@@ -185,9 +185,7 @@ ${updated_leads()}
     FROM (
         SELECT
             i.*,
-% if table.has_types:
             ${table.as_today("i.old_values")} AS _today,
-% endif
             (
                 SELECT b.written_by
                 FROM lead_import_batches AS b

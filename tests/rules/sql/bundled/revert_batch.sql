@@ -177,6 +177,7 @@ BEGIN
     FROM (
         SELECT
             i.*,
+            i.old_values AS _today,
             (
                 SELECT b.written_by
                 FROM lead_import_batches AS b
