@@ -56,8 +56,8 @@ def place(script: ScriptDirectory) -> Place:
 def _refuse_imported(bundled: Import) -> None:
     if not any(os.environ.get(name) for name in VARIABLES):
         print(
-            f"DATABASE_URL is not set, so only a local Postgres is asked about {bundled.export}. "
-            "Go on only if no other database has imported it."
+            f"DATABASE_URL is not set, so no database but a local one is asked about "
+            f"{bundled.export}. Go on only if no other has imported it."
         )
         if not LOCAL.exists():
             return

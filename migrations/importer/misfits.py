@@ -206,9 +206,9 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """
     for found in session.execute(statement("find_rules", table=table)).all():
         field = _field_in(table, found.columns)
+        nowhere = f"refers to no row of {found.referred} ({found.name})"
         if found.kind == "f" and _draws_key(table, found):
-            reason = f"refers to no row of {found.referred} ({found.name})"
-            yield Rule([], "w._lead_id IS NULL", "", reason, "false")
+            yield Rule([], "w._lead_id IS NULL", "", nowhere, "false")
         if not Foreseen(table).knows(found.columns) or _is_looked_up(table, found):
             continue
         if field is None and not _gets_values(table, found):
@@ -225,7 +225,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
             changes = table.differs()
         else:
             condition = _refers_to_nothing(found.columns, found.referred, found.referred_columns)
-            reason = f"refers to no row of {found.referred} ({found.name})"
+            reason = nowhere
             changes = table.differs(_written(table, found.columns))
         yield Rule(found.columns, condition, field or "", reason, changes)
 

@@ -8,7 +8,7 @@
     def told(columns):
         return ", ".join(f"{column.bare} ({column.found.type})" for column in columns)
 %>\
-<%def name="converted(which, indent='')">\
+<%def name="insert_converted(which, indent='')">\
 ${indent}        INSERT INTO lead_import_stage
 ${indent}        SELECT
 ${indent}            a.*,
@@ -33,7 +33,7 @@ DECLARE
     _record integer;
 BEGIN
     BEGIN
-${converted("a.ctid >= _from AND a.ctid < _to")}
+${insert_converted("a.ctid >= _from AND a.ctid < _to")}
         RETURN;
     ${shared.exception_for_a_row("    ")}
     END;
@@ -46,7 +46,7 @@ ${converted("a.ctid >= _from AND a.ctid < _to")}
         SELECT ctid, record FROM lead_import_arrived WHERE ctid >= _from AND ctid < _to
     LOOP
         BEGIN
-${converted("a.ctid = _row", "    ")}
+${insert_converted("a.ctid = _row", "    ")}
             CONTINUE;
         ${shared.exception_for_a_row("        ")}
         END;
