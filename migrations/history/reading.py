@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import Receipt, all_receipts
-from migrations.importer.names import literal, quoted
+from migrations.importer.names import quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.pinned import Import
 from migrations.importer.schema.preflight import check_all_rows
@@ -188,8 +188,8 @@ def version_table(config: Config) -> str:
 
 
 def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
-    may_read = f"SELECT has_table_privilege(to_regclass({literal(quoted(table))}), 'SELECT')"
-    may = connection.execute(text(may_read)).scalar()
+    may_read = text("SELECT has_table_privilege(to_regclass(quote_ident(:table)), 'SELECT')")
+    may = connection.execute(may_read, {"table": table}).scalar()
     if may is None:
         return ()
     if not may:

@@ -44,7 +44,7 @@ def create_copy(session: Session, table: LeadsTable) -> None:
     """Make room for copies of a table's leads, unless an earlier import of this preview has."""
     if session.execute(f"SELECT to_regclass({literal(table.name)})").scalar_one():
         return
-    uniques = session.execute(statement("find_unique", table=table)).all()
+    uniques = session.execute(statement("find_unique"), name=table.catalog_name).all()
     numbers = _temporary("numbers", table)
     session.execute(statement("create_copy", table=table, uniques=uniques, numbers=numbers))
 

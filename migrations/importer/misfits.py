@@ -64,7 +64,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         ]
         if rules:
             session.execute(statement("find_broken", table=table, rules=rules, start=start))
-        for unique in session.execute(statement("find_unique", table=table)).all():
+        for unique in session.execute(statement("find_unique"), name=table.catalog_name).all():
             if foreseen.writes(unique.columns) and not foreseen.may_be_filled(unique.columns):
                 session.execute(_find_taken(table, unique, rules), start=start)
 
@@ -94,7 +94,7 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
         if column.computed is not None and field is not None and knows([name]):
             for condition, told in _unfit(table, name, column):
                 yield Rule([name], condition, field, told, table.differs())
-    for index in session.execute(statement("find_computed", table=table)).all():
+    for index in session.execute(statement("find_computed"), name=table.catalog_name).all():
         field = _field_in(table, index.columns)
         if field is not None and knows(index.columns):
             computing = _computing([f"({as_sql(sql)})" for sql in index.expressions])
@@ -204,7 +204,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
 
     A new lead has their defaults, and of a CHECK the server looks at the whole row.
     """
-    for found in session.execute(statement("find_rules", table=table)).all():
+    for found in session.execute(statement("find_rules"), name=table.catalog_name).all():
         field = _field_in(table, found.columns)
         nowhere = f"refers to no row of {found.referred} ({found.name})"
         if found.kind == "f" and _draws_key(table, found):

@@ -22,7 +22,8 @@ class LeadsTable:
     value, or clears it. drawn: columns of the declaration's ``new`` whose values only drawing can
     tell, because they come from a sequence. missing: declared columns no longer there.
     source: the owner's table. name: the table to write. whole: all leads, as they would be. Only a
-    preview tells these three apart. key: the function of the phone's key.
+    preview tells these three apart. catalog_name: the owner's table as ``to_regclass`` takes it.
+    key: the function of the phone's key.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class LeadsTable:
         self.drawn = frozenset(drawn)
         self.name = self.whole = self.source = qualified(leads.table)
         self.key = KEY_FUNCTION
-        self.regclass = literal(as_it_is(self.name)) + "::regclass"
+        self.catalog_name = as_it_is(self.source)
+        self.regclass = literal(self.catalog_name) + "::regclass"
         self.id = quoted(leads.id)
         self.id_type = found[leads.id].type if leads.id in found else "text"
         self.fields = leads.fields

@@ -18,7 +18,7 @@ from migrations.importer.declaration import Leads
 from migrations.importer.errors import ExportRefused
 from migrations.importer.ledger import Receipt
 from migrations.importer.names import quoted
-from migrations.importer.schema.catalog import is_there
+from migrations.importer.schema.catalog import is_there, name_of
 from migrations.importer.schema.leads import count_leads, find_table
 from migrations.importer.schema.since import find_table_since
 from migrations.importer.sql import statement
@@ -105,8 +105,8 @@ def _name_of(connection: Connection, leads: Leads | None) -> str | None:
     """Return the name Postgres gives to the table of leads. None if there is no such table."""
     if leads is None or not is_there(connection, leads.table):
         return None
-    regclass = find_table(connection, leads).regclass
-    name: str = connection.execute(text(f"SELECT CAST({regclass} AS text)")).scalar_one()
+    asked = text("SELECT CAST(to_regclass(:name) AS text)")
+    name: str = connection.execute(asked, {"name": name_of(leads.table)}).scalar_one()
     return name
 
 

@@ -168,7 +168,8 @@ def _lead_now(connection: Connection, table: LeadsTable) -> Values | None:
 
 def _audit(connection: Connection, table: LeadsTable) -> Sequence[Row[Any]]:
     """Read the lead's rows in the bundled CRM's audit trail."""
-    if not connection.execute(text(statement("has_audit_trail", table=table))).scalar_one():
+    asked = text(statement("has_audit_trail"))
+    if not connection.execute(asked, {"name": table.catalog_name}).scalar_one():
         return []
     return connection.execute(text(statement("trace_audit"))).all()
 

@@ -59,7 +59,7 @@ def test_a_signal_lets_the_batch_in_hand_finish(
     ("place", "said"),
     [
         (
-            "to_regclass('alembic_version')",
+            "SELECT version_num FROM alembic_version",
             "stopped while it was checked, because SIGTERM was received. This run has written",
         ),
         (

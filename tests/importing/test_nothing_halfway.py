@@ -8,9 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL
 
 from data.make_export import records as made
-from migrations.crm import LEADS
 from migrations.importer import staging
-from migrations.importer.schema.leads import assumed_table
 from migrations.importer.sql import statement
 from tests.support.bundled import FIELDS, IMPORT, Record
 from tests.support.crm import add_lead
@@ -321,6 +319,6 @@ def test_a_trigger_that_sets_the_time_of_the_last_change_is_in_nobodys_way(
 def test_a_unique_expression_is_compared_by_the_collation_of_its_index(crm: URL) -> None:
     """Another one might tell apart what the index takes for one."""
     run(crm, 'CREATE UNIQUE INDEX ON leads ((lower(email) COLLATE "POSIX"), phone)')
-    asked = statement("find_unique", table=assumed_table(LEADS))
-    keys = next(row.keys for row in run(crm, asked) if "email" in row.columns)
+    found = run(crm, statement("find_unique"), name="leads")
+    keys = next(row.keys for row in found if "email" in row.columns)
     assert keys == ['lower(email) COLLATE pg_catalog."POSIX"', "phone"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.names import as_it_is, as_sql, literal, qualified
+from migrations.importer.names import as_it_is, as_sql, qualified
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -21,40 +21,41 @@ __all__ = [
 
 
 def name_of(table: str) -> str:
-    """Return the name as the server's functions take it, a text in quotes."""
-    return literal(as_it_is(qualified(table)))
+    """Return the name as ``to_regclass`` takes it."""
+    return as_it_is(qualified(table))
 
 
 def is_there(connection: Connection, table: str) -> bool:
     """Whether there is a table, or something like one, of that name."""
-    found = f"SELECT to_regclass({name_of(table)}) IS NOT NULL"
-    return bool(connection.execute(text(found)).scalar_one())
+    asked = text("SELECT to_regclass(:name) IS NOT NULL")
+    return bool(connection.execute(asked, {"name": name_of(table)}).scalar_one())
 
 
 def may_be_same(connection: Connection, one: str, other: str) -> bool:
     """Whether two names may be of one table. A table that has gone may have been the other one."""
-    differ = f"SELECT to_regclass({name_of(one)}) <> to_regclass({name_of(other)})"
-    return not connection.execute(text(differ)).scalar_one()
+    differ = text("SELECT to_regclass(:one) <> to_regclass(:other)")
+    names = {"one": name_of(one), "other": name_of(other)}
+    return not connection.execute(differ, names).scalar_one()
 
 
 def may_read(connection: Connection, table: str) -> bool:
     """Whether the role may read a table."""
-    asked = f"SELECT has_table_privilege({name_of(table)}, 'SELECT')"
-    return bool(connection.execute(text(asked)).scalar_one())
+    asked = text("SELECT has_table_privilege(:name, 'SELECT')")
+    return bool(connection.execute(asked, {"name": name_of(table)}).scalar_one())
 
 
 def find_columns(connection: Connection, table: str) -> list[Row[Any]]:
-    """Return what ``find_columns.sql.mako`` asks of the columns of a table, in their order."""
-    return list(connection.execute(text(statement("find_columns", name=name_of(table)))).all())
+    """Return what ``find_columns.sql`` asks of the columns of a table, in their order."""
+    return list(connection.execute(text(statement("find_columns")), {"name": name_of(table)}))
 
 
 def labels_of(connection: Connection, enum: str) -> list[str]:
     """Return the labels of an enum in their order. Another type has none."""
-    asked = (
-        f"SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = {literal(enum)}\\:\\:regtype "
+    asked = text(
+        "SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype(:enum) "
         "ORDER BY enumsortorder"
     )
-    return list(connection.execute(text(asked)).scalars())
+    return list(connection.execute(asked, {"enum": enum}).scalars())
 
 
 def late_sequences(
@@ -62,12 +63,13 @@ def late_sequences(
 ) -> list[Row[Any]]:
     """Return the sequence of a column, if its next number is taken already, and the largest one.
 
-    name, id: of the table and the column, as texts in quotes. column, table: where numbers are.
+    name, id: of the table as ``name_of`` gives it, and of the column. column, table: SQL for where
+    numbers are.
     """
-    asked = statement("find_late_sequence", name=name, id=id, column=column, table=table)
+    asked = text(statement("find_late_sequence", column=column, table=table))
     return [
         late
-        for late in connection.execute(text(asked)).all()
+        for late in connection.execute(asked, {"name": name, "id": id}).all()
         if not (late.is_unused and _begins_after(connection, late))
     ]
 

@@ -73,16 +73,16 @@ def mismatches(
 
 
 def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:
-    name, id = name_of(leads.table), literal(leads.id)
-    asked = statement(
-        "find_table_problems",
-        name=name,
-        id=id,
-        rights=rights,
-        given=sorted(_given(leads)),
-        phone=literal(columns_of(leads.targets["phone"])[0]),
-    )
-    yield from connection.execute(text(asked)).scalars()
+    (phone,) = columns_of(leads.targets["phone"])
+    asked = {
+        "name": name_of(leads.table),
+        "id": leads.id,
+        "phone": phone,
+        "rights": list(rights),
+        "given": sorted(_given(leads)),
+        "writes": "INSERT" in rights,
+    }
+    yield from connection.execute(text(statement("find_table_problems")), asked).scalars()
 
 
 def _column_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _sequence_problems(
     for late in late_sequences(
         connection,
         name=name_of(leads.table),
-        id=literal(leads.id),
+        id=leads.id,
         column=quoted(leads.id),
         table=qualified(leads.table),
     ):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
-from migrations.importer.names import as_sql, qualified, quoted
+from migrations.importer.names import as_it_is, as_sql, qualified, quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
@@ -74,7 +74,8 @@ def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
     Raises ``DatabaseRefused`` if the role does not own the table.
     """
     connection, options = connection_of(context), options_of(context)
-    found = connection.execute(text(statement("find_index", table=table))).all()
+    asked = {"name": table.catalog_name, "phone": as_it_is(table.phone)}
+    found = connection.execute(text(statement("find_index")), asked).all()
     if any(index.is_valid for index in found):
         return
     if not options.reads:
@@ -99,7 +100,8 @@ def _free_name(connection: Connection, table: LeadsTable, ours: set[str]) -> str
 
     ours: the names of indexes to be dropped.
     """
-    taken = set(connection.execute(text(statement("find_relations", table=table))).scalars()) - ours
+    named = {"name": table.catalog_name}
+    taken = set(connection.execute(text(statement("find_relations")), named).scalars()) - ours
     names = (_index_name(table.leads, n) for n in count(1))
     return next(name for name in names if name not in taken)
 

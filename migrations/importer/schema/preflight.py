@@ -14,9 +14,9 @@ from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
-from migrations.importer.names import as_it_is, qualified, quoted
+from migrations.importer.names import quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.catalog import hidden_schemas, is_there, late_sequences
+from migrations.importer.schema.catalog import hidden_schemas, is_there, late_sequences, name_of
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.since import why_no_lead_is_found
@@ -50,7 +50,7 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
 
     stamp: the table of the stamp. leads: where they live, if an import comes first.
     """
-    missing = _lines(connection, statement("check_server", stamp=stamp))
+    missing = _lines(connection, "check_server", stamp=stamp)
     if is_there(connection, "lead_imports") and not has_ledger(connection):
         missing.append("a table lead_imports is there and is no ledger of ours: rename it")
     if leads is not None:
@@ -66,7 +66,7 @@ def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> 
     leads: where leads live. stamp: the table of the stamp.
     """
     hidden = hidden_schemas(connection, [table for one in leads for table in one.tables])
-    refuse(_lines(connection, statement("check_reader")) + hidden)
+    refuse(_lines(connection, "check_reader") + hidden)
     check_readable(connection, leads, stamp)
 
 
@@ -76,9 +76,9 @@ def check_readable(connection: Connection, leads: Sequence[Leads], stamp: str) -
     Names each table it may not read. What is not there is in nobody's way. leads, stamp: as for
     ``check_reader``.
     """
-    of_leads = sorted({_told(table) for one in leads for table in one.tables})
+    of_leads = sorted({name_of(table) for one in leads for table in one.tables})
     tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
-    unread = _lines(connection, statement("check_readable", tables=tables))
+    unread = _lines(connection, "check_readable", tables=tables)
     refuse(unread + _hidden(connection, tables))
 
 
@@ -112,8 +112,8 @@ def _late_ledger(connection: Connection) -> list[str]:
     )
     found = late_sequences(
         connection,
-        name="'lead_imports'",
-        id="'id'",
+        name="lead_imports",
+        id="id",
         column="id",
         table=f"({numbers}) AS ledger",
     )
@@ -126,9 +126,9 @@ def _late_ledger(connection: Connection) -> list[str]:
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
     """Raise ``DatabaseRefused`` unless a revert finds the leads. Some columns may be missing."""
-    refuse(_lines(connection, statement("check_ledger", function=table.key, imports=False)))
+    refuse(_missing_of_ledger(connection, table, imports=False))
     # A hidden lead would be taken for a removed one.
-    hidden = _hidden(connection, [_told(table.leads.table)])
+    hidden = _hidden(connection, [table.catalog_name])
     refuse(hidden + why_no_lead_is_found(connection, table, revision))
     refuse([] if table.compared else [f"{table.leads.table}: has none of the declared columns"])
 
@@ -136,16 +136,22 @@ def check_revert(connection: Connection, table: LeadsTable, revision: str) -> No
 def _missing_for_import(
     connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> list[str]:
-    missing = _lines(connection, statement("check_ledger", function=table.key, imports=True))
+    missing = _missing_of_ledger(connection, table, imports=True)
     # Somebody hidden would be nobody, and the lead somebody else's.
-    hidden = _hidden(connection, [_told(name) for name in table.leads.tables[1:]])
+    hidden = _hidden(connection, [name_of(name) for name in table.leads.tables[1:]])
     return missing + mismatches(connection, table.leads, rights) + hidden
+
+
+def _missing_of_ledger(connection: Connection, table: LeadsTable, *, imports: bool) -> list[str]:
+    tables = list(LEDGER_TABLES)
+    return _lines(connection, "check_ledger", tables=tables, function=table.key, imports=imports)
 
 
 def check_removal(connection: Connection, table: LeadsTable) -> None:
     """Raise ``DatabaseRefused`` unless the role may remove leads and sees who refers to them."""
     referrers = statement("referrers", table=table)
-    refuse(_lines(connection, statement("check_removal", table=table, referrers=referrers)))
+    asked = statement("check_removal", table=table, referrers=referrers)
+    refuse(list(connection.execute(text(asked)).scalars()))
 
 
 def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None:
@@ -154,12 +160,13 @@ def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None
     start: the first staged record not imported yet, from 0.
     """
     if table.leads.id not in table.leads.new:
-        refuse(_lines(connection, statement("find_short_sequence", table=table, start=start)))
+        asked = statement("find_short_sequence", table=table, start=start)
+        refuse(list(connection.execute(text(asked)).scalars()))
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:
     """Log the table's triggers, because no count of rows shows what they tell others (NOTIFY)."""
-    names = _lines(connection, statement("find_triggers", table=table))
+    names = _lines(connection, "find_triggers", name=table.catalog_name)
     if names:
         log.info(
             "%s has triggers, and an import fires them too: %s.",
@@ -182,12 +189,8 @@ def refuse(missing: list[str], *more: str) -> None:
 
 
 def _hidden(connection: Connection, tables: Sequence[str]) -> list[str]:
-    return _lines(connection, statement("find_hidden", tables=tables)) if tables else []
+    return _lines(connection, "find_hidden", tables=list(tables))
 
 
-def _told(table: str) -> str:
-    return as_it_is(qualified(table))
-
-
-def _lines(connection: Connection, sql: str) -> list[str]:
-    return list(connection.execute(text(sql)).scalars())
+def _lines(connection: Connection, asked: str, **parameters: object) -> list[str]:
+    return list(connection.execute(text(statement(asked)), parameters).scalars())

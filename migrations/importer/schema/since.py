@@ -66,10 +66,8 @@ def why_no_lead_is_found(connection: Connection, table: LeadsTable, revision: st
 
 
 def _is_table(connection: Connection, name: str) -> bool:
-    asked = (
-        f"SELECT relkind = 'r' FROM pg_catalog.pg_class WHERE oid = to_regclass({name_of(name)})"
-    )
-    return bool(connection.execute(text(asked)).scalar_one())
+    asked = text("SELECT relkind = 'r' FROM pg_catalog.pg_class WHERE oid = to_regclass(:name)")
+    return bool(connection.execute(asked, {"name": name_of(name)}).scalar_one())
 
 
 def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:

@@ -44,13 +44,13 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     """Return the source of a declaration of a table, guessed from the catalog."""
     columns = columns_of_table(connection, table)
     writable = [column for column in columns if not column.is_computed]
+    named = {"name": name_of(table)}
     references = {
-        row.column: row
-        for row in connection.execute(text(statement("find_references", name=name_of(table))))
+        row.column: row for row in connection.execute(text(statement("find_references")), named)
     }
     lines = [f"{name} = Leads(", f"    {_source(table)},"]
     taken: set[str] = set()
-    key = connection.execute(text(statement("find_primary_key", name=name_of(table)))).scalar()
+    key = connection.execute(text(statement("find_primary_key")), named).scalar()
     if key is None:
         lines.append(f'    id="…",{_CHECK}which column alone tells leads apart?')
     elif key != "id":

@@ -9,4 +9,4 @@ JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = f.co
 JOIN pg_catalog.pg_attribute AS r ON r.attrelid = f.confrelid AND r.attnum = f.confkey[1]
 JOIN pg_catalog.pg_class AS c ON c.oid = f.confrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE f.conrelid = 'sales.customers'::regclass AND f.contype = 'f' AND cardinality(f.conkey) = 1
+WHERE f.conrelid = to_regclass(:name) AND f.contype = 'f' AND cardinality(f.conkey) = 1

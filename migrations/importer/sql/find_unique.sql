@@ -47,4 +47,4 @@ SELECT
     ) AS columns
 FROM pg_catalog.pg_index AS i
 LEFT JOIN pg_catalog.pg_constraint AS c ON c.conindid = i.indexrelid AND c.conexclop IS NOT NULL
-WHERE i.indrelid = ${table.regclass} AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
+WHERE i.indrelid = to_regclass(:name) AND (i.indisunique OR i.indisexclusion) AND i.indisvalid

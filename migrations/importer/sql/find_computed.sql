@@ -15,6 +15,6 @@ SELECT
             AND d.refobjid = i.indrelid AND d.refobjsubid > 0
     ) AS columns
 FROM pg_catalog.pg_index AS i
-WHERE i.indrelid = 'sales.customers'::regclass AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+WHERE i.indrelid = to_regclass(:name) AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
     AND pg_get_indexdef(i.indexrelid) NOT LIKE '%lead\_phone\_key\_v1(%'
 ORDER BY name

@@ -19,7 +19,7 @@ SELECT
         ORDER BY k.n
     ) AS referred_columns
 FROM pg_catalog.pg_constraint AS c
-WHERE c.conrelid = 'leads'::regclass AND c.contype IN ('c', 'f')
+WHERE c.conrelid = to_regclass(:name) AND c.contype IN ('c', 'f')
     -- From Postgres 18 on a rule may be there without being enforced.
     AND coalesce(CAST(to_jsonb(c) ->> 'conenforced' AS boolean), true)
 ORDER BY c.conname

@@ -30,10 +30,10 @@ FROM pg_catalog.pg_tablespace
 WHERE spcname = current_setting('default_tablespace') AND NOT has_tablespace_privilege(oid, 'CREATE')
     AND oid <> (SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = current_database())
 UNION ALL
-SELECT format('the role %I may not %s %s', current_user, may, 'alembic_version')
+SELECT format('the role %I may not %s %s', current_user, may, :stamp)
 FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS may
-WHERE to_regclass('alembic_version') IS NOT NULL
-    AND NOT has_table_privilege(to_regclass('alembic_version'), may)
+WHERE to_regclass(quote_ident(:stamp)) IS NOT NULL
+    AND NOT has_table_privilege(to_regclass(quote_ident(:stamp)), may)
 UNION ALL
 -- New tables in another schema than stamp and ledger would be another CRM.
 SELECT format(
@@ -41,4 +41,4 @@ SELECT format(
     current_schema(), c.relname, n.nspname)
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass('alembic_version') AND n.nspname <> current_schema()
+WHERE c.oid = to_regclass(quote_ident(:stamp)) AND n.nspname <> current_schema()

@@ -68,5 +68,5 @@ CROSS JOIN LATERAL (
     ) AS is_volatile
 ) AS v
 LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
-WHERE a.attrelid = to_regclass('sales.customers') AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum

@@ -1,5 +1,0 @@
--- List existing tables with rows hidden from the role, a line each.
-SELECT format(
-    'row-level security on %s may hide rows from the role %I', to_regclass(needed), current_user)
-FROM unnest(ARRAY['alembic_version', 'sales.customers']) AS needed
-WHERE row_security_active(to_regclass(needed))
