@@ -16,6 +16,7 @@ from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
 from migrations.importer.schema.discovery import Phone, find_phones, likeliest, phones_in_words
 from migrations.importer.schema.fitting import mismatches
+from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.preflight import refuse
 from migrations.importer.schema.suggesting import suggest
 
@@ -115,7 +116,8 @@ def _check(connection: Connection) -> int:
     """Say what is left to complete, and what does not match."""
     marks = open_questions()
     leads = _declared()
-    problems = mismatches(connection, leads)
+    hidden = hidden_schemas(connection, leads.tables)
+    problems = hidden or mismatches(connection, find_table(connection, leads))
     for line in [*marks, *problems]:
         print(f"  {line}")
     if marks or problems:

@@ -24,12 +24,13 @@ class Found:
     """A column as the catalog has it.
 
     type: with its limits, such as ``character varying(20)``. base: without them. domain: the
-    domain over this type, if it is one.
-    is_text: whether it holds texts. is_filled: whether the server fills it if no
-    value is given. is_numbered: from a sequence, or by a function that may draw from one.
-    is_key: whether it is part of a unique index, fit for a foreign key to refer to. is_bytewise:
-    whether ``=`` tells texts apart by any byte. default: its SQL. may_be_filled: whether a trigger
-    may give a new row its value. computed: SQL the server computes it by, from the columns
+    domain over this type, if it is one. kind: the type's ``typtype``, such as "e" for an enum.
+    is_text: whether it holds texts. is_bytewise: whether ``=`` tells texts apart by any byte.
+    is_key: whether it is part of a unique index, fit for a foreign key to refer to.
+    is_filled: whether the server fills it if no value is given. default: its SQL. is_volatile:
+    whether this SQL calls a volatile function of the owner's. is_numbered: from a sequence, or by a
+    function that may draw from one. may_be_filled: whether a trigger may give a new row its value.
+    is_computed: whether only the server may fill it. computed: SQL it does so by, from the columns
     computed_of.
     """
 
@@ -46,6 +47,9 @@ class Found:
     may_be_filled: bool = False
     computed: str | None = None
     computed_of: tuple[str, ...] = ()
+    is_computed: bool = False
+    is_volatile: bool = False
+    kind: str = "b"
 
     @property
     def longest(self) -> int | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from migrations.importer.column import Found
 from migrations.importer.names import as_it_is, as_sql, qualified
 from migrations.importer.sql import statement
 
@@ -44,9 +45,31 @@ def may_read(connection: Connection, table: str) -> bool:
     return bool(connection.execute(asked, {"name": name_of(table)}).scalar_one())
 
 
-def find_columns(connection: Connection, table: str) -> list[Row[Any]]:
-    """Return what ``find_columns.sql`` asks of the columns of a table, in their order."""
-    return list(connection.execute(text(statement("find_columns")), {"name": name_of(table)}))
+def find_columns(connection: Connection, table: str) -> dict[str, Found]:
+    """Return the columns of a table by their names, in their order. Empty if it is not there."""
+    rows = connection.execute(text(statement("find_columns")), {"name": name_of(table)})
+    return {row.name: _found(row) for row in rows}
+
+
+def _found(row: Row[Any]) -> Found:
+    return Found(
+        row.type,
+        "citext" if row.base.endswith("citext") else row.base,
+        is_text=row.is_text,
+        nullable=row.nullable,
+        is_filled=row.is_filled,
+        is_numbered=row.is_numbered,
+        is_key=row.is_key,
+        is_bytewise=row.is_bytewise,
+        default=row.default,
+        domain=row.domain,
+        may_be_filled=row.may_be_filled,
+        computed=row.computed,
+        computed_of=tuple(row.computed_of),
+        is_computed=row.is_computed,
+        is_volatile=row.is_volatile,
+        kind=row.kind,
+    )
 
 
 def labels_of(connection: Connection, enum: str) -> list[str]:

@@ -42,8 +42,8 @@ def create_crm(
     if hidden := hidden_schemas(connection, leads.tables):
         raise DatabaseRefused("\n".join(["Nothing was made.", *hidden, "Grant it and try again."]))
     if is_there(connection, leads.table):
-        if problems := mismatches(connection, leads, options_of(context).rights):
-            is_another = bool(find_table(connection, leads).missing)
+        table = find_table(connection, leads)
+        if problems := mismatches(connection, table, options_of(context).rights):
             raise DatabaseRefused(
                 "\n".join(
                     [
@@ -51,7 +51,7 @@ def create_crm(
                         *(f"  {problem}" for problem in problems),
                         *(
                             declaration_in_words(connection, find_phones(connection))
-                            if is_another
+                            if table.missing
                             else ["Fix this, or what migrations/crm.py declares, and try again."]
                         ),
                     ]

@@ -3,26 +3,26 @@
 List everything that does not, by name, before anything is made or written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
 from migrations.importer.names import as_sql, literal, qualified, quoted
 from migrations.importer.schema.catalog import (
     find_columns,
-    hidden_schemas,
-    is_there,
     late_sequences,
     may_read,
     name_of,
 )
 from migrations.importer.sql import statement
+from migrations.importer.table import LeadsTable
 
 __all__ = ["MOMENTS", "mismatches", "objection_to", "only_problems", "unfit_words"]
 
@@ -36,17 +36,15 @@ _PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode
 
 
 def mismatches(
-    connection: Connection, leads: Leads, rights: Sequence[str] = MAY_IMPORT
+    connection: Connection, table: LeadsTable, rights: Sequence[str] = MAY_IMPORT
 ) -> list[str]:
     """List every difference between the table and its declaration.
 
     rights: those the role needs on the table.
     """
-    if hidden := hidden_schemas(connection, leads.tables):
-        return hidden
-    if not is_there(connection, leads.table):
+    leads, rows = table.leads, table.found
+    if not rows:
         return [f"{leads.table}: is not there"]
-    rows = {row.name: row for row in find_columns(connection, leads.table)}
     problems = [*_table_problems(connection, leads, rights), *_column_problems(leads, rows)]
     for name, target in leads.targets.items():
         inner = target.column if isinstance(target, New) else target
@@ -85,7 +83,7 @@ def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str])
     yield from connection.execute(text(statement("find_table_problems")), asked).scalars()
 
 
-def _column_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+def _column_problems(leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
     table = leads.table
     for column in leads.columns:
         if column not in rows:
@@ -103,8 +101,9 @@ def _column_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
         for column in columns_of(target):
             if column in rows:
                 yield from _type_problems(leads, name, column, rows[column])
-    if leads.touch in rows and rows[leads.touch].base not in MOMENTS:
-        yield f"{table}.{leads.touch}: found {rows[leads.touch].base}, expected a time"
+    touch = rows.get(leads.touch or "")
+    if touch and touch.base not in MOMENTS:
+        yield f"{table}.{leads.touch}: found {touch.base}, expected a time"
     yield from _phone_problems(leads, rows)
 
 
@@ -113,7 +112,7 @@ def _given(leads: Leads) -> set[str]:
     return {*leads.columns[1:], *leads.new}
 
 
-def _type_problems(leads: Leads, name: str, column: str, row: Row[Any]) -> Iterator[str]:
+def _type_problems(leads: Leads, name: str, column: str, row: Found) -> Iterator[str]:
     target = leads.targets[name]
     where = f"{leads.table}.{column}"
     if row.base in _UNKNOWN or row.base.endswith("[]") or row.kind == "c":
@@ -125,7 +124,7 @@ def _type_problems(leads: Leads, name: str, column: str, row: Row[Any]) -> Itera
         yield f"{where}: found {row.base}, expected text for a part of {name}"
 
 
-def _phone_problems(leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+def _phone_problems(leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
     (phone,) = columns_of(leads.targets["phone"])
     if phone not in rows:
         return
@@ -153,7 +152,7 @@ def _is_part_of_a_phone(column: str, phone: str) -> bool:
 def _lookup_problems(
     connection: Connection, leads: Leads, name: str, lookup: Lookup
 ) -> Iterator[str]:
-    columns = {row.name for row in find_columns(connection, lookup.table)}
+    columns = find_columns(connection, lookup.table)
     if not columns:
         yield f"{name}: the table {lookup.table} is not there"
         return
@@ -164,7 +163,7 @@ def _lookup_problems(
         yield f"{name}: the role may not SELECT {lookup.table}"
 
 
-def unfit_words(connection: Connection, values: Values, row: Row[Any]) -> list[str]:
+def unfit_words(connection: Connection, values: Values, row: Found) -> list[str]:
     """List the CRM's words that a column, such as one of numbers or of an enum, cannot take."""
     if row.is_text:
         return []
@@ -176,7 +175,7 @@ def unfit_words(connection: Connection, values: Values, row: Row[Any]) -> list[s
 
 
 def _sequence_problems(
-    connection: Connection, leads: Leads, rows: dict[str, Row[Any]]
+    connection: Connection, leads: Leads, rows: Mapping[str, Found]
 ) -> Iterator[str]:
     if rows[leads.id].base not in ("integer", "bigint", "smallint"):
         return
@@ -203,7 +202,7 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
 
-def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]]) -> Iterator[str]:
+def _sql_problems(connection: Connection, leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
     """Let the server parse the declaration's SQL."""
     yield from only_problems(connection, leads)
     for column, sql in leads.new.items():
@@ -217,7 +216,7 @@ def _sql_problems(connection: Connection, leads: Leads, rows: dict[str, Row[Any]
 
 
 def _default_problems(
-    connection: Connection, leads: Leads, rows: dict[str, Row[Any]]
+    connection: Connection, leads: Leads, rows: Mapping[str, Found]
 ) -> Iterator[str]:
     """Let the server compute the defaults new leads get, but for volatile ones.
 

@@ -1,9 +1,8 @@
 """Find the declared table in this database, and count its leads."""
 
 import re
-from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from migrations.importer.column import Found
 from migrations.importer.context import Options
@@ -35,7 +34,7 @@ _TIMESTAMP = Found("timestamp with time zone", "timestamp with time zone", is_te
 
 def find_table(connection: Connection, leads: Leads, *, keeps_blanks: bool = True) -> LeadsTable:
     """Find the declared table. Its ``missing`` lists declared columns it does not have."""
-    found = {row.name: _found(row) for row in find_columns(connection, leads.table)}
+    found = find_columns(connection, leads.table)
     drawn = [column for column in _drawn(connection, leads) if _may_be_a_number(found.get(column))]
     return LeadsTable(leads, found, keeps_blanks=keeps_blanks, drawn=drawn)
 
@@ -88,22 +87,3 @@ def _drawn(connection: Connection, leads: Leads) -> list[str]:
 def _may_be_a_number(found: Found | None) -> bool:
     """Whether a preview's own number can stand in a column. Other values it lets be drawn."""
     return found is not None and (found.is_text or found.base in _NUMBERS)
-
-
-def _found(row: Row[Any]) -> Found:
-    base = "citext" if row.base.endswith("citext") else row.base
-    return Found(
-        row.type,
-        base,
-        is_text=row.is_text,
-        nullable=row.nullable,
-        is_filled=row.is_filled,
-        is_numbered=row.is_numbered,
-        is_key=row.is_key,
-        is_bytewise=row.is_bytewise,
-        default=row.default,
-        domain=row.domain,
-        may_be_filled=row.may_be_filled,
-        computed=row.computed,
-        computed_of=tuple(row.computed_of),
-    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from migrations.importer.column import Found
 from migrations.importer.schema.catalog import find_columns
 
 __all__ = [
@@ -75,17 +76,10 @@ DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column as the catalog has it, as far as a suggestion needs it (see ``Found``)."""
+    """A column and its name."""
 
     name: str
-    type: str
-    base: str
-    is_text: bool
-    is_filled: bool
-    is_computed: bool
-    is_key: bool
-    nullable: bool
-    kind: str
+    found: Found
 
     @property
     def snake(self) -> str:
@@ -105,20 +99,7 @@ def names_a_phone(name: str) -> bool:
 
 def columns_of_table(connection: Connection, table: str) -> list[TableColumn]:
     """Return a table's columns."""
-    return [
-        TableColumn(
-            row.name,
-            row.type,
-            row.base,
-            row.is_text,
-            row.is_filled or row.is_computed,
-            row.is_computed,
-            row.is_key,
-            row.nullable,
-            row.kind,
-        )
-        for row in find_columns(connection, table)
-    ]
+    return [TableColumn(name, found) for name, found in find_columns(connection, table).items()]
 
 
 def first_named(columns: Sequence[TableColumn], names: Sequence[str]) -> TableColumn | None:

@@ -139,7 +139,7 @@ def _missing_for_import(
     missing = _missing_of_ledger(connection, table, imports=True)
     # Somebody hidden would be nobody, and the lead somebody else's.
     hidden = _hidden(connection, [name_of(name) for name in table.leads.tables[1:]])
-    return missing + mismatches(connection, table.leads, rights) + hidden
+    return missing + mismatches(connection, table, rights) + hidden
 
 
 def _missing_of_ledger(connection: Connection, table: LeadsTable, *, imports: bool) -> list[str]:

@@ -6,10 +6,10 @@ table, or its ids, no lead of the ledger can be found.
 
 from collections.abc import Iterator
 from copy import copy
-from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
+from migrations.importer.column import Found
 from migrations.importer.declaration import Leads, Lookup, New, Values, columns_of
 from migrations.importer.schema.catalog import find_columns, is_there, name_of
 from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems, unfit_words
@@ -34,7 +34,7 @@ def find_table_since(
 ) -> LeadsTable:
     """Find the declared table. Its ``missing`` lists what is no longer as declared."""
     table = find_table(connection, leads, keeps_blanks=keeps_blanks)
-    unlike = set(_unlike(connection, leads))
+    unlike = set(_unlike(connection, table))
     if unlike:
         found = {name: one for name, one in table.found.items() if name not in unlike}
         table = LeadsTable(leads, found, keeps_blanks=keeps_blanks)
@@ -70,9 +70,9 @@ def _is_table(connection: Connection, name: str) -> bool:
     return bool(connection.execute(asked, {"name": name_of(name)}).scalar_one())
 
 
-def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
+def _unlike(connection: Connection, table: LeadsTable) -> Iterator[str]:
     """Yield the columns that no longer take what is declared for them."""
-    rows = {row.name: row for row in find_columns(connection, leads.table)}
+    leads, rows = table.leads, table.found
     for name in (leads.targets.get("created_at"), leads.touch):
         if isinstance(name, str) and name in rows and rows[name].base not in MOMENTS:
             yield name
@@ -94,11 +94,11 @@ def _unlike(connection: Connection, leads: Leads) -> Iterator[str]:
 
 
 def _may_look_up(connection: Connection, lookup: Lookup) -> bool:
-    there = {row.name for row in find_columns(connection, lookup.table)}
-    return there.issuperset([*lookup.tried, lookup.id])
+    there = find_columns(connection, lookup.table)
+    return there.keys() >= {*lookup.tried, lookup.id}
 
 
-def _has_no_equality(connection: Connection, row: Row[Any]) -> bool:
+def _has_no_equality(connection: Connection, row: Found) -> bool:
     null = f"CAST(NULL AS {row.type})"
     # An array has one, but perhaps not its elements.
     return row.base.endswith("[]") or bool(objection_to(connection, f"SELECT {null} = {null}"))

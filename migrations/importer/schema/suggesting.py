@@ -43,7 +43,7 @@ _CATEGORY = re.compile("[a-z_]{1,20}")
 def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     """Return the source of a declaration of a table, guessed from the catalog."""
     columns = columns_of_table(connection, table)
-    writable = [column for column in columns if not column.is_computed]
+    writable = [column for column in columns if not column.found.is_computed]
     named = {"name": name_of(table)}
     references = {
         row.column: row for row in connection.execute(text(statement("find_references")), named)
@@ -60,7 +60,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
         lines.append(f"    {field}={code}," + (f"{_CHECK}{check}" if check else ""))
         taken.update(columns_used)
     touch = first_named(writable, TOUCHES)
-    if touch and touch.base in MOMENTS:
+    if touch and touch.found.base in MOMENTS:
         lines.append(f"    touch={_source(touch.name)},")
         taken.add(touch.name)
     lines += _new_in_words(connection, table, columns, taken, references)
@@ -104,7 +104,7 @@ def _phone(
 
 
 def _has_a_phone(column: TableColumn) -> bool:
-    if not (column.is_text and names_a_phone(column.name)):
+    if not (column.found.is_text and names_a_phone(column.name)):
         return False
     return words_of(column.name)[-1] not in ("code", "id", "type")
 
@@ -117,31 +117,31 @@ def _target(
     references: References,
 ) -> str | None:
     if field == "created_at":
-        return _source(column.name) if column.base in MOMENTS else None
-    if field == "lead_number" and column.is_text:
+        return _source(column.name) if column.found.base in MOMENTS else None
+    if field == "lead_number" and column.found.is_text:
         return f"New({_source(column.name)})"  # the CRM's own numbers stay
     if reference := references.get(column.name):
         return _lookup(connection, column, reference)
     if field == "assigned_agent" and column.snake.endswith("_id"):
         check = f"{_CHECK}an id of which table, found by which column?"
         return f'Lookup({_source(column.name)}, "…", by="…"){check}'
-    is_number = field == "status" and column.base in ("smallint", "integer", "bigint")
-    if column.kind == "e" or is_number:
-        labels = labels_of(connection, column.base) or ["…"]
+    is_number = field == "status" and column.found.base in ("smallint", "integer", "bigint")
+    if column.found.kind == "e" or is_number:
+        labels = labels_of(connection, column.found.base) or ["…"]
         check = (
             "which word is which number?" if is_number else f"which is what? {', '.join(labels)}"
         )
         return (
             f"Values({_source(column.name)}, {{}}, otherwise={_source(labels[0])}){_CHECK}{check}"
         )
-    return _source(column.name) if column.is_text else None
+    return _source(column.name) if column.found.is_text else None
 
 
 def _lookup(connection: Connection, column: TableColumn, reference: Row[Any]) -> str:
     is_hidden = hidden_schemas(connection, [reference.table])
     users = [] if is_hidden else columns_of_table(connection, reference.table)
     by = first_named(users, USER_NAMES)
-    otherwise = "" if column.nullable else ', otherwise="…"'
+    otherwise = "" if column.found.nullable else ', otherwise="…"'
     of_id = "" if reference.id == "id" else f", id={_source(reference.id)}"
     questions = [] if by else ["by which column?"]
     questions += ["whom, if nobody is found?"] if otherwise else []
@@ -152,7 +152,7 @@ def _lookup(connection: Connection, column: TableColumn, reference: Row[Any]) ->
 
 
 def _has_values(connection: Connection, table: str, column: TableColumn) -> bool:
-    if not column.is_text:
+    if not column.found.is_text:
         return False
     name = quoted(column.name)
     sample = f"SELECT {name} FROM {qualified(table)} LIMIT 100000"
@@ -162,7 +162,7 @@ def _has_values(connection: Connection, table: str, column: TableColumn) -> bool
 
 def _are_e164(connection: Connection, table: str, column: TableColumn) -> bool:
     """Whether existing phones, the first thousand, all begin with a plus and hold digits alone."""
-    if not column.is_text:
+    if not column.found.is_text:
         return False
     name = quoted(column.name)
     asked = (
@@ -183,7 +183,8 @@ def _new_in_words(
     needed = [
         column
         for column in columns
-        if not column.nullable and not column.is_filled and column.name not in taken
+        if not (column.found.nullable or column.found.is_filled or column.found.is_computed)
+        and column.name not in taken
     ]
     if not needed:
         return []
@@ -196,23 +197,26 @@ def _new_in_words(
 def _new(connection: Connection, table: str, column: TableColumn, refers: bool) -> str:
     value = _only_value(connection, table, column) or _usual_value(column, refers)
     if value is None:
-        return f'{_source(column.name)}: "…",{_CHECK}NOT NULL {column.type}, with which value?'
+        check = f"{_CHECK}NOT NULL {column.found.type}, with which value?"
+        return f'{_source(column.name)}: "…",{check}'
     return f"{_source(column.name)}: {_source(value)},"
 
 
 def _usual_value(column: TableColumn, refers: bool) -> str | None:
-    if column.base == "boolean":
+    found = column.found
+    if found.base == "boolean":
         return "false"
-    if column.base in ("json", "jsonb"):
+    if found.base in ("json", "jsonb"):
         return "'{}'"
-    if column.base == "uuid" and column.snake == "id":
+    if found.base == "uuid" and column.snake == "id":
         return "gen_random_uuid()"
-    if column.base in MOMENTS:
+    if found.base in MOMENTS:
         return "now()"
-    if column.base in ("numeric", "double precision", "real"):
+    if found.base in ("numeric", "double precision", "real"):
         return "0"
-    has_a_meaning = column.is_key or refers or words_of(column.name)[-1:] in (["type"], ["dtype"])
-    return "''" if column.is_text and not has_a_meaning else None
+    is_kind = words_of(column.name)[-1:] in (["type"], ["dtype"])
+    has_a_meaning = found.is_key or refers or is_kind
+    return "''" if found.is_text and not has_a_meaning else None
 
 
 def _source(value: str) -> str:
@@ -222,7 +226,7 @@ def _source(value: str) -> str:
 
 def _only_value(connection: Connection, table: str, column: TableColumn) -> str | None:
     """Return the one value all rows share, if they do: a tenant's, a type's."""
-    if column.snake == "id" or column.base in ("json", "jsonb", *MOMENTS):
+    if column.snake == "id" or column.found.base in ("json", "jsonb", *MOMENTS):
         return None
     name = quoted(column.name)
     asked = (
@@ -232,22 +236,22 @@ def _only_value(connection: Connection, table: str, column: TableColumn) -> str 
     found = connection.execute(text(asked)).one()
     if found.least is None or found.least != found.most or len(found.least) > 50:
         return None
-    if column.is_key and found.rows < 2:
+    if column.found.is_key and found.rows < 2:
         return None  # it may be unique
-    if column.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
+    if column.found.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
         return None  # it could be somebody's
-    plain = column.base in ("integer", "bigint", "smallint", "numeric", "boolean")
+    plain = column.found.base in ("integer", "bigint", "smallint", "numeric", "boolean")
     return found.least if plain else as_it_is(literal(found.least))
 
 
 def _only(columns: Sequence[TableColumn]) -> str | None:
     """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
-        name = as_it_is(quoted(column.name))
-        if column.snake in DELETED and column.base == "boolean":
-            return _source(f"{name} IS NOT TRUE" if column.nullable else f"NOT {name}")
-        if column.snake in DELETED and column.base in ("smallint", "integer"):
-            return _source(f"{name} IS DISTINCT FROM 1" if column.nullable else f"{name} <> 1")
-        if column.snake in DELETED_AT and column.base in MOMENTS:
+        name, found = as_it_is(quoted(column.name)), column.found
+        if column.snake in DELETED and found.base == "boolean":
+            return _source(f"{name} IS NOT TRUE" if found.nullable else f"NOT {name}")
+        if column.snake in DELETED and found.base in ("smallint", "integer"):
+            return _source(f"{name} IS DISTINCT FROM 1" if found.nullable else f"{name} <> 1")
+        if column.snake in DELETED_AT and found.base in MOMENTS:
             return _source(f"{name} IS NULL")
     return None

@@ -98,7 +98,7 @@ def _is_there(context: RevisionContext, table: Table) -> bool:
 
 
 def _lacking(connection: Connection, table: Table) -> list[str]:
-    there = {row.name for row in find_columns(connection, table.name)}
+    there = find_columns(connection, table.name)
     return [column for column in table.columns if column not in there]
 
 
