@@ -46,7 +46,7 @@ from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain, from_database
 from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
-from migrations.importer.schema.leads import count_leads_in_words, find_table
+from migrations.importer.schema.leads import count_leads_in_words
 from migrations.importer.schema.preflight import check_server
 from migrations.offline import write_script
 from migrations.preview.dry_run import dry_run
@@ -189,7 +189,7 @@ def log_nothing_pending(connection: Connection) -> None:
 def leads_in_words(connection: Connection, leads: Leads) -> str:
     """Count the leads. Returns "" if the CRM has changed, so that they cannot be counted."""
     try:
-        return count_leads_in_words(connection, find_table(connection, leads))
+        return count_leads_in_words(connection, leads)
     except (DBAPIError, DatabaseRefused):
         connection.rollback()
         return ""

@@ -126,7 +126,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
             fold_repeats(session, table)
             check_numbers(connection, table, start)
             tell_triggers(connection, table)
-            leads_before = count_leads_in_words(connection, table)
+            leads_before = count_leads_in_words(connection, table.leads)
             start_import(session, import_.pinned, options)
             receipt = get_receipt(connection, import_.revision)
             check_receipt(receipt, import_.pinned)
@@ -145,7 +145,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
                     "%s Leads: %s%s after.%s",
                     get_receipt(connection, import_.revision),
                     before,
-                    count_leads_in_words(connection, table),
+                    count_leads_in_words(connection, table.leads),
                     invented_in_words(import_.records) if import_.is_invented else "",
                 )
 
