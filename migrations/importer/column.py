@@ -15,8 +15,6 @@ __all__ = ["Column", "Found", "Moment"]
 
 _TEXTS = {"text", "character varying", "citext"}  # not character: it pads with blanks
 _LIMIT = re.compile(r"\((\d+)\)")
-_LAST_WORD = "[[:space:]]+[^[:space:]]+$"
-_ALL_BUT_THE_LAST_WORD = "^.*[[:space:]]"
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,12 @@ class Column:
         The stage derives it while the records arrive, beside the program's own work. (E.164 can
         fail: it has no place for an extension.)
         """
-        return isinstance(self.target, tuple | Values) and self.found.base in _TEXTS
+        return isinstance(self.target, Values) and self.found.base in _TEXTS
+
+    @property
+    def cannot_fail(self) -> bool:
+        """Whether each text has a value here, though perhaps one too long."""
+        return self.is_plain or self.is_derived or self.part is not None
 
     @property
     def converts(self) -> str | None:
@@ -136,14 +139,12 @@ class Column:
 
         None if each text has one.
         """
-        if self.is_plain or self.is_derived or self.part is not None:
-            return None
-        return f"({self.raw} IS NULL OR {self.staged} IS NOT NULL)"
+        return None if self.cannot_fail else f"({self.raw} IS NULL OR {self.staged} IS NOT NULL)"
 
     @property
     def longest(self) -> int | None:
         """How many characters the column holds, unless it holds any number or a value is cast."""
-        return self.found.longest if self.is_plain or self.is_derived else None
+        return self.found.longest if self.cannot_fail else None
 
     @property
     def conversion(self) -> str:
@@ -170,14 +171,6 @@ class Column:
             return f"CAST(({ids}) ->> {raw} AS {self.found.base})"
         if isinstance(target, E164):
             return "'+' || phone_key"
-        if isinstance(target, tuple):
-            # The last word is the last name. A single word is the first name.
-            words = f"btrim({raw})"
-            part = f"regexp_replace({words}, {literal(_LAST_WORD)}, '')"
-            if self.part == 1:
-                last = f"regexp_replace({words}, {literal(_ALL_BUT_THE_LAST_WORD)}, '')"
-                part = f"nullif({last}, {words})"
-            return f"nullif(\n                    {part}, '')"
         if self.field.kind == "timestamp":
             return Moment("", self.found).of(f"CAST({raw} AS timestamptz)")
         return raw
@@ -224,6 +217,10 @@ class Column:
     def restored_as(self) -> str | None:
         """The type to restore an old value in, if the column may not take its text."""
         return self.found.domain or (None if self.is_plain else self.found.type)
+
+    def as_text(self, value: str) -> str:
+        """Return SQL for a value as a text, without the blanks ``character`` is padded with."""
+        return value if self.found.base in _TEXTS else f"CAST({value} AS text)"
 
     def compared(self, value: str) -> str:
         """Return SQL to compare a value: texts by their bytes, whatever their collation says."""

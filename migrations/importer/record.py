@@ -5,7 +5,7 @@ whose record this is. The limits are far above those of the CRM's forms. A longe
 on its way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -15,7 +15,15 @@ from msgspec import Meta, Struct, defstruct
 
 from migrations.importer.declaration import Field
 
-__all__ = ["LONGEST_RECORD", "Record", "are_moments", "as_text", "record_type", "why_no_moment"]
+__all__ = [
+    "LONGEST_RECORD",
+    "Record",
+    "are_moments",
+    "as_text",
+    "in_two",
+    "record_type",
+    "why_no_moment",
+]
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -73,6 +81,12 @@ def as_text(field: Field, values: Sequence[Any]) -> Sequence[str]:
         return values
     texts = ["" if value is None else str(value) for value in values]
     return texts if field.kind == "integer" else [text.lower() for text in texts]
+
+
+def in_two(texts: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Divide names into first and last names: the last word, unless it is the only one."""
+    first, last = zip(*[(*text.strip().rsplit(None, 1), "", "")[:2] for text in texts], strict=True)
+    return first, last
 
 
 def why_no_moment(moment: datetime) -> str | None:

@@ -5,7 +5,7 @@ file.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from migrations.importer.errors import SHOWN_PROBLEMS, ExportRefused, Problem, S
 from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
-from migrations.importer.record import as_text
+from migrations.importer.record import as_text, in_two
 from migrations.importer.session import Session, copy_text
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -107,8 +107,9 @@ def copy_export(
     why_stop: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Send an export's records, and what is wrong with rejected ones."""
-    fields = ", ".join(quoted(field.name) for field in table.fields)
-    session.copy(f"{table.arrivals} (record, {fields})", _rows(export, why_stop))
+    columns = ["record", *(quoted(field.name) for field in table.fields)]
+    columns += [column.written for column in table.parts]
+    session.copy(f"{table.arrivals} ({', '.join(columns)})", _rows(export, table, why_stop))
     if export.rejected:
         positions, names, reasons = zip(*export.rejected, strict=True)
         rows = copy_text([[str(position - 1) for position in positions], names, reasons])
@@ -195,7 +196,9 @@ def fold_repeats(session: Session, table: LeadsTable) -> None:
         session.execute(statement("drop_repeats"))
 
 
-def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes]:
+def _rows(
+    export: Checked, table: LeadsTable, why_stop: Callable[[], str | None]
+) -> Iterator[bytes]:
     with Progress(f"checking {export.name}", "MB") as progress:
         pieces = export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6))
         for positions, records in pieces:
@@ -209,10 +212,18 @@ def _rows(export: Checked, why_stop: Callable[[], str | None]) -> Iterator[bytes
                 _isoformat(column) if field.name == "created_at" else as_text(field, column)
                 for field, column in zip(export.fields, columns, strict=True)
             ]
-            yield copy_text([[str(position).ljust(PRINTED) for position in positions], *texts])
+            parts = _parts(table, dict(zip(export.fields, texts, strict=True)))
+            padded = [str(position).ljust(PRINTED) for position in positions]
+            yield copy_text([padded, *texts, *parts])
             # Client and server are both at work, perhaps on the site's own two cores. Give one to
             # whoever waits for it.
             _let_others_run()
+
+
+def _parts(table: LeadsTable, texts: Mapping[Field, Sequence[str]]) -> list[Sequence[str]]:
+    """Return the columns of the table's pairs. texts: those of each field."""
+    pairs = {field: in_two(texts[field]) for field in {column.field for column in table.parts}}
+    return [pairs[column.field][column.part or 0] for column in table.parts]
 
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)

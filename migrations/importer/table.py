@@ -119,11 +119,14 @@ class LeadsTable:
         return tuple(column for column in self.columns if column.is_derived)
 
     @cached_property
+    def parts(self) -> tuple[Column, ...]:
+        """The columns of pairs. A record's text is divided before it is staged."""
+        return tuple(column for column in self.columns if column.part is not None)
+
+    @cached_property
     def converted(self) -> tuple[Column, ...]:
         """The columns whose values may not be there: looked up, cast, or E.164."""
-        return tuple(
-            column for column in self.columns if not (column.is_plain or column.is_derived)
-        )
+        return tuple(column for column in self.columns if not column.cannot_fail)
 
     @property
     def arrivals(self) -> str:
@@ -230,7 +233,9 @@ class LeadsTable:
         first = columns[0]
         if len(columns) == 2:  # a pair
             # The same words, divided otherwise, are the same name.
-            old = ", ".join(f"nullif(l.{column.name}, '')" for column in columns)
+            old = ", ".join(
+                f"nullif({column.as_text(f'l.{column.name}')}, '')" for column in columns
+            )
             new = ", ".join(column.staged for column in columns)
             there = f"\n                concat_ws(' ', {old})"
             wanted = f"\n                concat_ws(' ', {new}) COLLATE \"C\""

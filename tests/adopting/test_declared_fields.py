@@ -24,6 +24,8 @@ from migrations.importer.declaration import (
     Timestamp,
     Values,
 )
+from migrations.importer.record import in_two
+from migrations.importer.sql import LEDGER_TABLES
 from tests.adopting.crms import build
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, ROOT
 from tests.support.database import run, shown, value
@@ -312,6 +314,58 @@ def test_a_blank_is_null_where_the_column_allows_it(
     assert [email for (email,) in emails] == [kept, "", None]
     assert value(database, "SELECT full_name FROM leads_lead WHERE phone = '07700 900003'") == ""
     assert value(database, "SELECT updated FROM lead_imports") == (0 if blanks == "keep" else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("", ("", "")),
+        ("Ann", ("Ann", "")),
+        (" Mary Ann\tNew ", ("Mary Ann", "New")),
+        ("Mary\N{NO-BREAK SPACE}New", ("Mary", "New")),
+    ],
+)
+def test_the_last_of_several_words_is_the_last_name(name: str, parts: tuple[str, str]) -> None:
+    """Whatever white space lies between them."""
+    first, last = in_two([name])
+    assert (*first, *last) == parts
+
+
+@pytest.mark.parametrize("type_", ["text", "varchar(20)", "char(20)", "citext"])
+@pytest.mark.parametrize("converted", ["text", "integer"])
+def test_a_phone_s_last_record_takes_the_name_of_an_earlier_one(
+    type_: str, converted: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both of its parts, into columns of any text, and the same import again changes nothing."""
+    if type_ == "citext":
+        run(database, "CREATE EXTENSION IF NOT EXISTS citext")
+    run(
+        database,
+        f"CREATE TABLE people (id serial PRIMARY KEY, first {type_}, last {type_}, phone text, "
+        f"age {converted})",
+    )
+    people = Leads("people", full_name=("first", "last"), phone="phone", age=Integer("age"))
+    use(people, database, monkeypatch)
+    run(database, "INSERT INTO people (first, last, phone) VALUES ('Ann', 'Old', '07700900002')")
+    export = [
+        record(1, people, full_name="Mary Ann New", age=30),
+        record(1, people, age=31),
+        record(2, people, full_name="Ann New"),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    found = [
+        ("Ann", "New", None),
+        ("Mary Ann", "New", 31 if converted == "integer" else "31"),
+    ]
+    asked = "SELECT CAST(first AS text), CAST(last AS text), age FROM people ORDER BY id"
+    assert run(database, asked) == found
+    assert main(["verify", "--strict"]) == 0
+    run(database, f"TRUNCATE {', '.join(LEDGER_TABLES)}")
+    run(database, f"UPDATE alembic_version SET version_num = '{BEFORE_IMPORT}'")
+    upgrade(database)
+    assert run(database, "SELECT created, updated FROM lead_imports") == [(0, 0)]
+    assert run(database, asked) == found
 
 
 def test_a_name_that_is_divided_otherwise_is_the_same_name(

@@ -8,6 +8,9 @@ CREATE TEMPORARY TABLE ${table.arrivals} (
 % for field in table.texts:
     ${quoted(field.name)} text,
 % endfor
+% for column in table.parts:
+    ${column.written} text,
+% endfor
 % for column in table.derived:
     ${column.written} text GENERATED ALWAYS AS (${column.conversion}) STORED,
 % endfor

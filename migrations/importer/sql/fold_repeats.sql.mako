@@ -2,7 +2,8 @@
     staged = [(field.name, quoted(field.name)) for field in table.texts]
     # Where the records arrive, the server derives values anew by itself.
     derived = table.derived if table.converted else ()
-    staged += [(column.field.name, column.written) for column in (*derived, *table.converted)]
+    columns = (*table.parts, *derived, *table.converted)
+    staged += [(column.field.name, column.written) for column in columns]
 %>\
 -- Give a phone's last record the earlier ones' values for its blanks, and the first one's time, as
 -- if they had been imported one by one.

@@ -13,10 +13,8 @@ CREATE TEMPORARY TABLE lead_import_arrived (
     notes text,
     assigned_agent text,
     bill text,
-    written_full_name_1 text GENERATED ALWAYS AS (nullif(
-                    regexp_replace(btrim(full_name), '[[:space:]]+[^[:space:]]+$', ''), '')) STORED,
-    written_full_name_2 text GENERATED ALWAYS AS (nullif(
-                    nullif(regexp_replace(btrim(full_name), '^.*[[:space:]]', ''), btrim(full_name)), '')) STORED,
+    written_full_name_1 text,
+    written_full_name_2 text,
     phone_key text GENERATED ALWAYS AS (lead_phone_key_v1(phone)) STORED,
     created_at timestamptz NOT NULL
 )
