@@ -8,20 +8,10 @@
     def told(columns):
         return ", ".join(f"{column.bare} ({column.found.type})" for column in columns)
 %>\
-<%def name="insert_converted(which, indent='')">\
-${indent}        INSERT INTO lead_import_stage
-${indent}        SELECT
-${indent}            a.*,
-${indent}            ${(f",\n{indent}            ").join(column.conversion for column in table.converted)}
-${indent}        FROM lead_import_arrived AS a
-${indent}        WHERE ${which};\
-</%def>\
-<%def name="assignments(columns)">\
-${(",\n                ").join(f"{column.written} = {column.conversion}" for column in columns)}\
-</%def>\
--- Convert the records' texts into the values to write. Halve whatever fails down to one field of
--- one record, catch the error and list it: no value reaches the server's log. Halve by the arrived
--- table's blocks: it has no index, and a preview, which only reads, could make none.
+-- Convert the records' texts into the values to write. Halve whatever fails down to one block, and
+-- convert its records field by field: catch each error and list it, so that no value reaches the
+-- server's log. Halve by the arrived table's blocks: it has no index, and a preview, which only
+-- reads, could make none.
 CREATE OR REPLACE FUNCTION pg_temp.lead_import_convert(_first bigint, _end bigint) RETURNS void
 LANGUAGE plpgsql AS $convert$
 #variable_conflict use_column
@@ -29,11 +19,15 @@ DECLARE
     _middle bigint := (_first + _end) / 2;
     _from tid := format('(%s,0)', _first);
     _to tid := format('(%s,0)', _end);
-    _row tid;
     _record integer;
 BEGIN
     BEGIN
-${insert_converted("a.ctid >= _from AND a.ctid < _to")}
+        INSERT INTO lead_import_stage
+        SELECT
+            a.*,
+            ${(",\n            ").join(column.conversion for column in table.converted)}
+        FROM lead_import_arrived AS a
+        WHERE a.ctid >= _from AND a.ctid < _to;
         RETURN;
     ${shared.exception_for_a_row("    ")}
     END;
@@ -42,20 +36,15 @@ ${insert_converted("a.ctid >= _from AND a.ctid < _to")}
         PERFORM pg_temp.lead_import_convert(_middle, _end);
         RETURN;
     END IF;
-    FOR _row, _record IN
-        SELECT ctid, record FROM lead_import_arrived WHERE ctid >= _from AND ctid < _to
-    LOOP
-        BEGIN
-${insert_converted("a.ctid = _row", "    ")}
-            CONTINUE;
-        ${shared.exception_for_a_row("        ")}
-        END;
+    FOR _record IN
         INSERT INTO lead_import_stage
-        SELECT * FROM lead_import_arrived WHERE ctid = _row;
+        SELECT * FROM lead_import_arrived WHERE ctid >= _from AND ctid < _to
+        RETURNING record
+    LOOP
 % for field, columns in fields.items():
         BEGIN
             UPDATE lead_import_stage AS s
-            SET ${assignments(columns)}
+            SET ${(",\n                ").join(f"{column.written} = {column.conversion}" for column in columns)}
             WHERE s.record = _record;
         ${shared.exception_for_a_row("        ")}
             INSERT INTO lead_import_rejected (record, field, reason)
