@@ -2,7 +2,7 @@
 
 import logging
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,14 +32,9 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 
 
-def alembic_config(root: Path = ROOT, x: Sequence[str] = ()) -> Config:
-    """Return the configuration of ``alembic -x …``, but let Alembic print nothing.
-
-    root: the project. x: options such as "batch-size=200".
-    """
-    config = Config(root / "alembic.ini", cmd_opts=Namespace(x=list(x), quiet=True))
-    config.attributes["configure_logger"] = True
-    return config
+def alembic_config(root: Path = ROOT) -> Config:
+    """Return a project's configuration of Alembic, but let Alembic print nothing."""
+    return Config(root / "alembic.ini", cmd_opts=Namespace(quiet=True))
 
 
 def revisions(root: Path = ROOT) -> ScriptDirectory:

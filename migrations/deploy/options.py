@@ -29,7 +29,7 @@ class Settings:
     time_budget: float
 
 
-def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(given: Mapping[str, str]) -> Settings:
     """Read ``-x`` options. Raises ``BadOption``."""
     if unknown := given.keys() - _KNOWN.keys():
         name = min(unknown)
@@ -44,8 +44,8 @@ def read_settings(given: Mapping[str, str], environ: Mapping[str, str] = os.envi
             dry_run=bool(values.get("dry-run", False)),
             remove_created=bool(values.get("remove-created", False)),
             statement_timeout=values.get("statement-timeout", Options.statement_timeout),
-            ran_by=environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
-            release=environ.get("RENDER_GIT_COMMIT", ""),
+            ran_by=os.environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
+            release=os.environ.get("RENDER_GIT_COMMIT", ""),
         ),
         lock_wait=values.get("lock-wait", LOCK_WAIT),
         time_budget=values.get("time-budget", TIME_BUDGET),

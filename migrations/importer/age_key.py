@@ -5,7 +5,6 @@ The text of an identity is the secret itself: nothing here formats, prints or ke
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +13,7 @@ from pyrage import x25519
 
 from migrations.importer.errors import CannotUnseal
 
-__all__ = ["KEY", "KEY_FILE", "Identity", "has_key", "read_identities"]
+__all__ = ["KEY", "KEY_FILE", "Identity", "read_identities"]
 
 Identity: TypeAlias = x25519.Identity
 
@@ -25,17 +24,12 @@ LARGEST_KEY_FILE = 1 << 16
 """Bytes. A longer file holds no key behind them."""
 
 
-def has_key(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment names a key, good or bad."""
-    return any(environ.get(name, "").strip() for name in (KEY, KEY_FILE))
-
-
-def read_identities(sealed: str, environ: Mapping[str, str] = os.environ) -> list[Identity]:
+def read_identities(sealed: str) -> list[Identity]:
     """Read the keys the environment names.
 
     sealed: the name of the file to open with them. Raises ``CannotUnseal``.
     """
-    where, text = _key_text(sealed, environ)
+    where, text = _key_text(sealed)
     lines = [line.strip() for line in text.splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
@@ -43,9 +37,9 @@ def read_identities(sealed: str, environ: Mapping[str, str] = os.environ) -> lis
     return [_identity(sealed, where, key) for key in keys]
 
 
-def _key_text(sealed: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _key_text(sealed: str) -> tuple[str, str]:
     """Find the variable with the key, and the key's text."""
-    key, file = environ.get(KEY, "").strip(), environ.get(KEY_FILE, "").strip()
+    key, file = os.environ.get(KEY, "").strip(), os.environ.get(KEY_FILE, "").strip()
     if key and file:
         raise CannotUnseal(sealed, f"{KEY} and {KEY_FILE} are both set", "Keep one of them.")
     if key:

@@ -40,7 +40,7 @@ _CATEGORY = re.compile("[a-z_]{1,20}")
 """A word for a kind of lead, not for a person."""
 
 
-def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
+def suggest(connection: Connection, table: str) -> str:
     """Return the source of a declaration of a table, guessed from the catalog."""
     columns = columns_of_table(connection, table)
     writable = [column for column in columns if not column.found.is_computed]
@@ -48,7 +48,7 @@ def suggest(connection: Connection, table: str, name: str = "LEADS") -> str:
     references = {
         row.column: row for row in connection.execute(text(statement("find_references")), named)
     }
-    lines = [f"{name} = Leads(", f"    {_source(table)},"]
+    lines = ["LEADS = Leads(", f"    {_source(table)},"]
     taken: set[str] = set()
     key = connection.execute(text(statement("find_primary_key")), named).scalar()
     if key is None:
