@@ -14,13 +14,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
-from migrations.importer.names import as_sql, literal, qualified, quoted
-from migrations.importer.schema.catalog import (
-    find_columns,
-    late_sequences,
-    may_read,
-    name_of,
-)
+from migrations.importer.names import as_sql, literal, qualified
+from migrations.importer.schema.catalog import find_columns, late_sequences, may_read
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -32,7 +27,7 @@ _UNKNOWN = {
     *("name", '"char"'),  # cut a text off in silence
     *("point", "line", "lseg", "box", "path", "polygon", "circle"),
 }
-_PARTS_OF_A_PHONE = ("country_code", "countrycode", "calling_code", "callingcode", "dial_code")
+_PARTS_OF_A_PHONE = ("countrycode", "callingcode", "dialcode")
 
 
 def mismatches(
@@ -42,60 +37,51 @@ def mismatches(
 
     rights: those the role needs on the table.
     """
-    leads, rows = table.leads, table.found
-    if not rows:
+    leads = table.leads
+    if not table.found:
         return [f"{leads.table}: is not there"]
-    problems = [*_table_problems(connection, leads, rights), *_column_problems(leads, rows)]
+    problems = [*_table_problems(connection, table, rights), *_column_problems(table)]
     for name, target in leads.targets.items():
         inner = target.column if isinstance(target, New) else target
         if isinstance(inner, Lookup):
-            problems += _lookup_problems(connection, leads, name, inner)
-        if isinstance(inner, Values) and not inner.values and inner.otherwise is not None:
-            problems.append(
-                f"{name}: Values maps no word, so every lead would become {inner.otherwise!r}. Map "
-                "the export's words"
-            )
-        if isinstance(inner, Values) and inner.column in rows:
-            row = rows[inner.column]
-            problems += [
-                f"{leads.table}.{inner.column}: {row.base} has no value {word!r}"
-                for word in unfit_words(connection, inner, row)
-            ]
-    if leads.id in rows and may_read(connection, leads.table):
-        problems += _sequence_problems(connection, leads, rows)
+            problems += _lookup_problems(connection, name, inner)
+        if isinstance(inner, Values):
+            problems += _values_problems(connection, table, name, inner)
     if may_read(connection, leads.table):
-        problems += _sql_problems(connection, leads, rows)
+        problems += _sequence_problems(connection, table)
+        problems += _sql_problems(connection, table)
     if not problems:
-        problems += _default_problems(connection, leads, rows)
+        problems += _default_problems(connection, table)
     return problems
 
 
-def _table_problems(connection: Connection, leads: Leads, rights: Sequence[str]) -> Iterator[str]:
-    (phone,) = columns_of(leads.targets["phone"])
+def _table_problems(
+    connection: Connection, table: LeadsTable, rights: Sequence[str]
+) -> Iterator[str]:
+    (phone,) = columns_of(table.leads.targets["phone"])
     asked = {
-        "name": name_of(leads.table),
-        "id": leads.id,
+        "name": table.catalog_name,
+        "id": table.leads.id,
         "phone": phone,
         "rights": list(rights),
-        "given": sorted(_given(leads)),
+        "given": sorted(table.given),
         "writes": "INSERT" in rights,
     }
     yield from connection.execute(text(statement("find_table_problems")), asked).scalars()
 
 
-def _column_problems(leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
-    table = leads.table
-    for column in leads.columns:
-        if column not in rows:
-            yield f"{table}.{column}: is not there"
+def _column_problems(table: LeadsTable) -> Iterator[str]:
+    leads, rows = table.leads, table.found
+    for column in table.missing:
+        yield f"{leads.table}.{column}: is not there"
     for column, row in rows.items():
         if row.is_computed and column in leads.columns[1:]:
-            yield f"{table}.{column}: the server computes it. Leave it out of the declaration"
+            yield f"{leads.table}.{column}: the server computes it. Leave it out of the declaration"
         is_needed = not (row.nullable or row.is_filled or row.is_computed)
-        if is_needed and column not in _given(leads):
+        if is_needed and column not in table.given:
             yield (
-                f"{table}.{column}: is NOT NULL without a default, and the declaration has no "
-                f'value for it: name a field for it, or add new={{"{column}": "…"}}'
+                f"{leads.table}.{column}: is NOT NULL without a default, and the declaration has "
+                f'no value for it: name a field for it, or add new={{"{column}": "…"}}'
             )
     for name, target in leads.targets.items():
         for column in columns_of(target):
@@ -103,13 +89,8 @@ def _column_problems(leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
                 yield from _type_problems(leads, name, column, rows[column])
     touch = rows.get(leads.touch or "")
     if touch and touch.base not in MOMENTS:
-        yield f"{table}.{leads.touch}: found {touch.base}, expected a time"
+        yield f"{leads.table}.{leads.touch}: found {touch.base}, expected a time"
     yield from _phone_problems(leads, rows)
-
-
-def _given(leads: Leads) -> set[str]:
-    """Return the columns an import fills in a new lead."""
-    return {*leads.columns[1:], *leads.new}
 
 
 def _type_problems(leads: Leads, name: str, column: str, row: Found) -> Iterator[str]:
@@ -143,15 +124,11 @@ def _is_part_of_a_phone(column: str, phone: str) -> bool:
     return (
         column != phone
         and any(word in lower for word in ("phone", "mobile", "tel"))
-        and lower.replace("_", "").endswith(
-            tuple(part.replace("_", "") for part in _PARTS_OF_A_PHONE)
-        )
+        and lower.replace("_", "").endswith(_PARTS_OF_A_PHONE)
     )
 
 
-def _lookup_problems(
-    connection: Connection, leads: Leads, name: str, lookup: Lookup
-) -> Iterator[str]:
+def _lookup_problems(connection: Connection, name: str, lookup: Lookup) -> Iterator[str]:
     columns = find_columns(connection, lookup.table)
     if not columns:
         yield f"{name}: the table {lookup.table} is not there"
@@ -161,6 +138,19 @@ def _lookup_problems(
             yield f"{name}: {lookup.table}.{column} is not there"
     if not may_read(connection, lookup.table):
         yield f"{name}: the role may not SELECT {lookup.table}"
+
+
+def _values_problems(
+    connection: Connection, table: LeadsTable, name: str, values: Values
+) -> Iterator[str]:
+    if not values.values and values.otherwise is not None:
+        yield (
+            f"{name}: Values maps no word, so every lead would become {values.otherwise!r}. Map "
+            "the export's words"
+        )
+    if row := table.found.get(values.column):
+        for word in unfit_words(connection, values, row):
+            yield f"{table.leads.table}.{values.column}: {row.base} has no value {word!r}"
 
 
 def unfit_words(connection: Connection, values: Values, row: Found) -> list[str]:
@@ -174,17 +164,16 @@ def unfit_words(connection: Connection, values: Values, row: Found) -> list[str]
     ]
 
 
-def _sequence_problems(
-    connection: Connection, leads: Leads, rows: Mapping[str, Found]
-) -> Iterator[str]:
-    if rows[leads.id].base not in ("integer", "bigint", "smallint"):
+def _sequence_problems(connection: Connection, table: LeadsTable) -> Iterator[str]:
+    leads = table.leads
+    if table.id_type not in ("integer", "bigint", "smallint"):
         return
     for late in late_sequences(
         connection,
-        name=name_of(leads.table),
+        name=table.catalog_name,
         id=leads.id,
-        column=quoted(leads.id),
-        table=qualified(leads.table),
+        column=table.id,
+        table=table.source,
     ):
         yield (
             f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
@@ -202,28 +191,26 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
 
-def _sql_problems(connection: Connection, leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
+def _sql_problems(connection: Connection, table: LeadsTable) -> Iterator[str]:
     """Let the server parse the declaration's SQL."""
-    yield from only_problems(connection, leads)
-    for column, sql in leads.new.items():
-        if column not in rows:
+    yield from only_problems(connection, table.leads)
+    for column, sql in table.leads.new.items():
+        if column not in table.found:
             continue
-        type_ = rows[column].domain or rows[column].type
+        type_ = table.found[column].domain or table.found[column].type
         # Without brackets, as an import writes it: a query needs its own.
         asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
         if trouble := objection_to(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
 
-def _default_problems(
-    connection: Connection, leads: Leads, rows: Mapping[str, Found]
-) -> Iterator[str]:
+def _default_problems(connection: Connection, table: LeadsTable) -> Iterator[str]:
     """Let the server compute the defaults new leads get, but for volatile ones.
 
     A NULL is no problem if a trigger may fill it.
     """
-    for column, row in rows.items():
-        if not row.default or row.is_numbered or row.is_volatile or column in _given(leads):
+    for column, row in table.found.items():
+        if not row.default or row.is_numbered or row.is_volatile or column in table.given:
             continue
         asked = f"SELECT CAST(({as_sql(row.default)}) AS {row.domain or row.type}) AS made"
         trouble = objection_to(connection, asked)
@@ -232,8 +219,8 @@ def _default_problems(
             trouble = "it is NULL" if is_null.scalar_one() else None
         if trouble:
             yield (
-                f"{leads.table}.{column}: its default gives no value here ({trouble}), and the "
-                f'declaration has none: add new={{"{column}": "…"}}'
+                f"{table.leads.table}.{column}: its default gives no value here ({trouble}), and "
+                f'the declaration has none: add new={{"{column}": "…"}}'
             )
 
 
