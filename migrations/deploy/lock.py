@@ -19,6 +19,7 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.progress import Progress
 from migrations.importer.session import DEPLOY_LOCK
+from migrations.importer.sql import statement
 
 __all__ = ["Holder", "find_holder", "take_deploy_lock"]
 
@@ -28,18 +29,6 @@ LONGEST_PAUSE = 1.0
 
 _NAME = "SELECT set_config('application_name', :name, false)"
 _TRY = "SELECT pg_try_advisory_lock(:key)"
-_HOLDER = """
-    SELECT a.application_name AS name, a.pid AS process, a.backend_start AS since
-    FROM pg_catalog.pg_locks AS l
-    JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-        AND (l.classid::bigint << 32) + l.objid::bigint = :key
-"""
-_PROGRESS = """
-    SELECT export, next_record, records FROM lead_imports
-    WHERE finished_at IS NULL AND reverted_at IS NULL ORDER BY id DESC LIMIT 1
-"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Holder:
 
 def find_holder(connection: Connection) -> Holder | None:
     """Find out who holds the deploy lock of this database. None if nobody does."""
-    row = connection.execute(text(_HOLDER), {"key": DEPLOY_LOCK}).first()
+    row = connection.execute(text(statement("find_holder")), {"key": DEPLOY_LOCK}).first()
     return None if row is None else Holder(**row._mapping)
 
 
@@ -130,7 +119,7 @@ def _progress(connection: Connection) -> Row[tuple[str, int, int]] | None:
     if not has_ledger(connection):
         return None
     try:
-        return connection.execute(text(_PROGRESS)).first()
+        return connection.execute(text(statement("find_progress"))).first()
     except DBAPIError as error:
         if error.connection_invalidated:
             raise

@@ -14,7 +14,7 @@ from migrations.importer.names import quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.pinned import Import
 from migrations.importer.schema.preflight import check_all_rows
-from migrations.importer.sql import LEDGER_TABLES
+from migrations.importer.sql import LEDGER_TABLES, statement
 
 __all__ = [
     "History",
@@ -27,12 +27,6 @@ __all__ = [
 ]
 
 _CODE = "the code's revisions"
-_MISSING = """
-    SELECT 'the table ' || needed FROM unnest(CAST(:tables AS text[])) AS needed
-    WHERE to_regclass(needed) IS NULL
-    UNION ALL
-    SELECT 'the function ' || :function WHERE to_regprocedure(:function || '(text)') IS NULL
-"""
 
 
 @dataclass(frozen=True)
@@ -203,4 +197,4 @@ def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
 
 def _read_missing(connection: Connection) -> tuple[str, ...]:
     wanted = {"tables": list(LEDGER_TABLES), "function": KEY_FUNCTION}
-    return tuple(connection.execute(text(_MISSING), wanted).scalars())
+    return tuple(connection.execute(text(statement("find_missing")), wanted).scalars())

@@ -11,7 +11,7 @@ import re
 from sqlalchemy import Connection, text
 
 from migrations.importer.ledger import has_ledger
-from migrations.importer.names import literal, quoted
+from migrations.importer.names import quoted
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.session import Session
 from migrations.importer.sql import LEDGER_TABLES, statement
@@ -42,7 +42,7 @@ def as_copy(connection: Connection, table: LeadsTable) -> LeadsTable:
 
 def create_copy(session: Session, table: LeadsTable) -> None:
     """Make room for copies of a table's leads, unless an earlier import of this preview has."""
-    if session.execute(f"SELECT to_regclass({literal(table.name)})").scalar_one():
+    if session.execute("SELECT to_regclass(:name)", name=table.name).scalar_one():
         return
     uniques = session.execute(statement("find_unique"), name=table.catalog_name).all()
     numbers = _temporary("numbers", table)

@@ -16,7 +16,7 @@ from migrations.importer.column import Column, Found
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.foreseen import Foreseen
-from migrations.importer.names import as_sql, literal, quoted
+from migrations.importer.names import as_sql, quoted
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -74,11 +74,8 @@ def _check_otherwise(session: Session, table: LeadsTable, column: Column) -> Non
     assert isinstance(target, Lookup)
     if target.otherwise is None:
         return
-    wanted = (
-        f"SELECT count(*) FROM lead_import_found WHERE field = {literal(column.field.name)} "
-        f"AND value = {literal(target.otherwise)} AND id IS NOT NULL"
-    )
-    if not session.execute(wanted).scalar_one():
+    wanted = {"field": column.field.name, "value": target.otherwise}
+    if not session.execute(statement("count_found"), **wanted).scalar_one():
         raise DatabaseRefused(
             f"{table.told(column)}: otherwise={target.otherwise!r} is nobody in {target.table}, or "
             "more than one. Nothing was written. Change the declaration in migrations/crm.py or "

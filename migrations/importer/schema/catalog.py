@@ -74,11 +74,7 @@ def _found(row: Row[Any]) -> Found:
 
 def labels_of(connection: Connection, enum: str) -> list[str]:
     """Return the labels of an enum in their order. Another type has none."""
-    asked = text(
-        "SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype(:enum) "
-        "ORDER BY enumsortorder"
-    )
-    return list(connection.execute(asked, {"enum": enum}).scalars())
+    return list(connection.execute(text(statement("find_labels")), {"enum": enum}).scalars())
 
 
 def late_sequences(
@@ -99,16 +95,12 @@ def late_sequences(
 
 def _begins_after(connection: Connection, late: Row[Any]) -> bool:
     """Whether a sequence that has given no number yet begins after the largest one."""
-    asked = f"SELECT last_value > {late.largest} FROM {as_sql(late.sequence)} WHERE NOT is_called"
-    return bool(connection.execute(text(asked)).scalar())
+    asked = f"SELECT last_value > :largest FROM {as_sql(late.sequence)} WHERE NOT is_called"
+    return bool(connection.execute(text(asked), {"largest": late.largest}).scalar())
 
 
 def hidden_schemas(connection: Connection, tables: Iterable[str]) -> list[str]:
     """List the schemas of some tables the role may not look into. Nothing is found in there."""
-    asked = (
-        "SELECT format('the role %I may not look into the schema %I (GRANT USAGE)', current_user, "
-        "nspname) FROM pg_catalog.pg_namespace WHERE nspname = ANY (CAST(:schemas AS text[])) "
-        "AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
-    )
     schemas = [table.split(".")[0] for table in tables if "." in table]
-    return list(connection.execute(text(asked), {"schemas": schemas}).scalars())
+    asked = text(statement("find_hidden_schemas"))
+    return list(connection.execute(asked, {"schemas": schemas}).scalars())

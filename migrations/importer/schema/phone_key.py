@@ -31,11 +31,6 @@ LONGEST_NAME = 63
 _PATIENTLY = "SET lock_timeout = '20s'"
 _QUICKLY = "SET lock_timeout = '2s'"
 
-_USES_KEY = (
-    "FROM pg_catalog.pg_depend WHERE refclassid = 'pg_proc'\\:\\:regclass "
-    f"AND refobjid = to_regprocedure('{KEY_FUNCTION}(text)')"
-)
-
 
 def create_phone_key(context: RevisionContext, leads: Leads) -> None:
     """Make the key's function and the index, unless they are there."""
@@ -119,26 +114,19 @@ def _first_index(leads: Leads) -> str:
 
 def _our_indexes(connection: Connection) -> list[str]:
     """List the indexes on the key that have a name of ours, whatever became of their tables."""
-    asked = (
-        "SELECT oid\\:\\:regclass\\:\\:text FROM pg_catalog.pg_class WHERE relkind = 'i' "
-        f"AND relname LIKE '%\\_phone\\_key\\_v1' AND oid IN (SELECT objid {_USES_KEY}) ORDER BY 1"
-    )
-    return list(map(as_sql, connection.execute(text(asked)).scalars()))
+    asked = text(statement("find_our_indexes"))
+    return list(map(as_sql, connection.execute(asked, {"function": KEY_FUNCTION}).scalars()))
 
 
 def _users_of_key(connection: Connection) -> list[str]:
     """List what depends on the function."""
-    asked = f"SELECT DISTINCT pg_describe_object(classid, objid, 0) {_USES_KEY} ORDER BY 1"
-    return list(connection.execute(text(asked)).scalars())
+    asked = text(statement("find_key_users"))
+    return list(connection.execute(asked, {"function": KEY_FUNCTION}).scalars())
 
 
 def _check_owner(connection: Connection, table: LeadsTable) -> None:
-    asked = (
-        f"SELECT format('the role %I does not own the table %s, which needs an index on the "
-        f"phone''s key', current_user, oid\\:\\:regclass) FROM pg_catalog.pg_class "
-        f"WHERE oid = {table.regclass} AND NOT pg_has_role(relowner, 'USAGE')"
-    )
-    refuse(list(connection.execute(text(asked)).scalars()))
+    asked = text(statement("check_owner"))
+    refuse(list(connection.execute(asked, {"name": table.catalog_name}).scalars()))
 
 
 def _patiently(context: RevisionContext, sql: str, concurrently: str) -> None:

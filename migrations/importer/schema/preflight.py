@@ -37,11 +37,13 @@ __all__ = [
 ]
 
 
-_NUMBERED = {
-    "lead_imports": "id",
-    "lead_import_batches": "import_id",
-    "lead_before_images": "import_id",
-}
+_NUMBERS = """(
+        SELECT id FROM lead_imports
+        UNION ALL
+        SELECT import_id FROM lead_import_batches
+        UNION ALL
+        SELECT import_id FROM lead_before_images
+    ) AS ledger"""
 """Where the ledger has the number of an import."""
 
 
@@ -107,16 +109,7 @@ def check_import(
 
 def _late_ledger(connection: Connection) -> list[str]:
     """Say if the next import would get the number of one that the rest of the ledger knows."""
-    numbers = " UNION ALL ".join(
-        f"SELECT {column} AS id FROM {table}" for table, column in _NUMBERED.items()
-    )
-    found = late_sequences(
-        connection,
-        name="lead_imports",
-        id="id",
-        column="id",
-        table=f"({numbers}) AS ledger",
-    )
+    found = late_sequences(connection, name="lead_imports", id="id", column="id", table=_NUMBERS)
     return [
         f"lead_imports.id: the sequence {late.sequence} is behind the ledger, because a part of it "
         f"was emptied or restored: SELECT setval('{late.sequence}', {late.largest})"
