@@ -1,7 +1,7 @@
 """``keygen``: make a key, and say where to put each half."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
 from pyrage import x25519
@@ -19,11 +19,11 @@ The secret key opens every export sealed for it, in every clone, for ever.
 """.strip()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add nothing: the key goes to standard output."""
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Print a new key as ``age-keygen`` does, and the public half on standard error too."""
     identity, now = x25519.Identity.generate(), datetime.now(UTC)
     public = identity.to_public()

@@ -1,7 +1,7 @@
 """``mask``: write the twin of an export without one."""
 
-import argparse
 import re
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from migrations.commands.project import revisions
@@ -15,17 +15,17 @@ __all__ = ["add_arguments", "run"]
 _RECORDS = re.compile(r"^( *)records=\d+,\n", re.MULTILINE)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``mask`` to its parser."""
     parser.add_argument("revision", metavar="REVISION", help="the revision that imports the export")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Write the twin of a revision's export, and pin it in the revision."""
-    revision = revisions().get_revision(given.revision)
+    revision = revisions().get_revision(arguments.revision)
     import_ = getattr(revision.module, "IMPORT", None) if revision else None
     if not isinstance(import_, Import):
-        raise CannotMask(f"{given.revision} imports no export. Nothing was written.")
+        raise CannotMask(f"{arguments.revision} imports no export. Nothing was written.")
     if import_.masked:
         raise CannotMask(f"{import_.export} has a twin already. Nothing was written.")
     twin = write_twin(

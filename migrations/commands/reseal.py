@@ -4,8 +4,8 @@ It writes all files beside the old ones first, and compares them with the revisi
 the new files take the old ones' places. Nothing is in clear on the disk meanwhile.
 """
 
-import argparse
 import os
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,11 +32,11 @@ WHAT_STAYS = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add nothing: data/ says what is sealed, and for whom."""
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Seal each ``data/*.age`` anew."""
     imports = imports_of(alembic_config())
     resealed = reseal(DATA, {import_.export: import_.sha256 for import_ in imports})

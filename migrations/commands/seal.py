@@ -1,7 +1,7 @@
 """``seal``: seal an export for those who may open it."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from migrations.commands.project import next_declaration
@@ -13,7 +13,7 @@ from migrations.recipients import CannotSeal, read_recipients, recipients_from, 
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``seal`` to its parser."""
     parser.add_argument("export", type=Path, metavar="EXPORT", help="the JSON file")
     parser.add_argument(
@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Check an export and write ``EXPORT.age`` beside it."""
-    source: Path = given.export
+    source: Path = arguments.export
     target = source.with_name(f"{source.name}{SUFFIX}")
     if source.name.endswith(SUFFIX):
         raise CannotSeal(f"{source.name} is sealed already. Nothing was written.")
@@ -35,8 +35,8 @@ def run(given: argparse.Namespace) -> int:
             f"{target.name} is there already. Nothing was written. Remove it first. To seal it for "
             "other keys, run 'python -m migrations reseal' instead."
         )
-    if given.recipient:
-        recipients = recipients_from(given.recipient, "--recipient")
+    if arguments.recipient:
+        recipients = recipients_from(arguments.recipient, "--recipient")
     else:
         recipients = read_recipients(DATA)
     _, leads = next_declaration()

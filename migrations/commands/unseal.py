@@ -1,7 +1,7 @@
 """``unseal``: write the content of a sealed export to standard output."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from migrations.importer.errors import ImportStopped
@@ -15,14 +15,14 @@ class CannotShow(ImportStopped):
     """There is nothing to unseal, or nowhere to put it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``unseal`` to its parser."""
     parser.add_argument("export", type=Path, metavar="EXPORT.age", help="the sealed export")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Write the content of a sealed export, after checking all of it."""
-    export: Path = given.export
+    export: Path = arguments.export
     if not export.name.endswith(SUFFIX):
         raise CannotShow(f"{export.name} is not sealed: its name does not end in {SUFFIX}.")
     if sys.stdout.isatty():
