@@ -18,7 +18,7 @@ from migrations.importer.declaration import Field
 from migrations.importer.phone import are_phones
 from migrations.importer.record import are_moments, why_no_moment
 
-__all__ = ["Conventions", "Report", "converted", "joined"]
+__all__ = ["BETWEEN", "Conventions", "Report", "converted", "joined"]
 
 Report = Callable[[int, str], None]
 """Called if a value does not fit, with its index in the column and the reason."""
@@ -41,7 +41,7 @@ class Conventions:
     created_at: datetime | None = None
 
 
-_BETWEEN = {"full_name": " ", "address1": ", ", "notes": "\n"}
+BETWEEN = {"full_name": " ", "address1": ", ", "notes": "\n"}
 """What joins the values of several columns. Other fields take the first filled one."""
 _TRUE = {"true", "yes", "y", "t", "1", "on", "1.0"}
 _FALSE = {"false", "no", "n", "f", "0", "off", "0.0"}
@@ -63,7 +63,7 @@ def joined(field: Field, columns: Sequence[Sequence[Value]]) -> Sequence[Value]:
     """Join a field's columns into one."""
     if len(columns) == 1:
         return columns[0]
-    between = _BETWEEN.get(field.name)
+    between = BETWEEN.get(field.name)
     rows = zip(*columns, strict=True)
     if between is None:
         return [next(filter(_is_filled, row), None) for row in rows]

@@ -8,6 +8,7 @@ from migrations.conversion.choice import shown
 from migrations.conversion.convert import Conversion
 from migrations.conversion.problems import counted, positions_in_words
 from migrations.conversion.summary import Summary, counts_in_words
+from migrations.conversion.values import BETWEEN
 
 __all__ = ["choice_as_table", "format_in_words", "left_out_in_words", "summary_in_words"]
 
@@ -15,8 +16,6 @@ SHOWN = 10
 """How many phones, and positions of each, to list."""
 
 DATED = ("date", "timestamp")
-
-_BETWEEN = {"full_name": " + ", "address1": " + ", "notes": " + "}
 
 
 def format_in_words(conversion: Conversion) -> str:
@@ -35,7 +34,7 @@ def choice_as_table(conversion: Conversion) -> Table:
     table.add_column("filled", justify="right")
     filled = conversion.look.filled
     for name, columns in conversion.choice.fields.items():
-        between = _BETWEEN.get(name, ", else ")
+        between = " + " if name in BETWEEN else ", else "
         cells = " + ".join(f"{filled[column]:,}" for column in columns)
         told = between.join(map(shown, columns)) + _read_as(name, conversion)
         told = told if columns else _without_column(name, conversion)
