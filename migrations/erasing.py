@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from migrations.files import partial_path
 from migrations.importer.erased import ERASED, Erased, read_erased
-from migrations.recipients import partial, written_beside
+from migrations.recipients import written_beside
 from migrations.twin.mask import read_or_make_mask_key
 
 __all__ = ["list_erased"]
@@ -26,5 +27,5 @@ def list_erased(folder: Path, phones: Iterable[str], today: date) -> int:
     if added:
         with written_beside(folder / ERASED) as file:
             file.write("".join(f"{line}\n" for line in erased.lines).encode())
-        os.replace(partial(folder / ERASED), folder / ERASED)
+        os.replace(partial_path(folder / ERASED), folder / ERASED)
     return added

@@ -1,4 +1,4 @@
-"""Write files of personal data for the people who ask for them.
+"""Write a file whole or not at all. A file of personal data is for the person who asks for it.
 
 with private_file(Path("preview.html")) as write:   # refused here if it cannot be written
     write("<!doctype html>…")
@@ -12,11 +12,22 @@ from pathlib import Path
 
 from migrations.importer.errors import ImportStopped
 
-__all__ = ["CannotWriteFile", "private_file"]
+__all__ = ["CannotWriteFile", "partial_path", "private_file", "write_whole"]
 
 
 class CannotWriteFile(ImportStopped):
     """A file cannot be written at the place asked for."""
+
+
+def partial_path(path: Path) -> Path:
+    """Name a file while it is being written. Under ``data/`` git ignores this name."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, or replace it once the new text is complete."""
+    partial_path(path).write_text(text, encoding="utf-8")
+    partial_path(path).replace(path)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeAlias
 import pyrage
 from pyrage import x25519
 
+from migrations.files import partial_path
 from migrations.importer.errors import ImportStopped
 from migrations.importer.sealing import Content
 
@@ -20,7 +21,6 @@ __all__ = [
     "RECIPIENTS",
     "CannotSeal",
     "Recipient",
-    "partial",
     "read_recipients",
     "recipients_from",
     "seal",
@@ -133,16 +133,16 @@ def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> No
     """Seal a file. ``target`` is complete, or does not exist."""
     with open(source, "rb") as content, written_beside(target) as sealed:
         seal(content, sealed, recipients)
-    os.replace(partial(target), target)
+    os.replace(partial_path(target), target)
 
 
 @contextmanager
 def written_beside(target: Path) -> Iterator[BinaryIO]:
-    """Write a file under its ``partial`` name. The whole file is on disk once the block has ended.
+    """Write a file under its ``partial_path``. The whole file is on disk once the block has ended.
 
     Nothing stays if the block fails. Raises ``CannotSeal`` if the disk takes no more.
     """
-    beside = partial(target)
+    beside = partial_path(target)
     try:
         with open(beside, "wb") as file:
             yield file
@@ -157,8 +157,3 @@ def written_beside(target: Path) -> Iterator[BinaryIO]:
                 "Fix this and try again."
             ) from None
         raise
-
-
-def partial(target: Path) -> Path:
-    """Name a file while it is being written. Git ignores this name."""
-    return target.with_name(f".{target.name}.partial")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from migrations.commands.project import reading
 from migrations.declared import DECLARED, last_declaration, open_questions
+from migrations.files import write_whole
 from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
@@ -96,9 +97,7 @@ def _declare(connection: Connection, table: str) -> None:
     declaration = suggest(connection, table)
     used = [kind for kind in _KINDS if re.search(rf"\b{kind}\(", declaration)]
     source = _IMPORT.sub(f"from migrations.importer.v1 import {', '.join(used)}\n", source)
-    partial = DECLARED.with_name(".crm.py.partial")
-    partial.write_text(_DECLARATION.sub(lambda _: f"{declaration}\n", source), encoding="utf-8")
-    partial.replace(DECLARED)
+    write_whole(DECLARED, _DECLARATION.sub(lambda _: f"{declaration}\n", source))
 
 
 def _is_released(connection: Connection) -> bool:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from migrations.commands.project import revisions
+from migrations.files import write_whole
 from migrations.importer.export.reading import find_export
 from migrations.importer.pinned import DATA, Import, twin_name
 from migrations.twin.mask import read_mask
@@ -54,4 +55,4 @@ def _pin(path: Path, twin: Twin) -> None:
             f"data/{twin.name} is written, but {path.name} is not laid out as expected. Add "
             f'masked="{twin.sha256}" to its Import(…).'
         )
-    path.write_text(pinned, "utf-8")
+    write_whole(path, pinned)

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from migrations.commands.project import alembic_config, reading
 from migrations.deploy.connection import LOCAL, VARIABLES
+from migrations.files import write_whole
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped
 from migrations.importer.ledger import all_receipts, still_there
@@ -105,7 +106,5 @@ def pin(at: Place, import_: Import, declaration: str) -> Path:
             f"{at.revision.name} does not pin its export as expected. Write sha256 = "
             f"{import_.sha256} and records = {import_.records} into it by hand."
         )
-    partial = at.revision.with_name(f".{at.revision.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, at.revision)
+    write_whole(at.revision, text)
     return at.revision

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from migrations.commands.project import alembic_config
+from migrations.files import partial_path
 from migrations.history import imports_of
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
@@ -18,7 +19,6 @@ from migrations.importer.sealing import SUFFIX
 from migrations.recipients import (
     CannotSeal,
     Recipient,
-    partial,
     read_recipients,
     seal,
     written_beside,
@@ -58,10 +58,10 @@ def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
         for path in paths:
             _write_anew(path, recipients, pinned.get(path.name.removesuffix(SUFFIX)))
         for path in paths:
-            os.replace(partial(path), path)
+            os.replace(partial_path(path), path)
     finally:
         for path in paths:
-            partial(path).unlink(missing_ok=True)
+            partial_path(path).unlink(missing_ok=True)
     return paths
 
 

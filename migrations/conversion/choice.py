@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from migrations.conversion.errors import Undecided
 from migrations.conversion.headers import found_columns, is_bookkeeping, normalised
 from migrations.conversion.look import Look
 from migrations.conversion.options import Options
+from migrations.files import write_whole
 from migrations.importer.errors import ImportStopped
 
 __all__ = ["BadChoice", "Choice", "Kept", "choose", "keep", "kept_beside", "shown"]
@@ -127,10 +127,7 @@ def shown(text: str) -> str:
 def keep(export: Path, kept: Kept) -> Path:
     """Write what was agreed beside an export. Returns the file."""
     path = export.with_name(export.name.removesuffix(".json") + ENDING)
-    text = json.dumps(asdict(kept), ensure_ascii=False, indent=1) + "\n"
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, json.dumps(asdict(kept), ensure_ascii=False, indent=1) + "\n")
     return path
 
 

@@ -10,8 +10,9 @@ import secrets
 from math import isqrt
 from pathlib import Path
 
+from migrations.files import partial_path
 from migrations.importer.mask_key import LENGTH, MASK_KEY, keyed_digest, read_mask_key
-from migrations.recipients import partial, read_recipients, seal, written_beside
+from migrations.recipients import read_recipients, seal, written_beside
 
 __all__ = ["Mask", "read_mask", "read_or_make_mask_key"]
 
@@ -66,5 +67,5 @@ def read_or_make_mask_key(folder: Path) -> bytes:
     recipients = read_recipients(folder)
     with written_beside(path) as sealed:
         seal(io.BytesIO(f"{secret.hex()}\n".encode()), sealed, recipients)
-    os.replace(partial(path), path)
+    os.replace(partial_path(path), path)
     return secret

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from migrations.files import partial_path
 from migrations.importer.declaration import Field, Leads
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import Export, open_export
 from migrations.importer.phone import key_of
-from migrations.recipients import partial, written_beside
+from migrations.recipients import written_beside
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented
 from migrations.twin.values import kept_fields, masked_record
@@ -69,13 +70,13 @@ def write_twin(
         digest.update(b"\n]\n")
         file.write(b"\n]\n")
         file.flush()
-        _refuse_what_is_found_again(source, partial(target), target.name, leads)
-        if target.exists() and not filecmp.cmp(target, partial(target), shallow=False):
+        _refuse_what_is_found_again(source, partial_path(target), target.name, leads)
+        if target.exists() and not filecmp.cmp(target, partial_path(target), shallow=False):
             raise CannotMask(
                 f"{target.name} is there already, with other people. Nothing was replaced. Keep "
                 "it, or remove it first if no database has imported it."
             )
-    os.replace(partial(target), target)
+    os.replace(partial_path(target), target)
     return Twin(target.name, digest.hexdigest(), export.count, tuple(statuses)[:MOST_STATUSES])
 
 
