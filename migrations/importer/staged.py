@@ -59,7 +59,7 @@ def _checked(
     table = find_table(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
     if options.reads:
         table = as_copy(connection, table)
-    check_import(connection, table, rights=options.rights)
+    check_import(connection, table, options.rights)
     ensure_index(context, table)
     if options.reads:
         create_copy(session, table)

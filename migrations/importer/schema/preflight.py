@@ -52,7 +52,8 @@ def check_server(connection: Connection, stamp: str, leads: Leads | None) -> Non
 
     stamp: the table of the stamp. leads: where they live, if an import comes first.
     """
-    missing = _lines(connection, "check_server", stamp=stamp)
+    missing = _lines(connection, "check_session")
+    missing += _lines(connection, "check_server", stamp=stamp)
     if is_there(connection, "lead_imports") and not has_ledger(connection):
         missing.append("a table lead_imports is there and is no ledger of ours: rename it")
     if leads is not None:
@@ -67,8 +68,8 @@ def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> 
 
     leads: where leads live. stamp: the table of the stamp.
     """
-    hidden = hidden_schemas(connection, [table for one in leads for table in one.tables])
-    refuse(_lines(connection, "check_reader") + hidden)
+    unfit = _lines(connection, "check_reader") + _lines(connection, "check_session")
+    refuse(unfit + hidden_schemas(connection, [table for one in leads for table in one.tables]))
     check_readable(connection, leads, stamp)
 
 
@@ -92,12 +93,7 @@ def check_all_rows(connection: Connection, stamp: str) -> None:
     refuse(_hidden(connection, [quoted(stamp), *LEDGER_TABLES]))
 
 
-def check_import(
-    connection: Connection,
-    table: LeadsTable,
-    *,
-    rights: Sequence[str] = MAY_IMPORT,
-) -> None:
+def check_import(connection: Connection, table: LeadsTable, rights: Sequence[str]) -> None:
     """Raise ``DatabaseRefused`` unless an import finds all it needs.
 
     rights: those the role needs on the table.
