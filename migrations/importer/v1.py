@@ -163,8 +163,10 @@ def revert(import_: Import, context: RevisionContext) -> None:
             "Run it without --sql."
         )
     import_ = _as_imported(import_, connection_of(context))
-    with import_.open() as export, staged(import_, export, context, is_revert=True) as work:
-        session, table = work
+    with (
+        import_.open() as export,
+        staged(import_, export, context, is_revert=True) as (session, table),
+    ):
         connection, options = connection_of(context), options_of(context)
         reverted = find_reverted(connection, import_.revision)
         if reverted and not find_receipt(connection, import_.revision):
