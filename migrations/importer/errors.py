@@ -177,13 +177,12 @@ def from_database(
         )
     if sqlstate == errorcodes.QUERY_CANCELED and out_of_time:
         return TooManyAtOnce(f"{doing}: a statement ran out of time.", sqlstate, alone=_BUSY)
-    if passing := _passing(sqlstate, diagnostics):
-        return TryAgain(f"{doing}: {passing}. Run the same command again.", sqlstate)
     if sqlstate in (OVERTAKEN, WROTE_ELSEWHERE, *_NARROWED):
         return _of_ours(sqlstate, doing, diagnostics)
-    return DatabaseFailed(
-        f"{doing}: {_answer(sqlstate, driver, diagnostics)}. {_next_action(sqlstate)}", sqlstate
-    )
+    fact = f"{doing}: {_answer(sqlstate, driver, diagnostics)}."
+    if sqlstate in RETRYABLE:
+        return TryAgain(f"{fact} Run the same command again.", sqlstate)
+    return DatabaseFailed(f"{fact} {_next_action(sqlstate)}", sqlstate)
 
 
 def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
@@ -206,20 +205,9 @@ def _of_ours(sqlstate: str, doing: str, diagnostics: object) -> DatabaseFailed:
     return TooManyAtOnce(told, sqlstate, alone=alone, look_again=look_again)
 
 
-def _passing(sqlstate: str, diagnostics: object) -> str | None:
-    """Describe what is in the way for a moment, or return None if it is not passing."""
-    if sqlstate in RETRYABLE:
-        return _answer(sqlstate, None, diagnostics)
-    return None
-
-
 def _answer(sqlstate: str, driver: BaseException | None, diagnostics: object) -> str:
     """Describe a server's refusal by its code and the names in it."""
-    name = (
-        errorcodes.lookup(sqlstate).lower().replace("_", " ")
-        if sqlstate in _KNOWN
-        else type(driver).__name__
-    )
+    name = _name_of(sqlstate) if sqlstate in _KNOWN else type(driver).__name__
     about = _about(diagnostics)
     return " ".join(filter(None, ["the server answered", sqlstate, name, about and f"({about})"]))
 
@@ -233,8 +221,12 @@ def _about(diagnostics: object) -> str:
     names = [f"{noun} {found}" for noun, found in nouns if found]
     code = getattr(diagnostics, "message_detail", None) or ""
     if code in _KNOWN:
-        names.append(f"{code} {errorcodes.lookup(code).lower().replace('_', ' ')}")
+        names.append(f"{code} {_name_of(code)}")
     return ", ".join(names)
+
+
+def _name_of(sqlstate: str) -> str:
+    return errorcodes.lookup(sqlstate).lower().replace("_", " ")
 
 
 def _is_lost(error: DBAPIError | DriverError, driver: BaseException | None, sqlstate: str) -> bool:
