@@ -43,6 +43,7 @@ __all__ = [
     "find_reverted",
     "get_receipt",
     "has_ledger",
+    "read_again",
     "start_import",
     "still_there",
 ]
@@ -265,17 +266,17 @@ def still_there(receipts: Sequence[Receipt]) -> list[Receipt]:
     ]
 
 
-def get_receipt(connection: Connection, revision: str, id: int | None = None) -> Receipt:
-    """Get the receipt ``find_receipt`` finds, or the one of ``id``, which may be reverted.
-
-    Raises ``DatabaseRefused`` if the revision has none.
-    """
-    if id is not None:
-        return _receipt(connection.execute(_receipts("id = :id"), {"id": id}).one())
+def get_receipt(connection: Connection, revision: str) -> Receipt:
+    """Get the receipt ``find_receipt`` finds. Raises ``DatabaseRefused`` if there is none."""
     receipt = find_receipt(connection, revision)
     if receipt is None:
         raise DatabaseRefused(f"The ledger has no import of revision {revision}. {_ASK_STATUS}")
     return receipt
+
+
+def read_again(connection: Connection, receipt: Receipt) -> Receipt:
+    """Read a receipt as it is by now, reverted or not."""
+    return _receipt(connection.execute(_receipts("id = :id"), {"id": receipt.id}).one())
 
 
 def _receipts(condition: str) -> TextClause:

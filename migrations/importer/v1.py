@@ -53,6 +53,7 @@ from migrations.importer.ledger import (
     find_receipt,
     find_reverted,
     get_receipt,
+    read_again,
     start_import,
 )
 from migrations.importer.misfits import find_misfits
@@ -143,7 +144,7 @@ def apply(import_: Import, context: RevisionContext) -> None:
                 before = "" if receipt.next_record else f"{leads_before} before, "
                 log.info(
                     "%s Leads: %s%s after.%s",
-                    get_receipt(connection, import_.revision),
+                    read_again(connection, receipt),
                     before,
                     count_leads_in_words(connection, table.leads),
                     invented_in_words(import_.records) if import_.is_invented else "",
@@ -200,8 +201,7 @@ def revert(import_: Import, context: RevisionContext) -> None:
             partial(revert_batch, records=import_.records, remove_created=options.remove_created),
             receipt.revert_next_record,
         )
-        receipt = get_receipt(connection, import_.revision, id=receipt.id)
-        log.info("%s", receipt.reverted_in_words)
+        log.info("%s", read_again(connection, receipt).reverted_in_words)
         if not options.dry_run:
             log.info(
                 "The next 'alembic upgrade head' imports %s again. To revert it for good: "
