@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from migrations.importer.column import Found
-from migrations.importer.names import as_sql, quoted
+from migrations.importer.names import escaped, quoted
 from migrations.importer.table import LeadsTable
 
 __all__ = ["Foreseen"]
@@ -43,7 +43,7 @@ class Foreseen:
         if name in self._moments:
             return self._moments[name].of("s.created_at")
         # Without a default it is NULL.
-        default = as_sql(self._table.leads.new.get(name) or self._found[name].default or "NULL")
+        default = escaped(self._table.leads.new.get(name) or self._found[name].default or "NULL")
         return f"CAST(({default}) AS {self._found[name].type})"
 
     def _of_existing(self, name: str) -> str:
@@ -100,4 +100,4 @@ class Foreseen:
 def _computing(found: Found) -> str:
     # A cast to a text of limited length would cut it off in silence.
     type_ = found.domain or (found.base if found.longest else found.type)
-    return f"CAST(({as_sql(found.computed or '')}) AS {type_})"
+    return f"CAST(({escaped(found.computed or '')}) AS {type_})"

@@ -16,7 +16,7 @@ from migrations.importer.column import Column, Found
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.foreseen import Foreseen
-from migrations.importer.names import as_sql, quoted
+from migrations.importer.names import escaped, quoted
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -94,8 +94,8 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
     for index in session.execute(statement("find_computed"), name=table.catalog_name).all():
         field = _field_in(table, index.columns)
         if field is not None and knows(index.columns):
-            computing = _computing([f"({as_sql(sql)})" for sql in index.expressions])
-            condition = f"CASE WHEN ({as_sql(index.predicate)}) THEN {computing} ELSE false END"
+            computing = _computing([f"({escaped(sql)})" for sql in index.expressions])
+            condition = f"CASE WHEN ({escaped(index.predicate)}) THEN {computing} ELSE false END"
             told = _makes_fail(table, f"the index {index.name}")
             yield Rule(index.columns, condition, field, told, table.differs())
 
@@ -217,7 +217,7 @@ def _rules(session: Session, table: LeadsTable) -> Iterator[Rule]:
                 "Nothing was written. Grant it and try again."
             )
         if found.kind == "c":
-            condition = f"NOT ({as_sql(found.expression)})"
+            condition = f"NOT ({escaped(found.expression)})"
             reason = f"breaks the rule {found.name} of {table.leads.table}"
             changes = table.differs()
         else:
@@ -250,8 +250,8 @@ def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
         if not written or not found.is_enforced or not found.may_look:
             continue
         is_referred_to = (
-            f"EXISTS (SELECT FROM {table.whole} AS l JOIN {as_sql(found.name)} AS c "
-            f"ON {as_sql(found.matches)} WHERE l.{table.id} = w._lead_id)"
+            f"EXISTS (SELECT FROM {table.whole} AS l JOIN {escaped(found.name)} AS c "
+            f"ON {escaped(found.matches)} WHERE l.{table.id} = w._lead_id)"
         )
         told = ", ".join(map(table.told, written))
         yield Rule(
@@ -307,4 +307,4 @@ def _refers_to_nothing(columns: Sequence[str], referred: str, there: Sequence[st
         f"r.{quoted(other)} = w.{quoted(column)}"
         for column, other in zip(columns, there, strict=True)
     )
-    return f"{given} AND NOT EXISTS (SELECT FROM {as_sql(referred)} AS r WHERE {same})"
+    return f"{given} AND NOT EXISTS (SELECT FROM {escaped(referred)} AS r WHERE {same})"

@@ -5,7 +5,7 @@ A colon would begin a parameter in SQLAlchemy's ``text()``, so each one is escap
 
 from sqlalchemy.dialects.postgresql import dialect
 
-__all__ = ["as_it_is", "as_sql", "literal", "qualified", "quoted"]
+__all__ = ["escaped", "literal", "qualified", "quoted", "unescaped"]
 
 # Not pyformat: it would double a % in a name, and text() does so again.
 _preparer = dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]  # it has no types
@@ -18,7 +18,7 @@ _preparer.reserved_words = {
 
 def quoted(name: str) -> str:
     """Return a name as an identifier. Plain ones stay plain, reserved ones are quoted."""
-    return as_sql(_preparer.quote(name))
+    return escaped(_preparer.quote(name))
 
 
 def qualified(table: str) -> str:
@@ -28,14 +28,14 @@ def qualified(table: str) -> str:
 
 def literal(value: str) -> str:
     """Return a text as a string constant."""
-    return as_sql("'" + value.replace("'", "''") + "'")
+    return escaped("'" + value.replace("'", "''") + "'")
 
 
-def as_sql(sql: str) -> str:
+def escaped(sql: str) -> str:
     """Return somebody else's SQL, ready to stand in ours."""
     return sql.replace(":", "\\:")
 
 
-def as_it_is(sql: str) -> str:
+def unescaped(sql: str) -> str:
     """Return SQL of ours without the escapes, to be shown or to stand in a string constant."""
     return sql.replace("\\:", ":")

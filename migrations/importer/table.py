@@ -9,7 +9,7 @@ from functools import cached_property
 
 from migrations.importer.column import Column, Found, Moment
 from migrations.importer.declaration import E164, Field, Leads, Lookup, New, columns_of
-from migrations.importer.names import as_it_is, as_sql, literal, qualified, quoted
+from migrations.importer.names import escaped, literal, qualified, quoted, unescaped
 from migrations.importer.phone import KEY_FUNCTION
 
 __all__ = ["LeadsTable"]
@@ -40,7 +40,7 @@ class LeadsTable:
         self.drawn = frozenset(drawn)
         self.name = self.whole = self.source = qualified(leads.table)
         self.key = KEY_FUNCTION
-        self.catalog_name = as_it_is(self.source)
+        self.catalog_name = unescaped(self.source)
         self.regclass = literal(self.catalog_name) + "::regclass"
         self.id = quoted(leads.id)
         self.id_type = found[leads.id].type if leads.id in found else "text"
@@ -48,8 +48,8 @@ class LeadsTable:
         self.columns = tuple(_columns(leads, found))
         self.created_at = _moment(leads.targets.get("created_at"), found)
         self.touch = _moment(leads.touch, found)
-        self.new = {quoted(column): as_sql(sql) for column, sql in leads.new.items()}
-        self.only = as_sql(leads.only) or "true"
+        self.new = {quoted(column): escaped(sql) for column, sql in leads.new.items()}
+        self.only = escaped(leads.only) or "true"
         self.missing = tuple(column for column in leads.columns if column not in found)
 
     def copied(self, name: str, whole: str, key: str) -> "LeadsTable":

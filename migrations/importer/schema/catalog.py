@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.column import Found
-from migrations.importer.names import as_it_is, as_sql, qualified
+from migrations.importer.names import escaped, qualified, unescaped
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
 
 def name_of(table: str) -> str:
     """Return the name as ``to_regclass`` takes it."""
-    return as_it_is(qualified(table))
+    return unescaped(qualified(table))
 
 
 def is_there(connection: Connection, table: str) -> bool:
@@ -95,7 +95,7 @@ def late_sequences(
 
 def _begins_after(connection: Connection, late: Row[Any]) -> bool:
     """Whether a sequence that has given no number yet begins after the largest one."""
-    asked = f"SELECT last_value > :largest FROM {as_sql(late.sequence)} WHERE NOT is_called"
+    asked = f"SELECT last_value > :largest FROM {escaped(late.sequence)} WHERE NOT is_called"
     return bool(connection.execute(text(asked), {"largest": late.largest}).scalar())
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
-from migrations.importer.names import as_sql, literal, qualified
+from migrations.importer.names import escaped, literal, qualified
 from migrations.importer.schema.catalog import find_columns, late_sequences, may_read
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -186,7 +186,7 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     """List what the server has against the declaration's ``only``, if anything."""
     if not leads.only:
         return []
-    asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({as_sql(leads.only)}) LIMIT 0"
+    asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({escaped(leads.only)}) LIMIT 0"
     trouble = objection_to(connection, asked)
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
@@ -199,7 +199,7 @@ def _sql_problems(connection: Connection, table: LeadsTable) -> Iterator[str]:
             continue
         type_ = table.found[column].domain or table.found[column].type
         # Without brackets, as an import writes it: a query needs its own.
-        asked = f"SELECT CAST({as_sql(sql)} AS {type_}) LIMIT 0"
+        asked = f"SELECT CAST({escaped(sql)} AS {type_}) LIMIT 0"
         if trouble := objection_to(connection, asked):
             yield f"new={{{column!r}: {sql!r}}}: {trouble}"
 
@@ -212,7 +212,7 @@ def _default_problems(connection: Connection, table: LeadsTable) -> Iterator[str
     for column, row in table.found.items():
         if not row.default or row.is_numbered or row.is_volatile or column in table.given:
             continue
-        asked = f"SELECT CAST(({as_sql(row.default)}) AS {row.domain or row.type}) AS made"
+        asked = f"SELECT CAST(({escaped(row.default)}) AS {row.domain or row.type}) AS made"
         trouble = objection_to(connection, asked)
         if not (trouble or row.nullable or row.may_be_filled):
             is_null = connection.execute(text(f"SELECT made IS NULL FROM ({asked}) AS one"))

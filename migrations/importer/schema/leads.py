@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from migrations.importer.column import Found
 from migrations.importer.context import Options
 from migrations.importer.declaration import Leads
-from migrations.importer.names import as_sql, qualified
+from migrations.importer.names import escaped, qualified
 from migrations.importer.schema.catalog import find_columns, is_there
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -67,7 +67,7 @@ def count_leads(connection: Connection, table: LeadsTable) -> int:
 
 def count_leads_in_words(connection: Connection, leads: Leads) -> str:
     """Say how many leads there are, up to a million."""
-    only = as_sql(leads.only) or "true"
+    only = escaped(leads.only) or "true"
     some = f"SELECT FROM {qualified(leads.table)} WHERE {only} LIMIT {MOST_COUNTED} + 1"
     count: int = connection.execute(text(f"SELECT count(*) FROM ({some}) AS counted")).scalar_one()
     return f"{count:,}" if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
-from migrations.importer.names import as_it_is, as_sql, qualified, quoted
+from migrations.importer.names import escaped, qualified, quoted, unescaped
 from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
@@ -69,7 +69,7 @@ def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
     Raises ``DatabaseRefused`` if the role does not own the table.
     """
     connection, options = connection_of(context), options_of(context)
-    asked = {"name": table.catalog_name, "phone": as_it_is(table.phone)}
+    asked = {"name": table.catalog_name, "phone": unescaped(table.phone)}
     found = connection.execute(text(statement("find_index")), asked).all()
     if any(index.is_valid for index in found):
         return
@@ -115,7 +115,7 @@ def _first_index(leads: Leads) -> str:
 def _our_indexes(connection: Connection) -> list[str]:
     """List the indexes on the key that have a name of ours, whatever became of their tables."""
     asked = text(statement("find_our_indexes"))
-    return list(map(as_sql, connection.execute(asked, {"function": KEY_FUNCTION}).scalars()))
+    return list(map(escaped, connection.execute(asked, {"function": KEY_FUNCTION}).scalars()))
 
 
 def _users_of_key(connection: Connection) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.names import as_it_is, literal, qualified, quoted
+from migrations.importer.names import literal, qualified, quoted, unescaped
 from migrations.importer.schema.catalog import hidden_schemas, labels_of, name_of
 from migrations.importer.schema.fitting import MOMENTS
 from migrations.importer.schema.naming import (
@@ -241,13 +241,13 @@ def _only_value(connection: Connection, table: str, column: TableColumn) -> str 
     if column.found.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
         return None  # it could be somebody's
     plain = column.found.base in ("integer", "bigint", "smallint", "numeric", "boolean")
-    return found.least if plain else as_it_is(literal(found.least))
+    return found.least if plain else unescaped(literal(found.least))
 
 
 def _only(columns: Sequence[TableColumn]) -> str | None:
     """Say which rows are leads, if the table keeps deleted ones."""
     for column in columns:
-        name, found = as_it_is(quoted(column.name)), column.found
+        name, found = unescaped(quoted(column.name)), column.found
         if column.snake in DELETED and found.base == "boolean":
             return _source(f"{name} IS NOT TRUE" if found.nullable else f"NOT {name}")
         if column.snake in DELETED and found.base in ("smallint", "integer"):

@@ -15,7 +15,7 @@ from typing import Any
 from mako.lookup import TemplateLookup  # type: ignore[import-untyped]  # it has no types
 
 from migrations.importer.foreseen import Foreseen
-from migrations.importer.names import as_it_is, as_sql, literal, qualified, quoted
+from migrations.importer.names import escaped, literal, qualified, quoted, unescaped
 
 __all__ = ["LEDGER_TABLES", "statement"]
 
@@ -23,14 +23,14 @@ LEDGER_TABLES = ("lead_imports", "lead_import_batches", "lead_before_images", "l
 
 _HERE = Path(__file__).parent
 _NAMES = {
-    "as_it_is": as_it_is,
-    "as_sql": as_sql,
+    "escaped": escaped,
     "foreseen": Foreseen,
     "json": json,
     "ledger_tables": LEDGER_TABLES,
     "literal": literal,
     "qualified": qualified,
     "quoted": quoted,
+    "unescaped": unescaped,
 }
 _templates = TemplateLookup([_HERE], strict_undefined=True)
 

@@ -1,6 +1,6 @@
 <%
     keys = [
-        (", ".join(f"({as_sql(key)})" for key in unique.keys), as_sql(unique.predicate))
+        (", ".join(f"({escaped(key)})" for key in unique.keys), escaped(unique.predicate))
         for unique in uniques if not unique.is_exclusion
     ]
 %>\

@@ -1,7 +1,7 @@
 <%namespace name="shared" file="shared.mako"/>\
 <%
     compared = [
-        (f"k{n}", as_sql(sql), as_sql(operator))
+        (f"k{n}", escaped(sql), escaped(operator))
         for n, (sql, operator) in enumerate(zip(unique.keys, unique.operators), start=1)
     ]
     reason = f"breaks the rule {unique.rule} of {table.leads.table} beside another lead or record"
@@ -15,7 +15,7 @@ FROM keyed AS c
 WHERE c._record >= :start
     AND EXISTS (
         SELECT FROM ${table.whole}
-        WHERE (${as_sql(unique.predicate)})
+        WHERE (${escaped(unique.predicate)})
             AND ${(" AND ").join(f"({sql}) {op} c.{key}" for key, sql, op in compared)}
             AND ${table.id} IS DISTINCT FROM c._lead_id
     )

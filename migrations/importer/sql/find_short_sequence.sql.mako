@@ -21,7 +21,7 @@ FROM (
         WHERE increment_by > 0 AND NOT cycle
     ) AS found
     WHERE found.name = pg_get_serial_sequence(
-            ${literal(as_it_is(table.source))}, ${literal(table.leads.id)})
+            ${literal(unescaped(table.source))}, ${literal(table.leads.id)})
         AND found.numbers < (SELECT count(*) FROM lead_import_stage)
 ) AS ending
 -- Look for the records' leads only then.

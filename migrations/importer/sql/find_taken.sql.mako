@@ -10,7 +10,7 @@
         """The condition for keys of which these are NULL, so that an index can serve it."""
         here = [f"c.{key} IS {'' if null else 'NOT '}NULL" for key, null in zip(keys, nulls)]
         there = [
-            f"({as_sql(sql)}) IS NULL" if null else f"({as_sql(sql)}) = c.{key}"
+            f"({escaped(sql)}) IS NULL" if null else f"({escaped(sql)}) = c.{key}"
             for key, sql, null in zip(keys, unique.keys, nulls)
         ]
         return here, there
@@ -38,7 +38,7 @@ WHERE c._record >= :start
         OR ${(" AND ").join(here)}
         AND EXISTS (
             SELECT FROM ${table.whole}
-            WHERE (${as_sql(unique.predicate)})
+            WHERE (${escaped(unique.predicate)})
                 AND ${(" AND ").join(there)}
                 AND ${table.id} IS DISTINCT FROM c._lead_id
         )

@@ -2,7 +2,7 @@
 <%
     def named(identifier):
         """An identifier as a text."""
-        return literal(as_it_is(identifier))
+        return literal(unescaped(identifier))
 
     def old(column):
         text = f"i.old_values[{column.position}]"

@@ -64,13 +64,13 @@ keyed AS (
         _record,
         _phone_key,
         _lead_id,
-        ${(",\n        ").join(f"{as_sql(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
+        ${(",\n        ").join(f"{escaped(sql)} AS k{n}" for n, sql in enumerate(unique.keys, start=1))}
 % if foreseen(table).computed(unique.columns):
     FROM (SELECT *, ${computed(unique.columns)} FROM would_be) AS w
 % else:
     FROM would_be
 % endif
-    WHERE ${as_sql(unique.predicate)}
+    WHERE ${escaped(unique.predicate)}
 )\
 </%def>
 
