@@ -13,7 +13,7 @@ from datetime import datetime
 from migrations.importer.context import People
 from migrations.importer.errors import ImportStopped
 from migrations.importer.ledger import Receipt, still_there
-from migrations.importer.pinned import Import
+from migrations.importer.pinned import TWIN_ENDING, Import
 from migrations.importer.progress import log
 
 __all__ = [
@@ -29,7 +29,6 @@ PEOPLE = "LEADS_PEOPLE"
 BUNDLED = "8f8e3dd8fe99fcfdeec429c2231b9afb22d31d10f1d7e100e805cd320b269778"
 """The digest of this project's first, invented export. Its leads may still be in a database after a
 real export has taken its place in the code."""
-TWIN_ENDING = ".masked.json"
 
 
 class WrongPeople(ImportStopped):
@@ -94,13 +93,13 @@ def held_by(receipts: Sequence[Receipt], imports: Sequence[Import]) -> list[Held
     code.
     """
     there = still_there(receipts)
-    own_twins = {import_.sha256 for import_ in imports if import_.twin is import_} | {BUNDLED}
-    have_twins = {import_.sha256 for import_ in imports if import_.twin not in (None, import_)}
+    invented = {import_.sha256 for import_ in imports if import_.is_invented} | {BUNDLED}
+    have_twins = {import_.sha256 for import_ in imports if _has_twin(import_)}
     return [
         Held(
             receipt.export,
             receipt.started_at,
-            "invented" if _is_twin(receipt) or receipt.sha256 in own_twins else "real",
+            "invented" if _is_twin(receipt) or receipt.sha256 in invented else "real",
             is_sure=_is_twin(receipt) or receipt.sha256 in have_twins,
             revision=receipt.revision,
         )
@@ -141,7 +140,7 @@ def _said(
             f"{PEOPLE}={given}: expected real or invented. Nothing was written. Set it to one of "
             "them."
         )
-    if all(import_.twin in (None, import_) for import_ in pending):
+    if not any(map(_has_twin, pending)):
         return None
     if is_local:
         return "invented"
@@ -163,7 +162,7 @@ def _refuse_without_twin(pending: Sequence[Import]) -> None:
 
 def _refuse_invented_export(pending: Sequence[Import]) -> None:
     for import_ in pending:
-        if import_.twin == import_:
+        if import_.is_invented:
             raise WrongPeople(
                 f"{PEOPLE}=real, but the people in {import_.export} are invented. Nothing was "
                 f"written. Put the real export in its place (data/README.md), or set "
@@ -192,12 +191,17 @@ def _way_out(held: Held) -> str:
 
 def _people_in(import_: Import) -> People:
     """Guess who is in an export if nobody has said so."""
-    return "invented" if import_.twin == import_ else "real"
+    return "invented" if import_.is_invented else "real"
 
 
 def _is_preview(environ: Mapping[str, str]) -> bool:
     """Whether Render says so: https://render.com/docs/environment-variables."""
     return environ.get("IS_PULL_REQUEST") == "true"
+
+
+def _has_twin(import_: Import) -> bool:
+    """Whether there is a twin beside the export. Invented people need none."""
+    return import_.twin is not None and not import_.is_invented
 
 
 def _is_twin(receipt: Receipt) -> bool:

@@ -12,9 +12,10 @@ from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
 from migrations.importer.staging import Checked
 
-__all__ = ["DATA", "Import", "invented_in_words", "twin_name", "without_erased"]
+__all__ = ["DATA", "TWIN_ENDING", "Import", "invented_in_words", "twin_name", "without_erased"]
 
 DATA = Path(__file__).parents[2] / "data"
+TWIN_ENDING = ".masked.json"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def without_erased(export: Export, people: People) -> Checked:
 
 def twin_name(export: str) -> str:
     """Return the file name of an export's twin: ``october.masked.json``."""
-    return f"{Path(export).stem}.masked.json"
+    return f"{Path(export).stem}{TWIN_ENDING}"
 
 
 def invented_in_words(records: int) -> str:
