@@ -15,7 +15,12 @@ from migrations.importer.declaration import STANDARD_FIELDS, Leads
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import all_receipts
 from migrations.importer.schema.catalog import hidden_schemas, is_there, may_read
-from migrations.importer.schema.discovery import Phone, find_phones, likeliest, phones_in_words
+from migrations.importer.schema.discovery import (
+    PhoneColumn,
+    find_phone_columns,
+    likeliest,
+    phone_columns_in_words,
+)
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.preflight import refuse
@@ -46,7 +51,7 @@ def run(arguments: Namespace) -> int:
     with reading("looking for leads") as connection:
         if arguments.table is None and (_declared() != _BUNDLED or _is_released(connection)):
             return _check(connection)
-        phones = find_phones(connection)
+        phones = find_phone_columns(connection)
         table = arguments.table or _likeliest(connection, phones)
         _declare(connection, table)
         print(f"Wrote the declaration of {table} into migrations/crm.py.")
@@ -60,14 +65,14 @@ def run(arguments: Namespace) -> int:
         return _check(connection)
 
 
-def _likeliest(connection: Connection, phones: Sequence[Phone]) -> str:
+def _likeliest(connection: Connection, phones: Sequence[PhoneColumn]) -> str:
     table = likeliest(connection, phones)
     if table is None:
         raise DatabaseRefused(
             "\n".join(
                 [
                     "No table seems to have a column of phones.",
-                    *phones_in_words(phones),
+                    *phone_columns_in_words(phones),
                     "Name the table: python -m migrations adopt TABLE",
                 ]
             )

@@ -14,8 +14,8 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.schema.catalog import hidden_schemas, is_there
 from migrations.importer.schema.discovery import (
     declaration_in_words,
-    find_phones,
-    phones_in_words,
+    find_phone_columns,
+    phone_columns_in_words,
 )
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
@@ -50,7 +50,7 @@ def create_crm(
                         f"The table {leads.table} is not as the import needs it. Nothing was made.",
                         *(f"  {problem}" for problem in problems),
                         *(
-                            declaration_in_words(connection, find_phones(connection))
+                            declaration_in_words(connection, find_phone_columns(connection))
                             if table.missing
                             else ["Fix this, or what migrations/crm.py declares, and try again."]
                         ),
@@ -64,14 +64,14 @@ def create_crm(
             f"migrations/crm.py declares the table {leads.table}, but it is not there. Nothing was "
             "made. Name an existing table, or the database with this one, and try again."
         )
-    phones = [] if options_of(context).new_crm else find_phones(connection)
+    phones = [] if options_of(context).new_crm else find_phone_columns(connection)
     if phones:
         raise DatabaseRefused(
             "\n".join(
                 [
                     f"There is no table {leads.table}, and other tables have phones. "
                     "Nothing was made.",
-                    *phones_in_words(phones),
+                    *phone_columns_in_words(phones),
                     *declaration_in_words(connection, phones),
                     "If none of them holds leads: alembic -x new-crm upgrade head",
                 ]

@@ -15,7 +15,13 @@ from migrations.importer.schema.naming import (
 from migrations.importer.schema.suggesting import suggest
 from migrations.importer.sql import statement
 
-__all__ = ["Phone", "declaration_in_words", "find_phones", "likeliest", "phones_in_words"]
+__all__ = [
+    "PhoneColumn",
+    "declaration_in_words",
+    "find_phone_columns",
+    "likeliest",
+    "phone_columns_in_words",
+]
 
 MOST_NAMED = 12
 """How many columns a refusal names."""
@@ -25,7 +31,7 @@ _NO_TEXTS = ("json", "jsonb", "bigint", "numeric", "double precision")
 
 
 @dataclass(frozen=True)
-class Phone:
+class PhoneColumn:
     """A column apparently of phones. why_not: what keeps it from being declared, or ""."""
 
     table: str
@@ -33,12 +39,12 @@ class Phone:
     why_not: str = ""
 
 
-def find_phones(connection: Connection) -> list[Phone]:
+def find_phone_columns(connection: Connection) -> list[PhoneColumn]:
     """Find the columns of the owner's tables apparently holding phones."""
-    return list(_phones(connection))
+    return list(_phone_columns(connection))
 
 
-def phones_in_words(phones: Sequence[Phone]) -> list[str]:
+def phone_columns_in_words(phones: Sequence[PhoneColumn]) -> list[str]:
     """Name the columns, a line each."""
     lines = [
         f"  {phone.table}.{phone.column}" + (f": {phone.why_not}" if phone.why_not else "")
@@ -48,7 +54,7 @@ def phones_in_words(phones: Sequence[Phone]) -> list[str]:
     return [*lines, f"  … and {rest} more"] if rest > 0 else lines
 
 
-def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> list[str]:
+def declaration_in_words(connection: Connection, phones: Sequence[PhoneColumn]) -> list[str]:
     """Say what to declare: a declaration of the likeliest table, to paste."""
     best = likeliest(connection, phones)
     if best is None:
@@ -61,29 +67,29 @@ def declaration_in_words(connection: Connection, phones: Sequence[Phone]) -> lis
     ]
 
 
-def likeliest(connection: Connection, phones: Sequence[Phone]) -> str | None:
+def likeliest(connection: Connection, phones: Sequence[PhoneColumn]) -> str | None:
     """Return the table most like one of leads."""
     tables = dict.fromkeys(phone.table for phone in phones if not phone.why_not)
     return max(tables, key=lambda table: _likeness(connection, table), default=None)
 
 
-def _phones(connection: Connection) -> Iterator[Phone]:
+def _phone_columns(connection: Connection) -> Iterator[PhoneColumn]:
     for row in connection.execute(text(statement("find_text_columns"))):
         table = row.table if row.is_first else f"{row.schema}.{row.table}"
         is_id = words_of(row.column)[-1:] == ["id"]  # phone_number_id
         if not names_a_phone(row.column):
             if row.refers and row.column in ("number", "value") and names_a_phone(row.table):
-                yield Phone(table, row.column, "phones lie in a table of their own")
+                yield PhoneColumn(table, row.column, "phones lie in a table of their own")
         elif (row.type in _NO_TEXTS or row.type.endswith("[]")) and not is_id:
-            yield Phone(table, row.column, f"phones lie in {row.type}")
+            yield PhoneColumn(table, row.column, f"phones lie in {row.type}")
         elif row.is_text and row.is_foreign:
-            yield Phone(table, row.column, "it is a foreign table")
+            yield PhoneColumn(table, row.column, "it is a foreign table")
         elif row.is_text and not row.may_read:
-            yield Phone(table, row.column, "the role may not read it")
+            yield PhoneColumn(table, row.column, "the role may not read it")
         elif row.is_text:
             elsewhere = is_id or (row.refers and names_a_phone(row.table))
             told = "phones lie in a table of their own" if elsewhere else ""
-            yield Phone(table, row.column, told)
+            yield PhoneColumn(table, row.column, told)
 
 
 def _likeness(connection: Connection, table: str) -> int:

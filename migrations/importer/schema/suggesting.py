@@ -230,7 +230,7 @@ def _only_value(connection: Connection, table: str, column: TableColumn) -> str 
         return None
     name = quoted(column.name)
     asked = (
-        f"SELECT min({name}\\:\\:text) AS least, max({name}\\:\\:text) AS most, count(*) AS rows "
+        f"SELECT min({name}::text) AS least, max({name}::text) AS most, count(*) AS rows "
         f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
     )
     found = connection.execute(text(asked)).one()
