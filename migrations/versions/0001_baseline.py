@@ -1,8 +1,4 @@
-"""The bundled CRM's tables, unless there are leads: a table of yours stays as it is.
-
-They are made if there are no leads yet. An existing table of leads is the owner's and stays as it
-is.
-"""
+"""The bundled CRM's tables, unless there are leads: a table of yours stays as it is."""
 
 from alembic import op
 

@@ -1,9 +1,10 @@
 """Check before any write: is everything there? List all that is missing.
 
 ``check_server`` looks before the first revision, ``check_reader`` before a preview and other
-commands on leads, ``check_readable`` before a look at the ledger, ``check_import`` before an
-import, ``check_numbers`` once it is staged, ``check_revert`` before a revert, ``check_removal``
-before it removes created leads. ``tell_triggers`` says what else runs.
+commands on leads, ``check_readable`` before a look at the ledger, ``check_all_rows`` before the
+ledger is read, ``check_import`` before an import, ``check_numbers`` once it is staged,
+``check_revert`` before a revert, ``check_removal`` before it removes created leads.
+``tell_triggers`` says what else runs.
 """
 
 from collections.abc import Sequence

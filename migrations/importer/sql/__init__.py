@@ -1,10 +1,10 @@
-"""The SQL of an import and its revert: one function or statement a file.
+"""The SQL of the migrations: one function or statement a file.
 
     statement("apply_batch", table=table)
 
 A ``.sql`` file stands as it is. A ``.sql.mako`` file is rendered for a table (``table.py``). Values
-reach the server by COPY alone. A parameter, after a colon, is a position or the name of a revision.
-``-- step:`` marks a part by its name.
+of leads reach the server by COPY alone. A parameter, after a colon, is a position, a count or a
+name. ``-- step:`` marks a part by its name.
 """
 
 import json
