@@ -26,6 +26,7 @@ from tenacity import (
 from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
+from migrations.importer.session import LOCK_TIMEOUT
 
 __all__ = [
     "APPLICATION",
@@ -57,7 +58,7 @@ SESSION_SETTINGS = {
     # Names and definitions are compared as the catalog spells them.
     "quote_all_identifiers": "off",
     # The site never waits longer for us, nor we for it. After that we let go and try again.
-    "lock_timeout": "2s",
+    "lock_timeout": LOCK_TIMEOUT,
     # Building an index over many leads takes long and blocks nobody. A batch has its own limit.
     "statement_timeout": "0",
     # A dead client leaves nothing behind. The server checks for it during a statement (since

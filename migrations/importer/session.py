@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migrations.importer.errors import DatabaseRefused, from_database
 from migrations.importer.pace import Took
 
-__all__ = ["DEPLOY_LOCK", "Script", "Server", "Session", "copy_text"]
+__all__ = ["DEPLOY_LOCK", "LOCK_TIMEOUT", "Script", "Server", "Session", "copy_text"]
 
 DEPLOY_LOCK = int.from_bytes(b"leads-im")
 """The number of the deploy lock, an advisory lock. Each database has its own."""
@@ -34,12 +34,16 @@ LONGEST_WAIT = 0.5
 Half of the server's deadlock_timeout: if the two wait for each other, the server never ends the
 site's transaction."""
 
+LOCK_TIMEOUT = "2s"
+"""How long a statement outside of a batch waits for a lock the site holds."""
+
 _BETWEEN = ("this run", inf)
 """What goes on outside of a transaction, and the seconds it may take."""
 
 # A savepoint's settings outlive it.
 _AS_AFTER_A_COMMIT = (
-    "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+    "SET LOCAL app.skip_audit = ''; SET LOCAL statement_timeout = 0; "
+    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
 )
 
 

@@ -17,6 +17,7 @@ from migrations.importer.phone import KEY_FUNCTION
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
 from migrations.importer.schema.preflight import refuse
+from migrations.importer.session import LOCK_TIMEOUT
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -29,7 +30,7 @@ LONGEST_NAME = 63
 
 # CONCURRENTLY waits for older transactions, such as a long report, and nobody waits behind it.
 _PATIENTLY = "SET lock_timeout = '20s'"
-_QUICKLY = "SET lock_timeout = '2s'"
+_QUICKLY = f"SET lock_timeout = '{LOCK_TIMEOUT}'"
 
 
 def create_phone_key(context: RevisionContext, leads: Leads) -> None:
