@@ -97,7 +97,6 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "changes": table.differs(table.compared[:1]),
         },
         "find_broken": {"rules": RULES, "start": 0},
-        "find_short_sequence": {"start": 0},
         "find_late_sequence": {"column": "id", "table": "sales.customers"},
         "compare": {"kind": "updated"},
         "find_lead": {"by": "number", "cast": "", "most": 10},

@@ -150,8 +150,8 @@ def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None
     start: the first staged record not imported yet, from 0.
     """
     if table.leads.id not in table.leads.new:
-        asked = statement("find_short_sequence", table=table, start=start)
-        refuse(list(connection.execute(text(asked)).scalars()))
+        asked = text(statement("find_short_sequence", table=table))
+        refuse(list(connection.execute(asked, {"start": start}).scalars()))
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:

@@ -28,6 +28,6 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT count(*) AS leads
     ${shared.records_with_leads()}
-    WHERE s.record >= ${start} AND l.${table.id} IS NULL AND ending.name IS NOT NULL
+    WHERE s.record >= :start AND l.${table.id} IS NULL AND ending.name IS NOT NULL
 ) AS new
 WHERE ending.numbers < new.leads

@@ -39,6 +39,6 @@ CROSS JOIN LATERAL (
                 ORDER BY l.created_at NULLS LAST, l.id
                 LIMIT 1
             ) AS l ON true
-    WHERE s.record >= 0 AND l.id IS NULL AND ending.name IS NOT NULL
+    WHERE s.record >= :start AND l.id IS NULL AND ending.name IS NOT NULL
 ) AS new
 WHERE ending.numbers < new.leads

@@ -39,6 +39,6 @@ CROSS JOIN LATERAL (
                 ORDER BY l.created_on NULLS LAST, l.code
                 LIMIT 1
             ) AS l ON true
-    WHERE s.record >= 0 AND l.code IS NULL AND ending.name IS NOT NULL
+    WHERE s.record >= :start AND l.code IS NULL AND ending.name IS NOT NULL
 ) AS new
 WHERE ending.numbers < new.leads
