@@ -10,7 +10,7 @@ from migrations.importer.declaration import Leads, check_declared
 from migrations.importer.erased import WithoutErased, read_erased
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
-from migrations.importer.staging import Checked
+from migrations.importer.staging import Records
 
 __all__ = ["DATA", "TWIN_ENDING", "Import", "invented_in_words", "twin_name", "without_erased"]
 
@@ -112,7 +112,7 @@ class Import:
         )
 
 
-def without_erased(export: Export, people: People) -> Checked:
+def without_erased(export: Export, people: People) -> Records:
     """Leave out the people of ``data/erased.txt``. An export of invented people has none."""
     erased = read_erased(DATA) if people == "real" else None
     return WithoutErased(export, erased) if erased else export

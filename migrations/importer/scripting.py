@@ -10,7 +10,7 @@ from migrations.importer.schema.leads import table_for_script
 from migrations.importer.session import DEPLOY_LOCK, Script
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
-    Checked,
+    Records,
     convert,
     copy_export,
     create_stage,
@@ -23,7 +23,7 @@ __all__ = ["write_script"]
 
 
 def write_script(
-    import_: Import, export: Export, source: Checked, context: RevisionContext
+    import_: Import, export: Export, source: Records, context: RevisionContext
 ) -> None:
     """Write the import as part of a script for psql."""
     export.check()  # before a line of it is written

@@ -13,7 +13,7 @@ from migrations.importer.schema.preflight import check_import, check_revert, ref
 from migrations.importer.schema.since import find_table_since
 from migrations.importer.session import Server
 from migrations.importer.sql import statement
-from migrations.importer.staging import Checked, convert, create_stage, drop_stage, stage_export
+from migrations.importer.staging import Records, convert, create_stage, drop_stage, stage_export
 from migrations.importer.table import LeadsTable
 
 __all__ = ["staged"]
@@ -21,7 +21,7 @@ __all__ = ["staged"]
 
 @contextmanager
 def staged(
-    import_: Import, source: Checked, context: RevisionContext, *, is_revert: bool
+    import_: Import, source: Records, context: RevisionContext, *, is_revert: bool
 ) -> Iterator[tuple[Server, LeadsTable]]:
     """Bring the export to the server, check it and convert it for the table as it is there."""
     connection, options = connection_of(context), options_of(context)

@@ -24,7 +24,7 @@ from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
 __all__ = [
-    "Checked",
+    "Records",
     "convert",
     "copy_export",
     "create_old_values",
@@ -44,7 +44,7 @@ PRINTED = 100
 the server's log and the driver's standard error show so much of it (MAX_COPY_DATA_DISPLAY)."""
 
 
-class Checked(Protocol):
+class Records(Protocol):
     """What to stage: an export, or some records of one."""
 
     name: str
@@ -82,7 +82,7 @@ def drop_stage(session: Session) -> None:
 
 
 def stage_export(
-    session: Session, table: LeadsTable, export: Checked, why_stop: Callable[[], str | None]
+    session: Session, table: LeadsTable, export: Records, why_stop: Callable[[], str | None]
 ) -> None:
     """Check an export while it goes to the server.
 
@@ -103,7 +103,7 @@ def stage_export(
 def copy_export(
     session: Session,
     table: LeadsTable,
-    export: Checked,
+    export: Records,
     why_stop: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Send an export's records, and what is wrong with rejected ones."""
@@ -155,7 +155,7 @@ def leave_out_rejected(session: Session) -> None:
     session.execute(statement("drop_rejected"))
 
 
-def stage_again(server: Session, table: LeadsTable, export: Checked, import_id: int) -> None:
+def stage_again(server: Session, table: LeadsTable, export: Records, import_id: int) -> None:
     """Stage an export as an import has treated it, on a connection that otherwise only reads.
 
     Raises ``ExportRefused``.
@@ -197,7 +197,7 @@ def fold_repeats(session: Session, table: LeadsTable) -> None:
 
 
 def _rows(
-    export: Checked, table: LeadsTable, why_stop: Callable[[], str | None]
+    export: Records, table: LeadsTable, why_stop: Callable[[], str | None]
 ) -> Iterator[bytes]:
     with Progress(f"checking {export.name}", "MB") as progress:
         pieces = export.checked(lambda done, size: progress.at(done / 1e6, size / 1e6))
