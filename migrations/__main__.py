@@ -1,22 +1,4 @@
-"""The commands around the revisions.
-
-    python -m migrations adopt [TABLE]            declare where leads live in an existing CRM
-    python -m migrations check FILE               check a file, without a database
-    python -m migrations add FILE -m MESSAGE      put a file of leads into the next deploy
-    python -m migrations keygen                   make a key for sealed exports
-    python -m migrations seal EXPORT              seal an export for those in data/recipients.txt
-    python -m migrations unseal EXPORT.age > FILE write the content of a sealed export
-    python -m migrations reseal                   seal every data/*.age for today's recipients
-    python -m migrations mask REVISION            write the twin of an export: invented people
-    python -m migrations preview [--html FILE]    show what `alembic upgrade head` would do
-    python -m migrations status                   list what was imported
-    python -m migrations verify [--strict]        check that every import is there
-    python -m migrations lead PHONE|NUMBER|ID     tell what imports and people did to one lead
-    python -m migrations forget --older-than 90d  delete old values from the ledger
-    python -m migrations forget --lead ID         and a person's, and keep the person out
-
-Exit status: 0 done, 1 refused or found wrong, 2 called wrongly, 130 stopped by Ctrl-C.
-"""
+"""The commands around the revisions: ``python -m migrations`` lists them."""
 # ruff: noqa: E402  # Hear Ctrl-C while importing the rest.
 
 import signal
