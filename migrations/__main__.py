@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from alembic.util import CommandError
-
-from migrations.console import accept_any_text, did_you_mean, fault_in_words, give_up_output
+from migrations.console import accept_any_text, did_you_mean
 from migrations.deploy.stop import Interrupted
-from migrations.importer.declaration import BadDeclaration
-from migrations.importer.errors import ImportStopped
+from migrations.ending import fault_in_words, give_up_output
 
 try:
     from migrations.commands import (
@@ -37,8 +34,6 @@ try:
         unseal,
         verify,
     )
-except BadDeclaration as error:
-    sys.exit(str(error))
 except Exception as error:
     if told := fault_in_words(error):
         sys.exit(told)
@@ -171,8 +166,7 @@ def _failed(error: BaseException) -> int:
         print(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.", file=sys.stderr)
         return 130
     give_up_output(error)
-    is_ours = isinstance(error, ImportStopped | CommandError)
-    told = str(error) if is_ours else fault_in_words(error)
+    told = fault_in_words(error)
     if told is None:
         raise error
     if told:

@@ -19,7 +19,6 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from migrations.console import fault_in_words, give_up_output
 from migrations.declared import refuse_open_questions
 from migrations.deploy.connection import connect
 from migrations.deploy.given import database_of, is_logging_ours
@@ -28,6 +27,7 @@ from migrations.deploy.options import BadOption, Settings, read_settings
 from migrations.deploy.people import refuse_preview_of_real_people
 from migrations.deploy.revisions import merges_explained, ran_without_database
 from migrations.deploy.stop import Interrupted, Stop, listening
+from migrations.ending import fault_in_words, give_up_output
 from migrations.history import (
     Done,
     Fault,
@@ -81,8 +81,7 @@ def main() -> None:
             run(settings, stop)
     except Exception as error:
         give_up_output(error)
-        is_told = isinstance(error, ImportStopped | CommandError)
-        if (told := str(error) if is_told else fault_in_words(error)) is None:
+        if (told := fault_in_words(error)) is None:
             raise
         if logs:
             # Alembic logs it, and would print it too, even into a script.

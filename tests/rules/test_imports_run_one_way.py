@@ -24,7 +24,8 @@ WALLS = {
     "history": (*WINGS, "env", "__main__"),
     "running.py": ("preview", "commands", "env", "__main__"),
     "offline.py": ("preview", "commands", "env", "__main__"),
-    "console.py": (*WINGS, "history", "env", "__main__"),
+    "console.py": (*WINGS, "declared", "importer", "history", "env", "__main__"),
+    "ending.py": (*WINGS, "history", "env", "__main__"),
     "files.py": (*WINGS, "history", "env", "__main__"),
 }
 """Folders and modules under ``migrations/``, and what each never imports."""
