@@ -15,6 +15,7 @@ from rich.console import Console
 __all__ = [
     "accept_any_text",
     "console",
+    "counted",
     "did_you_mean",
     "print_json",
     "printable",
@@ -40,6 +41,11 @@ def print_json(told: Mapping[str, Any]) -> None:
 def printable(text: str) -> str:
     """Replace characters a terminal would obey, such as an escape sequence from the database."""
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def counted(count: int, unit: str) -> str:
+    """Say how many, as in "1 row" or "2 rows"."""
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

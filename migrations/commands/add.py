@@ -12,8 +12,8 @@ from migrations.bundling import Bundled, bundle
 from migrations.commands import replacement, sources
 from migrations.commands.project import ROOT, alembic_config, next_declaration, revisions
 from migrations.commands.sources import Readable
+from migrations.console import counted
 from migrations.conversion.choice import keep
-from migrations.conversion.problems import counted
 from migrations.deploy.revisions import next_revision
 from migrations.history import imports_of
 from migrations.importer.errors import ImportStopped

@@ -7,9 +7,8 @@ from typing import Any
 
 from migrations.commands import sources
 from migrations.commands.fix_sheet import fix_sheet
-from migrations.console import print_json
+from migrations.console import counted, print_json
 from migrations.conversion.convert import ConversionRefused
-from migrations.conversion.problems import counted
 from migrations.files import private_file
 from migrations.importer.pinned import DATA
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from migrations.commands.project import alembic_config, check_may_read, reading
+from migrations.console import counted
 from migrations.deploy.lock import take_deploy_lock
 from migrations.erasing import list_erased
 from migrations.history import History, read_history
@@ -94,7 +95,7 @@ def _forget_old(connection: Connection, days: int, *, dry_run: bool) -> None:
         if not dry_run:
             _forget_import(server, old.id, old.export, old.old_values)
         print(
-            f"{old.export}: {_forgot(dry_run)} the old values of {_count(old.old_values, 'lead')}."
+            f"{old.export}: {_forgot(dry_run)} the old values of {counted(old.old_values, 'lead')}."
         )
     if not found:
         print(f"Nothing to forget: no import that ended {days} days ago or earlier has old values.")
@@ -168,15 +169,15 @@ def _phones(known: Known) -> set[str]:
 
 def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
     old_values = sum(step.found is not None for step in known.steps)
-    yield f"The ledger {_forgot(dry_run)} {_count(old_values, 'old value')} of this lead."
+    yield f"The ledger {_forgot(dry_run)} {counted(old_values, 'old value')} of this lead."
     lists = "would list" if dry_run else "lists"
-    phones = _count(listed, "more phone")
+    phones = counted(listed, "more phone")
     yield f"data/{ERASED} {lists} {phones} of this lead: no import brings them in again."
     if listed and not dry_run:
         yield f"Commit it: git add data/{ERASED} data/{MASK_KEY}"
     yield "What this does not reach:"
     lead = "the lead itself" if known.now is not None else ""
-    audit = f"lead_audit ({_count(known.audit_rows, 'row')})" if known.audit_rows else ""
+    audit = f"lead_audit ({counted(known.audit_rows, 'row')})" if known.audit_rows else ""
     if lead or audit:
         yield f"  {' and '.join(filter(None, (lead, audit)))}: for the application to remove"
     for receipt in known.elsewhere:
@@ -191,7 +192,3 @@ def _in_words(known: Known, listed: int, *, dry_run: bool) -> Iterator[str]:
 
 def _forgot(dry_run: bool) -> str:
     return "would forget" if dry_run else "forgot"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -18,7 +18,7 @@ from rich.text import Text
 from sqlalchemy import Connection, text
 
 from migrations.commands.project import alembic_config, check_may_read, reading
-from migrations.console import console, print_json, printable
+from migrations.console import console, counted, print_json, printable
 from migrations.history import History, faults, read_history
 from migrations.importer.comparing import compare_leads
 from migrations.importer.errors import ExportRefused
@@ -232,17 +232,17 @@ def _edits_in_words(checked: Checked) -> str:
 def _edits(checked: Checked) -> Iterator[str]:
     if checked.edited:
         fields = ", ".join(f"{field} {leads:,}" for field, leads in checked.fields.items())
-        yield f"{_leads_in_words(checked.edited)} edited since ({fields})"
+        yield f"{counted(checked.edited, 'lead')} edited since ({fields})"
     if checked.removed:
-        yield f"{_leads_in_words(checked.removed)} removed since"
+        yield f"{counted(checked.removed, 'lead')} removed since"
     if checked.lost:
         yield (
-            f"{_leads_in_words(checked.lost)} unknown to the ledger removed or given another phone "
+            f"{counted(checked.lost, 'lead')} unknown to the ledger removed or given another phone "
             "since"
         )
     if checked.forgotten:
         yield (
-            f"The old values of {_leads_in_words(checked.forgotten)} are forgotten: a downgrade "
+            f"The old values of {counted(checked.forgotten, 'lead')} are forgotten: a downgrade "
             "keeps what the import wrote"
         )
     if checked.blurred:
@@ -259,7 +259,3 @@ def _edits(checked: Checked) -> Iterator[str]:
 
 def _uncompared_in_words(checked: Checked) -> str:
     return f"The leads of {checked.export} cannot be compared ({checked.uncompared})"
-
-
-def _leads_in_words(count: int) -> str:
-    return "1 lead" if count == 1 else f"{count:,} leads"

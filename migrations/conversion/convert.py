@@ -14,13 +14,14 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from migrations.console import counted
 from migrations.conversion.choice import Choice, Kept, choose, shown
 from migrations.conversion.errors import Undecided, Unreadable
 from migrations.conversion.formats import recognise
 from migrations.conversion.look import DAY_FIRST, MONTH_FIRST, Look, look
 from migrations.conversion.moments import midnight, zone
 from migrations.conversion.options import Options
-from migrations.conversion.problems import Problems, Sink, counted
+from migrations.conversion.problems import Problems, Sink
 from migrations.conversion.rows import Chunk, Source, Value
 from migrations.conversion.summary import Summary
 from migrations.conversion.values import Conventions, converted, joined

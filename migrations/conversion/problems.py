@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from migrations.console import counted
 from migrations.conversion.rows import Value
 from migrations.importer.errors import Problem
 
-__all__ = ["Problems", "Sink", "counted", "positions_in_words"]
+__all__ = ["Problems", "Sink", "positions_in_words"]
 
 SHOWN = 10
 """Positions to list of each kind."""
@@ -58,11 +59,6 @@ class _Kind:
         if self.count == records > 1:
             return f"all {counted(records, unit)}"
         return positions_in_words(self.positions, self.count, unit)
-
-
-def counted(count: int, unit: str) -> str:
-    """Say how many, as in "1 row" or "2 rows"."""
-    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
 def positions_in_words(positions: list[int], count: int, unit: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from migrations.console import counted
 from migrations.conversion.choice import shown
 from migrations.conversion.convert import Conversion
-from migrations.conversion.problems import counted, positions_in_words
+from migrations.conversion.problems import positions_in_words
 from migrations.conversion.summary import Summary, counts_in_words
 from migrations.conversion.values import BETWEEN
 

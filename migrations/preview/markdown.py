@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from migrations.console import counted
 from migrations.preview.figures import Preview
 from migrations.preview.words import outcomes_in_words, totals_in_words
 
@@ -19,12 +20,13 @@ def preview_as_markdown(preview: Preview) -> str:
 
 
 def _lines(preview: Preview) -> Iterator[str]:
+    total = counted(preview.total_problems, "problem")
     yield f"### Import preview: {_plain(preview.database)}"
     yield ""
     for figures in preview.imports:
         yield f"- **{_plain(figures.export)}**: {outcomes_in_words(figures)}"
     if preview.refused:
-        yield f"- **{_plain(preview.refused)}** is refused: {_count(preview.total_problems)}."
+        yield f"- **{_plain(preview.refused)}** is refused: {total}."
     elif not preview.imports:
         yield "- Nothing to import."
     yield (
@@ -56,7 +58,7 @@ def _lines(preview: Preview) -> Iterator[str]:
     )
     if preview.total_problems > len(preview.problems):
         yield ""
-        yield f"The first {len(preview.problems):,} of {_count(preview.total_problems)}."
+        yield f"The first {len(preview.problems):,} of {total}."
 
 
 def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -66,10 +68,6 @@ def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[s
         yield "|" + " --- |" * len(heading)
         for line in lines:
             yield f"| {' | '.join(map(_plain, line))} |"
-
-
-def _count(problems: int) -> str:
-    return "1 problem" if problems == 1 else f"{problems:,} problems"
 
 
 def _plain(text: str) -> str:
