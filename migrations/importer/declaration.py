@@ -52,6 +52,8 @@ __all__ = [
     "Timestamp",
     "Values",
     "check_declared",
+    "columns_of",
+    "inner_of",
 ]
 
 Kind = Literal["text", "integer", "numeric", "boolean", "date", "timestamp"]
@@ -191,7 +193,7 @@ class New:
     column: "str | Values | Lookup"
 
 
-Target = (
+Inner = (
     str
     | tuple[str, str]
     | Text
@@ -203,8 +205,8 @@ Target = (
     | E164
     | Values
     | Lookup
-    | New
 )
+Target = Inner | New
 """Where the values of a field go: a column of that name, a pair of columns, or one of the above."""
 
 _KINDS: dict[type, Kind] = {
@@ -267,6 +269,12 @@ class Leads:
         return (self.id, *targets, *([self.touch] if self.touch else []), *self.new)
 
     @property
+    def phone(self) -> str:
+        """The column of the phone."""
+        (phone,) = columns_of(self.targets["phone"])
+        return phone
+
+    @property
     def changed_columns(self) -> tuple[str, ...]:
         """The columns an import may change in an existing lead, without ``touch``."""
         return tuple(
@@ -279,9 +287,7 @@ class Leads:
     @property
     def tables(self) -> tuple[str, ...]:
         """The table, and those its lookups read."""
-        inner = [
-            target.column if isinstance(target, New) else target for target in self.targets.values()
-        ]
+        inner = map(inner_of, self.targets.values())
         looked_up = [target.table for target in inner if isinstance(target, Lookup)]
         return (self.table, *dict.fromkeys(looked_up))
 
@@ -315,7 +321,7 @@ class Leads:
         if "phone" not in self.targets:
             yield "phone: missing, but it says whose record this is"
         for name, target in self.targets.items():
-            inner = target.column if isinstance(target, New) else target
+            inner = inner_of(target)
             if isinstance(inner, E164) and name != "phone":
                 yield f"{name}: only a phone can be E164"
             if name == "phone" and not isinstance(target, str | E164):
@@ -344,7 +350,7 @@ class Leads:
             if not isinstance(sql, str):
                 yield f"new, {column}: expected SQL in quotes, found {sql!r}"
         for name, target in self.targets.items():
-            inner: object = target.column if isinstance(target, New) else target
+            inner: object = inner_of(target)
             if isinstance(target, New) and not isinstance(inner, str | Values | Lookup):
                 yield f"{name}: New takes a column's name, Values or Lookup"
             elif not isinstance(inner, (str, tuple, Text, E164, Values, Lookup, *_KINDS)):
@@ -375,6 +381,11 @@ def columns_of(target: Target) -> tuple[str, ...]:
     if isinstance(target, str):
         return (target,)
     return columns_of(target.column)
+
+
+def inner_of(target: Target) -> Inner:
+    """Return what ``New`` holds, or the target itself."""
+    return target.column if isinstance(target, New) else target
 
 
 def _field(name: str, target: Target) -> Field:

@@ -8,7 +8,7 @@ from copy import copy
 from functools import cached_property
 
 from migrations.importer.column import Column, Found, Moment
-from migrations.importer.declaration import E164, Field, Leads, Lookup, New, columns_of
+from migrations.importer.declaration import E164, Field, Leads, Lookup, columns_of, inner_of
 from migrations.importer.names import escaped, literal, qualified, quoted, unescaped
 from migrations.importer.phone import KEY_FUNCTION
 
@@ -90,12 +90,12 @@ class LeadsTable:
     @cached_property
     def phone(self) -> str:
         """The column of the phone as an identifier."""
-        return quoted(columns_of(self.leads.targets["phone"])[0])
+        return quoted(self.leads.phone)
 
     @property
     def has_phones(self) -> bool:
         """Whether the phone's column is there, so that a lead can be found by it."""
-        return columns_of(self.leads.targets["phone"])[0] in self.found
+        return self.leads.phone in self.found
 
     @cached_property
     def lead_number(self) -> str | None:
@@ -255,14 +255,13 @@ def _columns(leads: Leads, found: Mapping[str, Found]) -> Iterator[Column]:
     for name, target in leads.targets.items():
         if name == "created_at":
             continue
-        inner = target.column if isinstance(target, New) else target
         names = columns_of(target)
         for part, bare in enumerate(names):
             if bare in found:
                 yield Column(
                     bare,
                     fields[name],
-                    inner,
+                    inner_of(target),
                     found[bare],
                     positions.get(bare),
                     part=part if len(names) > 1 else None,

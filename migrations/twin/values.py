@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from migrations.importer.declaration import Field, Leads, Lookup, New, Values
+from migrations.importer.declaration import Field, Leads, Lookup, Values, inner_of
 from migrations.importer.record import EARLIEST, LATEST
 from migrations.twin import words
 from migrations.twin.mask import Mask
@@ -52,10 +52,7 @@ def kept_fields(leads: Leads) -> set[str]:
 
     Words of a fixed list are nobody's data. A lookup without a default must find its row.
     """
-    inner = {
-        name: target.column if isinstance(target, New) else target
-        for name, target in leads.targets.items()
-    }
+    inner = {name: inner_of(target) for name, target in leads.targets.items()}
     return {"status"} | {
         name
         for name, target in inner.items()

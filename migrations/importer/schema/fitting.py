@@ -13,7 +13,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT
-from migrations.importer.declaration import Date, Leads, Lookup, New, Timestamp, Values, columns_of
+from migrations.importer.declaration import (
+    Date,
+    Leads,
+    Lookup,
+    Timestamp,
+    Values,
+    columns_of,
+    inner_of,
+)
 from migrations.importer.names import escaped, literal, qualified
 from migrations.importer.schema.catalog import find_columns, late_sequences, may_read
 from migrations.importer.sql import statement
@@ -42,7 +50,7 @@ def mismatches(
         return [f"{leads.table}: is not there"]
     problems = [*_table_problems(connection, table, rights), *_column_problems(table)]
     for name, target in leads.targets.items():
-        inner = target.column if isinstance(target, New) else target
+        inner = inner_of(target)
         if isinstance(inner, Lookup):
             problems += _lookup_problems(connection, name, inner)
         if isinstance(inner, Values):
@@ -58,11 +66,10 @@ def mismatches(
 def _table_problems(
     connection: Connection, table: LeadsTable, rights: Sequence[str]
 ) -> Iterator[str]:
-    (phone,) = columns_of(table.leads.targets["phone"])
     asked = {
         "name": table.catalog_name,
         "id": table.leads.id,
-        "phone": phone,
+        "phone": table.leads.phone,
         "rights": list(rights),
         "given": sorted(table.given),
         "writes": "INSERT" in rights,
@@ -106,7 +113,7 @@ def _type_problems(leads: Leads, name: str, column: str, row: Found) -> Iterator
 
 
 def _phone_problems(leads: Leads, rows: Mapping[str, Found]) -> Iterator[str]:
-    (phone,) = columns_of(leads.targets["phone"])
+    phone = leads.phone
     if phone not in rows:
         return
     if not rows[phone].is_text:

@@ -10,7 +10,7 @@ from copy import copy
 from sqlalchemy import Connection, text
 
 from migrations.importer.column import Found
-from migrations.importer.declaration import Leads, Lookup, New, Values, columns_of
+from migrations.importer.declaration import Leads, Lookup, Values, columns_of, inner_of
 from migrations.importer.schema.catalog import find_columns, is_there, name_of
 from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems, unfit_words
 from migrations.importer.schema.leads import find_table
@@ -77,7 +77,7 @@ def _unlike(connection: Connection, table: LeadsTable) -> Iterator[str]:
         if isinstance(name, str) and name in rows and rows[name].base not in MOMENTS:
             yield name
     for target in leads.targets.values():
-        inner = target.column if isinstance(target, New) else target
+        inner = inner_of(target)
         if isinstance(inner, Lookup) and not _may_look_up(connection, inner):
             yield inner.column
         if (
