@@ -152,7 +152,7 @@ def refuse_rejected(session: Session, export: str, *, set_aside: bool) -> None:
 
 def leave_out_rejected(session: Session) -> None:
     """Take rejected records out of the stage."""
-    session.execute(statement("drop_rejected"))
+    session.execute(statement("delete_rejected"))
 
 
 def stage_again(server: Session, table: LeadsTable, export: Records, import_id: int) -> None:
@@ -185,7 +185,7 @@ def keep_written(session: Session, import_id: int) -> None:
     """
     session.execute("DELETE FROM lead_import_rejected")
     leave_out_rejected_before(session, import_id)
-    session.execute(statement("drop_unreached"), **{"import": import_id})
+    session.execute(statement("delete_unreached"), **{"import": import_id})
 
 
 def fold_repeats(session: Session, table: LeadsTable) -> None:
@@ -193,7 +193,7 @@ def fold_repeats(session: Session, table: LeadsTable) -> None:
     with session.transaction("folding the records that share a phone"):
         session.execute(statement("find_repeats"))
         session.execute(statement("fold_repeats", table=table))
-        session.execute(statement("drop_repeats"))
+        session.execute(statement("delete_repeats"))
 
 
 def _rows(
