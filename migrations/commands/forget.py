@@ -122,10 +122,9 @@ def _forget_lead(connection: Connection, lead_id: str, *, dry_run: bool) -> None
     _refuse_unread(known, history)
     phones = _phones(known)
     if not dry_run:
-        # It was on while we looked at the lead.
-        server.execute("SET default_transaction_read_only = off")
         listed = list_erased(DATA, phones, datetime.now(UTC).date()) if phones else 0
-        forget_lead(server, known.receipts)
+        with server.writable():
+            forget_lead(server, known.receipts)
     else:
         listed = len(phones)
     for line in _in_words(known, listed, dry_run=dry_run):

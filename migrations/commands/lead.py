@@ -70,10 +70,8 @@ def run(arguments: Namespace) -> int:
 
 def _trace(connection: Connection, history: History, arguments: Namespace) -> Trace:
     server, table = Server(connection), table_of_leads(connection, history)
-    # A role for reading often has it on, and nothing could be made.
-    server.execute("SET default_transaction_read_only = off")
-    create_trace(server)
-    server.execute("SET default_transaction_read_only = on")
+    with server.writable():  # a role for reading often is not, and nothing could be made
+        create_trace(server)
     lead = find_lead(server, table, arguments.lead, arguments.by)
     return Trace(table.leads.table, lead, read_known(connection, history, table))
 

@@ -43,9 +43,9 @@ def compare_leads(
 
     later: the imports after it, without reverted ones. Raises ``ExportRefused``.
     """
-    server.execute("SET default_transaction_read_only = off")  # on since the last comparison
-    server.execute(statement("drop_verify"))
-    server.execute(statement("create_verify"))
+    with server.writable():
+        server.execute(statement("drop_verify"))
+        server.execute(statement("create_verify"))
     stage_again(server, table, export, receipt.id)
     _compare(server, table, export, receipt, later)
     edits = _count(server)

@@ -142,6 +142,13 @@ class Server:
                 ) from None
             raise
 
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """Let the block write, in autocommit. From then on the session only reads."""
+        self.execute("SET default_transaction_read_only = off")
+        yield
+        self.execute("SET default_transaction_read_only = on")
+
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
             return self._connection.execute(_parsed(sql), parameters)

@@ -19,7 +19,7 @@ from migrations.importer.export.reading import Piece
 from migrations.importer.names import quoted
 from migrations.importer.progress import Progress
 from migrations.importer.record import as_text, in_two
-from migrations.importer.session import Session, copy_text
+from migrations.importer.session import Server, Session, copy_text
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -155,16 +155,15 @@ def leave_out_rejected(session: Session) -> None:
     session.execute(statement("delete_rejected"))
 
 
-def stage_again(server: Session, table: LeadsTable, export: Records, import_id: int) -> None:
+def stage_again(server: Server, table: LeadsTable, export: Records, import_id: int) -> None:
     """Stage an export as an import has treated it, on a connection that otherwise only reads.
 
     Raises ``ExportRefused``.
     """
-    server.execute("SET default_transaction_read_only = off")
-    drop_stage(server)
-    create_stage(server, table)
-    create_old_values(server, table)
-    server.execute("SET default_transaction_read_only = on")
+    with server.writable():
+        drop_stage(server)
+        create_stage(server, table)
+        create_old_values(server, table)
     stage_export(server, table, export, lambda: None)
     convert(server, table)
     keep_written(server, import_id)
