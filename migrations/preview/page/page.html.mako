@@ -110,7 +110,7 @@ ${row(lead)}\
 <title>Import preview: ${title}</title>
 <style>${style | n}</style>
 </head>
-<body>
+<body data-at-once="${at_once}">
 <header>
 <p class="eyebrow">Import preview</p>
 <h1><bdi>${title}</bdi></h1>

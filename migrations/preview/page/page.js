@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const AT_ONCE = 250;
+  const AT_ONCE = Number(document.body.dataset.atOnce);
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const written = new Intl.NumberFormat("en");
   const field = document.getElementById("filter");
