@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from migrations.importer.names import literal, qualified, quoted, unescaped
 from migrations.importer.schema.catalog import hidden_schemas, labels_of, name_of
@@ -154,22 +154,17 @@ def _lookup(connection: Connection, column: TableColumn, reference: Row[Any]) ->
 def _has_values(connection: Connection, table: str, column: TableColumn) -> bool:
     if not column.found.is_text:
         return False
-    name = quoted(column.name)
-    sample = f"SELECT {name} FROM {qualified(table)} LIMIT 100000"
-    asked = f"SELECT EXISTS (SELECT FROM ({sample}) AS sample WHERE {name} <> '')"
-    return bool(connection.execute(text(asked)).scalar_one())
+    return bool(connection.execute(_about("has_values", table, column)).scalar_one())
 
 
 def _are_e164(connection: Connection, table: str, column: TableColumn) -> bool:
-    """Whether existing phones, the first thousand, all begin with a plus and hold digits alone."""
     if not column.found.is_text:
         return False
-    name = quoted(column.name)
-    asked = (
-        f"SELECT count(*) > 0 AND bool_and({name} ~ '^[+][1-9][0-9]{{6,14}}$') "
-        f"FROM (SELECT {name} FROM {qualified(table)} WHERE {name} <> '' LIMIT 1000) AS sample"
-    )
-    return bool(connection.execute(text(asked)).scalar_one())
+    return bool(connection.execute(_about("are_e164", table, column)).scalar_one())
+
+
+def _about(asked: str, table: str, column: TableColumn) -> TextClause:
+    return text(statement(asked, table=qualified(table), column=quoted(column.name)))
 
 
 def _new_in_words(
@@ -228,12 +223,7 @@ def _only_value(connection: Connection, table: str, column: TableColumn) -> str 
     """Return the one value all rows share, if they do: a tenant's, a type's."""
     if column.snake == "id" or column.found.base in ("json", "jsonb", *MOMENTS):
         return None
-    name = quoted(column.name)
-    asked = (
-        f"SELECT min({name}::text) AS least, max({name}::text) AS most, count(*) AS rows "
-        f"FROM (SELECT {name} FROM {qualified(table)} LIMIT 100000) AS sample"
-    )
-    found = connection.execute(text(asked)).one()
+    found = connection.execute(_about("find_range", table, column)).one()
     if found.least is None or found.least != found.most or len(found.least) > 50:
         return None
     if column.found.is_key and found.rows < 2:
