@@ -13,7 +13,7 @@ from migrations.importer.names import literal, quoted
 
 __all__ = ["Column", "Found", "Moment"]
 
-_TEXTS = {"text", "character varying", "citext"}  # not character: it pads with blanks
+_TEXTS = {"text", "character varying"}
 _LIMIT = re.compile(r"\((\d+)\)")
 
 
@@ -48,6 +48,16 @@ class Found:
     is_computed: bool = False
     is_volatile: bool = False
     kind: str = "b"
+
+    @property
+    def is_citext(self) -> bool:
+        """Whether it is a citext, in whichever schema the extension lies."""
+        return self.base.rpartition(".")[2] == "citext"
+
+    @property
+    def is_unpadded(self) -> bool:
+        """Whether it keeps texts as they are: ``character`` pads them with blanks."""
+        return self.base in _TEXTS or self.is_citext
 
     @property
     def longest(self) -> int | None:
@@ -117,7 +127,7 @@ class Column:
     def is_plain(self) -> bool:
         """Whether the record's own text is written."""
         is_as_it_is = not isinstance(self.target, tuple | E164 | Values | Lookup)
-        return is_as_it_is and self.field.kind == "text" and self.found.base in _TEXTS
+        return is_as_it_is and self.field.kind == "text" and self.found.is_unpadded
 
     @property
     def is_derived(self) -> bool:
@@ -126,7 +136,7 @@ class Column:
         The stage derives it while the records arrive, beside the program's own work. (E.164 can
         fail: it has no place for an extension.)
         """
-        return isinstance(self.target, Values) and self.found.base in _TEXTS
+        return isinstance(self.target, Values) and self.found.is_unpadded
 
     @property
     def cannot_fail(self) -> bool:
@@ -220,7 +230,7 @@ class Column:
 
     def as_text(self, value: str) -> str:
         """Return SQL for a value as a text, without the blanks ``character`` is padded with."""
-        return value if self.found.base in _TEXTS else f"CAST({value} AS text)"
+        return value if self.found.is_unpadded else f"CAST({value} AS text)"
 
     def compared(self, value: str) -> str:
         """Return SQL to compare a value: texts by their bytes, whatever their collation says."""

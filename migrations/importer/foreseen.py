@@ -34,8 +34,8 @@ class Foreseen:
                 f"\n            ELSE {self._of_existing(name)}\n        END"
             )
             # A text beside a citext is a text, and tells capitals apart.
-            is_citext = self._found[name].base == "citext"
-            yield quoted(name), f"CAST({value} AS citext)" if is_citext else value
+            found = self._found[name]
+            yield quoted(name), f"CAST({value} AS {found.type})" if found.is_citext else value
 
     def _of_new(self, name: str) -> str:
         if name in self._columns:

@@ -179,6 +179,27 @@ def test_a_value_comes_back_whatever_its_equality(
     assert value(url, found) == old
 
 
+def test_a_citext_may_lie_in_a_schema_that_is_not_searched(site: Site) -> None:
+    """Supabase has a schema for extensions."""
+    country = Lookup("country", "countries", by="name", id="code")
+    leads = Leads("leads", full_name="name", phone="phone", email="email", assigned_agent=country)
+    url = site.made(
+        leads,
+        "CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions",
+        "CREATE TABLE countries (code extensions.citext PRIMARY KEY, name text)",
+        "INSERT INTO countries VALUES ('GB', 'Britain')",
+        WITH_REST.format("email extensions.citext UNIQUE, country extensions.citext"),
+        OLD,
+        email="ann@example.com",
+        assigned_agent="Britain",
+    )
+    upgrade(url)
+    assert run(url, "SELECT email\\:\\:text, country\\:\\:text FROM leads ORDER BY id") == [
+        ("ann@example.com", "GB"),
+        (None, None),
+    ]
+
+
 def test_leads_that_only_leaves_out_are_refused_before_the_first_write(site: Site) -> None:
     """No later import would find them, and each would add them once more."""
     leads = Leads("leads", full_name="name", phone="phone", status="kind", only="kind = 'lead'")

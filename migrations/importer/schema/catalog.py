@@ -54,7 +54,7 @@ def find_columns(connection: Connection, table: str) -> dict[str, Found]:
 def _found(row: Row[Any]) -> Found:
     return Found(
         row.type,
-        "citext" if row.base.endswith("citext") else row.base,
+        row.base,
         is_text=row.is_text,
         nullable=row.nullable,
         is_filled=row.is_filled,
