@@ -235,6 +235,21 @@ def test_a_trigger_that_makes_a_lead_none_stops_the_import(site: Site) -> None:
     assert run(url, "SELECT name FROM leads") == [("lead",)]
 
 
+def test_a_rule_for_soft_deletion_is_in_no_imports_way(site: Site) -> None:
+    """An import deletes nothing, and a revert keeps the leads that it could not remove."""
+    url = site.made(
+        Leads("leads", full_name="name", phone="phone", only="NOT gone"),
+        WITH_REST.format("gone boolean NOT NULL DEFAULT false"),
+        OLD,
+        "CREATE RULE soft_deletion AS ON DELETE TO leads "
+        "DO INSTEAD UPDATE leads SET gone = true WHERE id = OLD.id",
+    )
+    upgrade(url)
+    downgrade(url, BEFORE_IMPORT, "remove-created")
+    assert run(url, "SELECT name, gone FROM leads ORDER BY id") == [("Old", False), ("Bob", False)]
+    assert run(url, "SELECT restored, removed, kept FROM lead_imports") == [(1, 0, 1)]
+
+
 def test_new_leads_whose_id_is_another_tables_are_refused_before_the_first_write(
     site: Site,
 ) -> None:
