@@ -263,7 +263,7 @@ _NARROWED = {
     UPDATED_TWICE: ("two of them have updated one lead", _BUSY, False),
     REFUSED_BY_TABLE: (
         "the table refuses a row",
-        "What was committed stays. Look at that column or rule, then run again.",
+        "What was committed stays. Look at that column or rule, or at a trigger, then run again.",
         False,
     ),
     CHANGED_BY_TRIGGER: (

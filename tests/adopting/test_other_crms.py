@@ -219,6 +219,19 @@ def test_leads_that_only_leaves_out_are_refused_before_the_first_write(site: Sit
     assert value(url, "SELECT count(*) FROM leads") == 1
 
 
+def test_a_trigger_that_fails_is_looked_for(site: Site) -> None:
+    """It may need a setting of the site's own, and then no column or rule is to blame."""
+    url = site.made(
+        PLAIN,
+        WITH_REST.format("changed_by text"),
+        "CREATE FUNCTION sign() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN NEW.changed_by = current_setting('app.user'); RETURN NEW; END $$",
+        "CREATE TRIGGER sign BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION sign()",
+    )
+    with pytest.raises(CommandError, match=r"42704 undefined object.*or at a trigger"):
+        upgrade(url)
+
+
 def test_a_trigger_that_makes_a_lead_none_stops_the_import(site: Site) -> None:
     """It names the record, and nothing of it is saved."""
     leads = Leads("leads", full_name="name", phone="phone", only="kind = 'lead'")
