@@ -486,6 +486,18 @@ def test_a_status_of_numbers_is_a_question(crm_py: Path, database: URL) -> None:
     assert asked in adopted(database, crm_py, table)
 
 
+def test_a_status_in_a_table_of_its_own_is_looked_up(crm_py: Path, database: URL) -> None:
+    """Left out, each new lead would have the default."""
+    said = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE lead_statuses (id smallint PRIMARY KEY, label text)",
+        "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "
+        "status_id smallint DEFAULT 1 REFERENCES lead_statuses)",
+    )
+    assert 'status=Lookup("status_id", "lead_statuses", by="label"),' in said
+
+
 @pytest.mark.parametrize(
     ("table", "told"),
     [

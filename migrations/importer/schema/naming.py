@@ -41,7 +41,7 @@ NAMES = {
         *("phone1", "primary_phone", "tel", "cell", "cellphone"),
     ),
     "email": ("email", "email_address", "e_mail", "email_from", "mail", "primary_email"),
-    "status": ("status", "lead_status", "stage", "state_name"),
+    "status": ("status", "lead_status", "stage", "state_name", "status_id", "stage_id"),
     "address1": (
         *("address1", "address", "address_line1", "address_line_1", "address_line"),
         *("street", "street_address", "address_1"),
@@ -68,8 +68,8 @@ TOUCHES = (
     *("modified", "modified_date", "updatedat"),
 )
 """Of the time of the last change."""
-USER_NAMES = ("username", "login", "email", "name", "full_name")
-"""Of what a user is called by."""
+USER_NAMES = ("username", "login", "email", "name", "full_name", "label")
+"""Of what a user is called by, or a status."""
 DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived", "fivetran_deleted")
 DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
 
