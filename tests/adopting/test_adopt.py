@@ -332,6 +332,18 @@ def test_the_bin_and_the_times_go_by_many_names(
     assert 'touch="lastmodifieddate"' in said
 
 
+def test_an_email_goes_by_as_many_names_as_a_lead(crm_py: Path, database: URL) -> None:
+    """Left out, it would be lost without a word."""
+    said = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id serial PRIMARY KEY, contact_name text, contact_phone text, "
+        "contact_email text, address_street text)",
+    )
+    assert 'email="contact_email"' in said
+    assert 'address1="address_street"' in said
+
+
 def test_a_column_that_the_server_computes_is_not_declared(crm_py: Path, database: URL) -> None:
     """The columns it is computed from are."""
     told = adopted(

@@ -40,11 +40,14 @@ NAMES = {
         *("phone", "phone_number", "phonenumber", "telephone", "mobile", "mobile_phone"),
         *("phone1", "primary_phone", "tel", "cell", "cellphone"),
     ),
-    "email": ("email", "email_address", "e_mail", "email_from", "mail", "primary_email"),
+    "email": (
+        *("email", "email_address", "e_mail", "customer_email", "contact_email", "lead_email"),
+        *("client_email", "email_from", "mail", "primary_email"),
+    ),
     "status": ("status", "lead_status", "stage", "state_name", "status_id", "stage_id"),
     "address1": (
         *("address1", "address", "address_line1", "address_line_1", "address_line"),
-        *("street", "street_address", "address_1"),
+        *("street", "street_address", "address_street", "address_1"),
     ),
     "postal_code": ("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode"),
     "notes": ("notes", "note", "description", "comments", "comment", "remarks"),
