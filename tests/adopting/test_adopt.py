@@ -300,6 +300,18 @@ def test_a_unique_column_without_a_default_is_a_question(crm_py: Path, database:
     )
 
 
+def test_a_new_lead_is_active_and_not_blocked(crm_py: Path, database: URL) -> None:
+    """Django has defaults in its code alone, and hides a lead that is not active."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, is_active boolean NOT NULL, "
+        "is_blocked boolean NOT NULL)",
+    )
+    assert '"is_active": "true"' in told
+    assert '"is_blocked": "false"' in told
+
+
 def test_a_lead_that_nobody_has_called_deleted_is_one(crm_py: Path, database: URL) -> None:
     """NULL is not true."""
     told = adopted(

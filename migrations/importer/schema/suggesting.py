@@ -36,6 +36,9 @@ _CHECK = f"  {MARK}: "
 References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
 
+_ACTIVE = {"active", "enabled"}
+"""Of a column that is true for a new lead, or nobody would see it."""
+
 _CATEGORY = re.compile("[a-z_]{1,20}")
 """A word for a kind of lead, not for a person."""
 
@@ -200,7 +203,7 @@ def _new(connection: Connection, table: str, column: TableColumn, refers: bool) 
 def _usual_value(column: TableColumn, refers: bool) -> str | None:
     found = column.found
     if found.base == "boolean":
-        return "false"
+        return "true" if _ACTIVE & {*words_of(column.name)} else "false"
     if found.base in ("json", "jsonb"):
         return "'{}'"
     if found.base == "uuid" and column.snake == "id":
