@@ -132,5 +132,7 @@ def _check(connection: Connection) -> int:
         )
         print(f"{action}, then check it with 'python -m migrations adopt'.")
         return 1
+    if unnamed := [field.name for field in STANDARD_FIELDS if field.name not in leads.targets]:
+        print(f"Not imported, because no column is named for it: {', '.join(unnamed)}.")
     print(f"{leads.table} matches migrations/crm.py. Next: python -m migrations preview")
     return 0

@@ -376,6 +376,20 @@ def test_the_catalog_knows_the_primary_key(name: str, crm_py: Path, database: UR
     assert f'id="{name}"' in told
 
 
+def test_the_fields_without_a_column_are_named(
+    crm_py: Path, database: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table may have one by a name that nobody guesses."""
+    adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id serial PRIMARY KEY, name text, phone text, email text, "
+        "status text, address text, zip text, remarks_internal text, agent text, created date)",
+    )
+    said = capsys.readouterr().out
+    assert "Not imported, because no column is named for it: lead_number, notes.\n" in said
+
+
 def test_any_name_becomes_python(crm_py: Path, database: URL) -> None:
     """A quote in it does not end the text."""
     adopted(
