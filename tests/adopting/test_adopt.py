@@ -367,13 +367,14 @@ def test_a_column_that_the_server_computes_is_not_declared(crm_py: Path, databas
     assert 'full_name=("first_name", "last_name")' in told
 
 
-@pytest.mark.parametrize("name", ["Id", "_id", "lead_id"])
+@pytest.mark.parametrize("name", ["Id", "_id", "lead_id", "ad_user_id"])
 def test_the_catalog_knows_the_primary_key(name: str, crm_py: Path, database: URL) -> None:
-    """It may have any name."""
+    """It may have any name, also one like an agent's."""
     told = adopted(
         database, crm_py, f'CREATE TABLE contacts ("{name}" bigserial PRIMARY KEY, phone text)'
     )
     assert f'id="{name}"' in told
+    assert declared(crm_py).id == name
 
 
 def test_the_fields_without_a_column_are_named(

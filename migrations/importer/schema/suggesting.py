@@ -46,14 +46,14 @@ _CATEGORY = re.compile("[a-z_]{1,20}")
 def suggest(connection: Connection, table: str) -> str:
     """Return the source of a declaration of a table, guessed from the catalog."""
     columns = columns_of_table(connection, table)
-    writable = [column for column in columns if not column.found.is_computed]
     named = {"name": name_of(table)}
+    key = connection.execute(text(statement("find_primary_key")), named).scalar()
+    writable = [column for column in columns if not column.found.is_computed and column.name != key]
     references = {
         row.column: row for row in connection.execute(text(statement("find_references")), named)
     }
     lines = ["LEADS = Leads(", f"    {_source(table)},"]
     taken: set[str] = set()
-    key = connection.execute(text(statement("find_primary_key")), named).scalar()
     if key is None:
         lines.append(f'    id="…",{_CHECK}which column alone tells leads apart?')
     elif key != "id":
