@@ -502,19 +502,23 @@ def test_a_type_and_a_reference_are_never_guessed_to_be_blank(crm_py: Path, data
     assert '"remark": "\'\'",' in told
 
 
-@pytest.mark.parametrize("type_", ["varchar(36)", "bigint"])
+@pytest.mark.parametrize(
+    ("column", "type_"),
+    [("assigned_user_id", "varchar(36)"), ("assigned_user_id", "bigint"), ("assigned_to", "int")],
+    ids=["SuiteCRM", "a number", "Fat Free CRM"],
+)
 def test_an_agents_id_without_a_foreign_key_is_a_question(
-    type_: str, crm_py: Path, database: URL
+    column: str, type_: str, crm_py: Path, database: URL
 ) -> None:
-    """SuiteCRM has none at all, and a name would stand in place of an id."""
+    """Some have none at all, and a name would stand in place of an id."""
     told = adopted(
         database,
         crm_py,
         "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, "
-        f"modified_user_id {type_}, assigned_user_id {type_})",
+        f"modified_user_id {type_}, {column} {type_})",
     )
     question = "an id of which table, found by which column?"
-    assert f'Lookup("assigned_user_id", "…", by="…"),  # CHECK: {question}' in told
+    assert f'Lookup("{column}", "…", by="…"),  # CHECK: {question}' in told
 
 
 def test_a_status_of_numbers_is_a_question(crm_py: Path, database: URL) -> None:

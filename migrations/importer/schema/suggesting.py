@@ -36,6 +36,9 @@ _CHECK = f"  {MARK}: "
 References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
 
+_NUMBERS = {"smallint", "integer", "bigint"}
+_IDS = {*_NUMBERS, "uuid"}
+
 _ACTIVE = {"active", "enabled"}
 """Of a column that is true for a new lead, or nobody would see it."""
 
@@ -125,10 +128,10 @@ def _target(
         return f"New({_source(column.name)})"  # the CRM's own numbers stay
     if reference := references.get(column.name):
         return _lookup(connection, column, reference)
-    if field == "assigned_agent" and column.snake.endswith("_id"):
+    if field == "assigned_agent" and (column.snake.endswith("_id") or column.found.base in _IDS):
         check = f"{_CHECK}an id of which table, found by which column?"
         return f'Lookup({_source(column.name)}, "…", by="…"){check}'
-    is_number = field == "status" and column.found.base in ("smallint", "integer", "bigint")
+    is_number = field == "status" and column.found.base in _NUMBERS
     if column.found.kind == "e" or is_number:
         labels = labels_of(connection, column.found.base) or ["…"]
         check = (
