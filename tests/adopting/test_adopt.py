@@ -292,12 +292,11 @@ def test_a_unique_column_without_a_default_is_a_question(crm_py: Path, database:
         database,
         crm_py,
         "CREATE TABLE contacts (id text PRIMARY KEY, token text NOT NULL UNIQUE, "
-        "extension bigint NOT NULL UNIQUE, phone text)",
-        "INSERT INTO contacts VALUES ('a', 'b', 7, '07700 900001')",
+        "extension bigint NOT NULL UNIQUE, seat numeric NOT NULL UNIQUE, phone text)",
+        "INSERT INTO contacts VALUES ('a', 'b', 7, 8, '07700 900001')",
     )
-    assert [f'"{column}": "…",  # CHECK' in told for column in ("id", "token", "extension")] == (
-        [True] * 3
-    )
+    for column in ("id", "token", "extension", "seat"):
+        assert f'"{column}": "…",  # CHECK' in told
 
 
 def test_a_new_lead_is_active_and_not_blocked(crm_py: Path, database: URL) -> None:

@@ -213,11 +213,12 @@ def _usual_value(column: TableColumn, refers: bool) -> str | None:
         return "gen_random_uuid()"
     if found.base in MOMENTS:
         return "now()"
-    if found.base in ("numeric", "double precision", "real"):
-        return "0"
     is_kind = words_of(column.name)[-1:] in (["type"], ["dtype"])
     has_a_meaning = found.is_key or refers or is_kind
-    return "''" if found.is_text and not has_a_meaning else None
+    is_number = found.base in ("numeric", "double precision", "real")
+    if has_a_meaning or not (is_number or found.is_text):
+        return None
+    return "0" if is_number else "''"
 
 
 def _source(value: str) -> str:
