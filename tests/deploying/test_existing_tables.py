@@ -482,6 +482,18 @@ def test_a_value_that_is_too_long_for_its_column_is_listed_before_any_write(data
     assert value(database, "SELECT count(*) FROM leads") == 0
 
 
+@pytest.mark.parametrize("table", ["leads", "lead_imports"])
+def test_a_table_that_was_renamed_makes_room_for_ours(table: str, database: URL) -> None:
+    """Its key keeps the name that the key of ours usually has."""
+    run(database, f"CREATE TABLE {table} (id serial PRIMARY KEY, file text)")
+    refusal(database)
+    run(database, f"ALTER TABLE {table} RENAME TO set_aside")
+    upgrade(database, BEFORE_IMPORT)
+    assert value(database, f"SELECT to_regclass('{table}')") == table
+    downgrade(database, "base")
+    assert value(database, f"SELECT to_regclass('{table}')") is None
+
+
 @pytest.mark.parametrize(
     ("name", "create"),
     [

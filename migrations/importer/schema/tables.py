@@ -62,9 +62,8 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
     for table in missing:
         context.execute(table.create)
         # On the key, not on the table: comments on tables are the owner's.
-        key = quoted(f"{table.name}_pkey")
-        comment = f"COMMENT ON CONSTRAINT {key} ON {quoted(table.name)} IS {literal(_MADE_BY_US)}"
-        context.execute(comment)
+        key, name = quoted(_key_of(context, table)), quoted(table.name)
+        context.execute(f"COMMENT ON CONSTRAINT {key} ON {name} IS {literal(_MADE_BY_US)}")
     return [table.name for table in missing]
 
 
@@ -95,6 +94,18 @@ def _is_there(context: RevisionContext, table: Table) -> bool:
     if context.as_sql:
         return False
     return is_there(connection_of(context), table.name)
+
+
+def _key_of(context: RevisionContext, table: Table) -> str:
+    """Name a table's primary key. A table kept aside still has the usual name."""
+    if context.as_sql:
+        return f"{table.name}_pkey"
+    asked = text(
+        "SELECT conname FROM pg_catalog.pg_constraint "
+        "WHERE conrelid = to_regclass(:table) AND contype = 'p'"
+    )
+    name: str = connection_of(context).execute(asked, {"table": quoted(table.name)}).scalar_one()
+    return name
 
 
 def _lacking(connection: Connection, table: Table) -> list[str]:
