@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, count, islice
 from statistics import median
 from typing import NamedTuple, TextIO
 
@@ -109,12 +109,12 @@ def _header(rows: Iterator[Sequence[Value]]) -> tuple[int, Sequence[Value]]:
 
 def _names(cells: Sequence[Value]) -> list[str]:
     """Name the columns. Repeated and missing names get a number."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, cell in enumerate(cells, 1):
         name = " ".join(str(cell or "").split()) or f"{UNNAMED} {number}"
-        times = names.count(name)
-        names.append(f"{name} ({times + 1})" if times else name)
-    return names
+        numbered = (f"{name} ({times})" for times in count(2))
+        names[next(free for free in chain([name], numbered) if free not in names)] = None
+    return list(names)
 
 
 def _fitted(rows: Sequence[Sequence[Value]], width: int, first: int) -> Iterable[Sequence[Value]]:

@@ -212,6 +212,15 @@ def table(columns: Sequence[tuple[str, str]]) -> str:
     return file.getvalue()
 
 
+def test_columns_of_one_name_stay_apart(tmp_path: Path) -> None:
+    """Each of them can be chosen by its number, even if a name has a number already."""
+    content = f"phone,created,note,note,note (2),note\n{PHONE},{TIME},a,b,c,d\n"
+    chosen = ["--timezone", "UTC", "--field", "notes=note (3)", "--field", "full_name=note (2)"]
+    (record,), conversion, _ = converted(write(tmp_path, content), *chosen)
+    assert (record["full_name"], record["notes"]) == ("b", "d")
+    assert conversion.choice.left_out == ["note", "note (2) (2)"]
+
+
 @pytest.mark.parametrize(("columns", "given", "expected"), FILES.values(), ids=FILES)
 def test_the_usual_headers_need_no_field_option(
     columns: Sequence[tuple[str, str]],
