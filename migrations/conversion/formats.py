@@ -6,6 +6,7 @@ for chunk in source.chunks(): ...
 """
 
 import csv
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ _OTHERS = {
     b"INSERT INTO": ("an SQL dump", "Export the table of leads as CSV."),
     b"PGDMP": ("a Postgres dump", "Export the table of leads as CSV."),
 }
+_BEHIND = re.compile(r"(?:^|[=(/])[ \t]*\[\s*\{", re.MULTILINE)
+"""A list of objects behind a comment, a warning, a guard or the name of a variable."""
 _KINDS = "It has to be JSON, CSV or .xlsx, gzipped or not."
 
 
@@ -71,6 +74,9 @@ def _of_text(path: Path, encoding: str, start: str) -> Source:
     if kind := json_lists.kind_of(start):
         unit = "line" if kind == "JSON lines" else "record"
         return Source(path.name, kind, unit, lambda: _read_json(path, encoding, kind))
+    if _BEHIND.search(start):
+        action = "Remove it, up to the first [."
+        raise Unreadable(path.name, "has something before its JSON", action)
     dialect = tables.dialect_of(start)
     format = f"CSV with {tables.SEPARATORS.get(dialect.separator, dialect.separator)}"
     return Source(path.name, format, "row", lambda: _read_csv(path, encoding, dialect))

@@ -197,6 +197,8 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "cut off gzip": (gzipped(as_csv() * 100)[:-60], "a damaged gzip file or cut off"),
     "cut off lines": (lines()[:-40], "what follows 1 records is cut off or malformed"),
     "more than a list": (as_json() + "[]", "is not part of the list"),
+    "JSON behind a guard": (")]}',\n" + as_json(), "has something before its JSON"),
+    "JSON in a script": ("var leads = " + as_json(), "has something before its JSON"),
     "lists in lists": ("[" * 100_000, "what follows 0 records is nested too deeply"),
     "objects in objects": ('{"a":' * 100_000, "is nested too deeply"),
     "numbers": ("[1, 2]", "what follows 0 records is not an object"),
