@@ -192,7 +192,8 @@ def _read_stamp(connection: Connection, table: str) -> tuple[str, ...]:
             "then try again."
         )
     stamped = f"SELECT version_num FROM {quoted(table)} ORDER BY version_num"
-    return tuple(connection.execute(text(stamped)).scalars())
+    # Numbers of another tool, or NULL, are no stamp of ours, and must be named as such.
+    return tuple(map(str, connection.execute(text(stamped)).scalars()))
 
 
 def _read_missing(connection: Connection) -> tuple[str, ...]:

@@ -189,6 +189,19 @@ def test_a_newer_release_is_named_with_a_way_back(command: str, imported: URL) -
     assert value(imported, "SELECT version_num FROM alembic_version") == "9999_future"
 
 
+@pytest.mark.parametrize(("kind", "stamp"), [("integer", "3"), ("text", "NULL")])
+def test_a_stamp_that_no_release_can_have_written_is_named(
+    kind: str, stamp: str, database: URL
+) -> None:
+    """Another tool's table has numbers, and one without its key may have an empty row."""
+    run(database, f"CREATE TABLE alembic_version (version_num {kind})")
+    run(database, f"INSERT INTO alembic_version VALUES ({stamp})")
+    with pytest.raises(
+        CommandError, match=r"is stamped (3|None), which this release does not know"
+    ):
+        upgrade(database)
+
+
 @pytest.mark.parametrize("command", ["upgrade head", "downgrade base"])
 def test_two_stamps_become_one_again(command: str, imported: URL) -> None:
     """Alembic finds no path from two stamps, and following the command keeps the last one."""
