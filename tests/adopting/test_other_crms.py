@@ -113,6 +113,17 @@ def test_a_table_in_partitions_is_refused(table: str, told: str, site: Site) -> 
         )
 
 
+def test_a_lookup_in_what_the_import_writes_is_refused(site: Site) -> None:
+    """The import renames leads, so a revert would look for other names than it did."""
+    agent = Lookup("by_id", "public.leads", by=("login", "name"))
+    leads = Leads("leads", full_name="name", phone="phone", assigned_agent=agent)
+    url = site.made(leads, WITH_REST.format("login text, by_id bigint REFERENCES leads"), OLD)
+    with pytest.raises(CommandError) as refused:
+        upgrade(url)
+    assert "assigned_agent: looks into public.leads.name, which the import" in str(refused.value)
+    assert "login" not in str(refused.value)
+
+
 def test_a_view_is_refused_without_a_remedy_for_tables(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

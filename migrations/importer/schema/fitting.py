@@ -23,7 +23,7 @@ from migrations.importer.declaration import (
     inner_of,
 )
 from migrations.importer.names import escaped, literal, qualified
-from migrations.importer.schema.catalog import find_columns, late_sequences, may_read
+from migrations.importer.schema.catalog import find_columns, late_sequences, may_be_same, may_read
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -52,7 +52,7 @@ def mismatches(
     for name, target in leads.targets.items():
         inner = inner_of(target)
         if isinstance(inner, Lookup):
-            problems += _lookup_problems(connection, name, inner)
+            problems += _lookup_problems(connection, table, name, inner)
         if isinstance(inner, Values):
             problems += _values_problems(connection, table, name, inner)
     if may_read(connection, leads.table):
@@ -135,14 +135,22 @@ def _is_part_of_a_phone(column: str, phone: str) -> bool:
     )
 
 
-def _lookup_problems(connection: Connection, name: str, lookup: Lookup) -> Iterator[str]:
+def _lookup_problems(
+    connection: Connection, table: LeadsTable, name: str, lookup: Lookup
+) -> Iterator[str]:
     columns = find_columns(connection, lookup.table)
     if not columns:
         yield f"{name}: the table {lookup.table} is not there"
         return
+    is_itself = may_be_same(connection, lookup.table, table.leads.table)
     for column in (*lookup.tried, lookup.id):
         if column not in columns:
             yield f"{name}: {lookup.table}.{column} is not there"
+        elif is_itself and column in table.given:
+            yield (
+                f"{name}: looks into {lookup.table}.{column}, which the import itself changes. "
+                "Look into another column, or leave the field out"
+            )
     if not may_read(connection, lookup.table):
         yield f"{name}: the role may not SELECT {lookup.table}"
 
