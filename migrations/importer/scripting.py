@@ -7,6 +7,7 @@ from migrations.importer.export.reading import Export
 from migrations.importer.ledger import start_import
 from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import table_for_script
+from migrations.importer.schema.phone_key import write_index
 from migrations.importer.session import DEPLOY_LOCK, Script
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
@@ -29,6 +30,7 @@ def write_script(
     export.check()  # before a line of it is written
     options = options_of(context)
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
+    write_index(context, table)
     script = Script(context.output_buffer)
     script.execute("SET client_encoding = 'UTF8'")
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")

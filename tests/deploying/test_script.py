@@ -13,7 +13,7 @@ from models import Base
 from tests.conftest import NewDatabase, Template
 from tests.support.bundled import BEFORE_IMPORT, EXPORT, ROOT, records
 from tests.support.crm import add_lead, picture
-from tests.support.database import run, shown
+from tests.support.database import run, shown, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.promises import assert_imported
@@ -123,6 +123,15 @@ def test_a_script_begins_where_its_database_is(crm: URL) -> None:
     (advice,) = re.findall(r"'alembic ([^']*)'", told.stdout)
     psql(crm, script_of(*advice.removesuffix(" --sql").split(), url=crm))
     assert run(crm, "SELECT created FROM lead_imports") == [(len(records()),)]
+
+
+def test_a_script_makes_the_index_that_its_table_lacks(crm: URL) -> None:
+    """A later declaration's table has none, and each batch would read all of it."""
+    arguments = ("upgrade", f"{BEFORE_IMPORT}:head")
+    assert "leads_phone_key_v1" not in script_of(*arguments, url=crm)
+    run(crm, "DROP INDEX leads_phone_key_v1")
+    psql(crm, script_of(*arguments, url=crm))
+    assert value(crm, "SELECT to_regclass('leads_phone_key_v1') IS NOT NULL")
 
 
 def test_a_script_that_goes_into_a_file_is_utf8_and_its_owners_alone(tmp_path: Path) -> None:

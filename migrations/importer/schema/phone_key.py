@@ -5,10 +5,12 @@ behind, drop and build it again.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import count
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
@@ -21,7 +23,7 @@ from migrations.importer.session import LOCK_TIMEOUT
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
-__all__ = ["create_phone_key", "drop_phone_key", "ensure_index"]
+__all__ = ["create_phone_key", "drop_phone_key", "ensure_index", "write_index"]
 
 log = logging.getLogger("importer")
 
@@ -70,8 +72,7 @@ def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
     Raises ``DatabaseRefused`` if the role does not own the table.
     """
     connection, options = connection_of(context), options_of(context)
-    asked = {"name": table.catalog_name, "phone": unescaped(table.phone)}
-    found = connection.execute(text(statement("find_index")), asked).all()
+    found = _indexes(connection, table)
     if any(index.is_valid for index in found):
         return
     if not options.reads:
@@ -82,6 +83,25 @@ def ensure_index(context: RevisionContext, table: LeadsTable) -> None:
         log.info("dropping the index %s: an earlier attempt left it unfinished", index.name)
         _patiently(context, f"DROP INDEX {concurrently} {index.name}", concurrently)
     _patiently(context, _create_index(table, name, concurrently), concurrently)
+
+
+def write_index(context: RevisionContext, table: LeadsTable) -> None:
+    """Write the index into an import's script if the database it is for has none.
+
+    An earlier revision in the script may make it.
+    """
+    with options_of(context).look() as connection:
+        if connection is None or any(index.is_valid for index in _indexes(connection, table)):
+            return
+    with context.autocommit_block():
+        name = _index_name(table.leads)
+        context.execute(_create_index(table, name, "CONCURRENTLY IF NOT EXISTS"))
+
+
+def _indexes(connection: Connection, table: LeadsTable) -> Sequence[Row[Any]]:
+    """Find the table's indexes on the phone's key, valid or not."""
+    asked = {"name": table.catalog_name, "phone": unescaped(table.phone)}
+    return connection.execute(text(statement("find_index")), asked).all()
 
 
 def _create_index(table: LeadsTable, name: str, concurrently: str) -> str:
