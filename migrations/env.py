@@ -17,7 +17,7 @@ from logging.config import fileConfig
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, ObjectNotExecutableError, PendingRollbackError
 
 from migrations.declared import refuse_open_questions
 from migrations.deploy.connection import connect
@@ -209,6 +209,11 @@ def named_errors(connection: Connection) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise from_database(error, "this run") from None
+    except ObjectNotExecutableError:
+        raise CommandError(
+            "The revision is not written yet: it executes what is no SQL, such as op.execute(...). "
+            "What was committed stays. Write it and try again."
+        ) from None
     except (ImportStopped, PendingRollbackError) as error:
         # The lock is lost with the connection, so begin again whatever the error was.
         if connection.invalidated and not isinstance(error, TryAgain):

@@ -74,6 +74,16 @@ def test_a_new_revision_is_numbered_and_needs_no_database(project: Path) -> None
     assert f'down_revision = "{IMPORT}"' in path.read_text()
 
 
+def test_a_revision_that_is_not_written_yet_is_no_traceback(project: Path, database: URL) -> None:
+    """What comes before it stays, and the last line says what to do."""
+    succeed(project, None, "revision", "-m", "add a column")
+    refused = alembic(database, "upgrade", "head", root=project)
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stdout
+    assert "The revision is not written yet" in refused.stdout.splitlines()[-1]
+    assert value(database, "SELECT version_num FROM alembic_version") == IMPORT
+
+
 def test_an_id_that_was_asked_for_is_taken(project: Path) -> None:
     """``--rev-id`` wins over the number."""
     succeed(project, None, "revision", "-m", "by hand", "--rev-id", "0042_by_hand")
