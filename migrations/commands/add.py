@@ -132,6 +132,6 @@ def _refuse_known(import_: Import) -> None:
     for known in imports_of(alembic_config()):
         if known.sha256 == import_.sha256:
             raise CannotAdd(
-                f"Revision {known.revision} imports {import_.export} already. "
+                f"Revision {known.revision} imports these records already, from {known.export}. "
                 "Nothing to add: run 'alembic upgrade head'."
             )

@@ -121,13 +121,13 @@ def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
     assert not list((project / "migrations" / "versions").glob("0005*"))
 
 
-def test_an_export_that_is_imported_already_is_not_added(project: Path) -> None:
-    """The same bytes under another name are the same import."""
-    refused = migrations(
-        project, "add", str(ROOT / "data" / "production_leads_export.json"), "-m", "once more"
-    )
+def test_an_export_that_is_imported_already_is_not_added(project: Path, tmp_path: Path) -> None:
+    """The same bytes under another name are the same import, and the first name is told."""
+    renamed = tmp_path / "renamed.json"
+    renamed.write_bytes((ROOT / "data" / "production_leads_export.json").read_bytes())
+    refused = migrations(project, "add", str(renamed), "-m", "once more")
     assert refused.returncode == 1
-    assert IMPORT in refused.stderr
+    assert f"{IMPORT} imports these records already, from production_leads_" in refused.stderr
 
 
 def test_an_export_never_takes_another_ones_place(project: Path, october: Path) -> None:
