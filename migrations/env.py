@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from logging.config import fileConfig
+from typing import NoReturn
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, ObjectNotExecutableError, PendingRollbackError
 
 from migrations.declared import refuse_open_questions
@@ -136,6 +137,8 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         settings = with_people(settings, read_afresh(connection))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
+        if settings.importer.dry_run:
+            forbid_commits(connection)
         with context.begin_transaction(), merges_explained(context.script, found.stamped):
             context.run_migrations()
     if wanted is not None and done.heads is None:
@@ -200,6 +203,23 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
     leads = imports[-1].leads if imports else None
     show = context.config.attributes.get("show_preview", print_preview)
     return dry_run(connection, leads, version_table(context.config), show)
+
+
+def forbid_commits(connection: Connection) -> None:
+    """Stop at a revision that commits by itself, because a dry run could not be rolled back."""
+
+    def refuse_to_commit() -> NoReturn:
+        raise DatabaseRefused(
+            "This revision commits by itself, and a dry run must not. Everything was rolled back. "
+            "Name a revision before it to go to."
+        )
+
+    def look_at(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.lstrip().upper().startswith("COMMIT"):
+            refuse_to_commit()
+
+    context.get_context().autocommit_block = refuse_to_commit  # type: ignore[method-assign]
+    event.listen(connection, "before_cursor_execute", look_at)
 
 
 @contextmanager

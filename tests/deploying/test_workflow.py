@@ -84,6 +84,23 @@ def test_a_revision_that_is_not_written_yet_is_no_traceback(project: Path, datab
     assert value(database, "SELECT version_num FROM alembic_version") == IMPORT
 
 
+@pytest.mark.parametrize(
+    "step", ["op.execute('COMMIT')", "with op.get_context().autocommit_block(): op.execute('')"]
+)
+def test_a_dry_run_stops_at_a_revision_that_commits(
+    step: str, project: Path, database: URL
+) -> None:
+    """What came before it in the same transaction would be saved."""
+    branch(project, "0005_mine")
+    with (project / "migrations" / "versions" / "0005_mine.py").open("a") as revision:
+        revision.write(f"\n\ndef upgrade():\n    {step}\n")
+    refused = alembic(database, "-x", "dry-run", "upgrade", "head", root=project)
+    assert refused.returncode != 0
+    assert "This revision commits by itself" in refused.stdout.splitlines()[-1]
+    assert value(database, "SELECT to_regclass('leads')") is None
+    succeed(project, database, "-x", "dry-run", "upgrade", IMPORT)
+
+
 def test_an_id_that_was_asked_for_is_taken(project: Path) -> None:
     """``--rev-id`` wins over the number."""
     succeed(project, None, "revision", "-m", "by hand", "--rev-id", "0042_by_hand")
