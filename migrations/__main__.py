@@ -199,11 +199,11 @@ def _parser() -> ArgumentParser:
 
 
 def _version() -> str:
-    """Read the version in pyproject.toml. A copy of the migrations alone has none."""
+    """Read the version in pyproject.toml. A copy in a CRM has none, or the CRM's own file there."""
     if not PROJECT.exists():
         return "unknown"
-    version: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]
-    return version
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8")).get("project", {})
+    return str(project["version"]) if project.get("name") == "lead-import" else "unknown"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_its_version_is_the_projects(
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     assert exit_status("--version") == 0
     assert capsys.readouterr().out == f"{project['project']['version']}\n"
+
+
+@pytest.mark.parametrize("told", ["[tool.ruff]", '[project]\nname = "crm"\nversion = "9.9"'])
+def test_a_crms_own_pyproject_is_not_ours(
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It lies beside the copied files, and every command reads it."""
+    monkeypatch.setattr(__main__, "PROJECT", tmp_path / "pyproject.toml")
+    __main__.PROJECT.write_text(told, encoding="utf-8")
+    assert exit_status("--version") == 0
+    assert capsys.readouterr().out == "unknown\n"
 
 
 @pytest.mark.parametrize(
