@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from migrations import crm
 from migrations.declared import last_declaration
-from migrations.deploy.connection import connect, database
+from migrations.deploy.connection import connect
+from migrations.deploy.given import database_of
 from migrations.history import imports_of, version_table
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import from_database
@@ -67,7 +68,7 @@ def reading(doing: str) -> Iterator[Connection]:
 def connected(doing: str) -> Iterator[Connection]:
     """Connect, and log to standard error. doing: as for ``reading``."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with database() as url, connect(url) as connection:
+    with database_of(alembic_config()) as url, connect(url) as connection:
         try:
             yield connection
         except DBAPIError as error:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from tests.support.bundled import IMPORT, records
-from tests.support.database import run, value
+from tests.support.database import run, shown, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.released import REPOSITORY
@@ -99,6 +99,15 @@ def test_a_dry_run_stops_at_a_revision_that_commits(
     assert "This revision commits by itself" in refused.stdout.splitlines()[-1]
     assert value(database, "SELECT to_regclass('leads')") is None
     succeed(project, database, "-x", "dry-run", "upgrade", IMPORT)
+
+
+def test_a_url_in_alembic_ini_is_for_our_commands_too(project: Path, database: URL) -> None:
+    """They look at the database that Alembic upgrades, whatever the environment says."""
+    ini, url = project / "alembic.ini", shown(database).replace("%", "%%")
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {url}\n"))
+    succeed(project, None, "upgrade", IMPORT)
+    told = migrations(project, "verify", url=make_url(UNREACHABLE["DATABASE_URL"]))
+    assert told.returncode == 0, told.stderr
 
 
 def test_an_id_that_was_asked_for_is_taken(project: Path) -> None:
