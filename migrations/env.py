@@ -58,7 +58,7 @@ from migrations.running import configure, destination, is_upgrade, with_people
 def main() -> None:
     is_closed = sys.stdout is None
     is_ours = is_logging_ours(context.config)
-    logs = bool(context.config.config_file_name and is_ours)
+    logs = is_ours and context.config.file_config.has_section("loggers")
     if is_ours:
         prepare_process()
         context.config.stdout = context.config.stdout or sys.stdout  # taken before, if it was there

@@ -101,6 +101,13 @@ def test_a_dry_run_stops_at_a_revision_that_commits(
     succeed(project, database, "-x", "dry-run", "upgrade", IMPORT)
 
 
+def test_an_alembic_ini_needs_no_logging(project: Path, database: URL) -> None:
+    """Then Alembic itself says why it failed."""
+    (project / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    succeed(project, database, "upgrade", "head")
+    assert "FAILED: Can't locate" in alembic(database, "upgrade", "nowhere", root=project).stdout
+
+
 def test_a_url_in_alembic_ini_is_for_our_commands_too(project: Path, database: URL) -> None:
     """They look at the database that Alembic upgrades, whatever the environment says."""
     ini, url = project / "alembic.ini", shown(database).replace("%", "%%")
