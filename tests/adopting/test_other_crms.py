@@ -690,6 +690,26 @@ def test_a_column_the_server_computes_by_now_is_no_longer_as_declared(
     assert run(changing, "SELECT restored, kept FROM lead_imports") == [(1, 0)]
 
 
+@pytest.mark.parametrize("type_", ["bytea", "jsonb"])
+def test_a_part_of_a_name_that_is_no_text_by_now_is_no_longer_as_declared(
+    type_: str, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever enciphers last names can verify and revert the import all the same."""
+    url = site.made(
+        Leads("leads", full_name=("first", "last"), phone="phone"),
+        "CREATE TABLE leads (id bigserial PRIMARY KEY, first text, last text, phone text)",
+        "INSERT INTO leads (first, last, phone) VALUES ('Old', 'Lead', '07700 900001')",
+        full_name="Ann Lead",
+    )
+    upgrade(url)
+    changed = "convert_to(last, 'UTF8')" if type_ == "bytea" else "to_jsonb(last)"
+    run(url, f"ALTER TABLE leads ALTER last TYPE {type_} USING {changed}")
+    assert main(["verify", "--strict"]) == 0
+    assert "OK. The table no longer has last as declared." in capsys.readouterr().out
+    downgrade(url)
+    assert value(url, "SELECT first FROM leads WHERE id = 1") == "Old"
+
+
 def test_an_agent_who_has_gone_is_nobodys_edit(
     changing: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,7 +88,9 @@ def _unlike(connection: Connection, table: LeadsTable) -> Iterator[str]:
             yield inner.column
         for column in columns_of(target):
             if column in rows and (
-                rows[column].computed is not None or _has_no_equality(connection, rows[column])
+                rows[column].computed is not None
+                or (isinstance(target, tuple) and not rows[column].is_text)
+                or _has_no_equality(connection, rows[column])
             ):
                 yield column
 
