@@ -224,6 +224,11 @@ class Column:
         return self.found.is_text and not isinstance(self.target, Values | Lookup)
 
     @property
+    def outlasts_blanks(self) -> bool:
+        """Whether it has no room for a blank, so that none can clear it."""
+        return not (self.found.nullable or self.may_be_empty)
+
+    @property
     def restored_as(self) -> str | None:
         """The type to restore an old value in, if the column may not take its text."""
         return self.found.domain or (None if self.is_plain else self.found.type)

@@ -316,6 +316,26 @@ def test_a_blank_is_null_where_the_column_allows_it(
     assert value(database, "SELECT updated FROM lead_imports") == (0 if blanks == "keep" else 1)
 
 
+@pytest.mark.parametrize("phone", ["07700 900001", "07700 900002"], ids=["known", "new"])
+def test_a_blank_that_clears_nothing_leaves_what_an_earlier_record_has_given(
+    phone: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A column without room for a blank holds what it would if they came one by one."""
+    status = Values("status", {"booked": "won"}, otherwise="open")
+    leads = Leads("leads", phone="phone", email="email", status=status)
+    run(database, "CREATE TABLE leads (id serial PRIMARY KEY, phone text, email text, status text)")
+    run(database, "ALTER TABLE leads ALTER status SET NOT NULL")
+    run(database, "INSERT INTO leads (phone, status) VALUES ('07700 900001', 'own')")
+    use(leads, database, monkeypatch)
+    given = {"phone": phone, "email": "a@example.com", "status": "booked"}
+    export = [record(1, leads, **given), record(2, leads, phone=phone)]
+    bundle(export, monkeypatch, tmp_path, leads=leads, blanks="clear")
+    upgrade(database)
+    asked = "SELECT status, email FROM leads ORDER BY id DESC LIMIT 1"
+    assert run(database, asked) == [("won", None)]
+    assert main(["verify", "--strict"]) == 0
+
+
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
