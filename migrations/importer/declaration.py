@@ -332,6 +332,8 @@ class Leads:
                 yield "created_at: expected a column's name"
             if name == "id":
                 yield "id: belongs to the source and is not imported"
+            if not name.isidentifier():
+                yield f"{name!r}: expected a field's name of letters, digits and _"
             if name in ("record", "phone_key") or name.startswith(("written_", "_")):
                 yield f"{name}: is reserved for the importer. Give the field another name"
         columns = self.columns

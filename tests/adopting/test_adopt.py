@@ -207,6 +207,7 @@ def untyped(value: object) -> Any:
         ({"status": Values("state", {}, otherwise=untyped(2))}, "got `int` - at `$.otherwise`"),
         ({"full_name": ("name",)}, "full_name: names 1 columns, expected one or a pair"),
         ({"full_name": ("first", "middle", "last")}, "full_name: names 3 columns, expected one"),
+        ({"post code": "zip"}, "'post code': expected a field's name of letters, digits and _"),
     ],
 )
 def test_a_declaration_of_wrong_types_is_refused(wrong: dict[str, Any], told: str) -> None:
