@@ -87,7 +87,7 @@ TABLES = (
 
 
 def upgrade() -> None:
-    create_tables(op.get_context(), *TABLES)
+    create_tables(op.get_context(), *TABLES, is_private=True)
     op.execute(
         "CREATE UNIQUE INDEX IF NOT EXISTS lead_imports_live ON lead_imports (revision) WHERE "
         "reverted_at IS NULL"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import ProgrammingError
 
 from models import Base
 from tests.conftest import NewDatabase, Template
@@ -17,6 +18,7 @@ from tests.support.database import run, shown, value
 from tests.support.exports import written
 from tests.support.projects import copy_project, migrations
 from tests.support.promises import assert_imported
+from tests.support.roles import GIVEN_EVERYTHING, another_role
 from tests.support.servers import tool
 from tests.support.upgrades import alembic, alembic_command
 
@@ -45,6 +47,15 @@ def script_of(*arguments: str, root: Path = ROOT, url: URL | None = None) -> str
         command, check=True, capture_output=True, text=True, cwd=root, env=environ, timeout=60
     )
     return written.stdout
+
+
+def test_a_script_keeps_the_ledger_from_others(database: URL) -> None:
+    """Whatever default privileges give them, as an upgrade does."""
+    with another_role(database, *GIVEN_EVERYTHING) as role:
+        psql(database, script_of("upgrade", "head"))
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            run(role, "SELECT * FROM lead_before_images")
+        assert run(role, "SELECT count(*) > 0 FROM leads") == [(True,)]
 
 
 @pytest.mark.parametrize("size", ["50", "1000"])

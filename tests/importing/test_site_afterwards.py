@@ -11,8 +11,9 @@ from threading import Event, Thread
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
+from migrations.importer.sql import LEDGER_TABLES
 from models import Base
 from tests.conftest import NewDatabase
 from tests.support.bundled import BEFORE_IMPORT, IMPORT, records
@@ -22,7 +23,7 @@ from tests.support.deploys import Deploys
 from tests.support.faults import HoldBefore, KillBefore
 from tests.support.promises import assert_imported
 from tests.support.reverts import found_by_phone
-from tests.support.roles import another_role
+from tests.support.roles import GIVEN_EVERYTHING, another_role
 from tests.support.servers import tool
 from tests.support.upgrades import alembic, downgrade, upgrade
 
@@ -195,6 +196,16 @@ def test_a_site_that_never_pauses_meets_no_error(
         deploys.succeed(database, "downgrade", "base")
     assert beside.wrong == []
     assert beside.done > 100
+
+
+def test_what_default_privileges_give_to_others_is_not_the_ledger(database: URL) -> None:
+    """A platform's public API, whose role gets each new table, would show old names and phones."""
+    with another_role(database, *GIVEN_EVERYTHING) as role:
+        upgrade(database)
+        for name in (*LEDGER_TABLES, "lead_imports_id_seq"):
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                run(role, f"SELECT * FROM {name}")
+        assert run(role, "SELECT count(*) FROM alembic_version") == [(1,)]
 
 
 # Sessions.

@@ -106,6 +106,7 @@ def rendered(name: str, table: LeadsTable) -> str | None:
         "trace_wrote": {"kind": "updated"},
         "preview_created": {"longest": 400, "most": 10_000},
         "preview_changed": {"longest": 400, "most": 10_000},
+        "revoke_given": {"name": "lead_imports"},
         "copy_table": {"name": "lead_imports", "schema": "public"},
         "copy_receipts": {"schema": "public"},
         "copy_rejects": {"schema": "public"},

@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from tests.support.database import run
 from tests.support.deploys import PASSWORD
 
-__all__ = ["MAY_IMPORT", "MAY_LOOK", "another_role"]
+__all__ = ["GIVEN_EVERYTHING", "MAY_IMPORT", "MAY_LOOK", "another_role"]
 
 MAY_IMPORT = (
     "GRANT CREATE, USAGE ON SCHEMA public TO {role}",
@@ -18,6 +18,11 @@ MAY_IMPORT = (
 """What an import needs if somebody else has made the ledger."""
 MAY_LOOK = ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",)
 """What a preview needs."""
+GIVEN_EVERYTHING = (
+    "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {role}, PUBLIC",
+    "ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO {role}, PUBLIC",
+)
+"""What some platforms do for the role of their public API."""
 
 
 @contextmanager

@@ -47,10 +47,12 @@ class Table:
         return f"CREATE TABLE {quoted(self.name)} (\n    {lines}\n)"
 
 
-def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
+def create_tables(context: RevisionContext, *tables: Table, is_private: bool = False) -> list[str]:
     """Make the missing ones of these tables. Returns their names.
 
-    Raises ``DatabaseRefused``, before anything is made, if an existing one lacks a column.
+    is_private: whether only the role that makes them may use them, whatever default privileges give
+    to others. Raises ``DatabaseRefused``, before anything is made, if an existing one lacks a
+    column.
     """
     missing = missing_tables(context, tables)
     for table in tables:
@@ -64,6 +66,8 @@ def create_tables(context: RevisionContext, *tables: Table) -> list[str]:
         # On the key, not on the table: comments on tables are the owner's.
         key, name = quoted(_key_of(context, table)), quoted(table.name)
         context.execute(f"COMMENT ON CONSTRAINT {key} ON {name} IS {literal(_MADE_BY_US)}")
+        if is_private:
+            context.execute(statement("revoke_given", name=table.name))
     return [table.name for table in missing]
 
 
