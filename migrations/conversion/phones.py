@@ -1,15 +1,11 @@
-"""Tidy phones from forms and spreadsheets, and guess which are the same.
-
-Only the server knows whether two phones are the same (``lead_phone_key_v1``). The guess is good
-enough for a person to look at.
-"""
+"""Tidy phones from forms and spreadsheets."""
 
 import re
 from decimal import Decimal, InvalidOperation
 
 from migrations.conversion.rows import Value
 
-__all__ = ["LostPhone", "key_of", "tidied"]
+__all__ = ["LostPhone", "tidied"]
 
 _is_plain = re.compile(r"[0-9 +()-]*").fullmatch
 _PREFIX = re.compile(r"^\s*'?\s*(?:p:|tel:)?\s*'?", re.IGNORECASE)
@@ -17,9 +13,6 @@ _DECIMAL = re.compile(r"(\+?\d{6,15})\.0+")
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d+)?[eE]\+?\d+")
 _SEVERAL = " ::: "
 """Google Contacts writes it between several values of one label. The first is the main one."""
-_EXTENSION = re.compile(r"(?:ext(?:n|ension)?\.?|x|#)[:=\s]*(\d{1,7})$", re.IGNORECASE)
-_SIGNS = re.compile(r"[^\d+]+")
-_TRUNK_ZERO = re.compile(r"^((?:\+|00)[1-9]\d{0,2}) ?\(0\)")
 
 
 class LostPhone(ValueError):
@@ -48,20 +41,3 @@ def _whole(number: Decimal) -> str:
     if not is_whole or number.as_tuple().exponent > 0:  # type: ignore[operator]  # is finite
         raise LostPhone
     return str(int(number))
-
-
-def key_of(phone: str) -> str:
-    """Reduce a phone to what its spellings usually have in common."""
-    number = _TRUNK_ZERO.sub(r"\1", phone) if "(0)" in phone else phone
-    extension = None if _is_plain(number) else _EXTENSION.search(number)
-    if extension:
-        number = number[: extension.start()]
-    digits = _SIGNS.sub("", number)
-    if digits.startswith(("+", "00")):
-        digits = digits.lstrip("+").removeprefix("00")
-        digits = "44" + digits[3:] if digits.startswith("440") else digits
-    elif digits.startswith("0"):
-        digits = "44" + digits[1:]
-    elif len(digits) == 10:
-        digits = "44" + digits
-    return f"{digits}x{extension[1]}" if extension else digits

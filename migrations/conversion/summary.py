@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from migrations.conversion.choice import shown
-from migrations.conversion.phones import key_of
+from migrations.importer.phone import key_of
 
 __all__ = ["SUMMARISED", "Shared", "Summary", "counts_in_words"]
 

@@ -68,6 +68,8 @@ _PHONES = re.compile(
 _TEL_HERE = re.compile(r"tel:", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?<=[0-9])(?:;?ext(?:n|ension)?[:=]?|[x#])([0-9]{1,7})$", re.IGNORECASE)
 _DECIMAL = re.compile(r"\s*[0-9]{9,}(\.0)\s*")
+_MOST_SEPARATORS = str.maketrans("", "", " -()")
+_BRITISH = re.compile(r"(?:0|\+44|0044)([1-9][0-9]{9})")
 
 BRITISH_DIGITS = 10
 """Of a national number, without its 0."""
@@ -93,6 +95,9 @@ def are_phones(texts: Sequence[str]) -> bool:
 
 def key_of(text: str) -> str:
     """Return a phone's key, as ``lead_phone_key_v1`` does."""
+    # Of most phones it is found like this, in a tenth of the time.
+    if british := _BRITISH.fullmatch(text.translate(_MOST_SEPARATORS)):
+        return f"44{british[1]}"
     phone = read_spelling(without_decimal(text))
     return with_extension(phone.key, "x", phone.extension)
 

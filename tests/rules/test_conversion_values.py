@@ -9,9 +9,9 @@ import pytest
 
 from migrations.conversion.convert import ConversionRefused
 from migrations.conversion.errors import Undecided, Unreadable
-from migrations.conversion.phones import key_of
 from migrations.conversion.words import left_out_in_words, summary_in_words
 from migrations.importer.declaration import STANDARD_FIELDS, Field
+from migrations.importer.phone import key_of
 from tests.support.files import LEADS, as_csv, as_json, as_workbook, converted, write
 
 LEAD = LEADS[0]
