@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from migrations.importer.context import RevisionContext, connection_of
+from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, quoted
 from migrations.importer.schema.catalog import find_columns, is_there
@@ -66,7 +66,7 @@ def create_tables(context: RevisionContext, *tables: Table, is_private: bool = F
         # On the key, not on the table: comments on tables are the owner's.
         key, name = quoted(_key_of(context, table)), quoted(table.name)
         context.execute(f"COMMENT ON CONSTRAINT {key} ON {name} IS {literal(_MADE_BY_US)}")
-        if is_private:
+        if is_private and not options_of(context).reads:
             context.execute(statement("revoke_given", name=table.name))
     return [table.name for table in missing]
 
