@@ -233,7 +233,7 @@ class Column:
         """The type to restore an old value in, if the column may not take its text."""
         return self.found.domain or (None if self.is_plain else self.found.type)
 
-    def as_text(self, value: str) -> str:
+    def unpadded(self, value: str) -> str:
         """Return SQL for a value as a text, without the blanks ``character`` is padded with."""
         return value if self.found.is_unpadded else f"CAST({value} AS text)"
 

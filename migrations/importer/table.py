@@ -234,7 +234,7 @@ class LeadsTable:
         if len(columns) == 2:  # a pair
             # The same words, divided otherwise, are the same name.
             old = ", ".join(
-                f"nullif({column.as_text(f'l.{column.name}')}, '')" for column in columns
+                f"nullif({column.unpadded(f'l.{column.name}')}, '')" for column in columns
             )
             new = ", ".join(column.staged for column in columns)
             there = f"\n                concat_ws(' ', {old})"
