@@ -52,24 +52,10 @@ def find_columns(connection: Connection, table: str) -> dict[str, Found]:
 
 
 def _found(row: Row[Any]) -> Found:
-    return Found(
-        row.type,
-        row.base,
-        is_text=row.is_text,
-        nullable=row.nullable,
-        is_filled=row.is_filled,
-        is_numbered=row.is_numbered,
-        is_key=row.is_key,
-        is_bytewise=row.is_bytewise,
-        default=row.default,
-        domain=row.domain,
-        may_be_filled=row.may_be_filled,
-        computed=row.computed,
-        computed_of=tuple(row.computed_of),
-        is_computed=row.is_computed,
-        is_volatile=row.is_volatile,
-        kind=row.kind,
-    )
+    """The statement names its columns as ``Found`` does."""
+    told = {**row._mapping, "computed_of": tuple(row.computed_of)}
+    del told["name"]
+    return Found(**told)
 
 
 def labels_of(connection: Connection, enum: str) -> list[str]:
