@@ -64,7 +64,7 @@ def create_tables(context: RevisionContext, *tables: Table, is_private: bool = F
     for table in missing:
         context.execute(table.create)
         # On the key, not on the table: comments on tables are the owner's.
-        key, name = quoted(_key_of(context, table)), quoted(table.name)
+        key, name = quoted(_primary_key_of(context, table)), quoted(table.name)
         context.execute(f"COMMENT ON CONSTRAINT {key} ON {name} IS {literal(_MADE_BY_US)}")
         if is_private and not options_of(context).reads:
             context.execute(statement("revoke_given", name=table.name))
@@ -100,15 +100,12 @@ def _is_there(context: RevisionContext, table: Table) -> bool:
     return is_there(connection_of(context), table.name)
 
 
-def _key_of(context: RevisionContext, table: Table) -> str:
+def _primary_key_of(context: RevisionContext, table: Table) -> str:
     """Name a table's primary key. A table kept aside still has the usual name."""
     if context.as_sql:
         return f"{table.name}_pkey"
-    asked = text(
-        "SELECT conname FROM pg_catalog.pg_constraint "
-        "WHERE conrelid = to_regclass(:table) AND contype = 'p'"
-    )
-    name: str = connection_of(context).execute(asked, {"table": quoted(table.name)}).scalar_one()
+    asked = text(statement("find_primary_key_name"))
+    name: str = connection_of(context).execute(asked, {"name": quoted(table.name)}).scalar_one()
     return name
 
 
