@@ -24,6 +24,18 @@ GIVEN_EVERYTHING = (
 )
 """What some platforms do for the role of their public API."""
 
+_WAIT_FOR_ITS_SESSIONS = """
+    DO $wait$
+    BEGIN
+        FOR _ IN 1..20 LOOP
+            EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = '{role}');
+            PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+        END LOOP;
+    END
+    $wait$
+"""
+"""One that ends drops its temporary tables, and they cannot be given to another owner meanwhile."""
+
 
 @contextmanager
 def another_role(url: URL, *grants: str) -> Iterator[URL]:
@@ -38,6 +50,7 @@ def another_role(url: URL, *grants: str) -> Iterator[URL]:
             run(url, grant.format(role=role))
         yield url.set(username=role, password=PASSWORD)
     finally:
+        run(url, _WAIT_FOR_ITS_SESSIONS.format(role=role))
         run(
             url,
             f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}",
