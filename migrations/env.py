@@ -128,13 +128,14 @@ def migrate(connection: Connection, settings: Settings, done: Done, stop: Stop) 
         doing = "dry run" if settings.importer.dry_run else ""
         take_deploy_lock(connection, settings.lock_wait, stop, doing)
         # Only now: without the lock another deploy's downgrade might have been at work.
-        refuse(faults_that_stop(read_afresh(connection)))
+        history = read_afresh(connection)
+        refuse(faults_that_stop(history))
+        if is_upgrade():
+            settings = with_people(settings, history)
     elif not settings.importer.dry_run:
         # Without the lock, Alembic would look again and find another deploy's work.
         log_nothing_pending(connection)
         return
-    if is_upgrade() and wanted is not None:
-        settings = with_people(settings, read_afresh(connection))
     with shown(connection) if settings.importer.dry_run and wanted is not None else nullcontext():
         configure(settings, stop, connection=connection, on_version_apply=done)
         if settings.importer.dry_run:

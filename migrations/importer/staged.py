@@ -51,8 +51,8 @@ def _checked(
 ) -> LeadsTable:
     """Find the table and make sure of all the work needs. A preview gets a copy of it."""
     connection, options = connection_of(context), options_of(context)
+    refuse(hidden_schemas(connection, import_.leads.tables))
     if is_revert:
-        refuse(hidden_schemas(connection, import_.leads.tables))
         table = find_table_since(connection, import_.leads, keeps_blanks=import_.keeps_blanks)
         check_revert(connection, table, import_.revision)
         return table
