@@ -61,11 +61,6 @@ class Records(Protocol):
 def create_stage(session: Session, table: LeadsTable) -> None:
     """Make the temporary tables and functions for preparing an export."""
     session.execute(statement("create_stage", table=table))
-    session.execute(statement("create_rejected"))
-    session.execute(statement("create_repeats"))
-    if table.lookups:
-        session.execute(statement("create_found"))
-    session.execute(statement("create_place", table=table))
     if table.converted:
         session.execute(statement("create_convert", table=table))
 

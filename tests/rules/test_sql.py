@@ -97,7 +97,6 @@ def rendered(name: str, table: LeadsTable) -> str | None:
             "changes": table.differs(table.compared[:1]),
         },
         "find_broken": {"rules": RULES, "start": 0},
-        "find_late_sequence": {"column": "id", "table": "sales.customers"},
         "has_values": {"column": "phone", "table": "sales.customers"},
         "are_e164": {"column": "phone", "table": "sales.customers"},
         "find_range": {"column": "stage", "table": "sales.customers"},

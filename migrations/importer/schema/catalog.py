@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from migrations.importer.column import Found
-from migrations.importer.names import escaped, qualified, unescaped
+from migrations.importer.names import qualified, unescaped
 from migrations.importer.sql import statement
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "hidden_schemas",
     "is_there",
     "labels_of",
-    "late_sequences",
     "may_be_same",
     "may_read",
     "name_of",
@@ -61,28 +60,6 @@ def _found(row: Row[Any]) -> Found:
 def labels_of(connection: Connection, enum: str) -> list[str]:
     """Return the labels of an enum in their order. Another type has none."""
     return list(connection.execute(text(statement("find_labels")), {"enum": enum}).scalars())
-
-
-def late_sequences(
-    connection: Connection, *, name: str, id: str, column: str, table: str
-) -> list[Row[Any]]:
-    """Return the sequence of a column, if its next number is taken already, and the largest one.
-
-    name, id: of the table as ``name_of`` gives it, and of the column. column, table: SQL for where
-    numbers are.
-    """
-    asked = text(statement("find_late_sequence", column=column, table=table))
-    return [
-        late
-        for late in connection.execute(asked, {"name": name, "id": id}).all()
-        if not (late.is_unused and _begins_after(connection, late))
-    ]
-
-
-def _begins_after(connection: Connection, late: Row[Any]) -> bool:
-    """Whether a sequence that has given no number yet begins after the largest one."""
-    asked = f"SELECT last_value > :largest FROM {escaped(late.sequence)} WHERE NOT is_called"
-    return bool(connection.execute(text(asked), {"largest": late.largest}).scalar())
 
 
 def hidden_schemas(connection: Connection, tables: Iterable[str]) -> list[str]:

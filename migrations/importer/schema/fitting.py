@@ -23,7 +23,8 @@ from migrations.importer.declaration import (
     inner_of,
 )
 from migrations.importer.names import escaped, literal, qualified
-from migrations.importer.schema.catalog import find_columns, late_sequences, may_be_same, may_read
+from migrations.importer.schema.catalog import find_columns, may_be_same, may_read
+from migrations.importer.schema.sequences import late_sequences
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -191,9 +192,9 @@ def _sequence_problems(connection: Connection, table: LeadsTable) -> Iterator[st
         table=table.source,
     ):
         yield (
-            f"{leads.table}.{leads.id}: the sequence {late.sequence} is behind the ids, because "
+            f"{leads.table}.{leads.id}: the sequence {late.name} is behind the ids, because "
             "rows were added with ids of their own: "
-            f"SELECT setval('{late.sequence}', {late.largest})"
+            f"SELECT setval('{late.name}', {late.largest})"
         )
 
 

@@ -17,9 +17,10 @@ from migrations.importer.errors import DatabaseRefused
 from migrations.importer.ledger import has_ledger
 from migrations.importer.names import quoted
 from migrations.importer.progress import log
-from migrations.importer.schema.catalog import hidden_schemas, is_there, late_sequences, name_of
+from migrations.importer.schema.catalog import hidden_schemas, is_there, name_of
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
+from migrations.importer.schema.sequences import late_sequences, short_sequences
 from migrations.importer.schema.since import why_no_lead_is_found
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
@@ -51,13 +52,14 @@ _NUMBERS = """(
 def check_server(connection: Connection, stamp: str, leads: Leads | None) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work.
 
-    stamp: the table of the stamp. leads: where they live, if an import comes first.
+    stamp: the table of the stamp. leads: where they live, if an import comes first. It looks for
+    itself (``check_import``), so what it lacks is listed here only beside something else.
     """
     missing = _lines(connection, "check_session")
     missing += _lines(connection, "check_server", stamp=stamp)
     if is_there(connection, "lead_imports") and not has_ledger(connection):
         missing.append("a table lead_imports is there and is no ledger of ours: rename it")
-    if leads is not None:
+    if missing and leads is not None:
         if hidden := hidden_schemas(connection, leads.tables):
             refuse(missing + hidden)  # a look into one would fail
         missing += _missing_for_import(connection, find_table(connection, leads), MAY_IMPORT)
@@ -108,8 +110,8 @@ def _late_ledger(connection: Connection) -> list[str]:
     """Say if the next import would get the number of one that the rest of the ledger knows."""
     found = late_sequences(connection, name="lead_imports", id="id", column="id", table=_NUMBERS)
     return [
-        f"lead_imports.id: the sequence {late.sequence} is behind the ledger, because a part of it "
-        f"was emptied or restored: SELECT setval('{late.sequence}', {late.largest})"
+        f"lead_imports.id: the sequence {late.name} is behind the ledger, because a part of it "
+        f"was emptied or restored: SELECT setval('{late.name}', {late.largest})"
         for late in found
     ]
 
@@ -150,8 +152,7 @@ def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None
     start: the first staged record not imported yet, from 0.
     """
     if table.leads.id not in table.leads.new:
-        asked = text(statement("find_short_sequence", table=table))
-        refuse(list(connection.execute(asked, {"start": start}).scalars()))
+        refuse(short_sequences(connection, table, start))
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:

@@ -1,4 +1,4 @@
-<%namespace name="shared" file="shared.mako"/>\
+<%namespace name="leads" file="leads.mako"/>\
 <%
     def now(column):
         there = f"CAST(l.{column.name} AS text)"
@@ -65,7 +65,7 @@ JOIN (
 % endif
 % if kind == "unchanged":
 CROSS JOIN LATERAL (
-    ${shared.lead_of_phone()}
+    ${leads.lead_of_phone()}
 ) AS l
 % else:
 LEFT JOIN LATERAL (

@@ -1,4 +1,5 @@
 <%namespace name="shared" file="shared.mako"/>\
+<%namespace name="leads" file="leads.mako"/>\
 <%
     looked_at = {}
     for rule in rules:
@@ -15,14 +16,14 @@
         values.append(f"(l.{table.id} IS NULL OR {told}) AS {looked_at[told]}")
 %>\
 % if foreseen(table).computed(names):
-SELECT *, ${shared.computed(names)} FROM (
+SELECT *, ${leads.computed(names)} FROM (
             \
 % endif
 SELECT
                 s.record AS _record,
                 l.${table.id} AS _lead_id,
                 ${(",\n                ").join(values)}
-            ${shared.records_with_leads()}
+            ${leads.records_with_leads()}
             WHERE s.record ${records}\
 % if foreseen(table).computed(names):
 

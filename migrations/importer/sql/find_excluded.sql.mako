@@ -1,4 +1,4 @@
-<%namespace name="shared" file="shared.mako"/>\
+<%namespace name="leads" file="leads.mako"/>\
 <%
     compared = [
         (f"k{n}", escaped(sql), escaped(operator))
@@ -9,7 +9,7 @@
 -- Find records an exclusion constraint keeps away from another lead, or from an earlier record with
 -- another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH ${shared.keyed(unique, fails, changes)}
+WITH ${leads.keyed(unique, fails, changes)}
 SELECT c._record, ${literal(field)}, ${literal(reason)}
 FROM keyed AS c
 WHERE c._record >= :start

@@ -1,4 +1,4 @@
-<%namespace name="shared" file="shared.mako"/>\
+<%namespace name="leads" file="leads.mako"/>\
 <%
     import itertools
     keys = [f"k{n}" for n, _ in enumerate(unique.keys, start=1)]
@@ -19,7 +19,7 @@
 %>\
 -- Find records whose unique values another lead has, or an earlier record with another phone.
 INSERT INTO lead_import_rejected (record, field, reason)
-WITH ${shared.keyed(unique, fails, changes)},
+WITH ${leads.keyed(unique, fails, changes)},
 compared AS (
     SELECT
         *,
