@@ -592,3 +592,15 @@ def test_other_tables_with_phones_are_named(
     )
     assert declared(crm_py).table == "suppliers"
     assert "There are phones in prospects too" in capsys.readouterr().out
+
+
+def test_whoever_made_a_lead_is_not_its_agent(crm_py: Path, database: URL) -> None:
+    """Whichever column comes first, an import would put the agent in the other one's place."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE users (id serial PRIMARY KEY, username text)",
+        "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, "
+        "created_by_user_id int REFERENCES users, assigned_to_user_id int REFERENCES users)",
+    )
+    assert 'assigned_agent=Lookup("assigned_to_user_id", "users"' in told

@@ -106,13 +106,17 @@ def columns_of_table(connection: Connection, table: str) -> list[TableColumn]:
 
 
 def first_named(columns: Sequence[TableColumn], names: Sequence[str]) -> TableColumn | None:
-    """Find the column with the first possible of some names, or ending with it."""
+    """Find the column with the first possible of some names, or ending with it.
+
+    Not ``created_by_user_id``: it says who did something, not whose the lead is.
+    """
     for name in names:
         for column in columns:
             if column.snake == name:
                 return column
     for name in names:
         for column in columns:
-            if "_" in name and column.snake.endswith(f"_{name}"):
+            is_alike = "_" in name and column.snake.endswith(f"_{name}")
+            if is_alike and "_by_" not in column.snake:
                 return column
     return None
