@@ -489,15 +489,16 @@ def test_what_a_lookup_goes_by_is_a_question(crm_py: Path, database: URL) -> Non
 
 
 def test_a_type_and_a_reference_are_never_guessed_to_be_blank(crm_py: Path, database: URL) -> None:
-    """Hibernate reads no row without its type, and a blank refers to nothing."""
+    """No ORM reads a row without its type, and a blank refers to nothing."""
     told = adopted(
         database,
         crm_py,
         "CREATE TABLE regions (code text PRIMARY KEY)",
         "CREATE TABLE contacts (id bigserial PRIMARY KEY, phone text, dtype text NOT NULL, "
+        '"Discriminator" text NOT NULL, discr text NOT NULL, '
         "lead_type text NOT NULL, region text NOT NULL REFERENCES regions, remark text NOT NULL)",
     )
-    for column in ("dtype", "lead_type", "region"):
+    for column in ("dtype", "Discriminator", "discr", "lead_type", "region"):
         assert f'"{column}": "…",  # CHECK' in told
     assert '"remark": "\'\'",' in told
 

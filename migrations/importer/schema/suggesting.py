@@ -42,6 +42,9 @@ _IDS = {*_NUMBERS, "uuid"}
 _ACTIVE = {"active", "enabled"}
 """Of a column that is true for a new lead, or nobody would see it."""
 
+_KINDS = {"type", "dtype", "discriminator", "discr"}
+"""Last words of a column for the class of a row: an ORM reads no row with a blank there."""
+
 _CATEGORY = re.compile("[a-z_]{1,20}")
 """A word for a kind of lead, not for a person."""
 
@@ -213,7 +216,7 @@ def _usual_value(column: TableColumn, refers: bool) -> str | None:
         return "gen_random_uuid()"
     if found.base in MOMENTS:
         return "now()"
-    is_kind = words_of(column.name)[-1:] in (["type"], ["dtype"])
+    is_kind = not _KINDS.isdisjoint(words_of(column.name)[-1:])
     has_a_meaning = found.is_key or refers or is_kind
     is_number = found.base in ("numeric", "double precision", "real")
     if has_a_meaning or not (is_number or found.is_text):
