@@ -605,3 +605,18 @@ def test_whoever_made_a_lead_is_not_its_agent(crm_py: Path, database: URL) -> No
         "created_by_user_id int REFERENCES users, assigned_to_user_id int REFERENCES users)",
     )
     assert 'assigned_agent=Lookup("assigned_to_user_id", "users"' in told
+
+
+def test_json_that_holds_lists_begins_as_one(crm_py: Path, database: URL) -> None:
+    """Django and Doctrine have the default in their code alone, and add to a list."""
+    told = adopted(
+        database,
+        crm_py,
+        "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, tags jsonb NOT NULL, "
+        "extra jsonb NOT NULL, mixed json NOT NULL)",
+        """INSERT INTO contacts (tags, extra, mixed) VALUES ('[]', '{}', '[]'), """
+        """('["solar"]', '{"a"\\: 1}', '{}')""",
+    )
+    assert '"tags": "\'[]\'"' in told
+    assert '"extra": "\'{}\'"' in told
+    assert '"mixed": "\'{}\'"' in told

@@ -230,10 +230,13 @@ def _source(value: str) -> str:
 
 
 def _only_value(connection: Connection, table: str, column: TableColumn) -> str | None:
-    """Return the one value all rows share, if they do: a tenant's, a type's."""
-    if column.snake == "id" or column.found.base in ("json", "jsonb", *MOMENTS):
+    """Return the one value all rows share, if they do: a tenant's, a type's, or an empty list."""
+    if column.snake == "id" or column.found.base in MOMENTS:
         return None
     found = connection.execute(_about("find_range", table, column)).one()
+    if column.found.base in ("json", "jsonb"):
+        are_lists = found.least and found.least[0] == found.most[0] == "["
+        return "'[]'" if are_lists else None
     if found.least is None or found.least != found.most or len(found.least) > 50:
         return None
     if column.found.is_key and found.rows < 2:
