@@ -312,6 +312,13 @@ def test_a_new_lead_is_active_and_not_blocked(crm_py: Path, database: URL) -> No
     assert '"is_blocked": "false"' in told
 
 
+def test_what_is_enabled_for_a_lead_is_a_question(crm_py: Path, database: URL) -> None:
+    """Nobody agrees to text messages by a guess."""
+    table = "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, sms_enabled bool NOT NULL)"
+    question = '"sms_enabled": "…",  # CHECK: NOT NULL boolean, with which value?'
+    assert question in adopted(database, crm_py, table)
+
+
 def test_a_lead_that_nobody_has_called_deleted_is_one(crm_py: Path, database: URL) -> None:
     """NULL is not true."""
     told = adopted(

@@ -40,7 +40,8 @@ _NUMBERS = {"smallint", "integer", "bigint"}
 _IDS = {*_NUMBERS, "uuid"}
 
 _ACTIVE = {"active", "enabled"}
-"""Of a column that is true for a new lead, or nobody would see it."""
+"""Of a column that is true for a new lead, or nobody would see it. Beside others, as in
+``sms_enabled``, it is a question."""
 
 _KINDS = {"type", "dtype", "discriminator", "discr"}
 """Last words of a column for the class of a row: an ORM reads no row with a blank there."""
@@ -209,7 +210,7 @@ def _new(connection: Connection, table: str, column: TableColumn, refers: bool) 
 def _usual_value(column: TableColumn, refers: bool) -> str | None:
     found = column.found
     if found.base == "boolean":
-        return "true" if _ACTIVE & {*words_of(column.name)} else "false"
+        return _usual_boolean(column)
     if found.base in ("json", "jsonb"):
         return "'{}'"
     if found.base == "uuid" and column.snake == "id":
@@ -222,6 +223,16 @@ def _usual_value(column: TableColumn, refers: bool) -> str | None:
     if has_a_meaning or not (is_number or found.is_text):
         return None
     return "0" if is_number else "''"
+
+
+def _usual_boolean(column: TableColumn) -> str | None:
+    if _is_active(column):
+        return "true"
+    return None if _ACTIVE & {*words_of(column.name)} else "false"
+
+
+def _is_active(column: TableColumn) -> bool:
+    return column.found.base == "boolean" and column.snake.removeprefix("is_") in _ACTIVE
 
 
 def _source(value: str) -> str:
