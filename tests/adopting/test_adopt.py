@@ -312,6 +312,13 @@ def test_a_new_lead_is_active_and_not_blocked(crm_py: Path, database: URL) -> No
     assert '"is_blocked": "false"' in told
 
 
+def test_a_new_lead_is_active_if_the_table_lets_it_be_neither(crm_py: Path, database: URL) -> None:
+    """Odoo has its defaults in its code alone, and shows no lead whose ``active`` is NULL."""
+    build(database, "odoo")
+    main(["adopt"])
+    assert declared(crm_py).new["active"] == "true"
+
+
 def test_what_is_enabled_for_a_lead_is_a_question(crm_py: Path, database: URL) -> None:
     """Nobody agrees to text messages by a guess."""
     table = "CREATE TABLE contacts (id serial PRIMARY KEY, phone text, sms_enabled bool NOT NULL)"

@@ -185,18 +185,19 @@ def _new_in_words(
     references: References,
 ) -> list[str]:
     """List the columns that must have a value, but have no field."""
-    needed = [
-        column
-        for column in columns
-        if not (column.found.nullable or column.found.is_filled or column.found.is_computed)
-        and column.name not in taken
-    ]
+    needed = [column for column in columns if column.name not in taken and _needs_a_value(column)]
     if not needed:
         return []
     lines = [
         f"        {_new(connection, table, column, column.name in references)}" for column in needed
     ]
     return ["    new={", *lines, "    },"]
+
+
+def _needs_a_value(column: TableColumn) -> bool:
+    found = column.found
+    is_needed = _is_active(column) or not found.nullable
+    return is_needed and not (found.is_filled or found.is_computed)
 
 
 def _new(connection: Connection, table: str, column: TableColumn, refers: bool) -> str:
