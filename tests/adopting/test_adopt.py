@@ -634,3 +634,10 @@ def test_json_that_holds_lists_begins_as_one(crm_py: Path, database: URL) -> Non
     assert '"tags": "\'[]\'"' in told
     assert '"extra": "\'{}\'"' in told
     assert '"mixed": "\'{}\'"' in told
+
+
+def test_a_tools_own_columns_get_no_field(crm_py: Path, database: URL) -> None:
+    """Frappe keeps JSON in ``_comments``, and cannot read a note there."""
+    rest = "phone text, _comments text, _modified timestamp"
+    adopted(database, crm_py, f"CREATE TABLE contacts (id serial PRIMARY KEY, {rest})")
+    assert declared(crm_py).columns == ("id", "phone")

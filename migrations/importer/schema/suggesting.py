@@ -55,7 +55,12 @@ def suggest(connection: Connection, table: str) -> str:
     columns = columns_of_table(connection, table)
     named = {"name": name_of(table)}
     key = connection.execute(text(statement("find_primary_key")), named).scalar()
-    writable = [column for column in columns if not column.found.is_computed and column.name != key]
+    writable = [
+        column
+        for column in columns
+        # With a _ begin those of a tool.
+        if not column.found.is_computed and column.name != key and column.name[0] != "_"
+    ]
     references = {
         row.column: row for row in connection.execute(text(statement("find_references")), named)
     }
