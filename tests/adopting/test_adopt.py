@@ -641,3 +641,10 @@ def test_a_tools_own_columns_get_no_field(crm_py: Path, database: URL) -> None:
     rest = "phone text, _comments text, _modified timestamp"
     adopted(database, crm_py, f"CREATE TABLE contacts (id serial PRIMARY KEY, {rest})")
     assert declared(crm_py).columns == ("id", "phone")
+
+
+def test_a_house_number_is_no_leads_number(crm_py: Path, database: URL) -> None:
+    """A new lead would live in house MS001."""
+    rest = "phone text, street text, number text"
+    adopted(database, crm_py, f"CREATE TABLE contacts (id serial PRIMARY KEY, {rest})")
+    assert "lead_number" not in declared(crm_py).targets

@@ -31,7 +31,7 @@ _PHONE = {
     *("tel", "telephone", "telefon", "telefono", "telefone", "handy", "msisdn", "whatsapp"),
 }
 NAMES = {
-    "lead_number": ("lead_number", "lead_no", "reference", "lead_ref", "ref", "number"),
+    "lead_number": ("lead_number", "lead_no", "reference", "lead_ref", "ref"),
     "full_name": (
         *("full_name", "fullname", "customer_name", "contact_name", "lead_name"),
         *("client_name", "name", "display_name"),
