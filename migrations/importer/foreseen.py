@@ -43,8 +43,9 @@ class Foreseen:
         if name in self._moments:
             return self._moments[name].of("s.created_at")
         # Without a default it is NULL.
-        default = escaped(self._table.leads.new.get(name) or self._found[name].default or "NULL")
-        return f"CAST(({default}) AS {self._found[name].type})"
+        found = self._found[name]
+        default = escaped(self._table.leads.new.get(name) or found.default or "NULL")
+        return f"CAST(({default}) AS {_uncut(found)})"
 
     def _of_existing(self, name: str) -> str:
         column, touch = self._columns.get(name), self._table.touch
@@ -98,6 +99,9 @@ class Foreseen:
 
 
 def _computing(found: Found) -> str:
-    # A cast to a text of limited length would cut it off in silence.
-    type_ = found.domain or (found.base if found.longest else found.type)
-    return f"CAST(({escaped(found.computed or '')}) AS {type_})"
+    return f"CAST(({escaped(found.computed or '')}) AS {found.domain or _uncut(found)})"
+
+
+def _uncut(found: Found) -> str:
+    """Return a type without its limit: a cast to it would cut a text off in silence."""
+    return found.base if found.longest else found.type

@@ -101,7 +101,7 @@ def _computed(session: Session, table: LeadsTable) -> Iterator[Rule]:
 
 
 def _unfit(table: LeadsTable, name: str, column: Found) -> Iterator[tuple[str, str]]:
-    """Yield when a computed value does not fit its column, as a condition, each with a reason."""
+    """Yield when a column does not take what fills it, as a condition, each with a reason."""
     value, told = f"w.{quoted(name)}", f"{table.leads.table}.{name}"
     yield _computing([value]), _makes_fail(table, f"the column {name}")
     if column.longest:
@@ -136,7 +136,7 @@ def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
 
 
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
-    """Yield the columns where a new lead must have a value, but a blank gives none."""
+    """Yield the columns where a new lead must have a value, but a blank or ``new`` gives none."""
     for column in table.columns:
         if not column.found.nullable and column.blank is None:
             yield Rule(
@@ -147,9 +147,8 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 "false",
             )
     for name in _known_of_new(table):
-        if not table.found[name].nullable:
-            told = f"new gives {table.leads.table}.{name} no value, and it must have one"
-            yield Rule([name], f"w.{quoted(name)} IS NULL", "", told, "false")
+        for condition, told in _unfit(table, name, table.found[name]):
+            yield Rule([name], condition, "", f"new {told}", "false")
 
 
 def _known_of_new(table: LeadsTable) -> list[str]:

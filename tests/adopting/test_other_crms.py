@@ -294,6 +294,26 @@ def test_new_leads_whose_id_is_another_tables_are_refused_before_the_first_write
     assert value(url, "SELECT last_value FROM party_id_seq") == 1
 
 
+@pytest.mark.parametrize(
+    ("type_", "sql", "told"),
+    [
+        ("varchar(20)", "gen_random_uuid()", "new makes leads.ref longer than 20 characters"),
+        ("int", "(SELECT g FROM generate_series(1, 2) AS g)", "new makes the column ref of leads"),
+    ],
+)
+def test_what_new_leads_cannot_be_given_is_refused_before_the_first_write(
+    type_: str, sql: str, told: str, site: Site
+) -> None:
+    """Leads that are there would be updated already when the first new one fails."""
+    leads = Leads("leads", full_name="name", phone="phone", new={"ref": sql})
+    url = site.made(leads, WITH_REST.format(f"ref {type_}"), OLD)
+    with pytest.raises(CommandError) as refused:
+        upgrade(url)
+    assert f"  record 2: {told}" in str(refused.value)
+    assert "record 1" not in str(refused.value)
+    assert run(url, "SELECT name FROM leads") == [("Old",)]
+
+
 SHOUT = "shout text GENERATED ALWAYS AS (upper(name)) STORED"
 
 
