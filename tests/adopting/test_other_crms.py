@@ -75,6 +75,19 @@ def test_times_that_a_column_rounds_are_taken_back(type_: str, site: Site) -> No
     assert all_leads(url) == before
 
 
+def test_ids_between_two_steps_of_their_sequence_are_in_nobodys_way(site: Site) -> None:
+    """Hibernate's pooled-lo optimizer gives them itself, and the sequence draws none of them."""
+    url = site.made(
+        PLAIN,
+        WITH_REST.format("x int"),
+        "ALTER SEQUENCE leads_id_seq INCREMENT BY 50",
+        OLD,
+        "UPDATE leads SET id = 30",
+    )
+    upgrade(url)
+    assert run(url, "SELECT id FROM leads ORDER BY phone") == [(30,), (51,)]
+
+
 @pytest.mark.parametrize("column", ["_id", "_seen", "lead_id", "record"])
 def test_a_column_may_have_one_of_our_own_names(column: str, site: Site) -> None:
     """It is imported into, verified and reverted."""

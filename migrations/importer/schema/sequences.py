@@ -34,7 +34,7 @@ def late_sequences(
     return [
         Late(sequence.name, largest)
         for sequence in found.all()
-        if largest > (sequence.last_value or 0) and not _begins_after(connection, sequence, largest)
+        if largest >= sequence.next_value and not _begins_after(connection, sequence, largest)
     ]
 
 
