@@ -648,3 +648,16 @@ def test_a_house_number_is_no_leads_number(crm_py: Path, database: URL) -> None:
     rest = "phone text, street text, number text"
     adopted(database, crm_py, f"CREATE TABLE contacts (id serial PRIMARY KEY, {rest})")
     assert "lead_number" not in declared(crm_py).targets
+
+
+def test_what_a_lead_has_agreed_to_is_a_question(crm_py: Path, database: URL) -> None:
+    """The leads that are there may have ticked a box that nobody has shown to the new ones."""
+    told = adopted(
+        database,
+        crm_py,
+        'CREATE TABLE contacts (id serial PRIMARY KEY, phone text, "marketingOptIn" bool NOT NULL, '
+        "gdpr_consent_at timestamptz NOT NULL, phone_verified boolean NOT NULL)",
+        "INSERT INTO contacts VALUES (1, '07700 900001', true, now(), true)",
+    )
+    for column in ("marketingOptIn", "gdpr_consent_at", "phone_verified"):
+        assert f'"{column}": "…",  # CHECK: NOT NULL' in told

@@ -43,6 +43,9 @@ _ACTIVE = {"active", "enabled"}
 """Of a column that is true for a new lead, or nobody would see it. Beside others, as in
 ``sms_enabled``, it is a question."""
 
+_AGREED = {"consent", "agreed", "accepted", "opt", "optin", "confirmed", "verified", "subscribed"}
+"""Of a column for what a lead has agreed to, or somebody has checked: nobody's guess."""
+
 _KINDS = {"type", "dtype", "discriminator", "discr"}
 """Last words of a column for the class of a row: an ORM reads no row with a blank there."""
 
@@ -206,8 +209,9 @@ def _needs_a_value(column: TableColumn) -> bool:
 
 
 def _new(connection: Connection, table: str, column: TableColumn, refers: bool) -> str:
+    is_agreed = not _AGREED.isdisjoint(words_of(column.name))
     value = _only_value(connection, table, column) or _usual_value(column, refers)
-    if value is None:
+    if value is None or is_agreed:
         check = f"{_CHECK}NOT NULL {column.found.type}, with which value?"
         return f'{_source(column.name)}: "…",{check}'
     return f"{_source(column.name)}: {_source(value)},"
