@@ -661,3 +661,15 @@ def test_what_a_lead_has_agreed_to_is_a_question(crm_py: Path, database: URL) ->
     )
     for column in ("marketingOptIn", "gdpr_consent_at", "phone_verified"):
         assert f'"{column}": "…",  # CHECK: NOT NULL' in told
+
+
+def test_a_name_in_two_columns_is_as_likely_a_leads(crm_py: Path, database: URL) -> None:
+    """The people are the leads, not the companies beside them."""
+    adopted(
+        database,
+        crm_py,
+        "CREATE TABLE companies (id serial PRIMARY KEY, name text, phone text, email text)",
+        "CREATE TABLE contacts (id serial PRIMARY KEY, first_name text, last_name text, "
+        "phone text, email text, notes text)",
+    )
+    assert declared(crm_py).table == "contacts"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from migrations.importer.schema.naming import (
+    LAST_NAMES,
     NAMES,
     columns_of_table,
     first_named,
@@ -95,6 +96,7 @@ def _phone_columns(connection: Connection) -> Iterator[PhoneColumn]:
 def _likeness(connection: Connection, table: str) -> int:
     """Return how much a table looks like one of leads."""
     columns = columns_of_table(connection, table)
-    fields = sum(bool(first_named(columns, names)) for names in NAMES.values())
+    kinds = [*NAMES.values(), LAST_NAMES]  # a last name stands for a name in two columns
+    fields = sum(bool(first_named(columns, names)) for names in kinds)
     words = set(words_of(table.rpartition(".")[2]))
     return fields + 3 * bool(words & {"lead", "leads"}) - 3 * bool(words & {"user", "users"})
