@@ -88,6 +88,19 @@ def test_ids_between_two_steps_of_their_sequence_are_in_nobodys_way(site: Site) 
     assert run(url, "SELECT id FROM leads ORDER BY phone") == [(30,), (51,)]
 
 
+def test_a_sequence_that_no_column_owns_is_behind_the_ids_all_the_same(site: Site) -> None:
+    """Hibernate makes sequences apart from their tables."""
+    url = site.made(
+        PLAIN,
+        WITH_REST.format("x int"),
+        "CREATE SEQUENCE numbers",
+        "ALTER TABLE leads ALTER id SET DEFAULT nextval('numbers')",
+        "INSERT INTO leads (id, phone) VALUES (7, '07700 900001')",
+    )
+    with pytest.raises(CommandError, match=r"the sequence public\.numbers is behind the ids"):
+        upgrade(url)
+
+
 @pytest.mark.parametrize("column", ["_id", "_seen", "lead_id", "record"])
 def test_a_column_may_have_one_of_our_own_names(column: str, site: Site) -> None:
     """It is imported into, verified and reverted."""

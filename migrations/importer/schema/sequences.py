@@ -1,5 +1,6 @@
 """Find a sequence of ids that cannot give each new row a number of its own."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
@@ -30,10 +31,9 @@ def late_sequences(
     largest = connection.execute(text(f"SELECT max({column}) FROM {table}")).scalar()
     if largest is None:
         return []
-    found = connection.execute(text(statement("find_sequence")), {"name": name, "id": id})
     return [
         Late(sequence.name, largest)
-        for sequence in found.all()
+        for sequence in _sequences(connection, name, id)
         if largest >= sequence.next_value and not _begins_after(connection, sequence, largest)
     ]
 
@@ -43,9 +43,13 @@ def short_sequences(connection: Connection, table: LeadsTable, start: int) -> li
 
     start: the first staged record not imported yet, from 0.
     """
-    of_table = {"name": table.catalog_name, "id": table.leads.id}
-    found = connection.execute(text(statement("find_short_sequence")), of_table).all()
-    if not found:
+    staged = connection.execute(text("SELECT count(*) FROM lead_import_stage")).scalar_one()
+    short = [
+        sequence
+        for sequence in _sequences(connection, table.catalog_name, table.leads.id)
+        if sequence.numbers is not None and sequence.numbers < staged
+    ]
+    if not short:
         return []
     asked = text(statement("count_new", table=table))
     new: int = connection.execute(asked, {"start": start}).scalar_one()
@@ -53,9 +57,14 @@ def short_sequences(connection: Connection, table: LeadsTable, start: int) -> li
         f"{table.leads.table}.{table.leads.id}: the sequence {sequence.name} has numbers for "
         f"{sequence.numbers} of {new} new leads: ALTER SEQUENCE {sequence.name} NO MAXVALUE, or a "
         "wider type"
-        for sequence in found
+        for sequence in short
         if sequence.numbers < new
     ]
+
+
+def _sequences(connection: Connection, name: str, id: str) -> Sequence[Row[Any]]:
+    """Find the sequence of a column, if it has one and the role may ask it."""
+    return connection.execute(text(statement("find_sequence")), {"name": name, "id": id}).all()
 
 
 def _begins_after(connection: Connection, sequence: Row[Any], largest: int) -> bool:

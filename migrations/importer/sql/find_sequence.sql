@@ -1,10 +1,28 @@
--- Find the sequence of a column, with the last number it has given, and the next. A role without the
--- right to ask is told "none", so it finds no sequence.
+-- Find the sequence that a column's default draws from, else the one it owns: its last number, the
+-- next, and how many are left. A role without the right to ask is told "none", so it finds no
+-- sequence.
 SELECT
-    format('%I.%I', schemaname, sequencename) AS name,
-    last_value,
-    coalesce(last_value + increment_by, 1) AS next_value,
-    has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'SELECT') AS may_look
-FROM pg_catalog.pg_sequences
-WHERE format('%I.%I', schemaname, sequencename) = (SELECT pg_get_serial_sequence(:name, :id))
-    AND has_sequence_privilege((SELECT pg_get_serial_sequence(:name, :id)), 'SELECT, USAGE')
+    format('%I.%I', s.schemaname, s.sequencename) AS name,
+    s.last_value,
+    coalesce(CAST(s.last_value AS numeric) + s.increment_by, 1) AS next_value,
+    CASE WHEN s.increment_by > 0 AND NOT s.cycle THEN div(
+        CAST(s.max_value AS numeric) - coalesce(s.last_value, s.start_value - s.increment_by),
+        s.increment_by
+    ) END AS numbers,
+    has_sequence_privilege(c.oid, 'SELECT') AS may_look
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_sequences AS s ON s.schemaname = n.nspname AND s.sequencename = c.relname
+WHERE has_sequence_privilege(c.oid, 'SELECT, USAGE')
+    AND c.oid = coalesce(
+        (
+            SELECT min(d.refobjid)
+            FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_attrdef AS e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
+            JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+                AND d.refclassid = 'pg_class'::regclass
+            JOIN pg_catalog.pg_class AS drawn ON drawn.oid = d.refobjid AND drawn.relkind = 'S'
+            WHERE a.attrelid = to_regclass(:name) AND a.attname = :id
+        ),
+        to_regclass(pg_get_serial_sequence(:name, :id))
+    )
