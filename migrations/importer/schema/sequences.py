@@ -34,7 +34,9 @@ def late_sequences(
     return [
         Late(sequence.name, largest)
         for sequence in _sequences(connection, name, id)
-        if largest >= sequence.next_value and not _begins_after(connection, sequence, largest)
+        if largest > (sequence.last_value or 0)
+        and not sequence.is_in_steps
+        and not _begins_after(connection, sequence, largest)
     ]
 
 

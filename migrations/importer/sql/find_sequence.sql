@@ -1,10 +1,11 @@
--- Find the sequence that a column's default draws from, else the one it owns: its last number, the
--- next, and how many are left. A role without the right to ask is told "none", so it finds no
+-- Find the sequence that a column's default draws from, else the one it owns: the last number it has
+-- given, and how many are left. In steps, as beside another master, or downwards, a larger id does not
+-- say that the next number is taken. A role without the right to ask is told "none", so it finds no
 -- sequence.
 SELECT
     format('%I.%I', s.schemaname, s.sequencename) AS name,
     s.last_value,
-    coalesce(CAST(s.last_value AS numeric) + s.increment_by, 1) AS next_value,
+    s.increment_by <> 1 AS is_in_steps,
     CASE WHEN s.increment_by > 0 AND NOT s.cycle THEN div(
         CAST(s.max_value AS numeric) - coalesce(s.last_value, s.start_value - s.increment_by),
         s.increment_by
@@ -13,7 +14,7 @@ SELECT
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_sequences AS s ON s.schemaname = n.nspname AND s.sequencename = c.relname
-WHERE has_sequence_privilege(c.oid, 'SELECT, USAGE')
+WHERE CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT, USAGE') END
     AND c.oid = coalesce(
         (
             SELECT min(d.refobjid)
