@@ -370,6 +370,21 @@ def test_an_email_goes_by_as_many_names_as_a_lead(crm_py: Path, database: URL) -
     assert 'address1="address_street"' in said
 
 
+def test_places_and_times_go_by_the_names_of_other_tools(crm_py: Path, database: URL) -> None:
+    """As with Zoho, Mautic and Salesforce."""
+    said = adopted(
+        database,
+        crm_py,
+        'CREATE TABLE contacts (id serial PRIMARY KEY, phone text, "Created_Time" timestamptz, '
+        '"Modified_Time" timestamptz, zipcode text, contact_address text, ownerid text)',
+    )
+    assert 'created_at="Created_Time"' in said
+    assert 'touch="Modified_Time"' in said
+    assert 'postal_code="zipcode"' in said
+    assert 'address1="contact_address"' in said
+    assert 'assigned_agent="ownerid"' in said
+
+
 def test_a_column_that_the_server_computes_is_not_declared(crm_py: Path, database: URL) -> None:
     """The columns it is computed from are."""
     told = adopted(

@@ -47,19 +47,23 @@ NAMES = {
     "status": ("status", "lead_status", "stage", "state_name", "status_id", "stage_id"),
     "address1": (
         *("address1", "address", "address_line1", "address_line_1", "address_line"),
-        *("street", "street_address", "address_street", "address_1"),
+        *("street", "street_address", "address_street", "address_1", "contact_address"),
     ),
-    "postal_code": ("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode"),
+    "postal_code": (
+        *("postal_code", "postcode", "zip", "zip_code", "post_code", "postalcode", "zipcode"),
+        "contact_zip",
+    ),
     "notes": ("notes", "note", "description", "comments", "comment", "remarks"),
     "assigned_agent": (
         *("assigned_agent", "assigned_agent_id", "assigned_to", "assigned_to_id"),
         *("assigned_user_id", "agent_id"),
         *("agent", "owner_id", "owner", "user_id", "assigned", "assignee_id", "salesperson_id"),
+        "ownerid",
     ),
     "created_at": (
         *("created_at", "created", "create_date", "created_on", "date_created", "date_added"),
         *("created_date", "creation_date", "createdat", "createddate", "date_entered"),
-        *("createdate", "inserted_at"),
+        *("createdate", "inserted_at", "created_time"),
     ),
 }
 """Of a field's column, the likeliest first."""
@@ -68,10 +72,10 @@ LAST_NAMES = ("last_name", "lastname", "surname", "family_name", "name_last_name
 TOUCHES = (
     *("updated_at", "updated", "write_date", "modified_at", "updated_on", "date_updated"),
     *("date_modified", "last_modified", "last_modified_date", "lastmodifieddate"),
-    *("modified", "modified_date", "updatedat"),
+    *("modified", "modified_date", "updatedat", "modified_time", "updated_date"),
 )
 """Of the time of the last change."""
-USER_NAMES = ("username", "login", "email", "name", "full_name", "label")
+USER_NAMES = ("username", "user_name", "login", "email", "name", "full_name", "label")
 """Of what a user is called by, or a status."""
 DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived", "fivetran_deleted")
 DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
