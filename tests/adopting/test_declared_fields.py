@@ -561,6 +561,28 @@ def test_a_query_without_brackets_is_named(database: URL, monkeypatch: pytest.Mo
         upgrade(database, IMPORT)
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("0", "is of type boolean but"),
+        ("bool_or(true)", "aggregate"),
+        ("each_of()", "set-returning"),
+    ],
+)
+def test_what_only_a_cast_takes_is_named(
+    sql: str, told: str, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first INSERT would stop, after updates before it are saved."""
+    run(
+        database,
+        "CREATE FUNCTION each_of() RETURNS SETOF bool LANGUAGE sql AS 'VALUES (true), (false)'",
+    )
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, is_gone bool)")
+    use(Leads("people", phone="phone", new={"is_gone": sql}), database, monkeypatch)
+    with pytest.raises(CommandError, match=rf"new=\{{.*: .*{told}"):
+        upgrade(database, IMPORT)
+
+
 def test_a_citext_is_judged_as_one(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
