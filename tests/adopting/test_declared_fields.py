@@ -534,6 +534,16 @@ def test_sql_that_does_not_parse_is_named(database: URL, monkeypatch: pytest.Mon
     assert "new={'kind': 'oops('}: syntax error" in str(refused.value)
 
 
+def test_a_name_for_the_table_in_only_is_named(
+    database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import's own statements know the table by several names."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, gone bool)")
+    use(Leads("people", phone="phone", only="NOT l.gone"), database, monkeypatch)
+    with pytest.raises(CommandError, match=r"only='NOT l.gone': missing FROM-clause"):
+        upgrade(database, IMPORT)
+
+
 @pytest.mark.parametrize("options", [[], ["dry-run"]], ids=["preview", "dry run"])
 def test_a_wrong_only_is_named_by_a_look_too(
     options: list[str],

@@ -202,7 +202,9 @@ def only_problems(connection: Connection, leads: Leads) -> list[str]:
     """List what the server has against the declaration's ``only``, if anything."""
     if not leads.only:
         return []
-    asked = f"SELECT FROM {qualified(leads.table)} AS l WHERE ({escaped(leads.only)}) LIMIT 0"
+    # Under a name nobody writes: the import knows the table by several.
+    leads_table = f"{qualified(leads.table)} AS lead_import_only"
+    asked = f"SELECT FROM {leads_table} WHERE ({escaped(leads.only)}) LIMIT 0"
     trouble = objection_to(connection, asked)
     return [f"only={leads.only!r}: {trouble}"] if trouble else []
 
