@@ -30,6 +30,8 @@ _TIME = re.compile(
 _DAYS_OF_EXCEL = range(30_000, 75_000)
 """1982 to 2105, in days since the end of 1899. Seconds since 1970 are larger numbers."""
 _EPOCH_OF_EXCEL = datetime(1899, 12, 30)
+_LATEST_OF_TWO_DIGITS = 68
+"""A year's last two digits: 69 is 1969, as POSIX reads it."""
 _LATEST_SECONDS = 10**10
 """Seconds since 1970 stay below it until 2286. Milliseconds are above it since April 1970."""
 
@@ -97,7 +99,9 @@ def _spelled(text: str, order: str | None) -> datetime:
 
 def _day(found: re.Match[str], order: str | None) -> datetime:
     parts = found.groupdict()
-    year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
+    year = int(parts["year"])
+    if len(parts["year"]) == 2:
+        year += 1900 if year > _LATEST_OF_TWO_DIGITS else 2000
     if name := parts.get("name"):
         return datetime(year, _MONTHS.index(name) + 1, int(parts["day"]))
     if month := parts.get("month"):
