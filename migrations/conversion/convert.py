@@ -184,7 +184,7 @@ def understand(
     kept = list(kept)
     source, found = _looked_at(path, options, kept)
     agreed = next((one for one in kept if set(one.columns) == set(found.columns)), None)
-    if not found.records:
+    if not (found.records and found.columns):
         raise Unreadable(path.name, "holds no records", "Export it again.")
     if agreed:
         options = replace(

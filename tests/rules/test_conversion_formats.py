@@ -205,6 +205,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "a key twice": ('[{"phone": "1", "phone": "2"}]', "has the same key twice"),
     "an object without a list": ('{"data": {"leads": 3}, "a": [1]}', "has no list of objects"),
     "no records": ("[]", "holds no records"),
+    "records of nothing": ("[{}, {}]", "holds no records"),
     "a header alone": ("phone,full_name\n", "holds no records"),
     "text": ("Dear all,\nplease find attached.\n", "has no header or is not a table"),
     "no header": (as_csv().split(b"\r\n", 1)[1], "has no header or is not a table"),
