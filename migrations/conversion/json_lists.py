@@ -187,7 +187,10 @@ def _inside_values(value: dict[str, Any]) -> list[Any]:
     if found := next(_lists_of_objects(value), None):
         return found
     if value.keys() >= {"columns", "data"}:
-        return [dict(zip(value["columns"], row, strict=True)) for row in value["data"]]
+        try:
+            return [dict(zip(value["columns"], row, strict=True)) for row in value["data"]]
+        except (TypeError, ValueError):
+            raise NotJson("has rows that do not match its columns") from None
     inner_objects = [inner for inner in value.values() if isinstance(inner, dict)]
     if not value or len(inner_objects) < len(value):
         raise NotJson("has no list of objects")

@@ -204,6 +204,8 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "numbers": ("[1, 2]", "what follows 0 records is not an object"),
     "a key twice": ('[{"phone": "1", "phone": "2"}]', "has the same key twice"),
     "an object without a list": ('{"data": {"leads": 3}, "a": [1]}', "has no list of objects"),
+    "a row too short": ('{"columns": ["phone", "a"], "data": [["1"]]}', "do not match its columns"),
+    "rows of no list": ('{"columns": ["phone", "a"], "data": [1]}', "do not match its columns"),
     "no records": ("[]", "holds no records"),
     "records of nothing": ("[{}, {}]", "holds no records"),
     "a header alone": ("phone,full_name\n", "holds no records"),
