@@ -69,6 +69,8 @@ class _Window:
                 end = len(self.text)
             except RecursionError:
                 raise NotJson("is nested too deeply") from None
+            except ValueError:  # Python reads 4300 digits
+                raise NotJson("holds a number of too many digits") from None
             else:
                 # A number may continue behind the window's edge.
                 if end + 2 < len(self.text) or self.ended:
@@ -94,7 +96,7 @@ def _is_line(head: str) -> bool:
     """Whether an object is a record itself, not a wrapper around a list of them."""
     try:
         value, end = _decoder.raw_decode(head)
-    except (json.JSONDecodeError, NotJson, RecursionError):
+    except (ValueError, NotJson, RecursionError):
         return False
     if head[end:].lstrip().startswith("{"):
         return True
