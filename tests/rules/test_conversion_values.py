@@ -237,7 +237,8 @@ def test_when_a_lead_was_created_is_asked_if_the_file_does_not_say(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "given", ["--timezone=Mars/North", "--created-at=yesterday", "--encoding=klingon"]
+    "given",
+    ["--timezone=Mars/North", "--created-at=yesterday", "--encoding=klingon", "--encoding=idna"],
 )
 def test_an_answer_that_means_nothing_is_asked_again(given: str, tmp_path: Path) -> None:
     """The file is not read before."""
