@@ -23,8 +23,8 @@ __all__ = [
 ]
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_BLANKS = {r"\N", "NULL"}
-"""What Postgres, MySQL and SQL Server write for a missing value."""
+_BLANKS = {r"\N", "NULL", "#N/A"}
+"""What Postgres, MySQL, SQL Server and a spreadsheet's search write for a missing value."""
 _TITLE_ROWS = 20
 """Rows to search for the header: a title and blank rows may stand above it."""
 _GUARDED = re.compile(r"'[=+@\t\r-]")

@@ -96,13 +96,14 @@ def test_a_long_run_without_phones_is_left_out(tmp_path: Path) -> None:
 
 
 def test_blanks_are_blank_however_they_are_written(tmp_path: Path) -> None:
-    """Null, a missing key, and what databases write into tables all count."""
+    """Null, a missing key, and what databases and spreadsheets write into tables all count."""
     sparse = {key: LEAD[key] for key in ("phone", "created_at")}
     (record,), _, _ = converted(write(tmp_path, as_json([{**sparse, "email": None}])))
     assert record == {"id": 1, **dict.fromkeys(LEAD, ""), **sparse} | {"id": 1}
-    nulls = {**LEAD, "email": r"\N", "status": "NULL", "notes": "NULL and void"}
+    nulls = {**LEAD, "email": r"\N", "status": "NULL", "address1": "#N/A", "notes": "NULL and void"}
     (record,), _, _ = converted(write(tmp_path, as_csv([nulls])))
-    assert (record["email"], record["status"], record["notes"]) == ("", "", "NULL and void")
+    assert (record["email"], record["status"], record["address1"]) == ("", "", "")
+    assert record["notes"] == "NULL and void"
 
 
 @pytest.mark.parametrize("ids", [["a1", "a2"], [7, None], ["0", "7"], ["9" * 30, "1"]])
