@@ -96,7 +96,7 @@ def _export_name(source: Path) -> str:
     """Turn the file's name into a name a revision can hold, ending in .json."""
     name = source.name.removesuffix(SUFFIX).removesuffix(".gz")
     stem = name.rpartition(".")[0] or name
-    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-")
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")
     return f"{safe or 'export'}.json"
 
 

@@ -110,6 +110,17 @@ def test_an_added_revision_passes_the_projects_lint(project: Path, october: Path
         assert ruff.returncode == 0, ruff.stdout
 
 
+@pytest.mark.parametrize("name", ["october.masked.json", "october.columns.json"])
+def test_no_export_has_the_name_of_a_file_beside_it(
+    name: str, project: Path, tmp_path: Path
+) -> None:
+    """Git offers these in clear, and the next add would read the latter's choices."""
+    export = written(records()[:2], tmp_path, name)
+    added = migrations(project, "add", str(export), "-m", "import october leads")
+    assert added.returncode == 0, added.stderr
+    assert (project / "data" / f"{name.removesuffix('.json').replace('.', '_')}.json").exists()
+
+
 def test_a_bad_export_is_not_added(project: Path, tmp_path: Path) -> None:
     """List its problems and write nothing."""
     bad = written([records()[0] | {"phone": "none"}], tmp_path, "bad.json")
