@@ -73,6 +73,16 @@ def test_what_is_hidden_is_not_taken_for_missing(
     assert HIDDEN.format(table) in capsys.readouterr().err
 
 
+def test_a_ledger_the_role_may_not_read_is_named(crm_with_leads: URL) -> None:
+    """It is for the role that made it, and the deploy has another one by now."""
+    upgrade(crm_with_leads, BEFORE_IMPORT)
+    alone = [*MAY_IMPORT, "REVOKE ALL ON lead_imports, lead_import_batches FROM {role}"]
+    with another_role(crm_with_leads, *alone) as role:
+        told = refusal(role)
+    for table in ("lead_imports", "lead_import_batches"):
+        assert f"the role {role.username} may not SELECT {table}" in told
+
+
 @pytest.mark.parametrize("otherwise", [None, "desk"])
 def test_a_hidden_agent_is_not_nobody(
     otherwise: str | None, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
