@@ -73,6 +73,12 @@ def test_what_is_hidden_is_not_taken_for_missing(
     assert HIDDEN.format(table) in capsys.readouterr().err
 
 
+def test_a_schema_the_role_may_not_use_is_told_as_such(database: URL) -> None:
+    """It is there, but ``current_schema()`` passes over it."""
+    with another_role(database, "REVOKE USAGE ON SCHEMA public FROM PUBLIC") as role:
+        assert f"the role {role.username} may use (GRANT USAGE): " in refusal(role)
+
+
 def test_a_ledger_the_role_may_not_read_is_named(crm_with_leads: URL) -> None:
     """It is for the role that made it, and the deploy has another one by now."""
     upgrade(crm_with_leads, BEFORE_IMPORT)

@@ -5,7 +5,8 @@ UNION ALL
 SELECT 'the database is encoded in ' || current_setting('server_encoding') || ', expected UTF8'
 WHERE current_setting('server_encoding') <> 'UTF8'
 UNION ALL
-SELECT 'search_path names no schema that is there: ' || current_setting('search_path')
+SELECT format('search_path names no schema that is there and the role %I may use (GRANT USAGE): %s',
+    current_user, current_setting('search_path'))
 WHERE current_schema() IS NULL
 UNION ALL
 SELECT format('the role %I may not make temporary tables (GRANT TEMPORARY ON DATABASE)', current_user)
