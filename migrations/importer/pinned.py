@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from migrations.importer.context import People
-from migrations.importer.declaration import Leads, check_declared
+from migrations.importer.declaration import BadDeclaration, Leads, check_declared
 from migrations.importer.erased import WithoutErased, read_erased
 from migrations.importer.errors import ExportRefused, Problem
 from migrations.importer.export.reading import Export, find_export, open_export
@@ -16,6 +16,8 @@ __all__ = ["DATA", "TWIN_ENDING", "Import", "invented_in_words", "twin_name", "w
 
 DATA = Path(__file__).parents[2] / "data"
 TWIN_ENDING = ".masked.json"
+
+_POLICIES = {"rejected": ("stop", "set aside"), "blanks": ("keep", "clear")}
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,15 @@ class Import:
     masked: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ``BadDeclaration`` if the declaration is none."""
+        """Raise ``BadDeclaration`` if the declaration is none, or a policy is unknown."""
         check_declared(self.leads)
+        for policy, known in _POLICIES.items():
+            if (given := getattr(self, policy)) not in known:
+                raise BadDeclaration(
+                    f"Revision {self.revision} has {policy}={given!r}, expected "
+                    f"{' or '.join(map(repr, known))}. Nothing was written. Change it there and "
+                    "try again."
+                )
 
     @property
     def twin(self) -> "Import | None":

@@ -1,11 +1,15 @@
 """What a revision declares about its export: rejected records, and blanks."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import URL
 
+from migrations.crm import LEADS
+from migrations.importer.declaration import BadDeclaration
+from migrations.importer.pinned import Import
 from tests.support.bundled import FIELDS, IMPORT, Record, records
 from tests.support.crm import add_lead, picture
 from tests.support.database import run, value
@@ -136,6 +140,14 @@ def test_a_blank_keeps_or_clears_as_the_revision_says(
     assert {field: lead[field] for field in FIELDS} == expected
     downgrade(crm)
     assert picture(crm).leads[lead_id] == before
+
+
+@pytest.mark.parametrize("policy", [{"blanks": "Keep"}, {"rejected": "set-aside"}])
+def test_a_policy_of_another_word_is_refused(policy: dict[str, Any]) -> None:
+    """Blanks that are not kept would be cleared."""
+    ((name, given),) = policy.items()
+    with pytest.raises(BadDeclaration, match=rf"0005_x has {name}='{given}', expected '"):
+        Import("0005_x", "x.json", "", 1, LEADS, **policy)
 
 
 def test_the_last_blank_of_a_phone_clears_too(
