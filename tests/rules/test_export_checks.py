@@ -219,6 +219,11 @@ def test_what_is_no_regular_file_is_refused(
     assert words in str(refusal(tmp_path / "export.json"))
 
 
+def test_an_export_that_is_not_there_is_to_be_committed(tmp_path: Path) -> None:
+    """Git ignores it in clear, so it is easily forgotten."""
+    assert "'git add -f data/export.json'" in str(refusal(tmp_path / "export.json"))
+
+
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
 def test_a_device_is_refused(device: str) -> None:
     """It might never end."""

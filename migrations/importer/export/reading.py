@@ -50,6 +50,9 @@ backslash, and the pattern excludes whatever may follow the end of a text."""
 _ESCAPED = re.compile(rb'\\(u0000|["\\])')
 """What must be counted, and the backslashes that would hide it."""
 _PUT_BACK = "The revision was made for another file. Put that one back and try again."
+_COMMIT = (
+    "Commit it and try again. Git leaves out an export in clear: seal it, or 'git add -f data/{}'."
+)
 _WRONG = (ValueError, msgspec.MsgspecError, Malformed)
 
 
@@ -255,6 +258,8 @@ def _open_regular_file(path: Path) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in _AS_IT_IS))
     except OSError as error:
         problem = Problem(0, "", f"cannot be opened: {error.strerror or '?'}")
+        if isinstance(error, FileNotFoundError):
+            raise ExportRefused(path.name, [problem], remedy=_COMMIT.format(path.name)) from None
         raise ExportRefused(path.name, [problem]) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
