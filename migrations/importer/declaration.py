@@ -30,7 +30,7 @@ changes its shape, write a new declaration below the old one: the next export is
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -99,7 +99,7 @@ class Text:
     """A column for text. longest: characters of a record's text, at most."""
 
     column: str
-    longest: int = 500
+    longest: Annotated[int, msgspec.Meta(ge=1)] = 500
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Lookup:
 
     column: str
     table: str
-    by: str | tuple[str, ...]
+    by: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     id: str = "id"
     names: Mapping[str, str] = field(default_factory=dict)
     otherwise: str | None = None
