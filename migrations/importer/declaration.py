@@ -92,6 +92,10 @@ STANDARD_FIELDS = (
 """What every record holds, beside the ``id`` of its source."""
 
 _STANDARD = {standard.name for standard in STANDARD_FIELDS}
+_RESERVED = {
+    *("record", "phone_key"),
+    *("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"),  # no table takes a column of such a name
+}
 
 
 @dataclass(frozen=True)
@@ -334,7 +338,7 @@ class Leads:
                 yield "id: belongs to the source and is not imported"
             if not name.isidentifier():
                 yield f"{name!r}: expected a field's name of letters, digits and _"
-            if name in ("record", "phone_key") or name.startswith(("written_", "_")):
+            if name in _RESERVED or name.startswith(("written_", "_")):
                 yield f"{name}: is reserved for the importer. Give the field another name"
         columns = self.columns
         for column in sorted({column for column in columns[1:] if columns[1:].count(column) > 1}):

@@ -210,6 +210,7 @@ def untyped(value: object) -> Any:
         ({"status": Values("state", {}, otherwise=untyped(2))}, "got `int` - at `$.otherwise`"),
         ({"full_name": ("name",)}, "full_name: names 1 columns, expected one or a pair"),
         ({"full_name": ("first", "middle", "last")}, "full_name: names 3 columns, expected one"),
+        ({"xmin": "smallest"}, "xmin: is reserved for the importer"),
         ({"post code": "zip"}, "'post code': expected a field's name of letters, digits and _"),
     ],
 )
