@@ -13,7 +13,7 @@ from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.pinned import Import, twin_name
 from migrations.importer.sealing import SUFFIX
-from migrations.recipients import RECIPIENTS, read_recipients, seal_file
+from migrations.recipients import RECIPIENTS, read_recipients, seal_file, written_beside
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import Twin, write_twin
 
@@ -82,7 +82,8 @@ def bundle(
     if not is_there and is_sealed and not source.name.endswith(SUFFIX):
         seal_file(source, target, recipients)
     elif not is_there:
-        shutil.copyfile(source, partial_path(target))
+        with open(source, "rb") as content, written_beside(target) as copy:
+            shutil.copyfileobj(content, copy)
         os.replace(partial_path(target), target)
     return Bundled(target, written)
 

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
+from migrations.bundling import bundle
 from migrations.commands.reseal import reseal
+from migrations.crm import LEADS
 from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
+from migrations.importer.pinned import Import
 from migrations.recipients import CannotSeal, seal_file
 from tests.support.bundled import EXPORT, ROOT, records
 from tests.support.projects import copy_project, migrations
@@ -283,6 +286,19 @@ def test_an_export_that_does_not_fit_leaves_nothing(
     with pytest.raises(CannotSeal, match=rf"^october\.json\.age {FULL}"):
         seal_file(october, tmp_path / "october.json.age", readers)
     assert list(contents(tmp_path)) == ["october.json"]
+
+
+def test_an_export_in_clear_that_does_not_fit_leaves_nothing(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """No half of its people is left, and the message names the file that did not fit."""
+    october, data = tmp_path / "source.json", tmp_path / "data"
+    october.write_bytes(b" " * 300_000)
+    data.mkdir()
+    request.getfixturevalue("full_disk")
+    with pytest.raises(CannotSeal, match=rf"^october\.json {FULL}"):
+        bundle(october, data, Import("0005_x", "october.json", "", 1, LEADS))
+    assert not contents(data)
 
 
 def test_a_folder_without_sealed_files_has_nothing_to_reseal(tmp_path: Path) -> None:
