@@ -520,6 +520,19 @@ def test_a_preview_numbers_ids_of_any_type(type_: str, site: Site) -> None:
     assert main(["preview"]) == 0
 
 
+@pytest.mark.parametrize(("type_", "id_"), [("bigint", -1), ("bigint", 0), ("text", 0)])
+def test_a_preview_numbers_ids_beside_a_row_for_nobody(type_: str, id_: int, site: Site) -> None:
+    """Its own numbers begin at 1, although the largest id is below."""
+    site.made(
+        PLAIN,
+        "CREATE SEQUENCE numbers",
+        f"CREATE TABLE leads (id {type_} PRIMARY KEY "
+        f"DEFAULT CAST(nextval('numbers') AS {type_}), name text, phone text)",
+        f"INSERT INTO leads (id, name) VALUES ({id_}, 'Nobody')",
+    )
+    assert main(["preview"]) == 0
+
+
 def test_a_schema_that_is_hidden_from_the_role_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,9 +21,9 @@ UNION ALL
 SELECT * FROM ${table.name};
 CREATE TEMPORARY SEQUENCE ${numbers};
 % if table.id_type in ("smallint", "integer", "bigint"):
-SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source};
+SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source} WHERE ${table.id} > 0;
 % elif table.id in table.numbered:
-SELECT setval(${literal(numbers)}, max(CAST(CAST(${table.id} AS text) AS bigint)))
+SELECT setval(${literal(numbers)}, nullif(max(CAST(CAST(${table.id} AS text) AS bigint)), 0))
 FROM ${table.source}
 WHERE CAST(${table.id} AS text) ~ '^[0-9]{1,18}$';
 % endif

@@ -12,4 +12,4 @@ WHERE NOT EXISTS (SELECT FROM pg_temp.lead_preview_copy AS c WHERE c.id = l.id)
 UNION ALL
 SELECT * FROM pg_temp.lead_preview_copy;
 CREATE TEMPORARY SEQUENCE pg_temp.lead_preview_numbers;
-SELECT setval('pg_temp.lead_preview_numbers', max(id)) FROM leads;
+SELECT setval('pg_temp.lead_preview_numbers', max(id)) FROM leads WHERE id > 0;
