@@ -57,6 +57,26 @@ def test_a_revert_sees_every_lead_or_none(crm_with_leads: URL) -> None:
     assert picture(crm_with_leads) == after
 
 
+def test_a_revert_names_each_right_that_was_taken_away(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before its first batch, as an import does."""
+    run(database, "CREATE TABLE users (id bigint PRIMARY KEY, name text)")
+    run(database, "INSERT INTO users VALUES (1, 'Ann')")
+    run(database, "CREATE TABLE leads (id serial PRIMARY KEY, phone text, agent bigint)")
+    leads = Leads("leads", phone="phone", assigned_agent=Lookup("agent", "users", by="name"))
+    use(leads, database, monkeypatch)
+    bundle([record(1, leads, assigned_agent="Ann")], monkeypatch, tmp_path, leads=leads)
+    upgrade(database)
+    with another_role(database, *MAY_IMPORT) as role:
+        run(database, f"REVOKE SELECT ON users FROM {role.username}")
+        run(database, f"REVOKE UPDATE ON leads FROM {role.username}")
+        with pytest.raises(CommandError) as refused:
+            downgrade(role)
+    for lacking in ("SELECT users", "UPDATE leads"):
+        assert f"the role {role.username} may not {lacking}" in str(refused.value)
+
+
 @pytest.mark.parametrize("table", ["leads", "lead_imports"])
 def test_what_is_hidden_is_not_taken_for_missing(
     table: str,

@@ -84,7 +84,7 @@ def check_readable(connection: Connection, leads: Sequence[Leads], stamp: str) -
     """
     of_leads = sorted({name_of(table) for one in leads for table in one.tables})
     tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
-    unread = _lines(connection, "check_readable", tables=tables)
+    unread = _lines(connection, "check_rights", tables=tables, may="SELECT")
     refuse(unread + _hidden(connection, tables))
 
 
@@ -117,8 +117,15 @@ def _late_ledger(connection: Connection) -> list[str]:
 
 
 def check_revert(connection: Connection, table: LeadsTable, revision: str) -> None:
-    """Raise ``DatabaseRefused`` unless a revert finds the leads. Some columns may be missing."""
-    refuse(_missing_of_ledger(connection, table, imports=False))
+    """Raise ``DatabaseRefused`` unless a revert finds the leads and may write them.
+
+    Some columns may be missing.
+    """
+    missing = _missing_of_ledger(connection, table, imports=False)
+    tables = [name_of(name) for name in table.leads.tables]
+    missing += _lines(connection, "check_rights", tables=tables, may="SELECT")
+    missing += _lines(connection, "check_rights", tables=tables[:1], may="UPDATE")
+    refuse(missing)
     # A hidden lead would be taken for a removed one.
     hidden = _hidden(connection, [table.catalog_name])
     refuse(hidden + why_no_lead_is_found(connection, table, revision))
