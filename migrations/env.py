@@ -48,7 +48,7 @@ from migrations.importer.errors import DatabaseRefused, ImportStopped, TryAgain,
 from migrations.importer.progress import log
 from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words
-from migrations.importer.schema.preflight import check_server
+from migrations.importer.schema.preflight import check_reader, check_server
 from migrations.offline import write_script
 from migrations.preview.dry_run import dry_run
 from migrations.preview.words import print_preview
@@ -202,8 +202,11 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
     """Show what the block does, and roll it back."""
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
+    stamp = version_table(context.config)
+    check_reader(connection, [leads] if leads else [], stamp)
+    connection.rollback()
     show = context.config.attributes.get("show_preview", print_preview)
-    return dry_run(connection, leads, version_table(context.config), show)
+    return dry_run(connection, leads, stamp, show)
 
 
 def forbid_commits(connection: Connection) -> None:

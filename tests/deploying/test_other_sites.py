@@ -57,6 +57,29 @@ def test_a_revert_sees_every_lead_or_none(crm_with_leads: URL) -> None:
     assert picture(crm_with_leads) == after
 
 
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ("REVOKE SELECT ON leads FROM {role}", "may not SELECT leads"),
+        (
+            "CREATE SCHEMA sales; ALTER TABLE leads SET SCHEMA sales",
+            r"may not look into the schema sales \(GRANT USAGE\)",
+        ),
+    ],
+)
+def test_a_dry_run_names_the_right_that_it_lacks(
+    taken: str, told: str, crm: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It counts the leads before its first revision looks for what is missing."""
+    table = "sales.leads" if "sales" in taken else "leads"
+    leads = Leads(table, full_name="full_name", phone="phone")
+    bundle(records()[:2], monkeypatch, tmp_path, leads=leads)
+    with another_role(crm, *MAY_IMPORT) as role:
+        run(crm, taken.format(role=role.username))
+        with pytest.raises(CommandError, match=told):
+            upgrade(role, IMPORT, "dry-run")
+
+
 def test_a_revert_names_each_right_that_was_taken_away(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
