@@ -186,6 +186,15 @@ def test_a_table_whose_id_is_no_key_has_a_way_out(columns: str, site: Site) -> N
     assert value(url, "SELECT count(*) FROM leads") == 1
 
 
+def test_an_id_that_is_not_there_has_no_way_out_for_keys(site: Site) -> None:
+    """A primary key that was renamed is one already."""
+    url = site.made(PLAIN, WITH_REST.format("note text"), OLD)
+    run(url, "ALTER TABLE leads RENAME id TO lead_id")
+    with pytest.raises(CommandError, match=r"leads\.id: is not there") as refused:
+        upgrade(url)
+    assert "ALTER TABLE" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("made", "type_", "old", "new"),
     [

@@ -40,6 +40,7 @@ SELECT format(
     '%s: the column %s is not its primary key, nor NOT NULL with a unique index of its own '
     '(ALTER TABLE %1$s ALTER %2$I SET NOT NULL; CREATE UNIQUE INDEX ON %1$s (%2$I))', :name, :id)
 FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = :id
 WHERE c.oid = to_regclass(:name) AND relkind = 'r' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_index
     JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
