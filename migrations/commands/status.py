@@ -9,7 +9,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from migrations.commands.project import alembic_config, reading
-from migrations.console import console, print_json, printable
+from migrations.console import console, counted, print_json, printable
 from migrations.deploy.lock import Holder, find_holder
 from migrations.history import History, faults, read_history, version_table
 from migrations.importer.ledger import OUTCOMES, Receipt, Work, all_work
@@ -160,7 +160,7 @@ def _facts(status: Status, receipt: Receipt) -> Iterator[tuple[str, str]]:
         running = f"running now: {status.holder}" if status.is_running(receipt) else "stopped"
         yield "reverted", f"{at}, {running}"
     if receipt.forgotten:
-        yield "forgot", f"the old values of {receipt.forgotten:,} leads"
+        yield "forgot", f"the old values of {counted(receipt.forgotten, 'lead')}"
     if receipt.reverted_at:
         yield "reverted", f"{receipt.reverted_at:%Y-%m-%d %H:%M} UTC: {receipt.revert_in_words}"
 

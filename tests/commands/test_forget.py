@@ -111,6 +111,14 @@ def test_the_ledger_still_shows_if_somebody_else_has_written_to_it(
     assert "before images found 10, expected 7" in problem
 
 
+def test_one_forgotten_lead_is_told_in_the_singular(
+    imported: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By status, as by every other command."""
+    run(imported, "UPDATE lead_imports SET forgotten = 1")
+    assert "1 leads" not in said(capsys, "status")
+
+
 def test_verify_says_that_a_later_import_cannot_be_told_from_edits(
     imported: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
