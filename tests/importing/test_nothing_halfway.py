@@ -239,6 +239,19 @@ def test_a_sequence_told_to_begin_after_the_ids_is_not_behind(crm: URL, bundled:
     assert value(crm, "SELECT min(id) FROM leads WHERE id <> 40") == 1000
 
 
+@pytest.mark.parametrize("by", [2, -2])
+def test_a_sequence_in_steps_is_not_behind_a_number_between(
+    by: int, crm: URL, bundled: Bundle
+) -> None:
+    """Two masters give odd and even ids."""
+    bundled()
+    run(crm, f"ALTER SEQUENCE leads_id_seq MINVALUE -1000 INCREMENT {by}")
+    add_lead(crm, phone="07700 900990")
+    add_lead(crm, id=2, phone="07700 900991")
+    upgrade(crm)
+    assert value(crm, "SELECT count(*) FROM leads WHERE id % 2 = 0") == 1
+
+
 def test_a_sequence_that_ends_too_soon_is_named(crm: URL, bundled: Bundle) -> None:
     """The leads that are there already need no number."""
     bundled()

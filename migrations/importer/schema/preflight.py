@@ -1,10 +1,9 @@
 """Check before any write: is everything there? List all that is missing.
 
 ``check_server`` looks before the first revision, ``check_reader`` before a preview and other
-commands on leads, ``check_readable`` before a look at the ledger, ``check_all_rows`` before the
-ledger is read, ``check_import`` before an import, ``check_numbers`` once it is staged,
-``check_revert`` before a revert, ``check_removal`` before it removes created leads.
-``tell_triggers`` says what else runs.
+commands on leads, ``check_readable`` before the ledger is read, ``check_import`` before an import,
+``check_numbers`` once it is staged, ``check_revert`` before a revert, ``check_removal`` before it
+removes created leads. ``tell_triggers`` says what else runs.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,6 @@ from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
 
 __all__ = [
-    "check_all_rows",
     "check_import",
     "check_numbers",
     "check_readable",
@@ -79,21 +77,13 @@ def check_reader(connection: Connection, leads: Sequence[Leads], stamp: str) -> 
 def check_readable(connection: Connection, leads: Sequence[Leads], stamp: str) -> None:
     """Raise ``DatabaseRefused`` unless the role may read stamp, ledger and leads.
 
-    Names each table it may not read. What is not there is in nobody's way. leads, stamp: as for
-    ``check_reader``.
+    Names each table it may not read, or sees not all rows of: a hidden receipt would be taken for a
+    missing one. What is not there is in nobody's way. leads, stamp: as for ``check_reader``.
     """
     of_leads = sorted({name_of(table) for one in leads for table in one.tables})
     tables = [quoted(stamp), *LEDGER_TABLES, *of_leads]
     unread = _lines(connection, "check_rights", tables=tables, may="SELECT")
     refuse(unread + _hidden(connection, tables))
-
-
-def check_all_rows(connection: Connection, stamp: str) -> None:
-    """Raise ``DatabaseRefused`` unless the role may read stamp and ledger, and sees all of them.
-
-    A hidden receipt would be taken for a missing one.
-    """
-    check_readable(connection, [], stamp)
 
 
 def check_import(connection: Connection, table: LeadsTable, rights: Sequence[str]) -> None:
