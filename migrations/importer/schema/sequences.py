@@ -55,10 +55,12 @@ def short_sequences(connection: Connection, table: LeadsTable, start: int) -> li
         return []
     asked = text(statement("count_new", table=table))
     new: int = connection.execute(asked, {"start": start}).scalar_one()
+    retype = f"ALTER TABLE {table.source} ALTER {table.id} TYPE bigint; "
+    wider = "" if table.id_type == "bigint" else retype
     return [
         f"{table.leads.table}.{table.leads.id}: the sequence {sequence.name} has numbers for "
-        f"{sequence.numbers} of {new} new leads: ALTER SEQUENCE {sequence.name} NO MAXVALUE, or a "
-        "wider type"
+        f"{sequence.numbers} of {new} new leads: "
+        f"{wider}ALTER SEQUENCE {sequence.name} AS bigint NO MAXVALUE"
         for sequence in short
         if sequence.numbers < new
     ]
