@@ -570,6 +570,14 @@ def test_what_an_import_lacks_is_one_list(crm: URL) -> None:
     assert value(crm, "SELECT count(*) FROM lead_imports") == 0
 
 
+def test_a_role_that_may_not_compute_the_phones_key_is_named(crm: URL) -> None:
+    """As where EXECUTE is taken from PUBLIC."""
+    run(crm, "REVOKE EXECUTE ON FUNCTION lead_phone_key_v1(text) FROM PUBLIC")
+    with another_role(crm, *MAY_IMPORT) as role:
+        said = refusal(role)
+    assert f"the role {role.username} may not EXECUTE the function lead_phone_key_v1(text)" in said
+
+
 def test_a_ledger_without_its_index_is_named(crm: URL) -> None:
     """Such as one restored without its indexes. A revert needs none."""
     run(crm, "DROP INDEX lead_imports_live")

@@ -11,6 +11,9 @@ UNION ALL
 SELECT format('the function %s(text) is not there', :function)
 WHERE to_regprocedure(:function || '(text)') IS NULL
 UNION ALL
+SELECT format('the role %I may not EXECUTE the function %s(text)', current_user, :function)
+WHERE NOT has_function_privilege(to_regprocedure(:function || '(text)'), 'EXECUTE')
+UNION ALL
 SELECT 'lead_imports lacks its unique index (CREATE UNIQUE INDEX lead_imports_live ON lead_imports '
     '(revision) WHERE reverted_at IS NULL)'
 WHERE :imports AND to_regclass('lead_imports') IS NOT NULL
