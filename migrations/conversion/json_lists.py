@@ -18,6 +18,8 @@ from migrations.importer.record import LONGEST_RECORD
 __all__ = ["NotJson", "kind_of", "read_objects"]
 
 PIECE = 1 << 16
+_MOST_DIGITS = 4300
+"""Of a number: Python reads no longer integer."""
 _SPACE = re.compile(r"\s*")
 _UNWRAPPED = ("fields", "properties", "attributes")
 """Where tools put a record's columns: Django and Airtable, HubSpot, JSON:API."""
@@ -69,7 +71,7 @@ class _Window:
                 end = len(self.text)
             except RecursionError:
                 raise NotJson("is nested too deeply") from None
-            except ValueError:  # Python reads 4300 digits
+            except ValueError:  # of an integer Python reads no more than _MOST_DIGITS
                 raise NotJson("holds a number of too many digits") from None
             else:
                 # A number may continue behind the window's edge.
@@ -248,6 +250,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return built
 
 
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if abs(number.adjusted()) > _MOST_DIGITS:
+        raise NotJson("holds a number of too many digits")
+    return number
+
+
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=Decimal, parse_constant=lambda _: None, strict=False
+    object_pairs_hook=_object, parse_float=_decimal, parse_constant=lambda _: None, strict=False
 )

@@ -204,6 +204,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     "numbers": ("[1, 2]", "what follows 0 records is not an object"),
     "a long number": ('[{"a": ' + "9" * 5000 + "}]", "holds a number of too many digits"),
     "a line's long number": ('{"a": ' + "9" * 5000 + "}", "holds a number of too many digits"),
+    "a large number": ('[{"a": 1e999999999}]', "holds a number of too many digits"),
     "a key twice": ('[{"phone": "1", "phone": "2"}]', "has the same key twice"),
     "an object without a list": ('{"data": {"leads": 3}, "a": [1]}', "has no list of objects"),
     "a row too short": ('{"columns": ["phone", "a"], "data": [["1"]]}', "do not match its columns"),
