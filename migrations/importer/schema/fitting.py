@@ -24,7 +24,7 @@ from migrations.importer.declaration import (
 )
 from migrations.importer.names import escaped, literal, qualified, quoted
 from migrations.importer.schema.catalog import find_columns, may_be_same, may_read
-from migrations.importer.schema.sequences import late_sequences
+from migrations.importer.schema.sequences import late_sequence
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
@@ -184,13 +184,14 @@ def _sequence_problems(connection: Connection, table: LeadsTable) -> Iterator[st
     leads = table.leads
     if table.id_type not in ("integer", "bigint", "smallint"):
         return
-    for late in late_sequences(
+    late = late_sequence(
         connection,
         name=table.catalog_name,
         id=leads.id,
         column=table.id,
         table=table.source,
-    ):
+    )
+    if late:
         yield (
             f"{leads.table}.{leads.id}: the sequence {late.name} is behind the ids, because "
             "rows were added with ids of their own: "

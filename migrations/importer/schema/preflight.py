@@ -19,7 +19,7 @@ from migrations.importer.progress import log
 from migrations.importer.schema.catalog import hidden_schemas, is_there, name_of
 from migrations.importer.schema.fitting import mismatches
 from migrations.importer.schema.leads import find_table
-from migrations.importer.schema.sequences import late_sequences, short_sequences
+from migrations.importer.schema.sequences import late_sequence, short_sequence_in_words
 from migrations.importer.schema.since import why_no_lead_is_found
 from migrations.importer.sql import LEDGER_TABLES, statement
 from migrations.importer.table import LeadsTable
@@ -98,11 +98,12 @@ def check_import(connection: Connection, table: LeadsTable, rights: Sequence[str
 
 def _late_ledger(connection: Connection) -> list[str]:
     """Say if the next import would get the number of one that the rest of the ledger knows."""
-    found = late_sequences(connection, name="lead_imports", id="id", column="id", table=_NUMBERS)
+    late = late_sequence(connection, name="lead_imports", id="id", column="id", table=_NUMBERS)
+    if late is None:
+        return []
     return [
         f"lead_imports.id: the sequence {late.name} is behind the ledger, because a part of it "
         f"was emptied or restored: SELECT setval('{late.name}', {late.largest})"
-        for late in found
     ]
 
 
@@ -149,7 +150,8 @@ def check_numbers(connection: Connection, table: LeadsTable, start: int) -> None
     start: the first staged record not imported yet, from 0.
     """
     if table.leads.id not in table.leads.new:
-        refuse(short_sequences(connection, table, start))
+        short = short_sequence_in_words(connection, table, start)
+        refuse([short] if short else [])
 
 
 def tell_triggers(connection: Connection, table: LeadsTable) -> None:

@@ -1,6 +1,5 @@
 """Find a sequence of ids that cannot give each new row a number of its own."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
@@ -9,7 +8,7 @@ from migrations.importer.names import escaped
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
-__all__ = ["Late", "late_sequences", "short_sequences"]
+__all__ = ["Late", "late_sequence", "short_sequence_in_words"]
 
 
 class Late(NamedTuple):
@@ -19,9 +18,9 @@ class Late(NamedTuple):
     largest: int
 
 
-def late_sequences(
+def late_sequence(
     connection: Connection, *, name: str, id: str, column: str, table: str
-) -> list[Late]:
+) -> Late | None:
     """Find the sequence of a column, if its next number is taken already.
 
     name, id: of the table as ``name_of`` gives it, and of the column. column, table: SQL for where
@@ -30,45 +29,41 @@ def late_sequences(
     # First of the two: meanwhile the site draws numbers and adds rows with them.
     largest = connection.execute(text(f"SELECT max({column}) FROM {table}")).scalar()
     if largest is None:
-        return []
-    return [
-        Late(sequence.name, largest)
-        for sequence in _sequences(connection, name, id)
-        if largest > (sequence.last_value or 0)
-        and not sequence.is_in_steps
-        and not _begins_after(connection, sequence, largest)
-    ]
+        return None
+    sequence = _sequence(connection, name, id)
+    if sequence is None or sequence.is_in_steps or largest <= (sequence.last_value or 0):
+        return None
+    return None if _begins_after(connection, sequence, largest) else Late(sequence.name, largest)
 
 
-def short_sequences(connection: Connection, table: LeadsTable, start: int) -> list[str]:
+def short_sequence_in_words(connection: Connection, table: LeadsTable, start: int) -> str | None:
     """Say if the sequence of the ids ends before each new lead has one.
 
     start: the first staged record not imported yet, from 0.
     """
-    staged = connection.execute(text("SELECT count(*) FROM lead_import_stage")).scalar_one()
-    short = [
-        sequence
-        for sequence in _sequences(connection, table.catalog_name, table.leads.id)
-        if sequence.numbers is not None and sequence.numbers < staged
-    ]
-    if not short:
-        return []
+    sequence = _sequence(connection, table.catalog_name, table.leads.id)
+    if sequence is None or sequence.numbers is None:
+        return None
+    staged: int = connection.execute(text("SELECT count(*) FROM lead_import_stage")).scalar_one()
+    if sequence.numbers >= staged:
+        return None  # without a search for each record's lead
     asked = text(statement("count_new", table=table))
     new: int = connection.execute(asked, {"start": start}).scalar_one()
+    if sequence.numbers >= new:
+        return None
     retype = f"ALTER TABLE {table.source} ALTER {table.id} TYPE bigint; "
     wider = "" if table.id_type == "bigint" else retype
-    return [
+    return (
         f"{table.leads.table}.{table.leads.id}: the sequence {sequence.name} has numbers for "
         f"{sequence.numbers} of {new} new leads: "
         f"{wider}ALTER SEQUENCE {sequence.name} AS bigint NO MAXVALUE"
-        for sequence in short
-        if sequence.numbers < new
-    ]
+    )
 
 
-def _sequences(connection: Connection, name: str, id: str) -> Sequence[Row[Any]]:
+def _sequence(connection: Connection, name: str, id: str) -> Row[Any] | None:
     """Find the sequence of a column, if it has one and the role may ask it."""
-    return connection.execute(text(statement("find_sequence")), {"name": name, "id": id}).all()
+    asked = text(statement("find_sequence"))
+    return connection.execute(asked, {"name": name, "id": id}).one_or_none()
 
 
 def _begins_after(connection: Connection, sequence: Row[Any], largest: int) -> bool:
