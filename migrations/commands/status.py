@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 from migrations.commands.project import alembic_config, reading
 from migrations.console import console, counted, print_json, printable
 from migrations.deploy.lock import Holder, find_holder
-from migrations.history import History, faults, read_history, version_table
+from migrations.history import History, faults, read_history
 from migrations.importer.ledger import OUTCOMES, Receipt, Work, all_work
 from migrations.importer.pinned import Import
 from migrations.importer.progress import time_span
-from migrations.importer.schema.preflight import check_readable
 
 __all__ = ["add_arguments", "run"]
 
@@ -55,9 +54,7 @@ def run(arguments: Namespace) -> int:
 def _read_status(connection: Connection) -> Status:
     # Read the lock first: an import ending meanwhile must not seem to have stopped.
     holder = find_holder(connection)
-    config = alembic_config()
-    check_readable(connection, [], version_table(config))
-    history = read_history(connection, config)
+    history = read_history(connection, alembic_config())
     work = all_work(connection) if history.receipts and not history.missing else {}
     return Status(history, work, holder)
 
