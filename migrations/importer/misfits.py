@@ -57,6 +57,7 @@ def find_misfits(session: Session, table: LeadsTable, start: int) -> None:
         rules = [
             *_computed(session, table),
             *_not_null(table),
+            *_unfit_new(table),
             *_domains(table),
             *_only(table),
             *_rules(session, table),
@@ -136,7 +137,7 @@ def _field_in(table: LeadsTable, names: Sequence[str]) -> str | None:
 
 
 def _not_null(table: LeadsTable) -> Iterator[Rule]:
-    """Yield the columns where a new lead must have a value, but a blank or ``new`` gives none."""
+    """Yield the columns where a new lead must have a value, but a blank gives none."""
     for column in table.columns:
         if not column.found.nullable and column.blank is None:
             yield Rule(
@@ -146,6 +147,10 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
                 f"is blank, and {table.told(column)} must have a value",
                 "false",
             )
+
+
+def _unfit_new(table: LeadsTable) -> Iterator[Rule]:
+    """Yield the columns of ``new`` that do not take what it gives."""
     for name in _known_of_new(table):
         for condition, told in _unfit(table, name, table.found[name]):
             yield Rule([name], condition, "", f"new {told}", "false")
@@ -174,7 +179,7 @@ def _of_domain(table: LeadsTable, bare: str, field: str, changes: str) -> Iterat
     found, name = table.found[bare], quoted(bare)
     if domain := found.domain:
         condition = _computing([f"CAST(w.{name} AS {domain})"])
-        if not found.nullable:  # ``_not_null`` tells of the others
+        if not found.nullable:  # ``_not_null`` and ``_unfit_new`` tell of a NULL
             condition = f"CASE WHEN w.{name} IS NOT NULL THEN {condition} ELSE false END"
         reason = f"does not fit {bare} ({domain})"
         yield Rule([bare], condition, field, reason, changes)
