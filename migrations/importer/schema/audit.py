@@ -8,20 +8,17 @@ Both functions run with their owner's rights and name every schema. So a role ma
 without rights on the trail, and a session's search_path does not matter.
 """
 
-import logging
-
 from sqlalchemy import text
 
 from migrations.importer.context import RevisionContext, connection_of
 from migrations.importer.names import quoted
+from migrations.importer.progress import log
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.tables import Table, drop_tables, is_made_by_us
 from migrations.importer.session import DEPLOY_LOCK
 from migrations.importer.sql import statement
 
 __all__ = ["create_audit_trigger", "drop_audit_trail"]
-
-log = logging.getLogger("importer")
 
 
 def create_audit_trigger(context: RevisionContext) -> None:

@@ -5,12 +5,12 @@ table could hold leads, make the bundled CRM's tables. If an undeclared table ha
 its CRM would never read the imported leads.
 """
 
-import logging
 from collections.abc import Sequence
 
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
+from migrations.importer.progress import log
 from migrations.importer.schema.catalog import hidden_schemas, is_there
 from migrations.importer.schema.discovery import (
     declaration_in_words,
@@ -22,8 +22,6 @@ from migrations.importer.schema.leads import find_table
 from migrations.importer.schema.tables import Table, create_tables, missing_tables
 
 __all__ = ["create_crm"]
-
-log = logging.getLogger("importer")
 
 
 def create_crm(

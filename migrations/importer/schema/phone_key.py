@@ -4,7 +4,6 @@ The index is built CONCURRENTLY, so the site goes on. If an earlier attempt left
 behind, drop and build it again.
 """
 
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import count
@@ -16,6 +15,7 @@ from migrations.importer.context import RevisionContext, connection_of, options_
 from migrations.importer.declaration import Leads
 from migrations.importer.names import escaped, qualified, quoted, unescaped
 from migrations.importer.phone import KEY_FUNCTION
+from migrations.importer.progress import log
 from migrations.importer.schema.functions import create_function
 from migrations.importer.schema.leads import find_table, table_for_script
 from migrations.importer.schema.preflight import refuse
@@ -24,8 +24,6 @@ from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
 
 __all__ = ["create_phone_key", "drop_phone_key", "ensure_index", "write_index"]
-
-log = logging.getLogger("importer")
 
 LONGEST_NAME = 63
 """Bytes of an identifier: NAMEDATALEN - 1."""

@@ -9,7 +9,6 @@ An existing table stays as it is. A downgrade drops a table only if its revision
 empty.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,12 +17,11 @@ from sqlalchemy import Connection, Row, text
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.names import literal, quoted
+from migrations.importer.progress import log
 from migrations.importer.schema.catalog import find_columns, is_there
 from migrations.importer.sql import statement
 
 __all__ = ["Table", "create_tables", "drop_tables", "is_made_by_us", "missing_tables"]
-
-log = logging.getLogger("importer")
 
 _MADE_BY_US = "made by the revisions"
 
