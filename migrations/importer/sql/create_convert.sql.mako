@@ -1,13 +1,4 @@
 <%namespace name="shared" file="shared.mako"/>\
-<%
-    fields = {column.field.name: [] for column in table.converted}
-    for column in table.converted:
-        fields[column.field.name].append(column)
-%>\
-<%
-    def told(columns):
-        return ", ".join(f"{column.bare} ({column.found.type})" for column in columns)
-%>\
 -- Convert the records' texts into the values to write. Halve whatever fails down to one block, and
 -- convert its records field by field: catch each error and list it, so that no value reaches the
 -- server's log. Halve by the arrived table's blocks: it has no index, and a preview, which only
@@ -41,14 +32,15 @@ BEGIN
         SELECT * FROM lead_import_arrived WHERE ctid >= _from AND ctid < _to
         RETURNING record
     LOOP
-% for field, columns in fields.items():
+% for column in table.converted:
+<% told = f"does not fit {column.bare} ({column.found.type})" %>\
         BEGIN
             UPDATE lead_import_stage AS s
-            SET ${(",\n                ").join(f"{column.written} = {column.conversion}" for column in columns)}
+            SET ${column.written} = ${column.conversion}
             WHERE s.record = _record;
         ${shared.exception_for_a_row("        ")}
             INSERT INTO lead_import_rejected (record, field, reason)
-            VALUES (_record, ${literal(field)}, ${literal(f"does not fit {told(columns)}")});
+            VALUES (_record, ${literal(column.field.name)}, ${literal(told)});
         END;
 % endfor
     END LOOP;
