@@ -10,9 +10,7 @@ WHERE ${f"l.{table.id} = CAST({asked} AS {cast})" if cast else f"CAST(l.{table.i
 WHERE CAST(l.${table.lead_number} AS text) = ${asked}
     AND (${table.only})
 % else:
-WHERE lead_phone_key_v1(CAST(l.${table.phone} AS text)) = (
-        SELECT lead_phone_key_v1(value) FROM lead_trace_asked
-    )
+WHERE ${table.phone_key} = (SELECT ${table.key}(value) FROM lead_trace_asked)
     AND (${table.only})
 % endif
 ORDER BY l.${table.id}
