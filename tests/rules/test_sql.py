@@ -72,7 +72,7 @@ ONE_NULL = SimpleNamespace(
 
 RULES = [
     Rule(["email"], "NOT (email <> '')", "email", "breaks the rule of e-mails", "true"),
-    Rule(["email"], "w._id IS NULL AND w.email IS NULL", "email", "is blank", "false"),
+    Rule(["email"], "w._lead_id IS NULL AND w.email IS NULL", "email", "is blank", "false"),
 ]
 
 

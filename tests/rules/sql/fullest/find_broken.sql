@@ -36,7 +36,7 @@ BEGIN
             WHERE s.record >= 0
             ) AS w
             WHERE w._looked_at_1 AND (NOT (email <> ''))
-                OR w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL)
+                OR w._looked_at_2 AND (w._lead_id IS NULL AND w.email IS NULL)
         ) THEN
             RETURN;
         END IF;
@@ -158,7 +158,7 @@ BEGIN
             ) AS l ON true
             WHERE s.record >= 0
         ) AS w
-        WHERE w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL);
+        WHERE w._looked_at_2 AND (w._lead_id IS NULL AND w.email IS NULL);
     EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
             RAISE;
@@ -195,7 +195,7 @@ BEGIN
             ) AS l ON true
             WHERE s.record = _record
         ) AS w
-        WHERE w._looked_at_2 AND (w._id IS NULL AND w.email IS NULL);
+        WHERE w._looked_at_2 AND (w._lead_id IS NULL AND w.email IS NULL);
             EXCEPTION WHEN OTHERS OR assert_failure THEN
                 IF SQLSTATE ~ '^(08|25|40|5|42501|LI|XX)' THEN
                     RAISE;
