@@ -1,4 +1,5 @@
 <%namespace name="leads" file="leads.mako"/>\
+<%namespace name="told" file="told.mako"/>\
 <%
     def now(column):
         there = f"CAST(l.{column.name} AS text)"
@@ -14,13 +15,6 @@
             return f"CAST({column.for_new} AS text)"
         held = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
         return table.text_after(column, held)
-
-    def told(columns, value):
-        values = [value(column) for column in columns]
-        if len(values) == 1:
-            return values[0]
-        words = ",\n                    ".join(f"nullif({value}, '')" for value in values)
-        return f"concat_ws(' ',\n                    {words})"
 
     compared = table.columns if kind == "created" else table.compared
 %>\
@@ -42,8 +36,8 @@ SELECT
         WHEN l.${table.id} IS NOT NULL THEN array_remove(ARRAY[
 % for columns in table.by_field(compared):
             CASE
-                WHEN ${told(columns, now)}
-                    IS DISTINCT FROM ${told(columns, wrote)}
+                WHEN ${told.field(columns, now)}
+                    IS DISTINCT FROM ${told.field(columns, wrote)}
                     COLLATE "C"
 % if columns[0].converts:
                     AND ${columns[0].converts}

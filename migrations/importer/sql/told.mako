@@ -1,12 +1,12 @@
 ## The fields of a lead as texts.
-## longest: characters, the rest is cut off. None shows all.
 
+## The columns of one field as one text.
 <%def name="field(group, value)">\
 <%
     values = [value(column) for column in group]
-    words = ",\n                ".join(f"nullif({value}, '')" for value in values)
+    words = ",\n                    ".join(f"nullif({value}, '')" for value in values)
 %>\
-${values[0] if len(values) == 1 else f"concat_ws(' ', {words})"}\
+${values[0] if len(values) == 1 else f"concat_ws(' ',\n                    {words})"}\
 </%def>
 
 ## The names of the fields that differ, whatever their length.
@@ -27,6 +27,7 @@ ARRAY(
     )\
 </%def>
 
+## longest: characters, the rest is cut off. None shows all.
 <%def name="fields(table, columns, value, longest=None)">\
 json_build_object(
 % for group in table.by_field(columns):

@@ -20,8 +20,9 @@ SELECT
     to_json(l.code) AS id,
     f.record AS position,
     json_build_object(
-            'full_name', left(concat_ws(' ', nullif(f.old_values[1], ''),
-                nullif(f.old_values[2], '')), 401),
+            'full_name', left(concat_ws(' ',
+                    nullif(f.old_values[1], ''),
+                    nullif(f.old_values[2], '')), 401),
             'phone', left(f.old_values[3], 401),
             'email', left(f.old_values[4], 401),
             'status', left(f.old_values[5], 401),
@@ -29,8 +30,9 @@ SELECT
             'bill', left(f.old_values[7], 401)
         ) AS old,
     json_build_object(
-            'full_name', left(concat_ws(' ', nullif(CAST(l.first_name AS text), ''),
-                nullif(CAST(l.last_name AS text), '')), 401),
+            'full_name', left(concat_ws(' ',
+                    nullif(CAST(l.first_name AS text), ''),
+                    nullif(CAST(l.last_name AS text), '')), 401),
             'phone', left(CAST(l.phone_number AS text), 401),
             'email', left(CAST(l.email AS text), 401),
             'status', left(CAST(l.stage AS text), 401),
@@ -43,10 +45,12 @@ SELECT
             VALUES
                 (
                     'full_name',
-                    concat_ws(' ', nullif(f.old_values[1], ''),
-                nullif(f.old_values[2], '')),
-                    concat_ws(' ', nullif(CAST(l.first_name AS text), ''),
-                nullif(CAST(l.last_name AS text), ''))
+                    concat_ws(' ',
+                    nullif(f.old_values[1], ''),
+                    nullif(f.old_values[2], '')),
+                    concat_ws(' ',
+                    nullif(CAST(l.first_name AS text), ''),
+                    nullif(CAST(l.last_name AS text), ''))
                 ),
                 (
                     'phone',

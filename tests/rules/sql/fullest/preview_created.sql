@@ -3,8 +3,9 @@ SELECT
     made.record AS position,
     json_build_object(
             'lead_number', left(CAST(l.reference AS text), 401),
-            'full_name', left(concat_ws(' ', nullif(CAST(l.first_name AS text), ''),
-                nullif(CAST(l.last_name AS text), '')), 401),
+            'full_name', left(concat_ws(' ',
+                    nullif(CAST(l.first_name AS text), ''),
+                    nullif(CAST(l.last_name AS text), '')), 401),
             'phone', left(CAST(l.phone_number AS text), 401),
             'email', left(CAST(l.email AS text), 401),
             'status', left(CAST(l.stage AS text), 401),

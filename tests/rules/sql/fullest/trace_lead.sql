@@ -2,8 +2,9 @@
 SELECT
     json_build_object(
             'lead_number', CAST(l.reference AS text),
-            'full_name', concat_ws(' ', nullif(CAST(l.first_name AS text), ''),
-                nullif(CAST(l.last_name AS text), '')),
+            'full_name', concat_ws(' ',
+                    nullif(CAST(l.first_name AS text), ''),
+                    nullif(CAST(l.last_name AS text), '')),
             'phone', CAST(l.phone_number AS text),
             'email', CAST(l.email AS text),
             'status', CAST(l.stage AS text),

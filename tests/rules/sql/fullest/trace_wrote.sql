@@ -3,8 +3,9 @@
 SELECT
     s.record,
     json_build_object(
-            'full_name', concat_ws(' ', nullif(i.old_values[1], ''),
-                nullif(i.old_values[2], '')),
+            'full_name', concat_ws(' ',
+                    nullif(i.old_values[1], ''),
+                    nullif(i.old_values[2], '')),
             'phone', i.old_values[3],
             'email', i.old_values[4],
             'status', i.old_values[5],
@@ -12,8 +13,9 @@ SELECT
             'bill', i.old_values[7]
         ) AS found,
     json_build_object(
-            'full_name', concat_ws(' ', nullif(coalesce(CAST(s.written_full_name_1 AS text), ''), ''),
-                nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), '')),
+            'full_name', concat_ws(' ',
+                    nullif(coalesce(CAST(s.written_full_name_1 AS text), ''), ''),
+                    nullif(coalesce(CAST(s.written_full_name_2 AS text), ''), '')),
             'phone', coalesce(CAST(s.written_phone AS text), ''),
             'email', coalesce(CAST(s.email AS text), CASE WHEN i.old_values[4] = '' THEN '' END),
             'status', coalesce(CAST(s.written_status AS text), i.old_values[5]),
