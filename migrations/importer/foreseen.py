@@ -87,7 +87,7 @@ class Foreseen:
     @property
     def only_columns(self) -> list[str]:
         """The columns that ``only`` names, perhaps more."""
-        sql = self._table.leads.only or ""
+        sql = self._table.leads.only
         words = {*_WORD.findall(sql), *_WORD.findall(sql.lower())}  # unquoted, capitals are small
         return [name for name in self._found if words.issuperset(_WORD.findall(name))]
 
