@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from migrations.importer.context import People
 from migrations.importer.declaration import BadDeclaration, Leads, check_declared
@@ -17,7 +17,10 @@ __all__ = ["DATA", "TWIN_ENDING", "Import", "invented_in_words", "twin_name", "w
 DATA = Path(__file__).parents[2] / "data"
 TWIN_ENDING = ".masked.json"
 
-_POLICIES = {"rejected": ("stop", "set aside"), "blanks": ("keep", "clear")}
+Rejected = Literal["stop", "set aside"]
+Blanks = Literal["keep", "clear"]
+
+_POLICIES = {"rejected": get_args(Rejected), "blanks": get_args(Blanks)}
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Import:
     sha256: str
     records: int
     leads: Leads
-    rejected: Literal["stop", "set aside"] = "stop"
-    blanks: Literal["keep", "clear"] = "keep"
+    rejected: Rejected = "stop"
+    blanks: Blanks = "keep"
     masked: str | None = None
 
     def __post_init__(self) -> None:
