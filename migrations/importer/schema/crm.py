@@ -7,6 +7,8 @@ its CRM would never read the imported leads.
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from migrations.importer.context import RevisionContext, connection_of, options_of
 from migrations.importer.declaration import Leads
 from migrations.importer.errors import DatabaseRefused
@@ -40,21 +42,7 @@ def create_crm(
     if hidden := hidden_schemas(connection, leads.tables):
         raise DatabaseRefused("\n".join(["Nothing was made.", *hidden, "Grant it and try again."]))
     if is_there(connection, leads.table):
-        table = find_table(connection, leads)
-        if problems := mismatches(connection, table, options_of(context).rights):
-            raise DatabaseRefused(
-                "\n".join(
-                    [
-                        f"The table {leads.table} is not as the import needs it. Nothing was made.",
-                        *(f"  {problem}" for problem in problems),
-                        *(
-                            declaration_in_words(connection, find_phone_columns(connection))
-                            if table.missing
-                            else ["Fix this, or what migrations/crm.py declares, and try again."]
-                        ),
-                    ]
-                )
-            )
+        _check_fit(connection, leads, options_of(context).rights)
         log.info("found the table %s, as migrations/crm.py declares it", leads.table)
         return []
     if leads.table not in [table.name for table in tables]:
@@ -76,3 +64,24 @@ def create_crm(
             )
         )
     return create_tables(context, *missing_tables(context, beside), *tables)
+
+
+def _check_fit(connection: Connection, leads: Leads, rights: Sequence[str]) -> None:
+    """Raise ``DatabaseRefused`` unless the owner's table is as declared."""
+    table = find_table(connection, leads)
+    problems = mismatches(connection, table, rights)
+    if not problems:
+        return
+    if table.missing:
+        remedy = declaration_in_words(connection, find_phone_columns(connection))
+    else:
+        remedy = ["Fix this, or what migrations/crm.py declares, and try again."]
+    raise DatabaseRefused(
+        "\n".join(
+            [
+                f"The table {leads.table} is not as the import needs it. Nothing was made.",
+                *(f"  {problem}" for problem in problems),
+                *remedy,
+            ]
+        )
+    )
