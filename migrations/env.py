@@ -34,13 +34,13 @@ from migrations.history import (
     Fault,
     History,
     check_done,
-    faults,
     imports_of,
     last_import,
     nothing_new_in_words,
     read_history,
     read_stamp,
     stamp_faults,
+    upgrade_faults,
     version_table,
 )
 from migrations.importer.declaration import Leads
@@ -166,7 +166,7 @@ def faults_that_stop(history: History) -> list[Fault]:
     stamp Alembic can start from. ``stamp --purge`` needs none.
     """
     if is_upgrade():
-        return [fault for fault in faults(history) if fault.stops_upgrade]
+        return upgrade_faults(history)
     options = context._proxy.context_opts  # type: ignore[attr-defined]  # not told otherwise
     return [] if options.get("purge") else stamp_faults(history)
 
@@ -180,8 +180,7 @@ def refuse(found: list[Fault]) -> None:
 def log_nothing_pending(connection: Connection) -> None:
     """Log the last import as complete and this run as adding nothing, or else what is wrong."""
     history = read_afresh(connection)
-    wrong = [fault for fault in faults(history) if fault.stops_upgrade]
-    if wrong:
+    if wrong := upgrade_faults(history):
         log.warning("%s", wrong[0])
     elif receipt := last_import(history):
         leads = leads_in_words(connection, receipt.leads)

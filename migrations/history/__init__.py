@@ -12,7 +12,14 @@ faults, ``status`` prints them.
 """
 
 from migrations.history.after import Done, check_done, last_import, nothing_new_in_words
-from migrations.history.judging import PINNED, Fault, faults, faults_after, stamp_faults
+from migrations.history.judging import (
+    PINNED,
+    Fault,
+    faults,
+    faults_after,
+    stamp_faults,
+    upgrade_faults,
+)
 from migrations.history.reading import (
     History,
     Step,
@@ -39,5 +46,6 @@ __all__ = [
     "read_history",
     "read_stamp",
     "stamp_faults",
+    "upgrade_faults",
     "version_table",
 ]

@@ -10,7 +10,7 @@ from migrations.history.reading import History
 from migrations.importer.ledger import Receipt
 from migrations.importer.pinned import Import
 
-__all__ = ["PINNED", "Fault", "faults", "faults_after", "stamp_faults"]
+__all__ = ["PINNED", "Fault", "faults", "faults_after", "stamp_faults", "upgrade_faults"]
 
 PINNED: Mapping[str, Callable[[Import], object]] = {
     "sha256": attrgetter("sha256"),
@@ -51,6 +51,11 @@ def faults(history: History) -> list[Fault]:
         *_ledger_faults(history),
         *(fault for import_ in history.imports for fault in _import_faults(history, import_)),
     ]
+
+
+def upgrade_faults(history: History) -> list[Fault]:
+    """List what stops an upgrade."""
+    return [fault for fault in faults(history) if fault.stops_upgrade]
 
 
 def faults_after(history: History, heads: set[str], upgraded: Iterable[str]) -> list[Fault]:

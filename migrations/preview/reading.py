@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from migrations.declared import refuse_open_questions
 from migrations.deploy.given import names_database
 from migrations.deploy.people import people_to_import, refuse_preview_of_real_people
-from migrations.history import History, faults, imports_of, read_history, version_table
+from migrations.history import History, imports_of, read_history, upgrade_faults, version_table
 from migrations.importer.context import Options
 from migrations.importer.copies import as_copy, copy_ledger
 from migrations.importer.declaration import Leads
@@ -93,9 +93,8 @@ def _read(
 
 def _refuse_faults(history: History) -> None:
     """Raise ``DatabaseRefused`` if an upgrade would."""
-    for fault in faults(history):
-        if fault.stops_upgrade:
-            raise DatabaseRefused(str(fault))
+    if wrong := upgrade_faults(history):
+        raise DatabaseRefused(str(wrong[0]))
 
 
 def _rehearse(rehearsal: Rehearsal, config: Config, history: History) -> ExportRefused | None:
