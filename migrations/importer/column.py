@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from migrations.importer.declaration import E164, Field, Lookup, Target, Values
 from migrations.importer.names import literal, quoted
 
-__all__ = ["Column", "Found", "Moment"]
+__all__ = ["WHOLE_NUMBERS", "Column", "Found", "Moment"]
+
+WHOLE_NUMBERS = ("smallint", "integer", "bigint")
 
 _TEXTS = {"text", "character varying"}
 _LIMIT = re.compile(r"\((\d+)\)")

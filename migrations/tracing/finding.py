@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 from uuid import UUID
 
+from migrations.importer.column import WHOLE_NUMBERS
 from migrations.importer.errors import ImportStopped
 from migrations.importer.session import Server, copy_text
 from migrations.importer.sql import statement
@@ -31,7 +32,6 @@ WAYS: tuple[By, ...] = get_args(By)
 MOST_LISTED = 10
 
 _TOLD: dict[By, str] = {"id": "its id", "number": "its lead number", "phone": "its phone"}
-_WHOLE_NUMBERS = ("smallint", "integer", "bigint")
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 _SHORT_NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -125,7 +125,7 @@ def as_id(asked: str, type_: str) -> str:
 
 def _cast(type_: str) -> str:
     """Return the type to look for an id through its index, or "" for text."""
-    if type_ in _WHOLE_NUMBERS:
+    if type_ in WHOLE_NUMBERS:
         return "bigint"
     return "uuid" if type_ == "uuid" else ""
 

@@ -4,7 +4,7 @@ import re
 
 from sqlalchemy import Connection, text
 
-from migrations.importer.column import Found
+from migrations.importer.column import WHOLE_NUMBERS, Found
 from migrations.importer.context import Options
 from migrations.importer.declaration import Leads
 from migrations.importer.names import escaped, qualified
@@ -23,7 +23,7 @@ __all__ = [
 MOST_COUNTED = 1_000_000
 """Counting more leads would take longer than importing."""
 
-_NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
+_NUMBERS = {*WHOLE_NUMBERS, "numeric", "real", "double precision"}
 
 _CALL = re.compile(r"(\w+)\"?\s*\(")
 """A function's name in SQL, without its schema."""

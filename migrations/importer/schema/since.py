@@ -9,7 +9,7 @@ from copy import copy
 
 from sqlalchemy import Connection, text
 
-from migrations.importer.column import Found
+from migrations.importer.column import WHOLE_NUMBERS, Found
 from migrations.importer.declaration import Leads, Lookup, Values, columns_of, inner_of
 from migrations.importer.schema.catalog import find_columns, is_there, name_of
 from migrations.importer.schema.fitting import MOMENTS, objection_to, only_problems, unfit_words
@@ -19,11 +19,8 @@ from migrations.importer.table import LeadsTable
 
 __all__ = ["find_table_since", "why_no_lead_is_found"]
 
-_WHOLE_NUMBER = "^-?[0-9]+$"
 _IDS = {
-    "smallint": _WHOLE_NUMBER,
-    "integer": _WHOLE_NUMBER,
-    "bigint": _WHOLE_NUMBER,
+    **dict.fromkeys(WHOLE_NUMBERS, "^-?[0-9]+$"),
     "uuid": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
 }
 """How the ledger has the ids of a type. Any text is one of the other types."""

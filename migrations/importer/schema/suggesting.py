@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from migrations.importer.column import WHOLE_NUMBERS
 from migrations.importer.names import literal, qualified, quoted, unescaped
 from migrations.importer.schema.catalog import hidden_schemas, labels_of, name_of
 from migrations.importer.schema.fitting import MOMENTS
@@ -36,8 +37,7 @@ _CHECK = f"  {MARK}: "
 References = dict[str, Row[Any]]
 """Foreign keys of one column: the column → ``column``, ``table`` and ``id``."""
 
-_NUMBERS = {"smallint", "integer", "bigint"}
-_IDS = {*_NUMBERS, "uuid"}
+_IDS = {*WHOLE_NUMBERS, "uuid"}
 
 _ACTIVE = {"active", "enabled"}
 """Of a column that is true for a new lead, or nobody would see it. Beside others, as in
@@ -143,7 +143,7 @@ def _target(
     if field == "assigned_agent" and (column.snake.endswith("_id") or column.found.base in _IDS):
         check = f"{_CHECK}an id of which table, found by which column?"
         return f'Lookup({_source(column.name)}, "…", by="…"){check}'
-    is_number = field == "status" and column.found.base in _NUMBERS
+    is_number = field == "status" and column.found.base in WHOLE_NUMBERS
     if column.found.kind == "e" or is_number:
         labels = labels_of(connection, column.found.base) or ["…"]
         check = (
@@ -264,7 +264,7 @@ def _only_value(connection: Connection, table: str, column: TableColumn) -> str 
         return None  # it may be unique
     if column.found.is_text and (found.rows < 2 or not _CATEGORY.fullmatch(found.least)):
         return None  # it could be somebody's
-    plain = column.found.base in ("integer", "bigint", "smallint", "numeric", "boolean")
+    plain = column.found.base in (*WHOLE_NUMBERS, "numeric", "boolean")
     return found.least if plain else unescaped(literal(found.least))
 
 
