@@ -1,7 +1,8 @@
--- Find the sequence that a column's default draws from, else the one it owns: the last number it has
--- given, and how many are left. In steps, as beside another master, or downwards, a larger id does not
--- say that the next number is taken. A role without the right to ask is told "none", so it finds no
--- sequence.
+-- Find the sequence that a column's default draws from, else the one it owns. A role without the right
+-- to ask would be told "none given", so it finds no sequence.
+-- is_in_steps: up by more than one, as beside another master, or down. Then a larger id does not say
+-- that the next number is taken.
+-- numbers: how many sequence and column have left. NULL if it goes down, or begins again at its end.
 SELECT
     format('%I.%I', s.schemaname, s.sequencename) AS name,
     s.last_value,
