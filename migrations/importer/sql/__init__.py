@@ -1,10 +1,11 @@
-"""The SQL of the migrations: one function or statement a file.
+"""The SQL of the migrations: a file for each step, most often one statement or one function.
 
     statement("apply_batch", table=table)
 
-A ``.sql`` file stands as it is. A ``.sql.mako`` file is rendered for a table (``table.py``). Values
-of leads reach the server by COPY alone. A parameter, after a colon, is a position, a count or a
-name. ``-- step:`` marks a part by its name.
+A ``.sql`` file stands as it is. A ``.sql.mako`` file is rendered, most often for a table
+(``table.py``). Other ``.mako`` files hold what several of them share. Values of leads reach the
+server by COPY alone. A parameter, after a colon, is a position, a count or a name. ``-- step:``
+marks a part by its name.
 """
 
 import json

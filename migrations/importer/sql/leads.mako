@@ -1,4 +1,4 @@
-## The leads of the records, and what rules would compare of them.
+## The leads that the records have, and what a unique rule would compare of them.
 
 ## The oldest lead of a record's phone, in place of a row. OFFSET 0 keeps the search apart from the
 ## order. Without it, if the server takes a phone for common, as in a table never analysed, it walks

@@ -1,4 +1,4 @@
-## Parts of the functions that write, or convert.
+## Parts of functions and DO blocks: their planner, errors of a row, the proof of what was written.
 
 <%def name="one_by_one()">\
 ## Force an index lookup per record. Temporary tables have no statistics, so the planner might scan
