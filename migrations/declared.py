@@ -15,7 +15,7 @@ DECLARED = Path(__file__).parent / "crm.py"
 def last_declaration(names: Mapping[str, object]) -> tuple[str, Leads]:
     """Return the last declaration of the file, with its name. The next export is imported by it.
 
-    names: the file's own. Raises ``BadDeclaration`` if there is none, or not the first one.
+    names: the file's own. Raises ``BadDeclaration`` if there is none, or no ``LEADS``.
     """
     if "LEADS" not in names:
         raise BadDeclaration(

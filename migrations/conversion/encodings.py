@@ -75,7 +75,8 @@ def start_of(path: Path) -> bytes:
 def known_encoding(name: str) -> str:
     """Return Python's name of an encoding. Raises ``Undecided`` if Python does not know it."""
     try:
-        b"a".decode(name, "ignore")  # not each codec is one of texts, or leaves out what is none
+        # Some codecs are not of texts, and idna knows no "ignore", which a first look needs.
+        b"a".decode(name, "ignore")
         return codecs.lookup(name).name
     except (LookupError, UnicodeError):
         question = f"Python knows no encoding {name!r}."

@@ -19,7 +19,7 @@ __all__ = ["NotJson", "kind_of", "read_objects"]
 
 PIECE = 1 << 16
 _MOST_DIGITS = 4300
-"""Of a number: Python reads no longer integer."""
+"""Python's own limit for an integer, and ours for the exponent of a decimal."""
 _SPACE = re.compile(r"\s*")
 _UNWRAPPED = ("fields", "properties", "attributes")
 """Where tools put a record's columns: Django and Airtable, HubSpot, JSON:API."""
@@ -71,7 +71,7 @@ class _Window:
                 end = len(self.text)
             except RecursionError:
                 raise NotJson("is nested too deeply") from None
-            except ValueError:  # of an integer Python reads no more than _MOST_DIGITS
+            except ValueError:  # an integer beyond _MOST_DIGITS
                 raise NotJson("holds a number of too many digits") from None
             else:
                 # A number may continue behind the window's edge.

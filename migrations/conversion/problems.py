@@ -35,7 +35,7 @@ class Problems:
 
     @property
     def first(self) -> list[Problem]:
-        """The first of each kind."""
+        """The first ones of each kind."""
         return [
             Problem(position, name, reason)
             for (name, reason), kind in self._kinds.items()
