@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ __all__ = [
     "did_you_mean",
     "print_json",
     "printable",
+    "say_private",
 ]
 
 
@@ -36,6 +38,11 @@ def console() -> Console:
 def print_json(told: Mapping[str, Any]) -> None:
     """Print one object on one line."""
     print(json.dumps(told, default=str))
+
+
+def say_private(path: Path) -> None:
+    """Say on standard error that a ``private_file`` is written."""
+    print(f"Wrote {path}. It holds personal data, and only you can read it.", file=sys.stderr)
 
 
 def printable(text: str) -> str:

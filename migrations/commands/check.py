@@ -1,13 +1,12 @@
 """``check``: say what ``add`` would make of a file. It needs no database."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from migrations.commands import sources
 from migrations.commands.fix_sheet import fix_sheet
-from migrations.console import counted, print_json
+from migrations.console import counted, print_json, say_private
 from migrations.conversion.convert import ConversionRefused
 from migrations.files import private_file
 from migrations.importer.pinned import DATA
@@ -65,4 +64,4 @@ def _as_json(found: sources.Readable) -> dict[str, Any]:
 def _write_fix_sheet(error: ConversionRefused, path: Path) -> None:
     with private_file(path) as write:
         write(fix_sheet(error.conversion))
-    print(f"Wrote {path}. It holds personal data, and only you can read it.", file=sys.stderr)
+    say_private(path)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from migrations.commands.project import alembic_config, connected
-from migrations.console import print_json
+from migrations.console import print_json, say_private
 from migrations.deploy.options import read_settings
 from migrations.files import private_file
 from migrations.history import imports_of
@@ -101,15 +101,11 @@ def _show(
         print_preview(preview, leads=True, show_personal_data=open_)
     if page:
         page(render(preview, show_personal_data=open_))
-        _say_written(arguments.html)
+        say_private(arguments.html)
     if sheet:
         sheet(preview_as_csv(preview, show_personal_data=open_))
-        _say_written(arguments.csv)
+        say_private(arguments.csv)
         _say_what_is_left_out(preview)
-
-
-def _say_written(path: Path) -> None:
-    print(f"Wrote {path}. It holds personal data, and only you can read it.", file=sys.stderr)
 
 
 def _say_what_is_left_out(preview: Preview) -> None:
