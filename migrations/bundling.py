@@ -3,17 +3,15 @@
 Git ignores exports in clear. Add them by name.
 """
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations.files import partial_path
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.pinned import Import, twin_name
 from migrations.importer.sealing import SUFFIX
-from migrations.recipients import RECIPIENTS, read_recipients, seal_file, written_beside
+from migrations.recipients import RECIPIENTS, read_recipients, seal_file, written_whole
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import Twin, write_twin
 
@@ -82,9 +80,8 @@ def bundle(
     if not is_there and is_sealed and not source.name.endswith(SUFFIX):
         seal_file(source, target, recipients)
     elif not is_there:
-        with open(source, "rb") as content, written_beside(target) as copy:
+        with open(source, "rb") as content, written_whole(target) as copy:
             shutil.copyfileobj(content, copy)
-        os.replace(partial_path(target), target)
     return Bundled(target, written)
 
 

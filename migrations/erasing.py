@@ -3,14 +3,12 @@
 ``importer/erased.py`` reads it.
 """
 
-import os
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from migrations.files import partial_path
 from migrations.importer.erased import ERASED, Erased, read_erased
-from migrations.recipients import written_beside
+from migrations.recipients import written_whole
 from migrations.twin.mask import read_or_make_mask_key
 
 __all__ = ["list_erased"]
@@ -25,7 +23,6 @@ def list_erased(folder: Path, phones: Iterable[str], today: date) -> int:
     erased = read_erased(folder) or Erased(read_or_make_mask_key(folder))
     added = sum(erased.add(phone, today) for phone in phones)
     if added:
-        with written_beside(folder / ERASED) as file:
+        with written_whole(folder / ERASED) as file:
             file.write("".join(f"{line}\n" for line in erased.lines).encode())
-        os.replace(partial_path(folder / ERASED), folder / ERASED)
     return added

@@ -26,6 +26,7 @@ __all__ = [
     "seal",
     "seal_file",
     "written_beside",
+    "written_whole",
 ]
 
 RECIPIENTS = "recipients.txt"
@@ -131,8 +132,15 @@ class _Sealing:
 
 def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> None:
     """Seal a file. ``target`` is complete, or does not exist."""
-    with open(source, "rb") as content, written_beside(target) as sealed:
+    with open(source, "rb") as content, written_whole(target) as sealed:
         seal(content, sealed, recipients)
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[BinaryIO]:
+    """Write a file, or replace it once the block has ended. Raises what ``written_beside`` does."""
+    with written_beside(target) as file:
+        yield file
     os.replace(partial_path(target), target)
 
 

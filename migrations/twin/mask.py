@@ -5,14 +5,12 @@ makes it.
 """
 
 import io
-import os
 import secrets
 from math import isqrt
 from pathlib import Path
 
-from migrations.files import partial_path
 from migrations.importer.mask_key import LENGTH, MASK_KEY, keyed_digest, read_mask_key
-from migrations.recipients import read_recipients, seal, written_beside
+from migrations.recipients import read_recipients, seal, written_whole
 
 __all__ = ["Mask", "read_mask", "read_or_make_mask_key"]
 
@@ -65,7 +63,6 @@ def read_or_make_mask_key(folder: Path) -> bytes:
         return read_mask_key(folder)
     secret = secrets.token_bytes(LENGTH)
     recipients = read_recipients(folder)
-    with written_beside(path) as sealed:
+    with written_whole(path) as sealed:
         seal(io.BytesIO(f"{secret.hex()}\n".encode()), sealed, recipients)
-    os.replace(partial_path(path), path)
     return secret

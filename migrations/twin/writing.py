@@ -2,7 +2,6 @@
 
 import filecmp
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from migrations.importer.declaration import Field, Leads
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import Export, open_export
 from migrations.importer.phone import key_of
-from migrations.recipients import written_beside
+from migrations.recipients import written_whole
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented
 from migrations.twin.values import kept_fields, masked_record
@@ -60,7 +59,7 @@ def write_twin(
     """
     digest = hashlib.sha256()
     statuses: dict[str, None] = {}
-    with written_beside(target) as file:
+    with written_whole(target) as file:
         with open_export(source, set_aside=set_aside, fields=leads.fields) as export:
             lines = _masked_lines(export, mask, leads.fields, kept_fields(leads), statuses)
             for n, line in enumerate(lines):
@@ -76,7 +75,6 @@ def write_twin(
                 f"{target.name} is there already, with other people. Nothing was replaced. Keep "
                 "it, or remove it first if no database has imported it."
             )
-    os.replace(partial_path(target), target)
     return Twin(target.name, digest.hexdigest(), export.count, tuple(statuses)[:MOST_STATUSES])
 
 
