@@ -7,11 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations.files import written_whole
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import open_export
 from migrations.importer.pinned import Import, twin_name
 from migrations.importer.sealing import SUFFIX
-from migrations.recipients import RECIPIENTS, read_recipients, seal_file, written_whole
+from migrations.recipients import RECIPIENTS, read_recipients, seal_file
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import Twin, write_twin
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from migrations.files import written_whole
 from migrations.importer.erased import ERASED, Erased, read_erased
-from migrations.recipients import written_whole
 from migrations.twin.mask import read_or_make_mask_key
 
 __all__ = ["list_erased"]
@@ -18,7 +18,7 @@ def list_erased(folder: Path, phones: Iterable[str], today: date) -> int:
     """List phones, in any spelling, and return how many were new.
 
     Makes the mask key if there is none. The whole file is on disk before this returns.
-    Raises ``CannotSeal`` and ``CannotUnseal``. Nothing was written then.
+    Raises ``ImportStopped``. Nothing was written then.
     """
     erased = read_erased(folder) or Erased(read_or_make_mask_key(folder))
     added = sum(erased.add(phone, today) for phone in phones)

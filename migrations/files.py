@@ -9,10 +9,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from migrations.importer.errors import ImportStopped
 
-__all__ = ["CannotWriteFile", "partial_path", "private_file", "write_whole"]
+__all__ = [
+    "CannotWriteFile",
+    "partial_path",
+    "private_file",
+    "write_whole",
+    "written_beside",
+    "written_whole",
+]
 
 
 class CannotWriteFile(ImportStopped):
@@ -28,6 +36,37 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file, or replace it once the new text is complete."""
     partial_path(path).write_text(text, encoding="utf-8")
     partial_path(path).replace(path)
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[BinaryIO]:
+    """Write a file, or replace it once the block has ended. Raises what ``written_beside`` does."""
+    with written_beside(target) as file:
+        yield file
+    os.replace(partial_path(target), target)
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[BinaryIO]:
+    """Write a file under its ``partial_path``. The whole file is on disk once the block has ended.
+
+    Nothing stays if the block fails. Raises ``CannotWriteFile`` if the disk takes no more.
+    """
+    beside = partial_path(target)
+    try:
+        with open(beside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise CannotWriteFile(
+                f"{target.name} cannot be written: {error.strerror}. Nothing was replaced. "
+                "Fix this and try again."
+            ) from None
+        raise
 
 
 @contextmanager

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO, TypeAlias
 import pyrage
 from pyrage import x25519
 
-from migrations.files import partial_path
+from migrations.files import written_whole
 from migrations.importer.errors import ImportStopped
 from migrations.importer.sealing import Content
 
@@ -25,8 +24,6 @@ __all__ = [
     "recipients_from",
     "seal",
     "seal_file",
-    "written_beside",
-    "written_whole",
 ]
 
 RECIPIENTS = "recipients.txt"
@@ -134,34 +131,3 @@ def seal_file(source: Path, target: Path, recipients: Sequence[Recipient]) -> No
     """Seal a file. ``target`` is complete, or does not exist."""
     with open(source, "rb") as content, written_whole(target) as sealed:
         seal(content, sealed, recipients)
-
-
-@contextmanager
-def written_whole(target: Path) -> Iterator[BinaryIO]:
-    """Write a file, or replace it once the block has ended. Raises what ``written_beside`` does."""
-    with written_beside(target) as file:
-        yield file
-    os.replace(partial_path(target), target)
-
-
-@contextmanager
-def written_beside(target: Path) -> Iterator[BinaryIO]:
-    """Write a file under its ``partial_path``. The whole file is on disk once the block has ended.
-
-    Nothing stays if the block fails. Raises ``CannotSeal`` if the disk takes no more.
-    """
-    beside = partial_path(target)
-    try:
-        with open(beside, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(0o644)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise CannotSeal(
-                f"{target.name} cannot be written: {error.strerror}. Nothing was replaced. "
-                "Fix this and try again."
-            ) from None
-        raise

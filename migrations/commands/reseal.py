@@ -10,19 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from migrations.commands.project import alembic_config
-from migrations.files import partial_path
+from migrations.files import partial_path, written_beside
 from migrations.history import imports_of
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
 from migrations.importer.pinned import DATA
 from migrations.importer.sealing import SUFFIX
-from migrations.recipients import (
-    CannotSeal,
-    Recipient,
-    read_recipients,
-    seal,
-    written_beside,
-)
+from migrations.recipients import CannotSeal, Recipient, read_recipients, seal
 
 __all__ = ["add_arguments", "reseal", "run"]
 
@@ -47,8 +41,8 @@ def run(arguments: Namespace) -> int:
 def reseal(folder: Path, pinned: Mapping[str, str]) -> list[Path]:
     """Seal each sealed file of a folder anew, for those in its recipients.txt.
 
-    pinned: the sha256 of an export's content, by its name. Raises ``CannotSeal`` and
-    ``CannotUnseal``. Every file is as it was then.
+    pinned: the sha256 of an export's content, by its name. Raises ``ImportStopped``. Every file is
+    as it was then.
     """
     recipients = read_recipients(folder)
     paths = sorted(folder.glob(f"*{SUFFIX}"))

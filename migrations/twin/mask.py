@@ -9,8 +9,9 @@ import secrets
 from math import isqrt
 from pathlib import Path
 
+from migrations.files import written_whole
 from migrations.importer.mask_key import LENGTH, MASK_KEY, keyed_digest, read_mask_key
-from migrations.recipients import read_recipients, seal, written_whole
+from migrations.recipients import read_recipients, seal
 
 __all__ = ["Mask", "read_mask", "read_or_make_mask_key"]
 
@@ -52,12 +53,12 @@ class Mask:
 
 
 def read_mask(folder: Path) -> Mask:
-    """Open the secret of a folder, or make one. Raises ``CannotUnseal`` and ``CannotSeal``."""
+    """Open the secret of a folder, or make one. Raises ``ImportStopped``."""
     return Mask(read_or_make_mask_key(folder))
 
 
 def read_or_make_mask_key(folder: Path) -> bytes:
-    """Return the secret alone. Raises ``CannotUnseal`` and ``CannotSeal``."""
+    """Return the secret alone. Raises ``ImportStopped``."""
     path = folder / MASK_KEY
     if path.exists():
         return read_mask_key(folder)

@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from migrations.files import partial_path
+from migrations.files import partial_path, written_whole
 from migrations.importer.declaration import Field, Leads
 from migrations.importer.errors import ImportStopped
 from migrations.importer.export.reading import Export, open_export
 from migrations.importer.phone import key_of
-from migrations.recipients import written_whole
 from migrations.twin.mask import Mask
 from migrations.twin.phones import is_invented
 from migrations.twin.values import kept_fields, masked_record

@@ -16,6 +16,7 @@ from pyrage import x25519
 from migrations.bundling import bundle
 from migrations.commands.reseal import reseal
 from migrations.crm import LEADS
+from migrations.files import CannotWriteFile
 from migrations.importer.age_key import KEY, KEY_FILE
 from migrations.importer.errors import CannotUnseal
 from migrations.importer.export.reading import open_content
@@ -270,7 +271,7 @@ def test_a_reseal_on_a_full_disk_changes_nothing(
     (folder / "c.json.age").write_bytes(seal_for(b"c" * 300_000, OLD))
     before = contents(folder)
     request.getfixturevalue("full_disk")
-    with pytest.raises(CannotSeal, match=rf"^c\.json\.age {FULL}"):
+    with pytest.raises(CannotWriteFile, match=rf"^c\.json\.age {FULL}"):
         reseal(folder, {})
     assert contents(folder) == before
 
@@ -283,7 +284,7 @@ def test_an_export_that_does_not_fit_leaves_nothing(
     october.write_bytes(b" " * 300_000)
     request.getfixturevalue("full_disk")
     readers = [x25519.Identity.from_str(OLD).to_public()]
-    with pytest.raises(CannotSeal, match=rf"^october\.json\.age {FULL}"):
+    with pytest.raises(CannotWriteFile, match=rf"^october\.json\.age {FULL}"):
         seal_file(october, tmp_path / "october.json.age", readers)
     assert list(contents(tmp_path)) == ["october.json"]
 
@@ -296,7 +297,7 @@ def test_an_export_in_clear_that_does_not_fit_leaves_nothing(
     october.write_bytes(b" " * 300_000)
     data.mkdir()
     request.getfixturevalue("full_disk")
-    with pytest.raises(CannotSeal, match=rf"^october\.json {FULL}"):
+    with pytest.raises(CannotWriteFile, match=rf"^october\.json {FULL}"):
         bundle(october, data, Import("0005_x", "october.json", "", 1, LEADS))
     assert not contents(data)
 
