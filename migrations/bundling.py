@@ -43,11 +43,10 @@ class Bundled:
                 "recipients first: docs/personal-data.md."
             )
         if self.twin:
-            statuses = ", ".join(status or '""' for status in self.twin.statuses)
             lines += [
                 f"Its twin, with invented people, is data/{self.twin.name}: look at it before you "
                 "commit.",
-                f"The words of status are the same in both: {statuses}.",
+                self.twin.statuses_in_words,
             ]
         clear = self.path.with_name(self.path.name.removesuffix(SUFFIX))
         if self.is_sealed and clear.exists():

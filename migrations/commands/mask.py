@@ -37,11 +37,10 @@ def run(arguments: Namespace) -> int:
         set_aside=import_.sets_aside,
     )
     _pin(Path(revision.path), twin)
-    statuses = ", ".join(status or '""' for status in twin.statuses)
     print(
         f"data/{twin.name}: {twin.records:,} records with invented people, pinned in "
         f"{import_.revision}.\n"
-        f"The words of status are the same in both: {statuses}.\n"
+        f"{twin.statuses_in_words}\n"
         "Look at it, then commit: git add data migrations"
     )
     return 0

@@ -46,6 +46,12 @@ class Twin:
     records: int
     statuses: tuple[str, ...]
 
+    @property
+    def statuses_in_words(self) -> str:
+        """Say what is not invented in it."""
+        statuses = ", ".join(status or '""' for status in self.statuses)
+        return f"The words of status are the same in both: {statuses}."
+
 
 def write_twin(
     source: Path, target: Path, mask: Mask, leads: Leads, *, set_aside: bool = False
