@@ -11,13 +11,9 @@ __all__ = ["create_revert", "drop_revert"]
 def create_revert(session: Session, table: LeadsTable) -> None:
     """Make the temporary tables and functions of a revert. Replace existing ones."""
     drop_revert(session)
-    session.execute(statement("create_revert_made"))
-    session.execute(statement("create_revert_ours"))
+    session.execute(statement("create_revert", table=table))
     session.execute(statement("find_ours"))
-    session.execute(statement("create_revert_same"))
     session.execute(statement("find_same"))
-    session.execute(statement("create_revert_restore", table=table))
-    session.execute(statement("create_revert_remove", table=table))
     create_old_values(session, table)
     referrers = statement("referrers", table=table)
     session.execute(statement("revert_batch", table=table, referrers=referrers))
