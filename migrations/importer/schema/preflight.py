@@ -50,8 +50,8 @@ _NUMBERS = """(
 def check_server(connection: Connection, stamp: str, leads: Leads | None) -> None:
     """Raise ``DatabaseRefused`` unless the server lets the revisions do their work.
 
-    stamp: the table of the stamp. leads: where they live, if an import comes first. It looks for
-    itself (``check_import``), so what it lacks is listed here only beside something else.
+    stamp: the table of the stamp. leads: where they live, if an import comes first. What that one
+    lacks is listed here only beside something else, as one list: ``check_import`` finds it too.
     """
     missing = _lines(connection, "check_session")
     missing += _lines(connection, "check_server", stamp=stamp)
@@ -115,7 +115,7 @@ def check_revert(connection: Connection, table: LeadsTable, revision: str) -> No
     missing = _missing_of_ledger(connection, table, imports=False)
     tables = [name_of(name) for name in table.leads.tables]
     missing += _lines(connection, "check_rights", tables=tables, may="SELECT")
-    missing += _lines(connection, "check_rights", tables=tables[:1], may="UPDATE")
+    missing += _lines(connection, "check_rights", tables=[table.catalog_name], may="UPDATE")
     refuse(missing)
     # A hidden lead would be taken for a removed one.
     hidden = _hidden(connection, [table.catalog_name])
