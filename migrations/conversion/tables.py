@@ -24,7 +24,7 @@ __all__ = [
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BLANKS = {r"\N", "NULL", "#N/A"}
-"""What Postgres, MySQL, SQL Server and a spreadsheet's search write for a missing value."""
+"""What Postgres, MySQL, SQL Server and a spreadsheet's lookup write for a missing value."""
 _TITLE_ROWS = 20
 """Rows to search for the header: a title and blank rows may stand above it."""
 _GUARDED = re.compile(r"'[=+@\t\r-]")

@@ -110,7 +110,7 @@ def columns_of_table(connection: Connection, table: str) -> list[TableColumn]:
 
 
 def first_named(columns: Sequence[TableColumn], names: Sequence[str]) -> TableColumn | None:
-    """Find the column with the first possible of some names, or ending with it.
+    """Find the column with the likeliest of some names, else one that ends with it.
 
     Not ``created_by_user_id``: it says who did something, not whose the lead is.
     """

@@ -61,7 +61,7 @@ def suggest(connection: Connection, table: str) -> str:
     writable = [
         column
         for column in columns
-        # With a _ begin those of a tool.
+        # A tool's own columns begin with _.
         if not column.found.is_computed and column.name != key and column.name[0] != "_"
     ]
     references = {
@@ -209,9 +209,10 @@ def _needs_a_value(column: TableColumn) -> bool:
 
 
 def _new(connection: Connection, table: str, column: TableColumn, refers: bool) -> str:
-    is_agreed = not _AGREED.isdisjoint(words_of(column.name))
-    value = _only_value(connection, table, column) or _usual_value(column, refers)
-    if value is None or is_agreed:
+    value = None
+    if _AGREED.isdisjoint(words_of(column.name)):
+        value = _only_value(connection, table, column) or _usual_value(column, refers)
+    if value is None:
         check = f"{_CHECK}NOT NULL {column.found.type}, with which value?"
         return f'{_source(column.name)}: "…",{check}'
     return f"{_source(column.name)}: {_source(value)},"
