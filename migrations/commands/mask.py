@@ -4,10 +4,11 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from migrations.commands.project import revisions
+from migrations.commands.project import alembic_config, revisions
 from migrations.files import write_whole
+from migrations.history import read_code
 from migrations.importer.export.reading import find_export
-from migrations.importer.pinned import DATA, Import, twin_name
+from migrations.importer.pinned import DATA, twin_name
 from migrations.twin.mask import read_mask
 from migrations.twin.writing import CannotMask, Twin, write_twin
 
@@ -24,8 +25,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Write the twin of a revision's export, and pin it in the revision."""
     revision = revisions().get_revision(arguments.revision)
-    import_ = getattr(revision.module, "IMPORT", None) if revision else None
-    if not isinstance(import_, Import):
+    import_ = read_code(alembic_config()).step(revision.revision).import_ if revision else None
+    if import_ is None:
         raise CannotMask(f"{arguments.revision} imports no export. Nothing was written.")
     if import_.masked:
         raise CannotMask(f"{import_.export} has a twin already. Nothing was written.")
