@@ -2,11 +2,9 @@
 
 from sqlalchemy import URL, text
 
-from tests.support.database import connected, run, value, wait_until
+from tests.support.database import connected, wait_until
 from tests.support.deploys import Deploys
-from tests.support.faults import KillBefore
 
-INVALID = "SELECT count(*) FROM pg_index WHERE indrelid = 'leads'::regclass AND NOT indisvalid"
 WAITS = """
     SELECT count(*) > 0 FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database()
@@ -25,14 +23,3 @@ def test_a_long_transaction_of_the_site_is_waited_for(database: URL, deploys: De
         site.execute(text("ROLLBACK"))
     assert deploy.status == 0, deploy.output
     assert "trying again" not in deploy.output
-
-
-def test_an_index_that_was_left_invalid_is_built_again(database: URL, deploys: Deploys) -> None:
-    """The killed deploy left it behind, so it is dropped first."""
-    deploys.run(database, "upgrade", "head", faults=[KillBefore("UPDATE alembic_version", nth=1)])
-    assert run(database, "SELECT version_num FROM alembic_version") == [("0001_baseline",)]
-    invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}'::regclass"
-    run(database, invalid.format("leads_phone_key_v1"))
-    assert value(database, INVALID) == 1
-    deploys.succeed(database, "upgrade", "head")
-    assert value(database, INVALID) == 0
