@@ -98,7 +98,7 @@ def _fields(
             yield field, f"({_source(first.name)}, {_source(last.name)})", [first.name, last.name]
         elif field == "phone":
             yield field, *_phone(connection, table, columns)
-        elif column and (target := _target(connection, table, field, column, references)):
+        elif column and (target := _target(connection, field, column, references)):
             yield field, target, [column.name]
 
 
@@ -128,11 +128,7 @@ def _has_a_phone(column: TableColumn) -> bool:
 
 
 def _target(
-    connection: Connection,
-    table: str,
-    field: str,
-    column: TableColumn,
-    references: References,
+    connection: Connection, field: str, column: TableColumn, references: References
 ) -> str | None:
     if field == "created_at":
         return _source(column.name) if column.found.base in MOMENTS else None
