@@ -880,9 +880,7 @@ def test_an_import_by_another_table_is_told_of_a_lead(
     assert "  old values of older.json, which knows its leads by people" in capsys.readouterr().out
 
 
-def test_a_schema_of_leads_that_is_hidden_is_named(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_schema_of_leads_that_is_hidden_is_named(site: Site) -> None:
     """Nothing is made."""
     leads = Leads("crm.leads", phone="phone", full_name="name")
     url = site.made(leads, "CREATE SCHEMA crm; CREATE TABLE crm.leads (id int PRIMARY KEY)")

@@ -172,9 +172,7 @@ def test_what_can_be_several_leads_is_asked_back(
         assert json.loads(capsys.readouterr().out)["id"] == str(lead_id)
 
 
-def test_what_is_asked_for_stands_in_no_statement(
-    imported: URL, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_asked_for_stands_in_no_statement(imported: URL) -> None:
     """Statements reach the server's log, so a phone, its key and the lead's id are sent by COPY."""
     statements: list[str] = []
 
@@ -190,7 +188,7 @@ def test_what_is_asked_for_stands_in_no_statement(
     assert [sql for sql in statements if "900503" in sql or "900 503" in sql] == []
 
 
-def test_it_reads_only(imported: URL, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_reads_only(imported: URL) -> None:
     """It writes no row, and a role with SELECT alone can run it."""
     before = picture(imported), run(imported, "SELECT * FROM lead_imports")
     reader = f"asker_of_{imported.database}"

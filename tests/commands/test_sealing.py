@@ -231,9 +231,7 @@ def test_a_reseal_that_ends_between_two_files_leaves_each_whole(
     assert [content(folder / f"{name}.json.age")[:1] for name in "abc"] == [b"a", b"b", b"c"]
 
 
-def test_a_reseal_with_another_key_changes_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reseal_with_another_key_changes_nothing(folder: Path) -> None:
     """A key for the first files but not the last is not enough."""
     (folder / "c.json.age").write_bytes(seal_for(b"c", OTHER))
     before = contents(folder)

@@ -8,7 +8,6 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from migrations.importer.schema.fitting import objection_to
-from tests.conftest import NewDatabase
 from tests.support.bundled import FIELDS
 from tests.support.crm import picture
 from tests.support.database import connected, run, value
@@ -105,7 +104,7 @@ def test_rights_on_a_table_that_is_there_are_listed_at_once(
 
 
 def test_rights_on_the_ledger_that_are_missing_are_listed_at_once(
-    crm_with_leads: URL, new_database: NewDatabase, deploys: Deploys
+    crm_with_leads: URL, deploys: Deploys
 ) -> None:
     """The message comes before the import and lists each table and right."""
     grants = (

@@ -179,7 +179,7 @@ def test_a_script_of_a_sealed_export_holds_what_it_holds_in_clear(project: Path,
     assert scripts[0] == scripts[1]
 
 
-def test_nothing_is_decrypted_on_a_disk(project: Path, key: str, tmp_path: Path) -> None:
+def test_nothing_is_decrypted_on_a_disk(project: Path, key: str) -> None:
     """A check opens no file for writing."""
     watched = """
 import os, sys

@@ -122,9 +122,7 @@ def test_a_line_that_is_no_hash_is_named_without_what_it_holds(line: str, folder
     assert line not in str(said.value)
 
 
-def test_without_recipients_nobody_can_be_listed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_recipients_nobody_can_be_listed(tmp_path: Path) -> None:
     """Nobody could open the mask key."""
     with pytest.raises(CannotSeal, match=r"recipients\.txt is not there"):
         list_erased(tmp_path, [PHONE], TODAY)
