@@ -93,7 +93,8 @@ def _is_there(target: Path, import_: Import) -> bool:
         there.check()
     if there.sha256 != import_.sha256:
         raise AnotherFile(
-            f"data/{target.name} is another file. An export is never edited: give this one another "
-            "name."
+            f"data/{target.name} is another file. An imported export is never edited: give "
+            "this one another name. If no database has imported that one, remove it, its twin and "
+            "its revision, then try again."
         )
     return True

@@ -151,6 +151,21 @@ def test_an_export_never_takes_another_ones_place(project: Path, october: Path) 
     assert "is another file" in refused.stderr
 
 
+def test_a_corrected_export_is_added_once_the_first_one_is_removed(
+    project: Path, october: Path
+) -> None:
+    """The refusal says what to remove: the export, its revision, and its twin if there is one."""
+    command = ("add", str(october), "-m", "import october leads", "--yes")
+    assert migrations(project, *command).returncode == 0
+    text = october.read_text(encoding="utf-8")
+    october.write_text(text.replace("New In", "Corrected In"), encoding="utf-8")
+    refused = migrations(project, *command)
+    assert "remove it, its twin and its revision" in refused.stderr
+    (project / "data" / october.name).unlink()
+    (project / "migrations" / "versions" / "0005_import_october_leads.py").unlink()
+    assert migrations(project, *command).returncode == 0
+
+
 def test_nothing_is_added_to_two_branches(project: Path, october: Path) -> None:
     """Whose revision would come first? The export is not left behind either."""
     for name in ("0005_mine", "0005_theirs"):
