@@ -295,9 +295,10 @@ def _find_taken(table: LeadsTable, unique: Row[Any], rules: Sequence[Rule]) -> s
 
 
 def _is_looked_up(table: LeadsTable, rule: Row[Any]) -> bool:
-    """Whether a foreign key refers to the very rows of a lookup's ids."""
+    """Whether a foreign key refers to the very rows of a lookup's ids, and no blank is an id."""
     return any(
         isinstance(column.target, Lookup)
+        and column.blank != "''"
         and rule.columns == [column.bare]
         and rule.referred == column.target.table
         and rule.referred_columns == [column.target.id]

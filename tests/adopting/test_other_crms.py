@@ -627,6 +627,25 @@ def test_a_lookup_may_find_a_code(site: Site) -> None:
     assert run(url, "SELECT country FROM leads ORDER BY id") == [("GB",), (None,)]
 
 
+def test_a_blank_agent_is_listed_where_the_table_wants_one(site: Site) -> None:
+    """Ids are texts here, and an empty one refers to nobody."""
+    leads = Leads(
+        "leads", full_name="name", phone="phone", assigned_agent=Lookup("agent", "agents", "name")
+    )
+    url = site.made(
+        leads,
+        "CREATE TABLE agents (id text PRIMARY KEY, name text)",
+        "INSERT INTO agents VALUES ('a1', 'Tom')",
+        WITH_REST.format("agent text NOT NULL REFERENCES agents"),
+        assigned_agent="Tom",
+    )
+    with pytest.raises(CommandError) as refused:
+        upgrade(url)
+    told = "record 2, assigned_agent: refers to no row of agents (leads_agent_fkey)"
+    assert told in str(refused.value)
+    assert value(url, "SELECT count(*) FROM lead_imports") == 0
+
+
 @pytest.mark.parametrize("blanks", ["keep", "clear"])
 @pytest.mark.parametrize(
     ("since", "agent_now"),
