@@ -456,6 +456,20 @@ def test_texts_are_compared_by_their_bytes(
     assert value(database, "SELECT name::text FROM people") == "Ann"
 
 
+def test_a_number_written_otherwise_is_nobodys_edit(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A numeric keeps its zeros, and the import leaves the lead alone."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, bill numeric)")
+    people = Leads("people", phone="phone", bill=Numeric("bill"))
+    use(people, database, monkeypatch)
+    run(database, "INSERT INTO people (phone, bill) VALUES ('07700 900001', 12.50)")
+    bundle([record(1, people, bill=12.5)], monkeypatch, tmp_path, leads=people)
+    upgrade(database)
+    assert value(database, "SELECT unchanged FROM lead_imports") == 1
+    assert main(["verify", "--strict"]) == 0
+
+
 def test_an_id_that_the_table_does_not_take_is_listed(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -16,6 +16,12 @@
         held = f"i.old_values[{column.position}]" if kind == "updated" else now(column)
         return table.text_after(column, held)
 
+    def by_type(value):
+        """Equal numbers may be different texts."""
+        return lambda column: (
+            value(column) if column.found.is_text else f"CAST({value(column)} AS {column.found.type})"
+        )
+
     compared = table.columns if kind == "created" else table.compared
 %>\
 % if kind == "created":
@@ -36,9 +42,11 @@ SELECT
         WHEN l.${table.id} IS NOT NULL THEN array_remove(ARRAY[
 % for columns in table.by_field(compared):
             CASE
-                WHEN ${told.field(columns, now)}
-                    IS DISTINCT FROM ${told.field(columns, wrote)}
+                WHEN ${told.field(columns, by_type(now))}
+                    IS DISTINCT FROM ${told.field(columns, by_type(wrote))}
+% if columns[0].found.is_text:
                     COLLATE "C"
+% endif
 % if columns[0].converts:
                     AND ${columns[0].converts}
 % endif

@@ -32,26 +32,23 @@ SELECT
                 THEN 'email'
             END,
             CASE
-                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
-                    ELSE later.old_values[5] END
-                    IS DISTINCT FROM coalesce(CAST(s.written_status AS text), i.old_values[5])
-                    COLLATE "C"
+                WHEN CAST(CASE WHEN later.lead_id IS NULL THEN CAST(l.stage AS text)
+                    ELSE later.old_values[5] END AS stage)
+                    IS DISTINCT FROM CAST(coalesce(CAST(s.written_status AS text), i.old_values[5]) AS stage)
                     AND (s.status IS NULL OR s.written_status IS NOT NULL)
                 THEN 'status'
             END,
             CASE
-                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
-                    ELSE later.old_values[6] END
-                    IS DISTINCT FROM coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6])
-                    COLLATE "C"
+                WHEN CAST(CASE WHEN later.lead_id IS NULL THEN CAST(l.owner AS text)
+                    ELSE later.old_values[6] END AS bigint)
+                    IS DISTINCT FROM CAST(coalesce(CAST(s.written_assigned_agent AS text), i.old_values[6]) AS bigint)
                     AND (s.assigned_agent IS NULL OR s.written_assigned_agent IS NOT NULL)
                 THEN 'assigned_agent'
             END,
             CASE
-                WHEN CASE WHEN later.lead_id IS NULL THEN CAST(l.bill AS text)
-                    ELSE later.old_values[7] END
-                    IS DISTINCT FROM CAST(s.written_bill AS text)
-                    COLLATE "C"
+                WHEN CAST(CASE WHEN later.lead_id IS NULL THEN CAST(l.bill AS text)
+                    ELSE later.old_values[7] END AS numeric(10,2))
+                    IS DISTINCT FROM CAST(CAST(s.written_bill AS text) AS numeric(10,2))
                     AND (s.bill IS NULL OR s.written_bill IS NOT NULL)
                 THEN 'bill'
             END
