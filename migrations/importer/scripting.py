@@ -22,6 +22,14 @@ from migrations.importer.staging import (
 
 __all__ = ["write_script"]
 
+_SETTINGS = {
+    "client_encoding": "UTF8",
+    "TimeZone": "UTC",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+}
+"""What a connection of ours has too: values are read from texts, and old ones are kept as texts."""
+
 
 def write_script(
     import_: Import, export: Export, source: Records, context: RevisionContext
@@ -32,7 +40,8 @@ def write_script(
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
     write_index(context, table)
     script = Script(context.output_buffer)
-    script.execute("SET client_encoding = 'UTF8'")
+    for name, value in _SETTINGS.items():
+        script.execute(f"SET {name} = '{value}'")
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
     create_stage(script, table)
     script.execute(statement("apply_batch", table=table))

@@ -638,6 +638,17 @@ def test_an_index_of_a_type_without_an_equality_refuses_nobody(
     assert value(database, "SELECT lat FROM people") == 51
 
 
+def import_by_script(url: URL, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let psql run the import as a script."""
+    script = folder / "import.sql"
+    with script.open("w", encoding="utf-8") as output, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", shown(url))
+        config = Config(ROOT / "alembic.ini", output_buffer=output, cmd_opts=Namespace(x=[]))
+        command.upgrade(config, f"{BEFORE_IMPORT}:{IMPORT}", sql=True)
+    psql = [tool("psql", url), "-qXv", "ON_ERROR_STOP=1", "-f", str(script), shown(url)]
+    return subprocess.run(psql, check=False, capture_output=True, text=True, timeout=60)
+
+
 def test_a_script_stops_at_a_record_that_does_not_fit(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -647,16 +658,32 @@ def test_a_script_stops_at_a_record_that_does_not_fit(
     use(people, database, monkeypatch)
     upgrade(database, BEFORE_IMPORT)
     bundle([record(1, people, age="old")], monkeypatch, tmp_path, leads=people)
-    script = tmp_path / "import.sql"
-    with script.open("w", encoding="utf-8") as output, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", shown(database))
-        config = Config(ROOT / "alembic.ini", output_buffer=output, cmd_opts=Namespace(x=[]))
-        command.upgrade(config, f"{BEFORE_IMPORT}:{IMPORT}", sql=True)
-    psql = [tool("psql", database), "-qXv", "ON_ERROR_STOP=1", "-f", str(script), shown(database)]
-    done = subprocess.run(psql, check=False, capture_output=True, text=True, timeout=60)
+    done = import_by_script(database, tmp_path)
     assert done.returncode != 0
     assert "record 1, age: does not fit age (integer)" in done.stderr
     assert value(database, "SELECT count(*) FROM people") == 0
+
+
+def test_a_script_writes_what_an_upgrade_writes_whatever_the_database_is_set_to(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A day begins in UTC, and an old number, which is kept as text, comes back with all digits."""
+    people = Leads("people", phone="phone", met=Date("met"), weight=Numeric("weight"))
+    use(people, database, monkeypatch)
+    columns = "id serial PRIMARY KEY, phone text, met timestamptz, weight double precision"
+    run(database, f"CREATE TABLE people ({columns})")
+    run(database, "INSERT INTO people (phone, weight) VALUES ('07700 900001', 1 / 3.0)")
+    upgrade(database, BEFORE_IMPORT)
+    for setting in ("TimeZone = 'America/New_York'", "extra_float_digits = -3"):
+        run(database, f'ALTER DATABASE "{database.database}" SET {setting}')
+    days = record(1, people, met="2025-06-01", weight=2)
+    bundle([days], monkeypatch, tmp_path, leads=people)
+    done = import_by_script(database, tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = "SELECT to_char(met AT TIME ZONE 'UTC', 'HH24:MI'), weight FROM people"
+    assert run(database, told) == [("00:00", 2)]
+    downgrade(database)
+    assert run(database, "SELECT met, weight = 1 / 3.0 FROM people") == [(None, True)]
 
 
 DOMAINS = """
