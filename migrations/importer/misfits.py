@@ -16,7 +16,7 @@ from migrations.importer.column import Column, Found
 from migrations.importer.declaration import Lookup
 from migrations.importer.errors import DatabaseRefused
 from migrations.importer.foreseen import Foreseen
-from migrations.importer.names import escaped, quoted
+from migrations.importer.names import escaped, literal, quoted
 from migrations.importer.session import Session
 from migrations.importer.sql import statement
 from migrations.importer.table import LeadsTable
@@ -142,7 +142,7 @@ def _not_null(table: LeadsTable) -> Iterator[Rule]:
         if not column.found.nullable and column.blank is None:
             yield Rule(
                 [column.bare],
-                f"w._lead_id IS NULL AND w.{column.name} IS NULL",
+                f"w._lead_id IS NULL AND w.{column.name} IS NULL AND {_is_not_told_of(column)}",
                 column.field.name,
                 f"is blank, and {table.told(column)} must have a value",
                 "false",
@@ -154,6 +154,14 @@ def _unfit_new(table: LeadsTable) -> Iterator[Rule]:
     for name in _known_of_new(table):
         for condition, told in _unfit(table, name, table.found[name]):
             yield Rule([name], condition, "", f"new {told}", "false")
+
+
+def _is_not_told_of(column: Column) -> str:
+    """Return a condition, false if the field is listed already: what does not fit is no blank."""
+    return (
+        "NOT EXISTS (SELECT FROM lead_import_rejected AS r "
+        f"WHERE r.record = w._record AND r.field = {literal(column.field.name)})"
+    )
 
 
 def _known_of_new(table: LeadsTable) -> list[str]:

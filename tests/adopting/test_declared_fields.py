@@ -470,6 +470,23 @@ def test_a_number_written_otherwise_is_nobodys_edit(
     assert main(["verify", "--strict"]) == 0
 
 
+def test_what_does_not_fit_is_not_called_blank(
+    database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its column must have a value, and has none only because of that."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, age integer NOT NULL)")
+    people = Leads("people", phone="phone", age="age")
+    use(people, database, monkeypatch)
+    records = [record(1, people, age="old"), record(2, people, age="")]
+    bundle(records, monkeypatch, tmp_path, leads=people)
+    with pytest.raises(CommandError) as refused:
+        upgrade(database)
+    assert [line.strip() for line in str(refused.value).splitlines()[1:-1]] == [
+        "record 1, age: does not fit age (integer)",
+        "record 2, age: is blank, and people.age must have a value",
+    ]
+
+
 def test_an_id_that_the_table_does_not_take_is_listed(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
