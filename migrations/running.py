@@ -48,6 +48,7 @@ def configure(settings: Settings, why_stop: Callable[[], str | None], **more: An
     """
     context.configure(
         target_metadata=Base.metadata,
+        include_schemas=True,
         include_object=is_compared,
         version_table=version_table(context.config),
         # Each revision commits for itself, so it stays if a later one fails.

@@ -148,6 +148,41 @@ def test_the_chain_goes_on_from_the_head_of_a_crms_own(tmp_path: Path, database:
     assert value(database, "SELECT count(*) FROM customers") == 217
 
 
+MODELS_IN_A_SCHEMA = """
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(schema="sales")
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None]
+    phone: Mapped[str | None]
+"""
+
+
+def test_models_in_another_schema_are_compared_with_their_tables(
+    tmp_path: Path, database: URL
+) -> None:
+    """Autogenerate would make the CRM's tables again, and tables of nobody's models stay."""
+    project = copy_project(tmp_path)
+    run(database, "CREATE SCHEMA sales")
+    run(
+        database,
+        "CREATE TABLE sales.customers (id serial PRIMARY KEY, name varchar, phone varchar)",
+    )
+    run(database, "CREATE TABLE sales.others (id int)")
+    declare(project, 'LEADS = Leads("sales.customers", full_name="name", phone="phone")\n')
+    (project / "models.py").write_text(MODELS_IN_A_SCHEMA, encoding="utf-8")
+    assert alembic(database, "upgrade", "head", root=project).returncode == 0
+    checked = alembic(database, "check", root=project)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) -> None:
     """Each has its own version table, and upgrade, verify, status and downgrade know ours alone."""
     project = copy_project(tmp_path)
