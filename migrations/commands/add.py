@@ -85,7 +85,7 @@ def _print_written(found: Readable, bundled: Bundled, import_: Import, revision:
     print(
         "\nNext:\n"
         "  python -m migrations preview       see what it would do\n"
-        f"{test if (ROOT / 'Makefile').exists() else ''}"
+        f"{test if (ROOT / 'tests' / 'importing').exists() else ''}"
         f"  {bundled.git_add()}            commit, push: the next deploy imports it, once\n"
         "Are its people real? Set LEADS_PEOPLE=real where they belong, such as production in "
         "render.yaml."

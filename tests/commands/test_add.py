@@ -317,7 +317,8 @@ def test_the_next_export_is_imported_by_the_last_declaration(project: Path, tmp_
 
 
 def test_what_comes_next_can_be_run_here(project: Path, tmp_path: Path) -> None:
-    """A CRM that has copied the files has no make."""
+    """A CRM that has copied the files has not our tests, but may have a Makefile of its own."""
+    (project / "Makefile").touch()
     path = write(tmp_path, as_csv(separator=";", encoding="utf-8-sig"), "own.csv")
     added = migrations(project, "add", str(path), "-m", "import own")
     assert "python -m migrations preview" in added.stdout
