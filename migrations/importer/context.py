@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
+from migrations.importer.errors import DatabaseRefused
+
 __all__ = [
     "MAY_IMPORT",
     "Options",
@@ -89,8 +91,14 @@ class RevisionContext(Protocol):
 
 
 def options_of(context: RevisionContext) -> Options:
-    """Return the options from ``env.py``, or the defaults."""
-    options: Options = context.opts.get("importer", Options())
+    """Return the options from ``env.py``. Raises ``DatabaseRefused`` if another one runs."""
+    options: Options | None = context.opts.get("importer")
+    if options is None:
+        raise DatabaseRefused(
+            "The env.py that runs is not the import's: it holds no lock, and does not know which "
+            "people belong here. Nothing was written. Let migrations/env.py of the import take its "
+            "place, or keep both histories apart: docs/your-crm.md."
+        )
     return options
 
 

@@ -183,6 +183,28 @@ def test_models_in_another_schema_are_compared_with_their_tables(
     assert checked.returncode == 0, checked.stdout
 
 
+ANOTHER_ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine, make_url
+
+url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
+with create_engine(url).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_another_env_py_is_refused(tmp_path: Path, database: URL) -> None:
+    """It would import without a lock, and real people whatever LEADS_PEOPLE says."""
+    project = copy_project(tmp_path)
+    (project / "migrations" / "env.py").write_text(ANOTHER_ENV, encoding="utf-8")
+    refused = alembic(database, "upgrade", "head", root=project)
+    assert "The env.py that runs is not the import's" in refused.stdout
+    assert value(database, "SELECT to_regclass('leads')") is None
+
+
 def test_a_crms_own_history_may_stay_beside_ours(tmp_path: Path, database: URL) -> None:
     """Each has its own version table, and upgrade, verify, status and downgrade know ours alone."""
     project = copy_project(tmp_path)
