@@ -40,7 +40,8 @@ class Held:
     """Who came into a database with one import.
 
     people: of the export, as far as anybody can tell. is_sure: a twin was imported, or an export
-    with a twin. Otherwise nobody has said who they are. revision: the import's.
+    with a twin. Otherwise nobody has said who they are. revision: the import's. is_reverted: its
+    leads stay, and only another import of it knows them.
     """
 
     export: str
@@ -48,6 +49,7 @@ class Held:
     people: People
     is_sure: bool
     revision: str = ""
+    is_reverted: bool = False
 
 
 def choose_people(
@@ -102,6 +104,7 @@ def held_by(receipts: Sequence[Receipt], imports: Sequence[Import]) -> list[Held
             "invented" if _is_twin(receipt) or receipt.sha256 in invented else "real",
             is_sure=_is_twin(receipt) or receipt.sha256 in have_twins,
             revision=receipt.revision,
+            is_reverted=receipt.reverted_at is not None,
         )
         for receipt in there
     ]
@@ -183,9 +186,13 @@ def _refuse_mixing(people: People, held: Iterable[Held], *, someone_said: bool) 
 def _way_out(held: Held) -> str:
     if held.people == "real":
         return f"Use another database, or correct {PEOPLE}."
+    remove = f"'alembic -x remove-created downgrade {held.revision}-1'"
+    if held.is_reverted:
+        again = f"'{PEOPLE}=invented alembic upgrade {held.revision}'"
+        remove = f"{again}, then {remove}, with the release that imported them"
     return (
-        f"Use a new database. Or remove the invented ones first: 'alembic -x remove-created "
-        f"downgrade {held.revision}-1'. If real ones do not belong here, correct {PEOPLE}."
+        f"Use a new database. Or remove the invented ones first: {remove}. If real ones do not "
+        f"belong here, correct {PEOPLE}."
     )
 
 
