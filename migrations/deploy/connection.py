@@ -26,7 +26,7 @@ from tenacity import (
 from migrations.deploy.database_url import read_url
 from migrations.importer.errors import DatabaseRefused, TryAgain
 from migrations.importer.progress import log
-from migrations.importer.session import LOCK_TIMEOUT
+from migrations.importer.session import LOCK_TIMEOUT, SPELLINGS
 
 __all__ = [
     "APPLICATION",
@@ -51,10 +51,7 @@ PATIENCE = 15.0
 """Seconds until a server must answer for the first time. It may be restarting."""
 
 SESSION_SETTINGS = {
-    "TimeZone": "UTC",
-    # Before-images are texts, and must come back as the same values.
-    "extra_float_digits": "1",
-    "IntervalStyle": "postgres",
+    **SPELLINGS,
     # Names and definitions are compared as the catalog spells them.
     "quote_all_identifiers": "off",
     # The site never waits longer for us, nor we for it. After that we let go and try again.

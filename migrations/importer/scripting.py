@@ -8,7 +8,7 @@ from migrations.importer.ledger import start_import
 from migrations.importer.pinned import Import
 from migrations.importer.schema.leads import table_for_script
 from migrations.importer.schema.phone_key import write_index
-from migrations.importer.session import DEPLOY_LOCK, Script
+from migrations.importer.session import DEPLOY_LOCK, SPELLINGS, Script
 from migrations.importer.sql import statement
 from migrations.importer.staging import (
     Records,
@@ -22,14 +22,6 @@ from migrations.importer.staging import (
 
 __all__ = ["write_script"]
 
-_SETTINGS = {
-    "client_encoding": "UTF8",
-    "TimeZone": "UTC",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-}
-"""What a connection of ours has too: values are read from texts, and old ones are kept as texts."""
-
 
 def write_script(
     import_: Import, export: Export, source: Records, context: RevisionContext
@@ -40,7 +32,8 @@ def write_script(
     table = table_for_script(options, import_.leads, keeps_blanks=import_.keeps_blanks)
     write_index(context, table)
     script = Script(context.output_buffer)
-    for name, value in _SETTINGS.items():
+    script.execute("SET client_encoding = 'UTF8'")
+    for name, value in SPELLINGS.items():
         script.execute(f"SET {name} = '{value}'")
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
     create_stage(script, table)

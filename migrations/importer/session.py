@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from migrations.importer.errors import DatabaseRefused, from_database
 from migrations.importer.pace import Took
 
-__all__ = ["DEPLOY_LOCK", "LOCK_TIMEOUT", "Script", "Server", "Session", "copy_text"]
+__all__ = ["DEPLOY_LOCK", "LOCK_TIMEOUT", "SPELLINGS", "Script", "Server", "Session", "copy_text"]
 
 DEPLOY_LOCK = int.from_bytes(b"leads-im")
 """The number of the deploy lock, an advisory lock. Each database has its own."""
@@ -36,6 +36,10 @@ site's transaction."""
 
 LOCK_TIMEOUT = "2s"
 """How long a statement outside of a batch waits for a lock the site holds."""
+
+SPELLINGS = {"TimeZone": "UTC", "extra_float_digits": "1", "IntervalStyle": "postgres"}
+"""How the server writes values as texts. Before-images are texts, and must come back as the same
+values."""
 
 _BETWEEN = ("this run", inf)
 """What goes on outside of a transaction, and the seconds it may take."""
