@@ -487,6 +487,25 @@ def test_what_does_not_fit_is_not_called_blank(
     ]
 
 
+@pytest.mark.parametrize("blanks", ["keep", "clear"])
+def test_what_only_new_leads_get_is_of_the_first_record_of_a_phone(
+    blanks: str, database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One by one, the second record would have found the lead."""
+    run(database, "CREATE TABLE people (id serial PRIMARY KEY, phone text, no text, stage text)")
+    stage = New(Values("stage", {"new": "OPEN", "won": "WON"}))
+    people = Leads("people", phone="phone", lead_number=New("no"), status=stage)
+    use(people, database, monkeypatch)
+    export = [
+        record(1, people, lead_number="L1", status="new"),
+        record(1, people, lead_number="L2", status="won"),
+    ]
+    bundle(export, monkeypatch, tmp_path, leads=people, blanks=blanks)
+    upgrade(database)
+    assert run(database, "SELECT no, stage FROM people") == [("L1", "OPEN")]
+    assert main(["verify", "--strict"]) == 0
+
+
 def test_an_id_that_the_table_does_not_take_is_listed(
     database: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

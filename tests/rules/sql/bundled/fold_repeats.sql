@@ -1,5 +1,5 @@
 -- Give a phone's last record the earlier ones' values for blanks that keep them, and the first one's
--- time, as if they had been imported one by one.
+-- time and what only new leads get, as if they had been imported one by one.
 UPDATE lead_import_stage AS s
 SET
     lead_number = folded.lead_number,

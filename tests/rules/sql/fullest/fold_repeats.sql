@@ -1,7 +1,8 @@
 -- Give a phone's last record the earlier ones' values for blanks that keep them, and the first one's
--- time, as if they had been imported one by one.
+-- time and what only new leads get, as if they had been imported one by one.
 UPDATE lead_import_stage AS s
 SET
+    lead_number = folded.lead_number,
     status = folded.status,
     assigned_agent = folded.assigned_agent,
     written_status = folded.written_status,
@@ -10,6 +11,8 @@ SET
 FROM (
     SELECT
         r.last_record,
+        (array_agg(lead_number ORDER BY record))[1]
+            AS lead_number,
         (array_agg(status ORDER BY record DESC) FILTER (WHERE status IS NOT NULL))[1]
             AS status,
         (array_agg(assigned_agent ORDER BY record DESC) FILTER (WHERE assigned_agent IS NOT NULL))[1]
