@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 
-from migrations.importer.column import Column, Found, Moment
+from migrations.importer.column import WHOLE_NUMBERS, Column, Found, Moment
 from migrations.importer.declaration import E164, Field, Leads, Lookup, columns_of, inner_of
 from migrations.importer.names import escaped, literal, qualified, quoted, unescaped
 from migrations.importer.phone import KEY_FUNCTION
@@ -81,6 +81,11 @@ class LeadsTable:
     def stored(self) -> list[str]:
         """The columns not computed from others, as identifiers."""
         return [quoted(name) for name, found in self.found.items() if found.computed is None]
+
+    @property
+    def has_whole_ids(self) -> bool:
+        """Whether leads are numbered, so that a sequence may give their ids."""
+        return self.id_type in WHOLE_NUMBERS
 
     @property
     def phone_key(self) -> str:

@@ -11,7 +11,7 @@ from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from migrations.importer.column import WHOLE_NUMBERS, Found
+from migrations.importer.column import Found
 from migrations.importer.context import MAY_IMPORT
 from migrations.importer.declaration import (
     Date,
@@ -182,7 +182,7 @@ def unfit_words(connection: Connection, values: Values, row: Found) -> list[str]
 
 def _sequence_problems(connection: Connection, table: LeadsTable) -> Iterator[str]:
     leads = table.leads
-    if table.id_type not in WHOLE_NUMBERS:
+    if not table.has_whole_ids:
         return
     late = late_sequence(
         connection,

@@ -20,7 +20,7 @@ WHERE NOT EXISTS (SELECT FROM ${table.name} AS c WHERE c.${table.id} = l.${table
 UNION ALL
 SELECT * FROM ${table.name};
 CREATE TEMPORARY SEQUENCE ${numbers};
-% if table.id_type in ("smallint", "integer", "bigint"):
+% if table.has_whole_ids:
 SELECT setval(${literal(numbers)}, max(${table.id})) FROM ${table.source} WHERE ${table.id} > 0;
 % elif table.id in table.numbered:
 SELECT setval(${literal(numbers)}, nullif(max(CAST(CAST(${table.id} AS text) AS bigint)), 0))
