@@ -198,7 +198,10 @@ def leads_in_words(connection: Connection, leads: Leads) -> str:
 
 
 def shown(connection: Connection) -> AbstractContextManager[None]:
-    """Show what the block does, and roll it back."""
+    """Show what the block does, and roll it back.
+
+    Raises ``DatabaseRefused`` unless the role may count the leads.
+    """
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     stamp = version_table(context.config)

@@ -33,14 +33,17 @@ def partial_path(path: Path) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, or replace it once the new text is complete."""
+    """Write a text into a file, or replace it once the new text is complete."""
     partial_path(path).write_text(text, encoding="utf-8")
     partial_path(path).replace(path)
 
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[BinaryIO]:
-    """Write a file, or replace it once the block has ended. Raises what ``written_beside`` does."""
+    """Write bytes into a file, or replace it once the block has ended and they are on disk.
+
+    Raises what ``written_beside`` does.
+    """
     with written_beside(target) as file:
         yield file
     os.replace(partial_path(target), target)
