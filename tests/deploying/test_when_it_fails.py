@@ -277,7 +277,7 @@ def another_deploy(scene: Scene) -> Iterator[str]:
 @says("stopped because …records are saved")
 def out_of_time(scene: Scene) -> Iterator[str]:
     slow_down(scene.url, 0.05)
-    yield scene.refusal("head", "time-budget=1", "batch-size=1")
+    yield scene.refusal("head", "time-budget=4", "batch-size=1")
     assert value(scene.url, "SELECT next_record FROM lead_imports") > 0
     speed_up(scene.url)
 

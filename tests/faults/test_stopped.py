@@ -185,9 +185,9 @@ def test_a_reason_to_stop_ends_a_pause(
 def test_a_time_budget_stops_between_batches(crm_with_leads: URL, deploys: Deploys) -> None:
     """It says to deploy again, and doing so reaches the same end."""
     before = picture(crm_with_leads)
-    slow_down(crm_with_leads, 0.02)
+    slow_down(crm_with_leads, 0.05)
     deploy = deploys.run(
-        crm_with_leads, "-x", "batch-size=20", "-x", "time-budget=1", "upgrade", "head"
+        crm_with_leads, "-x", "batch-size=20", "-x", "time-budget=4", "upgrade", "head"
     )
     assert deploy.status != 0
     checkpoint = value(crm_with_leads, "SELECT next_record FROM lead_imports")
