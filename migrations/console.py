@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = [
     "accept_any_text",
@@ -30,8 +31,10 @@ def accept_any_text() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return a console to print text as it is, without breaking lines."""
+    from rich.console import Console  # noqa: PLC0415  # a deploy does without
+
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 

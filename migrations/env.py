@@ -50,8 +50,6 @@ from migrations.importer.retries import reconnecting
 from migrations.importer.schema.leads import count_leads_in_words
 from migrations.importer.schema.preflight import check_reader, check_server
 from migrations.offline import write_script
-from migrations.preview.dry_run import dry_run
-from migrations.preview.words import print_preview
 from migrations.running import configure, destination, is_upgrade, with_people
 
 
@@ -202,6 +200,9 @@ def shown(connection: Connection) -> AbstractContextManager[None]:
 
     Raises ``DatabaseRefused`` unless the role may count the leads.
     """
+    from migrations.preview.dry_run import dry_run  # noqa: PLC0415  # a deploy does without
+    from migrations.preview.words import print_preview  # noqa: PLC0415  # as above
+
     imports = imports_of(context.config)
     leads = imports[-1].leads if imports else None
     stamp = version_table(context.config)

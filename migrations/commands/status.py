@@ -12,9 +12,9 @@ from migrations.commands.project import alembic_config, reading
 from migrations.console import console, counted, print_json, printable
 from migrations.deploy.lock import Holder, find_holder
 from migrations.history import History, faults, read_history
+from migrations.importer.how_far import time_span
 from migrations.importer.ledger import OUTCOMES, Receipt, Work, all_work
 from migrations.importer.pinned import Import
-from migrations.importer.progress import time_span
 
 __all__ = ["add_arguments", "run"]
 

@@ -16,7 +16,7 @@ from migrations.deploy import connection
 from migrations.deploy.connection import connect
 from migrations.deploy.lock import take_deploy_lock
 from migrations.deploy.stop import Stop
-from migrations.importer.progress import time_span
+from migrations.importer.how_far import time_span
 from tests.support.bundled import IMPORT, ROOT
 from tests.support.database import run, shown, wait_until, wait_until_alone
 from tests.support.upgrades import alembic, downgrade, start_alembic, upgrade

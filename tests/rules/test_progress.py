@@ -9,10 +9,11 @@ import sys
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress as Bar
 from sqlalchemy import URL, text
 
+from migrations.importer.how_far import HowFar
 from migrations.importer.progress import Progress
+from migrations.importer.progress_bar import Line
 from migrations.importer.session import DEPLOY_LOCK
 from tests.support.bundled import ROOT
 from tests.support.crm import slow_down
@@ -36,13 +37,9 @@ logging.info("the end")
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Set the time for rich and for us: the list's only number."""
+    """Set the time: the list's only number."""
     now = [100.0]
     monkeypatch.setattr("migrations.importer.progress.time.monotonic", lambda: now[0])
-    bar = "migrations.importer.progress.Bar"
-    monkeypatch.setattr(
-        bar, lambda *columns, **options: Bar(*columns, **options, get_time=lambda: now[0])
-    )
     return now
 
 
@@ -156,12 +153,10 @@ def test_a_narrow_terminal_loses_the_bar_first_and_the_name_last(
 ) -> None:
     """Rate, amount and time left go in between, and the percentage always stays."""
     narrow = Console(width=columns, force_terminal=True, color_system=None)
-    with (
-        narrow.capture() as printed,
-        Progress("checking october_leads.json", "records") as progress,
-    ):
-        for done in (10_000, 11_000, 12_000):
-            clock[0] += 1
-            progress.at(done, 50_000)
-        narrow.print(progress._bar.get_renderable())
+    how_far = HowFar("checking october_leads.json", "records")
+    for done in (10_000, 11_000, 12_000):
+        clock[0] += 1
+        how_far.at(done, 50_000)
+    with narrow.capture() as printed:
+        narrow.print(Line(how_far))
     assert printed.get().strip() == seen
