@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 
 from alembic import context
 from alembic.util import to_tuple
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from migrations.deploy.connection import connect, named

@@ -1,11 +1,11 @@
 """The Alembic command that runs: what it asks for, and how its context is configured."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from alembic import context
 from alembic.util import to_tuple
+from msgspec.structs import replace
 
 from migrations.deploy.given import names_database
 from migrations.deploy.options import Settings

@@ -3,10 +3,10 @@
 import re
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
+from msgspec.structs import replace
 
 from migrations.bundling import Bundled, bundle
 from migrations.commands import replacement, sources

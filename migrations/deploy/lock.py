@@ -7,10 +7,10 @@ CONCURRENTLY waits for every snapshot, so two deploys would wait for each other.
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
@@ -31,8 +31,7 @@ _NAME = "SELECT set_config('application_name', :name, false)"
 _TRY = "SELECT pg_try_advisory_lock(:key)"
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds the lock: a program, its server process, and when it connected.
 
     since: None if the role may not see it.

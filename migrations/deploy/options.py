@@ -7,7 +7,8 @@ alembic -x dry-run upgrade head
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from migrations.console import did_you_mean
 from migrations.importer.context import Options
@@ -20,8 +21,7 @@ class BadOption(ImportStopped):
     """An option is unknown, or its value is not valid."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """importer: its own options. lock_wait, time_budget: seconds."""
 
     importer: Options
@@ -36,14 +36,15 @@ def read_settings(given: Mapping[str, str]) -> Settings:
         meant = did_you_mean(name, _KNOWN)
         raise BadOption(f"-x {name} is not known.{meant} Options are: {_known_in_words()}.")
     values = {name: read(name, given[name]) for name, read in _KNOWN.items() if name in given}
+    usual = Options()
     return Settings(
         importer=Options(
-            batch_size=int(values.get("batch-size", Options.batch_size)),
+            batch_size=int(values.get("batch-size", usual.batch_size)),
             pause=values.get("pause", 0) / 1000,
             new_crm=bool(values.get("new-crm", False)),
             dry_run=bool(values.get("dry-run", False)),
             remove_created=bool(values.get("remove-created", False)),
-            statement_timeout=values.get("statement-timeout", Options.statement_timeout),
+            statement_timeout=values.get("statement-timeout", usual.statement_timeout),
             ran_by=os.environ.get("RENDER_SERVICE_NAME") or socket.gethostname(),
             release=os.environ.get("RENDER_GIT_COMMIT", ""),
         ),

@@ -7,8 +7,9 @@ never mixed. The ledger tells who is there, and reverted imports count, because 
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from migrations.importer.context import People
 from migrations.importer.errors import ImportStopped
@@ -35,8 +36,7 @@ class WrongPeople(ImportStopped):
     """These people do not belong in this database. Nothing was written."""
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """Who came into a database with one import.
 
     people: of the export, as far as anybody can tell. is_sure: a twin was imported, or an export

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+
+from msgspec import Struct
 
 from migrations.history.reading import History
 from migrations.importer.ledger import Receipt
@@ -21,8 +22,7 @@ PINNED: Mapping[str, Callable[[Import], object]] = {
 """What a revision pins: the ledger's column, and where the code keeps the value."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something wrong, and what to do about it.
 
     revision: the import's; "" for the database as a whole.

@@ -1,11 +1,12 @@
 """Read code, stamp and ledger once, into one value."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from migrations.importer.errors import DatabaseRefused
@@ -29,8 +30,7 @@ __all__ = [
 _CODE = "the code's revisions"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A revision of the code.
 
     parents: the revisions right before it, none for the first one. import_: what it imports.
@@ -41,8 +41,7 @@ class Step:
     import_: Import | None = None
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True):
     """What code, stamp and ledger say.
 
     steps: the code's revisions, each one after its parents. stamped: the rows of

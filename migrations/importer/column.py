@@ -6,7 +6,8 @@ it may be NULL.
 
 import json
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from migrations.importer.declaration import E164, Field, Lookup, Target, Values
 from migrations.importer.names import literal, quoted
@@ -19,8 +20,7 @@ _TEXTS = {"text", "character varying"}
 _LIMIT = re.compile(r"\((\d+)\)")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """A column as the catalog has it.
 
     type: with its limits, such as ``character varying(20)``. base: without them. domain: the
@@ -68,8 +68,7 @@ class Found:
         return int(limit[1]) if limit else None
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A column for the time a lead was created or last changed."""
 
     bare: str
@@ -89,8 +88,7 @@ class Moment:
         return f"CAST({found} AS {self.found.type})" if is_rounded else found
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column an import writes.
 
     bare: its name. field: the record's field for it. part: 0 or 1 of a pair of columns. position:

@@ -5,9 +5,9 @@ Alembic's ``MigrationContext`` (``op.get_context()``) fits.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from migrations.importer.errors import DatabaseRefused
@@ -29,8 +29,7 @@ MAY_IMPORT = ("SELECT", "INSERT", "UPDATE")
 """The rights an import needs on the table of leads."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """How an upgrade runs. ``env.py`` hands it over as ``context.configure(importer=Options(…))``.
 
     - batch_size: records a transaction, at most.

@@ -29,10 +29,10 @@ changes its shape, write a new declaration below the old one: the next export is
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-import msgspec
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import asdict
 
 from migrations.importer.errors import ImportStopped
 
@@ -98,58 +98,50 @@ _RESERVED = {
 }
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A column for text. longest: characters of a record's text, at most."""
 
     column: str
-    longest: Annotated[int, msgspec.Meta(ge=1)] = 500
+    longest: Annotated[int, Meta(ge=1)] = 500
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """A column for whole numbers."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class Numeric:
+class Numeric(Struct, frozen=True):
     """A column for numbers with a fraction."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class Boolean:
+class Boolean(Struct, frozen=True):
     """A column for true and false."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class Date:
+class Date(Struct, frozen=True):
     """A column for days."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class Timestamp:
+class Timestamp(Struct, frozen=True):
     """A column for moments."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class E164:
+class E164(Struct, frozen=True):
     """A column for phones in E.164 (+447700900123)."""
 
     column: str
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(Struct, frozen=True):
     """A column with the CRM's own words.
 
     values: the export's word → the CRM's. otherwise: the CRM's word for any other one. None leaves
@@ -167,8 +159,7 @@ class Values:
         return sorted({*self.values.values(), *otherwise})
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """A column referring to a row of another table, such as the agent's user.
 
     table: the other table. by: its column with the export's word, or several in the order to try. A
@@ -179,9 +170,9 @@ class Lookup:
 
     column: str
     table: str
-    by: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    by: str | Annotated[tuple[str, ...], Meta(min_length=1)]
     id: str = "id"
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
     otherwise: str | None = None
 
     @property
@@ -190,8 +181,7 @@ class Lookup:
         return (self.by,) if isinstance(self.by, str) else self.by
 
 
-@dataclass(frozen=True)
-class New:
+class New(Struct, frozen=True):
     """A column written in new leads only: an existing lead keeps what it has."""
 
     column: "str | Values | Lookup"
@@ -363,10 +353,10 @@ class Leads:
                 yield f"{name}: expected a column's name in quotes, found {inner!r}"
             elif isinstance(inner, tuple) and len(inner) != 2:
                 yield f"{name}: names {len(inner)} columns, expected one or a pair"
-            elif is_dataclass(inner):
+            elif isinstance(inner, Struct):
                 try:
-                    msgspec.convert(vars(inner), type(inner))
-                except msgspec.ValidationError as error:
+                    convert(asdict(inner), type(inner))
+                except ValidationError as error:
                     yield f"{name}: {error}"
 
 

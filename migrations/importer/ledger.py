@@ -16,10 +16,10 @@ later import wrote to one and its revert put the old values back, it is not edit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, TextClause, text
 
 from migrations.importer.context import Options
@@ -60,8 +60,7 @@ KNOWN_BY = ("revision", "export", "sha256", "declaration", "next_record", "rever
 State = Literal["complete", "unfinished", "being reverted", "reverted"]
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What an import left in the ledger. The fields are the columns of ``lead_imports``.
 
     forgotten: deleted before-images. unrestored: leads whose before-images were forgotten before
@@ -172,8 +171,7 @@ class Receipt:
         return told
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Struct, frozen=True):
     """What an import has done so far.
 
     records: how many went through its batches. seconds: the batches' own time, without the pauses
@@ -324,7 +322,7 @@ def _receipt(row: Row[Any]) -> Receipt:
 
     Raises ``DatabaseRefused`` if it cannot be one of ours.
     """
-    known = {field.name for field in fields(Receipt)}
+    known = Receipt.__struct_fields__
     try:
         receipt = Receipt(**{name: value for name, value in row._mapping.items() if name in known})
         receipt.leads  # noqa: B018 - it may be no declaration

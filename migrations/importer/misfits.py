@@ -7,9 +7,9 @@ reaches its log.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row
 
 from migrations.importer.column import Column, Found
@@ -24,8 +24,7 @@ from migrations.importer.table import LeadsTable
 __all__ = ["find_misfits"]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule of the table.
 
     columns: its columns, by their bare names. condition: SQL over them and the existing lead's

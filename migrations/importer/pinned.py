@@ -1,9 +1,11 @@
 """What a revision pins of its import: frozen values, and the export they lead to."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrations.importer.context import People
 from migrations.importer.declaration import BadDeclaration, Leads, check_declared
@@ -23,8 +25,7 @@ Blanks = Literal["keep", "clear"]
 _POLICIES = {"rejected": get_args(Rejected), "blanks": get_args(Blanks)}
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(Struct, frozen=True):
     """What one revision imports: frozen values, never computed.
 
     revision: the revision's id. export: a file's name under ``data/``. sha256: of its bytes, in

@@ -10,10 +10,10 @@ verdict are the same. Only a dry run shows what triggers do.
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from migrations.declared import refuse_open_questions

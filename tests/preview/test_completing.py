@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from migrations.crm import LEADS
 from migrations.importer.errors import Problem
@@ -65,6 +66,6 @@ def test_people_are_invented_in_a_twin_and_where_the_revision_says_so() -> None:
     preview = made_up(1, 0)
     [real] = IMPORTS
     assert not completed(preview, [real]).imports[0].is_invented
-    assert not completed(preview, [replace(real, masked="ab" * 32)]).imports[0].is_invented
-    twin = replace(real, sha256="ab" * 32, masked="8f" * 32)
+    assert not completed(preview, [structs.replace(real, masked="ab" * 32)]).imports[0].is_invented
+    twin = structs.replace(real, sha256="ab" * 32, masked="8f" * 32)
     assert completed(preview, [twin]).imports[0].is_invented

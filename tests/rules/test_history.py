@@ -1,11 +1,11 @@
 """The state of each import and its remedy, judged without a database."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from migrations.crm import LEADS
 from migrations.history import (

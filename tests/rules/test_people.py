@@ -1,13 +1,13 @@
 """Which people belong where, case by case, without opening a file or a connection."""
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from alembic.config import Config
+from msgspec.structs import replace
 
 from migrations.crm import LEADS
 from migrations.deploy.given import names_database

@@ -1,8 +1,8 @@
 """Find where leads may live in an undeclared database: tables with phones."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from migrations.importer.schema.naming import (
@@ -31,8 +31,7 @@ _NO_TEXTS = ("json", "jsonb", "bigint", "numeric", "double precision")
 """The other types with room for a phone, beside arrays."""
 
 
-@dataclass(frozen=True)
-class PhoneColumn:
+class PhoneColumn(Struct, frozen=True):
     """A column apparently of phones. why_not: what keeps it from being declared, or ""."""
 
     table: str

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from migrations.importer.column import Found
@@ -81,8 +81,7 @@ DELETED = ("is_deleted", "deleted", "isdeleted", "is_archived", "archived", "fiv
 DELETED_AT = ("deleted_at", "deletedat", "archived_at", "discarded_at")
 
 
-@dataclass(frozen=True)
-class TableColumn:
+class TableColumn(Struct, frozen=True):
     """A column and its name."""
 
     name: str
