@@ -37,6 +37,7 @@ def write_script(
         script.execute(f"SET {name} = '{value}'")
     script.execute(f"SELECT pg_advisory_xact_lock({DEPLOY_LOCK})")
     create_stage(script, table)
+    script.execute(statement("create_proof"))
     script.execute(statement("apply_batch", table=table))
     copy_export(script, table, source)
     convert(script, table)

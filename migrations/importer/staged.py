@@ -35,6 +35,7 @@ def staged(
         with session.transaction("preparing the import"):
             drop_stage(session)
             create_stage(session, table)
+            session.execute(statement("create_proof"))
             if not is_revert:
                 session.execute(statement("apply_batch", table=table))
         with session.read_only() if options.reads else nullcontext():

@@ -153,8 +153,8 @@ def test_no_line_is_too_long_to_be_read() -> None:
 
 
 def test_every_statement_is_used() -> None:
-    """By its name, somewhere in the importer, the preview or the commands."""
-    root = SOURCES.parents[1]
-    code = "\n".join(path.read_text(encoding="utf-8") for path in root.rglob("*.py"))
+    """By its name, somewhere in the importer, the preview, the commands or a template."""
+    sources = [*SOURCES.parents[1].rglob("*.py"), *SOURCES.glob("*.mako")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     names = {path.name.partition(".")[0] for path in SOURCES.glob("*.sql*")}
     assert {name for name in names if f'"{name}"' not in code} == set()

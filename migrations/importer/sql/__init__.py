@@ -3,9 +3,9 @@
     statement("apply_batch", table=table)
 
 A ``.sql`` file stands as it is. A ``.sql.mako`` file is rendered, most often for a table
-(``table.py``). Other ``.mako`` files hold what several of them share. Values of leads reach the
-server by COPY alone. A parameter, after a colon, is a position, a count or a name. ``-- step:``
-marks a part by its name.
+(``table.py``). ``leads.mako`` and ``part`` hold what several of them share. Values of leads reach
+the server by COPY alone. A parameter, after a colon, is a position, a count or a name.
+``-- step:`` marks a part by its name.
 """
 
 import json
@@ -23,12 +23,23 @@ __all__ = ["LEDGER_TABLES", "statement"]
 LEDGER_TABLES = ("lead_imports", "lead_import_batches", "lead_before_images", "lead_import_rejects")
 
 _HERE = Path(__file__).parent
+
+
+def _part(name: str, indent: int = 0) -> str:
+    """Return lines that several templates share, without the comment above them.
+
+    indent: spaces before each line but the first.
+    """
+    lines = [line for line in _as_it_stands(name).splitlines() if not line.startswith("--")]
+    return f"\n{' ' * indent}".join(lines)
+
+
 _NAMES = {
     "escaped": escaped,
     "foreseen": Foreseen,
     "json": json,
-    "ledger_tables": LEDGER_TABLES,
     "literal": literal,
+    "part": _part,
     "qualified": qualified,
     "quoted": quoted,
     "unescaped": unescaped,

@@ -1,4 +1,3 @@
-<%namespace name="shared" file="shared.mako"/>\
 <%
     columns = [f"l.{column.name}" for column in table.compared]
     values = [(column.name, column.for_new) for column in table.columns]
@@ -39,7 +38,7 @@ CREATE OR REPLACE FUNCTION pg_temp.lead_import_apply_batch(
     _import bigint, _first bigint, _end bigint
 ) RETURNS void
 LANGUAGE plpgsql
-${shared.one_by_one()}
+${part("one_by_one")}
 AS $batch$
 DECLARE
     _staged bigint;
@@ -61,10 +60,12 @@ DECLARE
     _updated_keys bigint;
     _rejected bigint;
     _written_before jsonb;
-    _locked_before oid[];
-    _wrong text;
+    _held_before oid[];
 BEGIN
-${shared.look_at_writes()}
+    -- step: look at writes
+    SELECT _written, _held_alone
+    INTO _written_before, _held_before
+    FROM pg_temp.lead_import_look_at_writes();
 
     -- In a dry run no commit has emptied it.
     IF EXISTS (SELECT FROM lead_import_place) THEN
@@ -246,7 +247,7 @@ ${update_leads(table.compared)};
             RAISE EXCEPTION 'a lead would be none' USING ERRCODE = 'LI008';
         END IF;
 % endif
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
         GET STACKED DIAGNOSTICS
             _sqlstate = RETURNED_SQLSTATE,
             _constraint = CONSTRAINT_NAME,
@@ -298,6 +299,9 @@ ${update_leads(table.compared)};
         finished_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 
-${shared.prove_writes("(inserted, updated, deleted) = (_created, _updated, 0)")}
+    -- step: prove writes
+    PERFORM pg_temp.lead_import_prove_writes(
+        ${table.regclass}, _created, _updated, 0, _written_before, _held_before
+    );
 END
 $batch$

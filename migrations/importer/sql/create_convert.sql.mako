@@ -1,4 +1,3 @@
-<%namespace name="shared" file="shared.mako"/>\
 -- Convert the records' texts into the values to write. Halve whatever fails down to one block, and
 -- convert its records field by field: catch each error and list it, so that no value reaches the
 -- server's log. Halve by the arrived table's blocks: it has no index, and a preview, which only
@@ -20,7 +19,7 @@ BEGIN
         FROM lead_import_arrived AS a
         WHERE a.ctid >= _from AND a.ctid < _to;
         RETURN;
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
     END;
     IF _end - _first > 1 THEN
         PERFORM pg_temp.lead_import_convert(_first, _middle);
@@ -38,7 +37,7 @@ BEGIN
             UPDATE lead_import_stage AS s
             SET ${column.written} = ${column.conversion}
             WHERE s.record = _record;
-        ${shared.exception_for_a_row("        ")}
+        ${part("exception_for_a_row", 8)}
             INSERT INTO lead_import_rejected (record, field, reason)
             VALUES (_record, ${literal(column.field.name)}, ${literal(told)});
         END;

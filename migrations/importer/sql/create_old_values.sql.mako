@@ -1,4 +1,3 @@
-<%namespace name="shared" file="shared.mako"/>\
 -- Return a before-image as the columns' types of today write it. What does not fit is NULL.
 CREATE OR REPLACE FUNCTION pg_temp.lead_old_values(_old text[]) RETURNS text[]
 LANGUAGE plpgsql AS $values$
@@ -12,7 +11,7 @@ BEGIN
         BEGIN
             _old[${column.position}] := _value;
         END;
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
         _old[${column.position}] := NULL;
     END;
 % endif

@@ -1,4 +1,3 @@
-<%namespace name="shared" file="shared.mako"/>\
 <%namespace name="leads" file="leads.mako"/>\
 <%
     looked_at = {}
@@ -52,7 +51,7 @@ BEGIN
         ) THEN
             RETURN;
         END IF;
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
     END;
 % for rule in rules:
 
@@ -60,12 +59,12 @@ BEGIN
     BEGIN
         INSERT INTO lead_import_rejected (record, field, reason)
         ${broken(rule, f">= {start}")};
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
         FOR _record IN SELECT s.record FROM lead_import_stage AS s WHERE s.record >= ${start} LOOP
             BEGIN
                 INSERT INTO lead_import_rejected (record, field, reason)
                 ${broken(rule, "= _record")};
-            ${shared.exception_for_a_row("            ")}
+            ${part("exception_for_a_row", 12)}
                 INSERT INTO lead_import_rejected (record, field, reason)
                 VALUES (_record, ${literal(rule.field)}, ${literal(rule.reason)});
             END;

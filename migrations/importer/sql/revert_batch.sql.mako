@@ -1,4 +1,3 @@
-<%namespace name="shared" file="shared.mako"/>\
 <%
     def named(identifier):
         """An identifier as a text."""
@@ -99,7 +98,7 @@ CREATE OR REPLACE FUNCTION pg_temp.lead_import_revert_batch(
     _import bigint, _first bigint, _end bigint, _remove_created boolean
 ) RETURNS void
 LANGUAGE plpgsql
-${shared.one_by_one()}
+${part("one_by_one")}
 AS $batch$
 DECLARE
     _from bigint;
@@ -115,10 +114,12 @@ DECLARE
     _name text;
     _referrer record;
     _written_before jsonb;
-    _locked_before oid[];
-    _wrong text;
+    _held_before oid[];
 BEGIN
-${shared.look_at_writes()}
+    -- step: look at writes
+    SELECT _written, _held_alone
+    INTO _written_before, _held_before
+    FROM pg_temp.lead_import_look_at_writes();
 
     -- In a dry run no commit has emptied them.
     IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
@@ -232,7 +233,7 @@ ${referrers}
                 ${("\n                OR ").join(map(changes, restored))}
             );
         GET DIAGNOSTICS _rewritten = ROW_COUNT;
-    ${shared.exception_for_a_row("    ")}
+    ${part("exception_for_a_row", 4)}
         _rewritten := NULL;  -- The server's counters keep what was rolled back.
         FOR _lead IN SELECT _lead_id FROM lead_revert_restore ORDER BY _lead_id LOOP
             FOREACH _name IN ARRAY ARRAY[
@@ -245,7 +246,7 @@ ${referrers}
                         'AND ${changes("%3$s")}',
                         ${table.regclass}, ${named(table.id)}, _name)
                     USING _lead;
-                ${shared.exception_for_a_row("                ")}
+                ${part("exception_for_a_row", 16)}
                 END;
             END LOOP;
         END LOOP;
@@ -331,7 +332,7 @@ ${referrers}
         _deleted := ${deleted()};
         BEGIN
             ${remove("ANY (ARRAY(SELECT lead_id FROM lead_revert_remove WHERE NOT referenced))", 12)}
-        ${shared.exception_for_a_row("        ")}
+        ${part("exception_for_a_row", 8)}
             _undone := ${deleted()} - _deleted;
             FOR _lead IN
                 SELECT lead_id FROM lead_revert_remove WHERE NOT referenced ORDER BY lead_id
@@ -339,7 +340,7 @@ ${referrers}
                 _deleted := ${deleted()};
                 BEGIN
                     ${remove("_lead", 20)}
-                ${shared.exception_for_a_row("                ")}
+                ${part("exception_for_a_row", 16)}
                     _undone := _undone + ${deleted()} - _deleted;
                 END;
             END LOOP;
@@ -374,12 +375,9 @@ ${referrers}
         reverted_at = CASE WHEN _end = records THEN clock_timestamp() END
     WHERE id = _import;
 
-<%
-    proven = (
-        "(inserted, deleted) = (0, _removed + _undone)",
-        "updated = coalesce(_rewritten, updated)",
-    )
-%>\
-${shared.prove_writes(f"\n{' ' * 16}AND ".join(proven))}
+    -- step: prove writes
+    PERFORM pg_temp.lead_import_prove_writes(
+        ${table.regclass}, 0, _rewritten, _removed + _undone, _written_before, _held_before
+    );
 END
 $batch$

@@ -22,27 +22,12 @@ DECLARE
     _name text;
     _referrer record;
     _written_before jsonb;
-    _locked_before oid[];
-    _wrong text;
+    _held_before oid[];
 BEGIN
     -- step: look at writes
-    -- The server's counters of this session's own writes. They leave out the site's traffic, but
-    -- count a trigger's writes.
-    SELECT
-        coalesce(jsonb_object_agg(relid::text, ARRAY[inserted, updated, deleted]), '{}'),
-        ARRAY(SELECT relation FROM pg_catalog.pg_locks
-            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')
-    INTO _written_before, _locked_before
-    FROM (SELECT
-            oid AS relid,
-            pg_stat_get_xact_tuples_inserted(oid) AS inserted,
-            pg_stat_get_xact_tuples_updated(oid) AS updated,
-            pg_stat_get_xact_tuples_deleted(oid) AS deleted
-        FROM pg_catalog.pg_class
-        WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND relnamespace NOT IN (
-            'pg_catalog'::regnamespace, 'information_schema'::regnamespace
-        )) AS w
-    WHERE inserted + updated + deleted > 0;
+    SELECT _written, _held_alone
+    INTO _written_before, _held_before
+    FROM pg_temp.lead_import_look_at_writes();
 
     -- In a dry run no commit has emptied them.
     IF EXISTS (SELECT FROM lead_revert_restore) OR EXISTS (SELECT FROM lead_revert_remove) THEN
@@ -510,50 +495,8 @@ GROUP BY pg_constraint.oid, conname, conrelid
     WHERE id = _import;
 
     -- step: prove writes
-    SELECT string_agg(told, ', ')
-    INTO _wrong
-    FROM (
-        SELECT
-            format('%s (%s inserted, %s updated, %s deleted)',
-                relid::regclass, inserted, updated, deleted) AS told
-        FROM (
-            SELECT
-                relid,
-                inserted - coalesce((_written_before -> relid::text ->> 0)::bigint, 0) AS inserted,
-                updated - coalesce((_written_before -> relid::text ->> 1)::bigint, 0) AS updated,
-                deleted - coalesce((_written_before -> relid::text ->> 2)::bigint, 0) AS deleted
-            FROM (SELECT
-            oid AS relid,
-            pg_stat_get_xact_tuples_inserted(oid) AS inserted,
-            pg_stat_get_xact_tuples_updated(oid) AS updated,
-            pg_stat_get_xact_tuples_deleted(oid) AS deleted
-        FROM pg_catalog.pg_class
-        WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND relnamespace NOT IN (
-            'pg_catalog'::regnamespace, 'information_schema'::regnamespace
-        )) AS w
-            WHERE inserted + updated + deleted > 0
-        ) AS written
-        WHERE NOT CASE
-            WHEN relid = 'sales.customers'::regclass THEN (inserted, deleted) = (0, _removed + _undone)
-                AND updated = coalesce(_rewritten, updated)
-            WHEN relid IN (
-                'lead_imports'::regclass,
-                'lead_import_batches'::regclass,
-                'lead_before_images'::regclass,
-                'lead_import_rejects'::regclass
-            ) THEN deleted = 0
-            ELSE inserted + updated + deleted = 0
-        END
-        UNION ALL
-        SELECT format('%s (emptied or altered)', locked.relation::regclass)
-        FROM (SELECT relation FROM pg_catalog.pg_locks
-            WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock') AS locked
-        JOIN pg_catalog.pg_class AS c
-            ON c.oid = locked.relation AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-        WHERE locked.relation <> ALL (_locked_before)
-    ) AS wrong;
-    IF _wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'the import would have written %', _wrong USING ERRCODE = 'LI001';
-    END IF;
+    PERFORM pg_temp.lead_import_prove_writes(
+        'sales.customers'::regclass, 0, _rewritten, _removed + _undone, _written_before, _held_before
+    );
 END
 $batch$
