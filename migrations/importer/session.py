@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from migrations.importer.errors import DatabaseRefused, from_database
+from migrations.importer.names import unescaped
 from migrations.importer.pace import Took
 
 __all__ = ["DEPLOY_LOCK", "LOCK_TIMEOUT", "SPELLINGS", "Script", "Server", "Session", "copy_text"]
@@ -155,7 +156,12 @@ class Server:
 
     def execute(self, sql: str, **parameters: object) -> CursorResult[Any]:
         with self._named_errors():
-            return self._connection.execute(_parsed(sql), parameters)
+            if parameters:
+                return self._connection.execute(_parsed(sql), parameters)
+            # As it stands: nothing to look for in it, and nothing for the driver to fill in.
+            return self._connection.exec_driver_sql(
+                unescaped(sql), execution_options={"no_parameters": True}
+            )
 
     def copy(self, table: str, pieces: Iterable[bytes], *, blank_is_null: bool = True) -> None:
         source = _Source(pieces)

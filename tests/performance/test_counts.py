@@ -135,14 +135,14 @@ def test_a_batch_takes_few_statements(crm: URL, monkeypatch: pytest.MonkeyPatch)
 def test_the_function_of_a_batch_runs_few_statements(
     size: int, crm: URL, batches: list[Ran]
 ) -> None:
-    """The number of records makes no difference. Counted: 18, and 14 for a revert."""
+    """The number of records makes no difference. Counted: 22, and 19 for a revert."""
     upgrade(crm, IMPORT, f"batch-size={size}")
     there = list(batches)
     downgrade(crm, BEFORE_IMPORT, f"batch-size={size}")
     back = batches[len(there) :]
     assert len(there) == len(back) == RECORDS // size
-    assert 5 < max(len(batch.statements) for batch in there) <= 20
-    assert 5 < max(len(batch.statements) for batch in back) <= 16
+    assert 5 < max(len(batch.statements) for batch in there) <= 24
+    assert 5 < max(len(batch.statements) for batch in back) <= 21
 
 
 @pytest.mark.usefixtures("export")

@@ -11,16 +11,16 @@
         old.append(f"CAST(l.{table.touch.name} AS text)")
     is_lead = f"{table.phone_key} = s.phone_key AND ({table.only})"
     others = tuple(column for column in table.compared if not column.found.is_key)
+    touched = [f"{table.touch.name} = {table.touch.of('now()')}"] if table.touch else []
+
+    def changes(columns):
+        """What a record makes of some columns, and of the time of the last change."""
+        return [f"{column.name} = {table.new_value(column)}" for column in columns] + touched
 %>\
 <%def name="update_leads(columns)">\
     UPDATE ${table.name} AS l
     SET
-% for column in columns:
-        ${column.name} = ${table.new_value(column)}${"," if table.touch or not loop.last else ""}
-% endfor
-% if table.touch:
-        ${table.touch.name} = ${table.touch.of("now()")}
-% endif
+        ${(",\n        ").join(changes(columns))}
     FROM lead_import_place AS p
     JOIN lead_import_stage AS s ON s.record = p.record
     WHERE l.${table.id} = p.lead_id AND p.differs

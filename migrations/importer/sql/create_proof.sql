@@ -10,8 +10,15 @@ CREATE OR REPLACE FUNCTION pg_temp.lead_import_look_at_writes(
 LANGUAGE plpgsql
 AS $look$
 BEGIN
-    SELECT coalesce(jsonb_object_agg(relid::text, ARRAY[inserted, updated, deleted]), '{}')
-    INTO _written
+    SELECT
+        coalesce(jsonb_object_agg(relid::text, ARRAY[inserted, updated, deleted]), '{}'),
+        ARRAY(
+            SELECT relation
+            FROM pg_catalog.pg_locks
+            WHERE pid = pg_backend_pid() AND locktype = 'relation'
+                AND mode = 'AccessExclusiveLock'
+        )
+    INTO _written, _held_alone
     FROM (
         SELECT
             oid AS relid,
@@ -24,10 +31,6 @@ BEGIN
         )
     ) AS w
     WHERE inserted + updated + deleted > 0;
-    _held_alone := ARRAY(
-        SELECT relation FROM pg_catalog.pg_locks
-        WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock'
-    );
 END
 $look$;
 
@@ -40,13 +43,12 @@ CREATE OR REPLACE FUNCTION pg_temp.lead_import_prove_writes(
 LANGUAGE plpgsql
 AS $prove$
 DECLARE
-    _now record;
     _wrong text;
 BEGIN
-    SELECT * INTO _now FROM pg_temp.lead_import_look_at_writes();
     SELECT string_agg(told, ', ')
     INTO _wrong
-    FROM (
+    FROM pg_temp.lead_import_look_at_writes() AS now
+    CROSS JOIN LATERAL (
         SELECT
             format('%s (%s inserted, %s updated, %s deleted)',
                 relid::regclass, inserted, updated, deleted) AS told
@@ -56,7 +58,7 @@ BEGIN
                 CAST(rows ->> 0 AS bigint) - coalesce(CAST(was ->> 0 AS bigint), 0) AS inserted,
                 CAST(rows ->> 1 AS bigint) - coalesce(CAST(was ->> 1 AS bigint), 0) AS updated,
                 CAST(rows ->> 2 AS bigint) - coalesce(CAST(was ->> 2 AS bigint), 0) AS deleted
-            FROM jsonb_each(_now._written) AS t (relid, rows)
+            FROM jsonb_each(now._written) AS t (relid, rows)
             CROSS JOIN LATERAL (SELECT _written_before -> t.relid AS was) AS b
         ) AS written
         WHERE NOT CASE
@@ -75,7 +77,7 @@ BEGIN
         END
         UNION ALL
         SELECT format('%s (emptied or altered)', held.relation::regclass)
-        FROM unnest(_now._held_alone) AS held (relation)
+        FROM unnest(now._held_alone) AS held (relation)
         JOIN pg_catalog.pg_class AS c
             ON c.oid = held.relation AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         WHERE held.relation <> ALL (_held_before)

@@ -1,4 +1,13 @@
 -- Find the columns of the table in the catalog. The type of a domain is what lies below it.
+WITH RECURSIVE below (attnum, type, modifier, not_null) AS (
+    SELECT attnum, atttypid, atttypmod, false
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass(:name)
+    UNION ALL
+    SELECT below.attnum, d.typbasetype, d.typtypmod, below.not_null OR d.typnotnull
+    FROM below
+    JOIN pg_catalog.pg_type AS d ON d.oid = below.type AND d.typtype = 'd'
+)
 SELECT
     a.attname AS name,
     format_type(b.type, b.modifier) AS type,
@@ -46,16 +55,7 @@ SELECT
     ) AS is_key
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS o ON o.oid = a.atttypid
-JOIN LATERAL (
-    WITH RECURSIVE below (type, modifier, not_null) AS (
-        SELECT a.atttypid, a.atttypmod, false
-        UNION ALL
-        SELECT d.typbasetype, d.typtypmod, below.not_null OR d.typnotnull
-        FROM below
-        JOIN pg_catalog.pg_type AS d ON d.oid = below.type AND d.typtype = 'd'
-    )
-    SELECT * FROM below
-) AS b ON true
+JOIN below AS b ON b.attnum = a.attnum
 JOIN pg_catalog.pg_type AS t ON t.oid = b.type AND t.typtype <> 'd'
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 -- A volatile function of the owner's may draw from a sequence. The server's own are known.
