@@ -254,8 +254,11 @@ def _gets_values(table: LeadsTable, rule: Row[Any]) -> bool:
 def _referred_to(session: Session, table: LeadsTable) -> Iterator[Rule]:
     """Yield the foreign keys of other tables to columns an import changes.
 
-    The server would refuse the change, or pass it on to the other table.
+    The server would refuse the change, or pass it on to the other table. Only unique columns can be
+    referred to.
     """
+    if not _written(table, [name for name, column in table.found.items() if column.is_key]):
+        return
     for found in session.execute(statement("referrers", table=table)).all():
         written = _written(table, found.columns)
         if not written or not found.is_enforced or not found.may_look:
