@@ -1,9 +1,11 @@
 """Show how far a piece of work has come: a bar on a terminal, some lines in a deploy's log.
 
-with Progress("october_leads.json", "records") as progress:
-    progress.at(12_000, 50_000)
+    with Progress("october_leads.json", "records") as progress:
+        progress.at(12_000, 50_000)
 
-october_leads.json: 12,000 of 50,000 records, 4,100 a second, 10 s left
+    october_leads.json: 12,000 of 50,000 records, 4,100 a second, 10 s left
+
+The rate and the time left come from the last half minute.
 """
 
 import logging
