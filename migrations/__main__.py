@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from migrations.console import accept_any_text, did_you_mean
 from migrations.deploy.stop import Interrupted
-from migrations.ending import fault_in_words, give_up_output
+from migrations.ending import fault_in_words, give_up_output, tell
 
 try:
     from migrations.commands import (
@@ -132,10 +132,11 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit status."""
-    if sys.stdout is None:
-        print("Standard output is closed. Open it and try again.", file=sys.stderr)
-        return 1
+    is_closed = sys.stdout is None
     prepare_process()
+    if is_closed:
+        tell("Standard output is closed. Open it and try again.")
+        return 1
     try:
         HEARD.interrupt()
         given = _parsed(sys.argv[1:] if arguments is None else arguments)
@@ -163,14 +164,14 @@ def _failed(error: BaseException) -> int:
     """Explain an error to the user, and return the exit status. Raises our own bugs."""
     if HEARD.numbers or isinstance(error, KeyboardInterrupt | Interrupted):
         # Ctrl-C may surface as any error, such as one from a busy library.
-        print(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.", file=sys.stderr)
+        tell(error if isinstance(error, Interrupted) else "Stopped by Ctrl-C.")
         return 130
     give_up_output(error)
     told = fault_in_words(error)
     if told is None:
         raise error
     if told:
-        print(told, file=sys.stderr)
+        tell(told)
     return 1
 
 

@@ -1,15 +1,16 @@
 """End a process that cannot go on: explain why, and give up output nobody reads."""
 
-import os
 import sys
 import traceback
+from contextlib import suppress
 
 from alembic.util import CommandError
 
 from migrations.declared import DECLARED
 from migrations.importer.errors import ImportStopped
+from migrations.starting import discard
 
-__all__ = ["fault_in_words", "give_up_output"]
+__all__ = ["fault_in_words", "give_up_output", "tell"]
 
 
 def give_up_output(error: BaseException) -> None:
@@ -18,7 +19,13 @@ def give_up_output(error: BaseException) -> None:
     Python would offer the rest again at exit, and fail once more.
     """
     if isinstance(error, OSError) and error.filename is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
+
+
+def tell(message: object) -> None:
+    """Say on standard error why a process ends, if that can be written."""
+    with suppress(OSError):
+        print(message, file=sys.stderr)
 
 
 def fault_in_words(error: BaseException) -> str | None:

@@ -3,13 +3,15 @@
 It imports the standard library alone. The rest takes a moment, and Ctrl-C may come during it.
 """
 
+import atexit
 import os
 import signal
 import sys
 import threading
 from types import FrameType
+from typing import TextIO
 
-__all__ = ["Heard", "prepare_process"]
+__all__ = ["Heard", "discard", "prepare_process"]
 
 
 class Heard:
@@ -46,8 +48,11 @@ class Heard:
 def prepare_process() -> None:
     """Open closed standard streams, and let no crash write people to a disk.
 
-    The next file or connection would get a closed stream's number, and its output.
+    The next file or connection would get a closed stream's number, and its output. What standard
+    error cannot take, such as a log on a full disk, is given up at exit, or the exit status would
+    be Python's 120.
     """
+    atexit.register(_give_up_errors)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
@@ -57,3 +62,17 @@ def prepare_process() -> None:
         return
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
+def discard(stream: TextIO) -> None:
+    """Let everything more that is written to a stream vanish, and what waits in it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _give_up_errors() -> None:
+    try:
+        sys.stderr.flush()
+    except ValueError:
+        pass  # somebody has closed it
+    except OSError:
+        discard(sys.stderr)

@@ -17,7 +17,7 @@ from migrations import __main__ as commands
 from migrations.deploy.stop import Interrupted
 from migrations.starting import Heard, prepare_process
 from tests.support.bundled import EXPORT, ROOT
-from tests.support.database import shown
+from tests.support.database import shown, value
 from tests.support.projects import copy_project, migrations
 from tests.support.upgrades import alembic
 
@@ -40,11 +40,13 @@ CLOSED = "Standard output is closed. Open it and try again.\n"
 def test_a_stream_that_cannot_be_written_is_told_in_a_sentence(
     streams: str, status: int, said: str
 ) -> None:
-    """Where there is one left to tell it on."""
-    told = subprocess.run(
-        f"{CHECK} {streams}", shell=True, check=False, capture_output=True, text=True, cwd=ROOT
-    )
-    assert (told.returncode, told.stderr) == (status, said)
+    """Where there is one left to tell it on, and whether Python keeps what it could not write."""
+    for unbuffered in ("", "1"):
+        told = subprocess.run(
+            f"{CHECK} {streams}", shell=True, check=False, capture_output=True, text=True, cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+        assert (told.returncode, told.stderr) == (status, said)
 
 
 def test_the_log_of_a_deploy_says_what_it_does_alone(database: URL) -> None:
@@ -70,6 +72,19 @@ def test_what_cannot_be_printed_is_told_in_a_sentence(crm: URL) -> None:
         )  # fmt: skip
         assert told.returncode == status, told.stderr
         assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_log_that_cannot_be_written_fails_no_deploy(crm: URL, unbuffered: str) -> None:
+    """Such as one on a full disk: the leads are in, and the exit status says so."""
+    for program in ("alembic upgrade head", "migrations verify"):
+        told = subprocess.run(
+            f"{sys.executable} -m {program} >/dev/null 2>/dev/full", shell=True, check=False,
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": shown(crm), "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+        assert told.returncode == 0
+    assert value(crm, "SELECT count(*) FROM leads") == 217
 
 
 def test_ctrl_c_while_python_imports_ends_it_in_a_sentence() -> None:
