@@ -226,7 +226,7 @@ def all_work(connection: Connection) -> dict[int, Work]:
 
 
 def find_receipt(connection: Connection, revision: str) -> Receipt | None:
-    """Find the row of a revision's import, unless it is reverted."""
+    """Find the row of a revision's import, unless it is reverted. There must be a ledger."""
     asked = _receipts("revision = :revision AND reverted_at IS NULL")
     row = connection.execute(asked, {"revision": revision}).one_or_none()
     return None if row is None else _receipt(row)
